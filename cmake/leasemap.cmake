@@ -1,0 +1,35 @@
+# One target a folder. Each target's include root holds a link to its own folder alone, so that a file can include only
+# what its target links: an include against the arrows of ARCHITECTURE.md does not compile.
+
+add_library(leasemap_flags INTERFACE)
+target_compile_options(leasemap_flags INTERFACE -Wall -Wextra -Werror)
+
+# leasemap_library(name FOLDER folder SOURCES ... LINK ...)
+function(leasemap_library name)
+  cmake_parse_arguments(ARG "" "FOLDER" "SOURCES;LINK" ${ARGN})
+  list(TRANSFORM ARG_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/${ARG_FOLDER}/)
+  add_library(${name} STATIC ${ARG_SOURCES})
+  leasemap_include_root(${name} ${ARG_FOLDER})
+  target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE leasemap_flags)
+endfunction()
+
+function(leasemap_include_root name folder)
+  set(root ${CMAKE_BINARY_DIR}/roots/${name})
+  get_filename_component(parent ${root}/${folder} DIRECTORY)
+  file(MAKE_DIRECTORY ${parent})
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${folder} ${root}/${folder} SYMBOLIC)
+  target_include_directories(${name} PUBLIC ${root})
+endfunction()
+
+# leasemap_test(name SOURCES ... LINK ... LABELS ...): a GoogleTest program, each of its cases a test of ctest.
+function(leasemap_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main leasemap_flags)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}:" DISCOVERY_TIMEOUT 60
+                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()
+include(GoogleTest)
