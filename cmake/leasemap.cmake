@@ -3,6 +3,10 @@
 
 add_library(leasemap_flags INTERFACE)
 target_compile_options(leasemap_flags INTERFACE -Wall -Wextra -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # g++ 12 takes the unused alternatives of a std::variant for read (GCC bugs 105562 and 80635).
+  target_compile_options(leasemap_flags INTERFACE -Wno-maybe-uninitialized)
+endif()
 
 # leasemap_library(name FOLDER folder SOURCES ... LINK ...)
 function(leasemap_library name)

@@ -1,0 +1,56 @@
+#include "peer/core/entry.h"
+
+#include <cinttypes>
+#include <cstdio>
+
+#include "peer/core/bytes.h"
+#include "peer/core/limits.h"
+
+namespace leasemap::core {
+
+std::strong_ordering CompareRank(const Entry& a, const Entry& b) {
+  if (auto c = a.lease.epoch <=> b.lease.epoch; c != 0) return c;
+  if (auto c = b.lease.start_s <=> a.lease.start_s; c != 0) return c;
+  // std::string compares as unsigned bytes (char_traits<char>::compare), which is the order that the rule names.
+  if (auto c = b.lease.holder <=> a.lease.holder; c != 0) return c;
+  if (auto c = a.stamp <=> b.stamp; c != 0) return c;
+  return a.dot <=> b.dot;
+}
+
+std::string FencingToken(const Lease& lease) {
+  char token[33];
+  const uint64_t inverted = ~static_cast<uint64_t>(lease.start_s);
+  std::snprintf(token, sizeof token, "%016" PRIx64 "%016" PRIx64, lease.epoch, inverted);
+  return token;
+}
+
+std::string VersionOf(const Dot& dot) {
+  std::string raw;
+  PutVarint(raw, dot.seq);
+  PutFixed64(raw, dot.replica.incarnation);
+  PutString(raw, dot.replica.node);
+  return EncodeBase64(raw);
+}
+
+std::optional<Dot> ParseVersion(std::string_view version) {
+  const auto raw = DecodeBase64(version);
+  if (!raw) return std::nullopt;
+  Reader reader(*raw);
+  Dot dot;
+  dot.seq = reader.Varint();
+  dot.replica.incarnation = reader.Fixed64();
+  dot.replica.node = reader.String(kMaxNameBytes);
+  if (!reader.done() || dot.seq == 0 || dot.replica.node.empty() || VersionOf(dot) != version) return std::nullopt;
+  return dot;
+}
+
+uint64_t HashOf(const Entry& entry) {
+  uint64_t hash = Hash64(entry.key);
+  hash = Hash64(entry.dot.replica.node, hash);
+  std::string numbers;
+  PutFixed64(numbers, entry.dot.replica.incarnation);
+  PutFixed64(numbers, entry.dot.seq);
+  return Hash64(numbers, hash);
+}
+
+}  // namespace leasemap::core

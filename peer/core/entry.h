@@ -1,0 +1,76 @@
+// The entry: the latest write of one key, and the rank that settles which of two entries of a key stands.
+//
+// Merge keeps the entry of the higher rank and reads nothing but the two entries: no clock, no order of arrival. The
+// rank is a total order, so merging is commutative, associative and idempotent, and replicas that have seen the same
+// writes hold the same map (a state-based CRDT: Shapiro et al., "Conflict-free Replicated Data Types", 2011, section
+// 3).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace leasemap::core {
+
+// One run of one node's process: what numbers its writes. Incarnations of a node are ordered by their start.
+struct ReplicaId {
+  std::string node;
+  uint64_t incarnation = 0;
+  auto operator<=>(const ReplicaId&) const = default;
+};
+
+// Which write this is. seq counts 1, 2, 3 … within an incarnation; a dot is never made twice.
+struct Dot {
+  ReplicaId replica;
+  uint64_t seq = 0;
+  auto operator<=>(const Dot&) const = default;
+};
+
+struct Lease {
+  std::string holder;
+  uint64_t epoch = 0;       // rises with each acquisition, and with the cluster's lease period
+  int64_t start_s = 0;      // UTC seconds of the acquisition; a renewal keeps it
+  int64_t duration_ms = 0;  // as last asked for; 0: no lease
+  int64_t expire_ms = 0;    // UTC; time of the write + duration, or the time of the release
+  bool released = false;    // given up by its holder: anyone may acquire at once
+  bool operator==(const Lease&) const = default;
+};
+
+// Immutable once made; shared between the store's orders, the own log and messages under way.
+struct Entry {
+  std::string key;
+  std::string value;
+  bool value_is_text = false;
+  bool tombstone = false;
+  bool ephemeral = false;
+  Lease lease;
+  Dot dot;
+  uint64_t stamp = 0;          // hybrid clock: 48 bits of milliseconds, 16 of counter
+  std::string unknown_fields;  // fields of a later protocol version, stored and forwarded unchanged
+  bool operator==(const Entry&) const = default;
+};
+using EntryPtr = std::shared_ptr<const Entry>;
+
+// The rank: (epoch up, start down, holder down bytewise, stamp up, dot up). Greater stands.
+std::strong_ordering CompareRank(const Entry& a, const Entry& b);
+inline bool Outranks(const Entry& a, const Entry& b) { return CompareRank(a, b) > 0; }
+
+// Bytes that the entry counts for in every bound on bytes: key, value and a flat 200 for the rest.
+inline size_t Weight(const Entry& entry) {
+  return entry.key.size() + entry.value.size() + entry.unknown_fields.size() + 200;
+}
+
+// Epoch and inverted start as 32 hex digits: as strings they never fall while a key's leases follow one another.
+std::string FencingToken(const Lease& lease);
+
+// The dot as the opaque string that clients see, and back; nullopt for anything that VersionOf did not make.
+std::string VersionOf(const Dot& dot);
+std::optional<Dot> ParseVersion(std::string_view version);
+
+// 64-bit hash of a key and a dot, the same on all nodes and builds; the parts of the map's fingerprint.
+uint64_t HashOf(const Entry& entry);
+
+}  // namespace leasemap::core

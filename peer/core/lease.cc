@@ -1,0 +1,109 @@
+#include "peer/core/lease.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/hybrid_clock.h"
+#include "peer/core/limits.h"
+
+namespace leasemap::core {
+namespace {
+
+constexpr int kEpochShift = 22;
+
+int64_t FloorS(int64_t ms) { return ms / 1000; }
+int64_t CeilS(int64_t ms) { return (ms + 999) / 1000; }
+
+absl::Status Held(const Entry& entry, int64_t until_ms, int64_t wall_ms, const std::string& key) {
+  const Lease& lease = entry.lease;
+  auto status =
+      Refusal(absl::StatusCode::kFailedPrecondition, "LEASE_HELD",
+              absl::StrCat("key \"", Shown(key), "\" is leased by ", Shown(lease.holder), " for ",
+                           ShownDuration(lease.expire_ms - wall_ms), "; write through ", Shown(entry.dot.replica.node),
+                           ", wait, or, if the lease is yours, pass --holder ", Shown(lease.holder)));
+  AddMetadata(status, "holder", lease.holder);
+  AddMetadata(status, "expire_time_ms", absl::StrCat(lease.expire_ms));
+  AddMetadata(status, "key", key);
+  SetRetryMs(status, std::max<int64_t>(1, until_ms - wall_ms));
+  return status;
+}
+
+enum class Verdict { kAcquire, kRenew, kHeld };
+
+Verdict Judge(const LeaseRules& rules, const Entry* previous, const std::string& holder, int64_t wall_ms) {
+  if (previous == nullptr || previous->tombstone || previous->lease.released || !rules.leasing) {
+    return Verdict::kAcquire;
+  }
+  const Lease& lease = previous->lease;
+  if (lease.holder == holder) {
+    const bool alive = lease.duration_ms == 0 || wall_ms < lease.expire_ms - rules.clock_bound_ms;
+    return alive ? Verdict::kRenew : Verdict::kAcquire;
+  }
+  if (lease.duration_ms == 0) return Verdict::kAcquire;
+  return wall_ms < lease.expire_ms + rules.clock_bound_ms ? Verdict::kHeld : Verdict::kAcquire;
+}
+
+int64_t DurationFor(const LeaseRules& rules, const Entry* previous, const LeaseRequest& request) {
+  if (!rules.leasing) return 0;
+  if (request.duration_ms) return *request.duration_ms;
+  const bool as_before = request.change != Change::kSet && previous != nullptr && previous->lease.duration_ms > 0;
+  return as_before ? previous->lease.duration_ms : rules.period_ms;
+}
+
+}  // namespace
+
+int64_t PeriodStartMs(const LeaseRules& rules, int64_t wall_ms) {
+  if (wall_ms < 0) return 0;
+  return rules.leasing ? wall_ms - wall_ms % rules.period_ms : wall_ms;
+}
+
+uint64_t EpochLimit(const LeaseRules& rules, int64_t wall_ms) {
+  const int64_t period = rules.leasing ? rules.period_ms : 1;
+  return static_cast<uint64_t>(PeriodStartMs(rules, wall_ms + 4 * rules.clock_bound_ms) + period) << kEpochShift;
+}
+
+bool IsBogus(const LeaseRules& rules, const Entry& entry, int64_t wall_ms) {
+  return entry.lease.epoch >= EpochLimit(rules, wall_ms) || StampMs(entry.stamp) > wall_ms + 4 * rules.clock_bound_ms;
+}
+
+absl::Status CheckDuration(const LeaseRules& rules, int64_t ms) {
+  const int64_t least = 4 * rules.clock_bound_ms;
+  if (!rules.leasing && ms != 0) {
+    return Refusal(absl::StatusCode::kInvalidArgument, "LEASE_INVALID",
+                   "lease_duration: leasing is off in this cluster; leave it unset or 0");
+  }
+  if (ms == 0 || (ms >= least && ms <= kMaxLeaseMs)) return absl::OkStatus();
+  return Refusal(absl::StatusCode::kInvalidArgument, "LEASE_INVALID",
+                 absl::StrCat("lease_duration: ", ms, " ms is not allowed; give 0 (no lease) or ", least,
+                              " ms (four times the bound on clock skew) to 100 years"));
+}
+
+absl::StatusOr<std::optional<Lease>> Admit(const LeaseRules& rules, const Entry* previous, const LeaseRequest& request,
+                                           int64_t wall_ms) {
+  const Verdict verdict = Judge(rules, previous, request.holder, wall_ms);
+  if (verdict == Verdict::kHeld) {
+    return Held(*previous, previous->lease.expire_ms + rules.clock_bound_ms, wall_ms, request.key);
+  }
+  const bool renew = verdict == Verdict::kRenew;
+  if (request.change == Change::kRelease && (!renew || previous->lease.duration_ms == 0)) return std::nullopt;
+
+  Lease lease;
+  lease.holder = request.holder;
+  lease.epoch = std::max(previous ? previous->lease.epoch + (renew ? 0 : 1) : 0,
+                         static_cast<uint64_t>(PeriodStartMs(rules, wall_ms)) << kEpochShift);
+  if (lease.epoch >= EpochLimit(rules, wall_ms)) {
+    return Refusal(absl::StatusCode::kResourceExhausted, "EPOCH_LIMIT",
+                   "the key changed hands too often in this lease period, or this node's clock is behind; wait until "
+                   "the next period, and check the clocks");
+  }
+  lease.start_s =
+      renew ? previous->lease.start_s : std::max(FloorS(wall_ms), previous ? CeilS(previous->lease.expire_ms) : 0);
+  lease.duration_ms = DurationFor(rules, previous, request);
+  const bool gives_up = request.change == Change::kDelete || request.change == Change::kRelease;
+  lease.expire_ms = wall_ms + (gives_up ? 0 : lease.duration_ms);
+  lease.released = gives_up;
+  return lease;
+}
+
+}  // namespace leasemap::core

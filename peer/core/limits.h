@@ -1,0 +1,65 @@
+// Every bound of the core in one place, each with its reason.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace leasemap::core {
+
+// Key and value sizes are part of the public API (protos/leasemap/v1/key_value.proto).
+inline constexpr size_t kMaxKeyBytes = 4096;
+inline constexpr size_t kMaxValueBytes = 1 << 20;
+inline constexpr size_t kMaxNameBytes = 255;  // holder, node ID, cluster
+
+// A lease longer than this is taken for a mistake; it also keeps every time below within 63 bits of milliseconds.
+inline constexpr int64_t kMaxLeaseMs = int64_t{100} * 366 * 24 * 3600 * 1000;
+
+// The own log: enough for links a second behind at a few thousand writes a second; who falls off it is served by a
+// session, so the bound costs a scan and never a write.
+inline constexpr size_t kOwnLogEntries = 16384;
+inline constexpr size_t kOwnLogBytes = 32 << 20;
+
+// One Live or SessionEntries message: large enough that per-message costs vanish, small enough that a heartbeat never
+// waits long behind it. A single larger entry travels alone.
+inline constexpr size_t kBatchBytes = 64 << 10;
+inline constexpr size_t kBatchEntries = 512;
+
+// A report names at most this many exceptions in all; what is left out is claimed later. 4,096 ranges are about 80 KiB.
+inline constexpr size_t kReportExceptions = 4096;
+// A cursor is not made while the vector has more exceptions than this (they would make it long; sessions soon fill
+// the gaps).
+inline constexpr size_t kCursorExceptions = 64;
+inline constexpr size_t kMaxCursorBytes = 256 << 10;
+
+// The full mesh is made for up to 64 nodes; twice that is room for members that are gone but remembered.
+inline constexpr size_t kMaxMembers = 128;
+// Addresses dialled: members, and what the seeds' names stand for.
+inline constexpr size_t kMaxTargets = 512;
+// Links at most: one for each member and as many again while duplicates are being settled.
+inline constexpr size_t kMaxLinks = 2 * kMaxMembers;
+
+// Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT); merging never is. Tombstones count.
+inline constexpr uint64_t kMaxKeys = 10'000'000;
+inline constexpr uint64_t kMaxMapBytes = uint64_t{8} << 30;
+
+inline constexpr size_t kMaxBroadcastBytes = 64 << 10;
+// Links that wait for another's probe at once; further ones are refused and dial again.
+inline constexpr size_t kMaxProbes = 64;
+
+// Times, in milliseconds.
+inline constexpr int64_t kHeartbeatMs = 1000;     // design: every second
+inline constexpr int64_t kSilentMs = 3000;        // design: silent after three
+inline constexpr int64_t kProbeMs = 1000;         // design: a first link silent for a second is replaced
+inline constexpr int64_t kReportEveryMs = 100;    // design: at most every 100 ms
+inline constexpr int64_t kLackMs = 1000;          // design: a dot lacked for longer than a second is asked for
+inline constexpr int64_t kSessionIdleMs = 5000;   // a session from which nothing came for so long is given up
+inline constexpr int64_t kReadyAfterMs = 3000;    // design: seeds have so long to answer or fail once
+inline constexpr int64_t kDialMinMs = 100;        // first back-off; doubles up to the next
+inline constexpr int64_t kDialMaxMs = 3000;       // so that a healed mesh is whole within seconds
+inline constexpr int64_t kDialTimeoutMs = 3000;   // a dial with no answer is a failure
+inline constexpr int64_t kHandshakeMs = 4000;     // half a handshake is closed within 5 s
+inline constexpr int64_t kResolveEveryMs = 2000;  // a seed's name is resolved again so often: addresses come and go
+inline constexpr int64_t kGoneMs = 30000;         // not linked for so long: shown as GONE
+inline constexpr int64_t kCursorWaitMs = 10000;   // design: a resumed watch waits so long for its node to catch up
+
+}  // namespace leasemap::core

@@ -1,0 +1,91 @@
+// What nodes say to each other, as the core sees it. peer/wire turns these into protos/leasemap/peer/v1/peer.proto.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "peer/core/entry.h"
+#include "peer/core/version_vector.h"
+
+namespace leasemap::core {
+
+// Protocol versions that this build speaks; a link uses the highest that both sides speak.
+inline constexpr uint32_t kProtocolMin = 1;
+inline constexpr uint32_t kProtocolMax = 1;
+
+using LinkId = uint64_t;
+using VectorPtr = std::shared_ptr<const VersionVector>;
+
+struct MemberInfo {
+  ReplicaId id;
+  std::string address;
+  bool operator==(const MemberInfo&) const = default;
+};
+
+// What another member covered when its neighbour heard of it last.
+struct Relay {
+  ReplicaId member;
+  VectorPtr vector;
+};
+
+// What the sender covers, whom it knows, whom it is linked with, and what it heard from those the receiver may not be
+// linked with. A report says what is there; it is never joined.
+struct Report {
+  VectorPtr vector = std::make_shared<VersionVector>();
+  bool cut_short = false;
+  std::vector<MemberInfo> members;
+  std::vector<std::string> linked;  // node IDs, ascending
+  std::vector<Relay> relays;
+};
+
+struct Hello {
+  uint32_t protocol_min = kProtocolMin;
+  uint32_t protocol_max = kProtocolMax;
+  std::string cluster;
+  bool leasing = true;
+  int64_t period_ms = 0;
+  ReplicaId self;
+  int64_t wall_ms = 0;
+  std::string advertise;  // host:port of the sender's mesh port
+};
+struct Accept {
+  int64_t wall_ms = 0;
+  Report report;
+};
+struct Refuse {
+  std::string reason;
+  std::string message;
+};
+struct Ping {
+  uint64_t token = 0;
+};
+struct Pong {
+  uint64_t token = 0;
+  int64_t wall_ms = 0;
+};
+struct Live {
+  std::vector<EntryPtr> entries;
+};
+struct SessionRequest {
+  uint64_t session = 0;
+  VectorPtr vector;
+};
+struct SessionEntries {
+  uint64_t session = 0;
+  std::vector<EntryPtr> entries;
+};
+struct SessionEnd {
+  uint64_t session = 0;
+  VectorPtr vector;
+};
+struct Broadcast {
+  std::string payload;
+};
+
+using Message = std::variant<Hello, Accept, Refuse, Ping, Pong, Report, Live, SessionRequest, SessionEntries,
+                             SessionEnd, Broadcast>;
+
+}  // namespace leasemap::core

@@ -1,0 +1,110 @@
+// Time, readiness and status of a node.
+#include "peer/core/node.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/limits.h"
+
+namespace leasemap::core {
+namespace {
+
+// Ordered by start time: 44 bits of milliseconds, then 20 random bits for two starts in one millisecond.
+uint64_t NewIncarnation(int64_t wall_ms, uint64_t random) {
+  return (static_cast<uint64_t>(std::max<int64_t>(wall_ms, 1)) << 20) | (random & 0xfffff);
+}
+
+}  // namespace
+
+Node::Node(NodeOptions options, Now now)
+    : options_(std::move(options)),
+      self_{options_.node_id, NewIncarnation(now.wall_ms, Random(options_.seed).Next())},
+      membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62),
+      started_ms_(now.mono_ms) {
+  UpdateReady(now);
+}
+
+Effects Node::Take() {
+  Effects out;
+  std::swap(out, effects_);
+  return out;
+}
+
+void Node::Log(bool warning, std::string text) { effects_.log.push_back({warning, std::move(text)}); }
+
+void Node::Tick(Now now) {
+  membership_.Tick(now.mono_ms, effects_);
+  Heartbeats(now);
+  EndProbes(now);
+  for (auto& [id, link] : links_) {
+    if (link.phase == Phase::kUp) UpdateLack(now, link);
+  }
+  AskForSession(now);
+  SendReports(now);
+  UpdateReady(now);
+}
+
+int64_t Node::NextDue(Now now) const {
+  int64_t due = membership_.NextDue(now.mono_ms);
+  if (!ready_) due = std::min(due, std::max(now.mono_ms + 20, started_ms_ + kReadyAfterMs));
+  for (const auto& [id, link] : links_) {
+    switch (link.phase) {
+      case Phase::kUp:
+        due = std::min({due, link.ping_ms + kHeartbeatMs, link.heard_ms + kSilentMs});
+        if (link.reported_change != report_change_) due = std::min(due, link.reported_ms + kReportEveryMs);
+        if (link.lack && !asking_) {
+          due = std::min(due, std::max(link.lack->since_ms + kLackMs, link.avoid_until_ms));
+        }
+        break;
+      case Phase::kProbing:
+        due = std::min(due, now.mono_ms + 50);  // the first link may answer at any time
+        break;
+      default:
+        due = std::min(due, link.opened_ms + kHandshakeMs);
+    }
+  }
+  if (asking_) due = std::min(due, asking_->heard_ms + kSessionIdleMs);
+  return std::max(due, now.mono_ms);
+}
+
+// Ready, once and for all: every seed and learnt address answered or failed once (at most 3 s after start), and what
+// the ones that answered covered at their handshake is covered here. A node that was only ever refused waits on.
+void Node::UpdateReady(Now now) {
+  if (ready_) return;
+  for (const auto& [id, link] : links_) {
+    const bool behind = link.phase == Phase::kUp && link.target && !vector_.Covers(*link.target);
+    if (behind || link.phase == Phase::kProbing) return;
+  }
+  if (membership_.AnyRefused() && !linked_once_) return;
+  if (!membership_.AllTried() && now.mono_ms < started_ms_ + kReadyAfterMs) return;
+  ready_ = true;
+  effects_.changed = true;
+  Log(false, absl::StrCat("ready: ", store_.live_keys(), " keys"));
+}
+
+Status Node::GetStatus() const {
+  Status status;
+  status.self = self_;
+  status.ready = ready_;
+  status.keys = store_.live_keys();
+  status.bytes = store_.bytes();
+  status.map_hash = store_.hash();
+  status.vector = SharedVector();
+  status.converged = ready_;
+  for (const auto& [id, link] : links_) {
+    if (link.phase == Phase::kUp && (!link.report || *link.report != vector_)) status.converged = false;
+  }
+  for (const auto& [node, member] : membership_.members()) status.members.push_back(member);
+  if (!ready_) {
+    for (const auto& [id, link] : links_) {
+      if (link.phase == Phase::kUp && link.target && !vector_.Covers(*link.target)) {
+        status.notes.push_back(absl::StrCat("catching up with ", link.peer.self.node));
+      }
+    }
+    if (status.notes.empty()) status.notes.push_back("waiting for the seeds to answer");
+  }
+  for (const auto& [who, text] : said_) status.notes.push_back(text);
+  return status;
+}
+
+}  // namespace leasemap::core

@@ -1,0 +1,206 @@
+// One node of the mesh, pure: time and messages come in, Effects go out, and nothing else happens. The same class runs
+// in the server (server/host) and, by the thousand, in the simulator (tests/sim).
+//
+//   node.OnMessage(now, link, message);      // or any other call
+//   Perform(node.Take());                    // what is to be done because of it
+//   timer.SetTo(node.NextDue(now));          // call Tick then at the latest
+//
+// The calls are in four files: node.cc (time, readiness, status), node_write.cc (reads and local writes), node_link.cc
+// (handshake, heartbeats, duplicates) and node_replicate.cc (live entries, reports, sessions, watches).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "peer/core/effects.h"
+#include "peer/core/hybrid_clock.h"
+#include "peer/core/lease.h"
+#include "peer/core/membership.h"
+#include "peer/core/message.h"
+#include "peer/core/own_log.h"
+#include "peer/core/session.h"
+#include "peer/core/store.h"
+#include "peer/core/version_vector.h"
+#include "peer/core/watch.h"
+
+namespace leasemap::core {
+
+struct NodeOptions {
+  std::string node_id;
+  std::string cluster = "leasemap";
+  LeaseRules rules;
+  std::string advertise;           // host:port; empty: found anew for each link
+  std::vector<std::string> seeds;  // host:port
+  uint64_t seed = 0;               // random bits for the incarnation and for jitter
+};
+
+// A local change of one key. `holder` is never empty here.
+struct WriteCommand {
+  Change change = Change::kSet;
+  std::string key;
+  std::string value;
+  bool value_is_text = false;
+  std::string holder;
+  std::optional<int64_t> duration_ms;
+  std::string if_version;
+  bool if_absent = false;
+  bool allow_missing = false;
+};
+
+struct Status {
+  ReplicaId self;
+  bool ready = false;
+  bool converged = false;
+  uint64_t keys = 0, bytes = 0, map_hash = 0;
+  VectorPtr vector;
+  std::vector<Member> members;  // others, by node ID
+  std::vector<std::string> notes;
+};
+
+class Node {
+ public:
+  Node(NodeOptions options, Now now);
+
+  // --- time and effects
+  Effects Take();
+  void Tick(Now now);
+  // Monotonic milliseconds: Tick has something to do then. Not before now.
+  int64_t NextDue(Now now) const;
+
+  // --- links; `local` and `remote` are host:port as this side sees them
+  void OnDialed(Now now, LinkId link, const std::string& address, const std::string& local);
+  void OnDialFailed(Now now, const std::string& address);
+  void OnResolved(Now now, const std::string& seed, const std::vector<std::string>& addresses);
+  void OnAccepted(Now now, LinkId link, const std::string& local, const std::string& remote);
+  void OnMessage(Now now, LinkId link, Message message);
+  void OnClosed(Now now, LinkId link);
+  // The next bulk message for a link that has room for one: entries of the own log or of a session.
+  std::optional<Message> Pull(Now now, LinkId link);
+  std::vector<LinkId> LinksToPull() const;
+
+  // --- the map
+  // The present entry; null for a missing key and for a tombstone.
+  EntryPtr Get(std::string_view key) const;
+  // Writes, or says why not (design, section 5: arguments first, then the lease, then conditions). A null entry means
+  // that there was nothing to change.
+  absl::StatusOr<EntryPtr> Write(Now now, const WriteCommand& command);
+  const Store& store() const { return store_; }
+  const VersionVector& vector() const { return vector_; }
+
+  // --- watches
+  // Starts a watch at a cursor ("" for none), or says what is wrong with it.
+  absl::StatusOr<Watch> StartWatch(Now now, WatchFilter filter, bool snapshot, const std::string& cursor) const;
+  // Reads on; OK with an empty batch when there is nothing to say yet.
+  absl::StatusOr<WatchBatch> ReadWatch(Now now, Watch& watch) const;
+
+  // --- the mesh
+  absl::StatusOr<int> SendBroadcast(const std::string& to_node, const std::string& payload);
+  bool ready() const { return ready_; }
+  const ReplicaId& self() const { return self_; }
+  const NodeOptions& options() const { return options_; }
+  Status GetStatus() const;
+
+ private:
+  enum class Phase { kHelloSent, kAwaitHello, kAwaitAccept, kProbing, kUp };
+  struct Lack {
+    Dot dot;
+    int64_t since_ms;
+  };
+  struct Link {
+    Phase phase;
+    bool dialed;          // by this node
+    std::string address;  // what was dialled, or the remote end
+    std::string local;    // this end
+    Hello peer;           // after their Hello
+    bool helloed = false;
+    bool settled = false;   // the membership knows how this dial ended
+    int64_t opened_ms = 0;  // monotonic, as all below
+    int64_t sent_ms = 0;    // when our Hello (dialer) or Hello answer (acceptor) left
+    int64_t heard_ms = 0;   // when anything came
+    int64_t ping_ms = 0;    // when the last ping left
+    int64_t probe_until_ms = 0;
+    int64_t probed_heard_ms = 0;
+    LinkId probed = 0;  // the first link that this one waits for
+    // Replication, once up.
+    uint64_t live_next = 1;  // the next own seq to send
+    VectorPtr report;        // what the peer covers
+    bool report_whole = false;
+    bool fetch_now = false;  // its handshake report covered more than we do: ask at once
+    std::optional<Lack> lack;
+    int64_t avoid_until_ms = 0;  // a session with it failed
+    int64_t reported_ms = 0;
+    uint64_t reported_change = 0;     // report_change_ that it was told of
+    std::vector<std::string> linked;  // whom the peer is linked with
+    std::optional<ServedSession> serving;
+    VectorPtr target;  // handshake report that readiness waits for
+  };
+
+  // node.cc
+  void Log(bool warning, std::string text);
+  void UpdateReady(Now now);
+
+  // node_link.cc
+  void SendHello(Now now, LinkId id, Link& link);
+  void OnHello(Now now, LinkId id, Link& link, Hello hello);
+  void OnAccept(Now now, LinkId id, Link& link, const Accept& accept);
+  void OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse);
+  void Answer(Now now, LinkId id, Link& link);
+  std::optional<Refuse> Judge(Now now, const Link& link) const;
+  bool ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms);
+  void RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse);
+  void Drop(Now now, LinkId id, const std::string& why);
+  enum class Duplicate { kNone, kProbe, kYield };
+  Duplicate CheckDuplicate(LinkId id, const Link& link) const;
+  LinkId UpLinkOf(const std::string& node) const;
+  void Probe(Now now, LinkId id, Link& link);
+  void EndProbes(Now now);
+  void Establish(Now now, LinkId id, Link& link, const Report& report);
+  void Heartbeats(Now now);
+  bool OutrunOldSelf(Now now, const Report& report);
+  void NoteRefusal(Now now, Link& link, const char* what, const Refuse& refuse);
+
+  // node_replicate.cc
+  bool Apply(EntryPtr entry);
+  bool TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session);
+  void OnReport(Now now, LinkId id, Link& link, const Report& report);
+  void NoteReport(Now now, const Report& report, const Link& link);
+  void OnSessionRequest(LinkId id, Link& link, const SessionRequest& request);
+  void OnSessionEnd(Now now, LinkId id, const SessionEnd& end);
+  Report MakeReport(const Link& link) const;
+  void SendReports(Now now);
+  void UpdateLack(Now now, Link& link);
+  void AskForSession(Now now);
+  void ChangedVector();
+  VectorPtr SharedVector() const;
+  bool CursorIsLost(Now now, const Watch& watch) const;
+  WatchBatch ReadEvents(Watch& watch) const;
+  void AddCursor(Now now, Watch& watch, WatchBatch& batch) const;
+
+  const NodeOptions options_;
+  ReplicaId self_;
+  Membership membership_;
+  HybridClock clock_;
+  Store store_;
+  OwnLog own_log_;
+  VersionVector vector_;
+  mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change
+  uint64_t report_change_ = 1;       // counts what makes reports differ
+  std::map<LinkId, Link> links_;
+  std::optional<AskedSession> asking_;
+  uint64_t next_session_ = 1;
+  uint64_t next_ping_ = 1;
+  int64_t started_ms_ = 0;
+  bool ready_ = false;
+  bool linked_once_ = false;
+  std::map<std::string, std::string> said_;  // node or address → the refusal that was logged last
+  Effects effects_;
+};
+
+}  // namespace leasemap::core

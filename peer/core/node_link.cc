@@ -1,0 +1,397 @@
+// How two nodes meet: handshake, clock, heartbeats, and what becomes of a second link to the same member.
+//
+//   dialer             acceptor
+//   Hello        →                      judges it
+//                ←     Hello            or Refuse
+//   Accept       →                      or Refuse; the clocks are compared by both, over one round trip
+//                ←     Accept           the link is up at the acceptor once this is sent …
+//                                       … and at the dialer once it came
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "peer/core/node.h"
+
+namespace leasemap::core {
+namespace {
+constexpr char kSelf[] = "SELF";                 // both ends are this node: hang up silently
+constexpr char kDuplicate[] = "DUPLICATE_LINK";  // another link to the same member stays: nothing is logged
+constexpr size_t kMaxSaid = 64;                  // refusals remembered, so that each is logged once
+}  // namespace
+
+void Node::OnDialed(Now now, LinkId id, const std::string& address, const std::string& local) {
+  Link link{};
+  link.phase = Phase::kHelloSent;
+  link.dialed = true;
+  link.address = address;
+  link.local = local;
+  link.opened_ms = link.heard_ms = now.mono_ms;
+  SendHello(now, id, links_.emplace(id, std::move(link)).first->second);
+}
+
+void Node::OnDialFailed(Now now, const std::string& address) {
+  membership_.OnDialFailed(address, now.mono_ms);
+  UpdateReady(now);
+}
+
+void Node::OnResolved(Now now, const std::string& seed, const std::vector<std::string>& addresses) {
+  membership_.OnResolved(seed, addresses, now.mono_ms);
+  membership_.Tick(now.mono_ms, effects_);
+  UpdateReady(now);
+}
+
+void Node::OnAccepted(Now now, LinkId id, const std::string& local, const std::string& remote) {
+  if (links_.size() >= kMaxLinks) {
+    effects_.hang_up.push_back({id, ""});
+    return;
+  }
+  Link link{};
+  link.phase = Phase::kAwaitHello;
+  link.address = remote;
+  link.local = local;
+  link.opened_ms = link.heard_ms = now.mono_ms;
+  links_.emplace(id, std::move(link));
+}
+
+void Node::SendHello(Now now, LinkId id, Link& link) {
+  Hello hello;
+  hello.cluster = options_.cluster;
+  hello.leasing = options_.rules.leasing;
+  hello.period_ms = options_.rules.period_ms;
+  hello.self = self_;
+  hello.wall_ms = now.wall_ms;
+  hello.advertise = options_.advertise.empty() ? link.local : options_.advertise;
+  link.sent_ms = now.mono_ms;
+  effects_.send.push_back({id, std::move(hello)});
+}
+
+void Node::OnMessage(Now now, LinkId id, Message message) {
+  auto it = links_.find(id);
+  if (it == links_.end()) return;
+  Link& link = it->second;
+  link.heard_ms = now.mono_ms;
+  const bool up = link.phase == Phase::kUp;
+  if (up) {
+    if (auto member = membership_.members().find(link.peer.self.node); member != membership_.members().end()) {
+      member->second.heard_mono_ms = now.mono_ms;
+      member->second.heard_wall_ms = now.wall_ms;
+    }
+  }
+  if (auto* hello = std::get_if<Hello>(&message)) {
+    OnHello(now, id, link, std::move(*hello));
+  } else if (auto* accept = std::get_if<Accept>(&message)) {
+    OnAccept(now, id, link, *accept);
+  } else if (auto* refuse = std::get_if<Refuse>(&message)) {
+    OnRefuse(now, id, link, *refuse);
+  } else if (!up) {
+    Drop(now, id, absl::StrCat(link.address, ": a message before the handshake was done"));
+  } else if (auto* ping = std::get_if<Ping>(&message)) {
+    effects_.send.push_back({id, Pong{ping->token, now.wall_ms}});
+  } else if (auto* pong = std::get_if<Pong>(&message)) {
+    // The token is our clock at the ping.
+    if (!ClockFits(now, link, pong->wall_ms, static_cast<int64_t>(pong->token))) {
+      RefuseLink(now, id, link,
+                 {"CLOCK_MISMATCH", "the clocks differ by more than the bound; check NTP on both hosts"});
+    }
+  } else if (auto* report = std::get_if<Report>(&message)) {
+    OnReport(now, id, link, *report);
+  } else if (auto* live = std::get_if<Live>(&message)) {
+    TakeEntries(now, id, live->entries, false);
+  } else if (auto* request = std::get_if<SessionRequest>(&message)) {
+    OnSessionRequest(id, link, *request);
+  } else if (auto* entries = std::get_if<SessionEntries>(&message)) {
+    if (asking_ && asking_->link == id && asking_->id == entries->session) asking_->heard_ms = now.mono_ms;
+    TakeEntries(now, id, entries->entries, true);
+  } else if (auto* end = std::get_if<SessionEnd>(&message)) {
+    OnSessionEnd(now, id, *end);
+  } else if (auto* broadcast = std::get_if<Broadcast>(&message)) {
+    effects_.heard.push_back({link.peer.self.node, std::move(broadcast->payload)});
+  }
+}
+
+// What the handshake refuses whatever the clocks say; nullopt: welcome.
+std::optional<Refuse> Node::Judge(Now, const Link& link) const {
+  const Hello& peer = link.peer;
+  const auto differs = [&](const char* reason, const std::string& theirs, const std::string& ours) {
+    return Refuse{reason, absl::StrCat(Shown(peer.self.node), " has ", theirs, ", ", options_.node_id, " has ", ours)};
+  };
+  if (peer.protocol_max < kProtocolMin || peer.protocol_min > kProtocolMax) {
+    return differs("PROTOCOL_MISMATCH", absl::StrCat("protocol ", peer.protocol_min, " to ", peer.protocol_max),
+                   absl::StrCat("protocol ", kProtocolMin, " to ", kProtocolMax));
+  }
+  if (peer.cluster != options_.cluster) {
+    return differs("CLUSTER_MISMATCH", absl::StrCat("cluster ", Shown(peer.cluster)),
+                   absl::StrCat("cluster ", options_.cluster));
+  }
+  if (peer.leasing != options_.rules.leasing) {
+    return differs("LEASING_MISMATCH", absl::StrCat("--leasing=", peer.leasing ? "true" : "false"),
+                   absl::StrCat("--leasing=", options_.rules.leasing ? "true" : "false"));
+  }
+  if (peer.leasing && peer.period_ms != options_.rules.period_ms) {
+    return differs("LEASING_MISMATCH", absl::StrCat("--lease-duration=", peer.period_ms, "ms"),
+                   absl::StrCat("--lease-duration=", options_.rules.period_ms, "ms"));
+  }
+  if (!CheckName("node_id", peer.self.node).ok() || peer.self.incarnation == 0) {
+    return Refuse{"PROTOCOL_MISMATCH", "the node ID is not 1 to 255 bytes of printable UTF-8"};
+  }
+  if (peer.self == self_) return Refuse{kSelf, ""};
+  if (peer.self.node == self_.node) {
+    return Refuse{"DUPLICATE_NODE_ID", absl::StrCat("two running nodes are named ", Shown(self_.node),
+                                                    "; give each a --node-id of its own")};
+  }
+  return std::nullopt;
+}
+
+// Measures the member's clock over a round trip that began at sent_ms. False if it differs by more than the bound.
+bool Node::ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms) {
+  const int64_t rtt = std::max<int64_t>(0, now.mono_ms - sent_ms);
+  const int64_t offset = peer_wall_ms - (now.wall_ms - rtt / 2);
+  if (auto it = membership_.members().find(link.peer.self.node); it != membership_.members().end()) {
+    it->second.offset_ms = offset;
+    it->second.measured = true;
+  }
+  return std::abs(offset) - rtt / 2 <= options_.rules.clock_bound_ms;
+}
+
+void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
+  if (link.helloed || (link.phase != Phase::kHelloSent && link.phase != Phase::kAwaitHello)) {
+    return Drop(now, id, absl::StrCat(link.address, ": a second Hello"));
+  }
+  link.peer = std::move(hello);
+  link.helloed = true;
+  if (auto refuse = Judge(now, link)) return RefuseLink(now, id, link, *refuse);
+  if (link.dialed) {
+    membership_.OnAnswered(link.address, link.peer.self.node);
+    if (!ClockFits(now, link, link.peer.wall_ms, link.sent_ms)) {
+      return RefuseLink(now, id, link,
+                        {"CLOCK_MISMATCH", "the clocks differ by more than the bound; check NTP on both hosts"});
+    }
+  }
+  switch (CheckDuplicate(id, link)) {
+    case Duplicate::kYield:
+      return RefuseLink(now, id, link, {kDuplicate, self_.node});
+    case Duplicate::kProbe:
+      return Probe(now, id, link);
+    case Duplicate::kNone:
+      return Answer(now, id, link);
+  }
+}
+
+// Our part of the handshake after their Hello was found good.
+void Node::Answer(Now now, LinkId id, Link& link) {
+  link.phase = Phase::kAwaitAccept;
+  if (link.dialed) {
+    effects_.send.push_back({id, Accept{now.wall_ms, MakeReport(link)}});
+  } else {
+    SendHello(now, id, link);
+  }
+}
+
+void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
+  if (link.phase != Phase::kAwaitAccept) return Drop(now, id, absl::StrCat(link.address, ": an Accept out of turn"));
+  if (!link.dialed) {
+    if (!ClockFits(now, link, accept.wall_ms, link.sent_ms)) {
+      return RefuseLink(now, id, link,
+                        {"CLOCK_MISMATCH", "the clocks differ by more than the bound; check NTP on both hosts"});
+    }
+    effects_.send.push_back({id, Accept{now.wall_ms, MakeReport(link)}});
+  }
+  if (OutrunOldSelf(now, accept.report)) return;
+  Establish(now, id, link, accept.report);
+}
+
+// A peer knows this node at a later incarnation than its own (the clock went back between two starts): take one above
+// it before anything else, and meet everybody anew.
+bool Node::OutrunOldSelf(Now now, const Report& report) {
+  uint64_t highest = 0;
+  for (const auto& [replica, coverage] : report.vector->runs()) {
+    if (replica.node == self_.node) highest = std::max(highest, replica.incarnation);
+  }
+  if (highest <= self_.incarnation) return false;
+  Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
+  self_.incarnation = highest + 1;
+  own_log_ = OwnLog();
+  std::vector<LinkId> all;
+  for (const auto& [id, link] : links_) all.push_back(id);
+  for (const LinkId id : all) Drop(now, id, "");
+  return true;
+}
+
+void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
+  if (refuse.reason == kSelf) {
+    if (link.dialed) membership_.OnSelf(link.address);
+    link.settled = true;
+  } else if (refuse.reason == kDuplicate) {
+    if (link.dialed) membership_.OnAnswered(link.address, refuse.message);
+    link.helloed = true;
+  } else {
+    NoteRefusal(now, link, "refused by", refuse);
+  }
+  Drop(now, id, "");
+}
+
+// Tells the peer why, and hangs up.
+void Node::RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse) {
+  effects_.send.push_back({id, refuse});
+  if (refuse.reason != kSelf && refuse.reason != kDuplicate) NoteRefusal(now, link, "refusing", refuse);
+  Drop(now, id, "");
+}
+
+// Both sides log each refusal, once for as long as it stays the same.
+void Node::NoteRefusal(Now now, Link& link, const char* what, const Refuse& refuse) {
+  const std::string who = link.helloed ? link.peer.self.node : link.address;
+  if (said_.size() < kMaxSaid || said_.contains(who)) {
+    const std::string text = absl::StrCat(what, " ", Shown(who), " (", link.address, "): ", Shown(refuse.reason), ": ",
+                                          refuse.message.substr(0, 500));
+    if (std::exchange(said_[who], text) != text) Log(true, text);
+  }
+  if (link.dialed) {
+    membership_.OnRefused(link.address, now.mono_ms);
+    link.settled = true;
+  }
+}
+
+void Node::Drop(Now now, LinkId id, const std::string& why) {
+  effects_.hang_up.push_back({id, why});
+  OnClosed(now, id);
+}
+
+void Node::OnClosed(Now now, LinkId id) {
+  auto it = links_.find(id);
+  if (it == links_.end()) return;
+  const Link link = std::move(it->second);
+  links_.erase(it);
+  if (link.dialed && !link.settled) {
+    if (link.helloed) {
+      membership_.OnLost(link.address, now.mono_ms);
+    } else {
+      membership_.OnDialFailed(link.address, now.mono_ms);
+    }
+  }
+  if (asking_ && asking_->link == id) asking_.reset();
+  for (auto& [other_id, other] : links_) {
+    if (other.phase == Phase::kProbing && other.probed == id) other.probe_until_ms = now.mono_ms;
+  }
+  if (link.phase == Phase::kUp) {
+    if (auto member = membership_.members().find(link.peer.self.node); member != membership_.members().end()) {
+      member->second.linked = UpLinkOf(link.peer.self.node) != 0;
+      if (!member->second.linked) Log(false, absl::StrCat("lost ", link.peer.self.node));
+    }
+    ++report_change_;
+    effects_.changed = true;
+  }
+  AskForSession(now);
+  UpdateReady(now);
+}
+
+LinkId Node::UpLinkOf(const std::string& node) const {
+  for (const auto& [id, link] : links_) {
+    if (link.phase == Phase::kUp && link.peer.self.node == node) return id;
+  }
+  return 0;
+}
+
+// Of two links between the same two processes the one that the smaller ID dialled stays; both sides find the same.
+Node::Duplicate Node::CheckDuplicate(LinkId id, const Link& link) const {
+  const LinkId first = UpLinkOf(link.peer.self.node);
+  if (first == 0 || first == id) return Duplicate::kNone;
+  if (links_.at(first).peer.self != link.peer.self) return Duplicate::kProbe;
+  const bool dialed_by_smaller = link.dialed == (self_.node < link.peer.self.node);
+  if (dialed_by_smaller) return Duplicate::kNone;
+  return link.dialed ? Duplicate::kYield : Duplicate::kProbe;
+}
+
+void Node::Probe(Now now, LinkId, Link& link) {
+  size_t probes = 0;
+  for (const auto& [other_id, other] : links_) probes += other.phase == Phase::kProbing;
+  link.phase = Phase::kProbing;
+  link.probed = UpLinkOf(link.peer.self.node);
+  link.probed_heard_ms = links_.at(link.probed).heard_ms;
+  link.probe_until_ms = probes < kMaxProbes ? now.mono_ms + kProbeMs : now.mono_ms;
+  effects_.send.push_back({link.probed, Ping{static_cast<uint64_t>(now.mono_ms)}});
+}
+
+void Node::EndProbes(Now now) {
+  std::vector<LinkId> probing;
+  for (const auto& [id, link] : links_) {
+    if (link.phase == Phase::kProbing) probing.push_back(id);
+  }
+  for (const LinkId id : probing) {
+    Link& link = links_.at(id);
+    auto first = links_.find(link.probed);
+    const bool gone = first == links_.end() || first->second.phase != Phase::kUp;
+    if (!gone && first->second.heard_ms > link.probed_heard_ms) {
+      const bool same = first->second.peer.self == link.peer.self;
+      RefuseLink(
+          now, id, link,
+          same ? Refuse{kDuplicate, self_.node}
+               : Refuse{"DUPLICATE_NODE_ID", absl::StrCat("another running node is named ", link.peer.self.node)});
+    } else if (gone || now.mono_ms >= link.probe_until_ms) {
+      if (!gone) Drop(now, link.probed, absl::StrCat("silent; ", link.peer.self.node, " linked anew"));
+      Answer(now, id, links_.at(id));
+    }
+  }
+}
+
+void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
+  const std::string node = link.peer.self.node;
+  Member* member = membership_.Remember(link.peer.self, link.peer.advertise, now.mono_ms);
+  if (member == nullptr) {
+    return RefuseLink(now, id, link, {"PROTOCOL_MISMATCH", "this node remembers as many members as it can"});
+  }
+  if (const LinkId first = UpLinkOf(node); first != 0) {
+    const bool stays = link.dialed == (self_.node < node);
+    if (links_.at(first).peer.self == link.peer.self && !stays)
+      return RefuseLink(now, id, link, {kDuplicate, self_.node});
+    Drop(now, first, "");
+  }
+  const bool news = !member->linked;
+  link.phase = Phase::kUp;
+  link.ping_ms = link.reported_ms = now.mono_ms;
+  link.reported_change = report_change_;
+  linked_once_ = true;
+  member->linked = true;
+  member->address = link.peer.advertise;
+  member->heard_mono_ms = now.mono_ms;
+  member->heard_wall_ms = now.wall_ms;
+  membership_.Moved(node, link.peer.advertise, now.mono_ms);
+  said_.erase(node);
+  said_.erase(link.address);
+  if (news) Log(false, absl::StrCat("linked with ", node, " (", link.peer.advertise, ")"));
+
+  const auto theirs = report.vector->runs().find(self_);
+  const uint64_t known = theirs == report.vector->runs().end() ? 0 : theirs->second.prefix;
+  link.live_next = std::max(own_log_.first(), known + 1);
+  link.target = report.vector;
+  link.fetch_now = !vector_.Covers(*report.vector);
+  ++report_change_;
+  OnReport(now, id, link, report);
+  effects_.pull = true;
+  effects_.changed = true;
+  AskForSession(now);
+  UpdateReady(now);
+}
+
+void Node::Heartbeats(Now now) {
+  std::vector<std::pair<LinkId, std::string>> ended;
+  for (auto& [id, link] : links_) {
+    if (link.phase == Phase::kUp) {
+      if (now.mono_ms - link.heard_ms >= kSilentMs) {
+        ended.emplace_back(id, absl::StrCat(link.peer.self.node, " (", link.address, ") was silent for 3 s"));
+      } else if (now.mono_ms - link.ping_ms >= kHeartbeatMs) {
+        link.ping_ms = now.mono_ms;
+        effects_.send.push_back({id, Ping{static_cast<uint64_t>(now.mono_ms)}});
+      }
+    } else if (link.phase != Phase::kProbing && now.mono_ms - link.opened_ms >= kHandshakeMs) {
+      ended.emplace_back(id, link.dialed ? absl::StrCat(link.address, ": no handshake within 4 s") : "");
+    }
+  }
+  for (const auto& [id, why] : ended) {
+    if (links_.contains(id)) Drop(now, id, why);
+  }
+}
+
+}  // namespace leasemap::core

@@ -1,0 +1,135 @@
+// Watches: where one starts, what it reads, and when it gets a cursor.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "peer/core/node.h"
+
+namespace leasemap::core {
+
+absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapshot, const std::string& text) const {
+  Watch watch;
+  watch.filter = std::move(filter);
+  watch.filter_hash = watch.filter.Hash();
+  watch.started_ms = now.mono_ms;
+  if (!text.empty()) {
+    const auto cursor = DecodeCursor(text);
+    const auto invalid = [](const std::string& why) {
+      return Refusal(absl::StatusCode::kInvalidArgument, "CURSOR_INVALID",
+                     absl::StrCat("cursor: ", why, "; start anew with include_snapshot"));
+    };
+    if (!cursor) return invalid("not one that a watch of this version gave");
+    if (cursor->cluster != options_.cluster) return invalid("it is of another cluster");
+    if (cursor->filter_hash != watch.filter_hash) return invalid("it is of a watch for other keys, prefixes or kinds");
+    watch.phase = Watch::Phase::kWaiting;
+    watch.skip = cursor->vector;
+  } else if (snapshot) {
+    watch.phase = Watch::Phase::kSnapshot;
+    watch.snapshot_from = store_.head();
+  } else {
+    watch.position = store_.head();
+  }
+  return watch;
+}
+
+absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
+  if (watch.phase == Watch::Phase::kWaiting) {
+    if (!vector_.Covers(watch.skip)) {
+      if (CursorIsLost(now, watch)) {
+        return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
+                       "cursor: it names writes that died with their node, unshared; drop what you have and start anew "
+                       "with include_snapshot");
+      }
+      if (now.mono_ms - watch.started_ms >= kCursorWaitMs) {
+        auto status = Refusal(absl::StatusCode::kUnavailable, "NOT_CAUGHT_UP",
+                              "cursor: this node did not get the writes that it names within 10 s; try again, or "
+                              "another node");
+        SetRetryMs(status, 1000);
+        return status;
+      }
+      WatchBatch waiting;
+      waiting.wake_ms = now.mono_ms + kReportEveryMs;
+      return waiting;
+    }
+    watch.phase = Watch::Phase::kFollowing;
+    watch.position = 0;
+  }
+  WatchBatch batch = ReadEvents(watch);
+  if (!batch.more) AddCursor(now, watch, batch);
+  if (!batch.empty()) watch.first_due = false;
+  return batch;
+}
+
+WatchBatch Node::ReadEvents(Watch& watch) const {
+  WatchBatch batch;
+  size_t bytes = 0;
+  for (size_t read = 0; const Store::Slot* slot = store_.NextAfter(watch.position); ++read) {
+    const Entry& entry = *slot->entry;
+    const EventKind kind = entry.tombstone ? EventKind::kDeleted : EventKind::kSet;
+    const bool old_delete =
+        watch.phase == Watch::Phase::kSnapshot && entry.tombstone && slot->revision <= watch.snapshot_from;
+    const bool wanted = !old_delete && watch.filter.MatchesKind(kind) && watch.filter.MatchesKey(entry.key) &&
+                        !watch.skip.Covers(entry.dot);
+    const bool full = batch.events.size() == kWatchBatchEvents ||
+                      (wanted && !batch.events.empty() && bytes + Weight(entry) > kWatchBatchBytes);
+    if (full || read == kWatchScan) {
+      batch.more = true;
+      break;
+    }
+    watch.position = slot->revision;
+    if (!wanted) continue;
+    bytes += Weight(entry);
+    batch.events.push_back({kind, slot->entry});
+  }
+  watch.news |= !batch.events.empty();
+  return batch;
+}
+
+// At the head, and only there: whatever this node covers has been sent, or was replaced by what has been sent.
+void Node::AddCursor(Now now, Watch& watch, WatchBatch& batch) const {
+  batch.first = watch.first_due;
+  if (watch.phase == Watch::Phase::kSnapshot) {
+    watch.phase = Watch::Phase::kFollowing;
+    batch.snapshot_end = true;
+  }
+  const bool at_once = batch.first || batch.snapshot_end;
+  const int64_t due = at_once ? now.mono_ms : watch.cursor_ms + (watch.news ? kCursorEveryMs : kCursorIdleMs);
+  batch.wake_ms = due;
+  if (now.mono_ms < due) return;
+  if (vector_.exceptions() > kCursorExceptions) {
+    batch.wake_ms = now.mono_ms + kReportEveryMs;
+    return;
+  }
+  batch.cursor = EncodeCursor({options_.cluster, vector_, now.wall_ms, watch.filter_hash});
+  watch.cursor_ms = now.mono_ms;
+  watch.news = false;
+  batch.wake_ms = now.mono_ms + kCursorIdleMs;
+}
+
+// The cursor names a write of an incarnation that has ended or is silent, and every other remembered member answers
+// and none covers it: it died with its node, unshared. Waits out a moment first, in which reports may still be under
+// way.
+bool Node::CursorIsLost(Now now, const Watch& watch) const {
+  if (now.mono_ms - watch.started_ms < kCursorLostMs) return false;
+  const auto& members = membership_.members();
+  VersionVector held = vector_;  // what any living member holds
+  std::set<std::string> answering;
+  for (const auto& [node, member] : members) {
+    const bool fresh = member.linked || (!member.relayed_by.empty() && members.contains(member.relayed_by) &&
+                                         members.at(member.relayed_by).linked);
+    if (!fresh || !member.report) continue;
+    answering.insert(node);
+    held.Join(*member.report);
+  }
+  const auto missing = held.FirstMissing(watch.skip);
+  if (!missing) return false;
+  const ReplicaId& writer = missing->replica;
+  if (writer == self_) return false;
+  if (const LinkId id = UpLinkOf(writer.node); id != 0 && links_.at(id).peer.self == writer) return false;
+  return std::all_of(members.begin(), members.end(), [&](const auto& member) {
+    return member.first == writer.node || answering.contains(member.first);
+  });
+}
+
+}  // namespace leasemap::core

@@ -1,0 +1,35 @@
+// A node's own writes of late, by seq, replaced ones too. Every link reads it with a cursor of its own; who falls off
+// its start goes on from there and is filled in by a session.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "peer/core/entry.h"
+#include "peer/core/limits.h"
+
+namespace leasemap::core {
+
+class OwnLog {
+ public:
+  // Entries come with seq rising by one.
+  void Append(EntryPtr entry) {
+    bytes_ += Weight(*entry);
+    entries_.push_back(std::move(entry));
+    while (entries_.size() > kOwnLogEntries || (bytes_ > kOwnLogBytes && entries_.size() > 1)) {
+      bytes_ -= Weight(*entries_.front());
+      entries_.pop_front();
+      ++first_;
+    }
+  }
+  uint64_t first() const { return first_; }                  // the least seq still here
+  uint64_t end() const { return first_ + entries_.size(); }  // one above the greatest
+  const EntryPtr& at(uint64_t seq) const { return entries_[seq - first_]; }
+
+ private:
+  std::deque<EntryPtr> entries_;
+  uint64_t first_ = 1;
+  size_t bytes_ = 0;
+};
+
+}  // namespace leasemap::core

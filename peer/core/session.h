@@ -1,0 +1,44 @@
+// A session: how a node gets what it lacks, whatever the reason.
+//
+// The asker sends its vector. The server notes its own vector V0, walks its keys once in key order and sends each
+// entry whose dot the asker's vector does not cover, then V0, which the asker joins whole: what V0 covers and was not
+// sent is either known to the asker or was replaced by something that was sent. V0 is taken at the start because an
+// entry may be replaced behind the walk; taken at the end it would claim what was never sent.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "peer/core/message.h"
+#include "peer/core/store.h"
+
+namespace leasemap::core {
+
+// The serving side: a position in the key order.
+class ServedSession {
+ public:
+  ServedSession(uint64_t id, VectorPtr theirs, VectorPtr v0)
+      : id_(id), theirs_(std::move(theirs)), v0_(std::move(v0)) {}
+
+  // The next message; SessionEnd is the last. May be called until done().
+  Message Next(const Store& store);
+  bool done() const { return done_; }
+
+ private:
+  uint64_t id_;
+  VectorPtr theirs_;
+  VectorPtr v0_;
+  std::string after_;  // keys up to here were walked
+  bool done_ = false;
+};
+
+// The asking side: at most one at a time.
+struct AskedSession {
+  uint64_t id = 0;
+  LinkId link = 0;
+  int64_t heard_ms = 0;  // monotonic: when something of it came last
+  bool refused = false;  // something of it had to be left out: its end is not joined
+};
+
+}  // namespace leasemap::core

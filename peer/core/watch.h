@@ -1,0 +1,67 @@
+// One watch: what it asked for, how far it has read, and when its next cursor is due. Node::ReadWatch moves it on.
+//
+// A watch has no queue: it is a position in the store's order by revision, so a slow one costs nothing and skips what
+// was replaced meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "peer/core/cursor.h"
+#include "peer/core/entry.h"
+
+namespace leasemap::core {
+
+enum class EventKind { kSet, kDeleted, kExpired };
+
+struct WatchFilter {
+  std::set<std::string, std::less<>> prefixes;
+  std::set<std::string, std::less<>> keys;  // with no prefixes and no keys: the whole map
+  std::set<EventKind> kinds;                // empty: all
+
+  bool MatchesKey(std::string_view key) const;
+  bool MatchesKind(EventKind kind) const { return kinds.empty() || kinds.contains(kind); }
+  // The same for the same sets of keys, prefixes and kinds, on every node.
+  uint64_t Hash() const;
+};
+
+struct WatchEvent {
+  EventKind kind;
+  EntryPtr entry;
+};
+
+struct WatchBatch {
+  std::vector<WatchEvent> events;
+  std::string cursor;
+  bool snapshot_end = false;
+  bool first = false;   // the watch's first message, sent even when empty
+  bool more = false;    // the head was not reached: read again
+  int64_t wake_ms = 0;  // monotonic: read again then at the latest
+  bool empty() const { return events.empty() && cursor.empty() && !snapshot_end && !first; }
+};
+
+// Owned by its stream; read only under the node's lock.
+struct Watch {
+  WatchFilter filter;
+  uint64_t filter_hash = 0;
+  enum class Phase { kWaiting, kSnapshot, kFollowing } phase = Phase::kFollowing;
+  VersionVector skip;          // what the cursor covers: not sent again
+  int64_t started_ms = 0;      // monotonic
+  uint64_t position = 0;       // revisions up to here were read
+  uint64_t snapshot_from = 0;  // the head when the snapshot began: tombstones up to it are left out
+  bool first_due = true;       // nothing was sent yet
+  bool news = false;           // events were sent since the last cursor
+  int64_t cursor_ms = 0;       // monotonic time of the last cursor
+};
+
+inline constexpr int64_t kCursorEveryMs = 1000;        // design: with new events not more than once a second
+inline constexpr int64_t kCursorIdleMs = 15000;        // design: at least every 15 s
+inline constexpr int64_t kCursorLostMs = 1000;         // reports are at most this old before writes are taken for gone
+inline constexpr size_t kWatchBatchEvents = 256;       // one message of a watch: at most so many events …
+inline constexpr size_t kWatchBatchBytes = 512 << 10;  // … and bytes (a larger single event travels alone)
+inline constexpr size_t kWatchScan = 4096;  // revisions read under one lock at most: a few hundred microseconds
+
+}  // namespace leasemap::core
