@@ -44,9 +44,15 @@ void Node::OnResolved(Now now, const std::string& seed, const std::vector<std::s
 }
 
 void Node::OnAccepted(Now now, LinkId id, const std::string& local, const std::string& remote) {
+  // Idle strangers must not keep members out: the oldest of them makes room.
   if (links_.size() >= kMaxLinks) {
-    effects_.hang_up.push_back({id, ""});
-    return;
+    const auto idle = std::find_if(links_.begin(), links_.end(),
+                                   [](const auto& other) { return other.second.phase == Phase::kAwaitHello; });
+    if (idle == links_.end()) {
+      effects_.hang_up.push_back({id, ""});
+      return;
+    }
+    Drop(now, idle->first, "");
   }
   Link link{};
   link.phase = Phase::kAwaitHello;

@@ -1,0 +1,129 @@
+#include "peer/net/connection.h"
+
+#include "absl/strings/str_cat.h"
+#include "asio/buffer.hpp"
+#include "asio/write.hpp"
+
+namespace leasemap::net {
+namespace {
+// One write hands the kernel at most so much: a heartbeat waits behind no more than this.
+constexpr size_t kWriteBytes = 128 << 10;
+constexpr size_t kWriteFrames = 32;
+}  // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, Callbacks callbacks)
+    : socket_(std::move(socket)), linger_(socket_.get_executor()), callbacks_(std::move(callbacks)) {
+  asio::error_code ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+}
+
+Connection::~Connection() = default;
+
+void Connection::Start() { Read(); }
+
+void Connection::Read() {
+  socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](const asio::error_code& error, size_t n) {
+    if (self->closed_) return;
+    if (error) return self->Close(error.message());
+    self->OnRead(n);
+  });
+}
+
+void Connection::OnRead(size_t bytes) {
+  if (hanging_up_) return Read();  // drain, so that what was queued still reaches the peer before a reset would
+  reader_.Feed({buffer_.data(), bytes});
+  while (const auto frame = reader_.Next()) {
+    auto message = decoder_.Decode(*frame);
+    if (!message.ok()) return Close(std::string(message.status().message()));
+    if (!message->has_value()) continue;
+    if (!greeted_ && std::holds_alternative<core::Hello>(**message)) {
+      greeted_ = true;
+      reader_.SetLimit(wire::kMaxFrameBytes);
+    }
+    callbacks_.on_message(*std::move(*message));
+    if (closed_) return;
+    if (hanging_up_) return Read();
+  }
+  if (!reader_.status().ok()) return Close(std::string(reader_.status().message()));
+  Read();
+}
+
+void Connection::Send(const core::Message& message) {
+  if (closed_ || hanging_up_) return;
+  const bool urgent = std::holds_alternative<core::Ping>(message) || std::holds_alternative<core::Pong>(message);
+  Queue(message, urgent);
+  if (queued_bytes_ > kMaxQueuedBytes) return Close(absl::StrCat("does not read: ", queued_bytes_, " bytes queued"));
+  Write();
+}
+
+void Connection::Queue(const core::Message& message, bool first) {
+  for (auto& frame : wire::EncodeFrames(message)) {
+    queued_bytes_ += frame.size();
+    if (first) {
+      queue_.push_front(std::move(frame));
+    } else {
+      queue_.push_back(std::move(frame));
+    }
+  }
+}
+
+void Connection::Pump() {
+  if (closed_ || hanging_up_) return;
+  while (queued_bytes_ < kPullBelowBytes) {
+    const auto message = callbacks_.pull();
+    if (!message) break;
+    Queue(*message, false);
+  }
+  Write();
+}
+
+void Connection::Write() {
+  if (closed_ || !writing_.empty()) return;
+  if (queue_.empty()) {
+    // Not closed yet: with bytes of the peer unread that would be a reset, which may overtake what was just written.
+    asio::error_code ignored;
+    if (hanging_up_) socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    return;
+  }
+  std::vector<asio::const_buffer> buffers;
+  for (size_t bytes = 0; !queue_.empty() && bytes < kWriteBytes && buffers.size() < kWriteFrames;) {
+    bytes += queue_.front().size();
+    writing_.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+    buffers.push_back(asio::buffer(writing_.back()));
+  }
+  asio::async_write(socket_, buffers, [self = shared_from_this()](const asio::error_code& error, size_t) {
+    if (self->closed_) return;
+    for (const auto& frame : self->writing_) self->queued_bytes_ -= frame.size();
+    self->writing_.clear();
+    if (error) return self->Close(error.message());
+    if (self->hanging_up_) return self->Write();
+    self->Pump();
+  });
+}
+
+void Connection::HangUp() {
+  if (closed_ || hanging_up_) return;
+  hanging_up_ = true;
+  linger_.expires_after(std::chrono::milliseconds(kLingerMs));
+  linger_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+    if (!error) self->Close("");
+  });
+  Write();
+}
+
+void Connection::Close(const std::string& why) {
+  if (closed_) return;
+  closed_ = true;
+  asio::error_code ignored;
+  linger_.cancel();
+  socket_.close(ignored);
+  queue_.clear();
+  if (!hanging_up_) {
+    // The callbacks may hold the last reference to this connection's owner: keep them until this returns.
+    const auto on_closed = callbacks_.on_closed;
+    on_closed(why);
+  }
+}
+
+}  // namespace leasemap::net

@@ -1,0 +1,70 @@
+// One TCP connection of the mesh: reads frames into messages, writes messages out of a bounded queue.
+//
+// All calls and callbacks are on the thread of its io_context. Two kinds of messages are written: small ones that the
+// node sends when it likes (Send), and bulk that the connection asks for when its queue has room (pull), so that a slow
+// peer is never the reason for a long queue. Heartbeats go before everything that is not yet being written.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "asio/ip/tcp.hpp"
+#include "asio/steady_timer.hpp"
+#include "peer/core/message.h"
+#include "peer/wire/codec.h"
+#include "peer/wire/frame.h"
+
+namespace leasemap::net {
+
+// Bulk is asked for while less than this is queued: enough to keep a link busy, little enough to stay fresh.
+inline constexpr size_t kPullBelowBytes = 256 << 10;
+// A peer that lets so many bytes of small messages pile up does not read: the connection is closed.
+inline constexpr size_t kMaxQueuedBytes = 16 << 20;
+// What was queued before a hang-up has so long to leave.
+inline constexpr int kLingerMs = 500;
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  struct Callbacks {
+    std::function<void(core::Message)> on_message;
+    // Once, when the connection ended by itself; never after HangUp.
+    std::function<void(const std::string& why)> on_closed;
+    std::function<std::optional<core::Message>()> pull;
+  };
+
+  Connection(asio::ip::tcp::socket socket, Callbacks callbacks);
+  ~Connection();
+
+  void Start();
+  void Send(const core::Message& message);
+  // Asks `pull` for as much as there is room for.
+  void Pump();
+  // Writes what is queued, then closes; no callback comes any more.
+  void HangUp();
+
+ private:
+  void Read();
+  void OnRead(size_t bytes);
+  void Write();
+  void Queue(const core::Message& message, bool first);
+  void Close(const std::string& why);
+
+  asio::ip::tcp::socket socket_;
+  asio::steady_timer linger_;
+  Callbacks callbacks_;
+  wire::FrameReader reader_;
+  wire::Decoder decoder_;
+  std::array<char, 64 << 10> buffer_;
+  std::deque<std::string> queue_;    // frames not yet being written
+  std::deque<std::string> writing_;  // frames that the write under way refers to
+  size_t queued_bytes_ = 0;          // of both
+  bool greeted_ = false;             // a Hello came: larger frames are taken from now on
+  bool hanging_up_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace leasemap::net

@@ -1,0 +1,203 @@
+#include "peer/net/transport.h"
+
+#include <charconv>
+
+#include "absl/strings/str_cat.h"
+#include "asio/connect.hpp"
+#include "peer/core/limits.h"
+
+namespace leasemap::net {
+
+using asio::ip::tcp;
+
+namespace {
+// When no descriptor is left for accept(), it is tried again after so long: spinning would not free one.
+constexpr auto kAcceptAgain = std::chrono::milliseconds(200);
+}  // namespace
+
+std::optional<HostPort> ParseHostPort(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  HostPort out{std::string(host), 0};
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
+  if (error != std::errc() || end != port.data() + port.size()) return std::nullopt;
+  return out;
+}
+
+std::string ShowHostPort(const std::string& host, uint16_t port) {
+  return host.find(':') == std::string::npos ? absl::StrCat(host, ":", port) : absl::StrCat("[", host, "]:", port);
+}
+
+// One dial under way: the connect, and the timer that bounds it.
+struct Transport::Dialing {
+  explicit Dialing(asio::io_context& io, std::string to) : address(std::move(to)), socket(io), timer(io) {}
+  const std::string address;
+  tcp::socket socket;
+  asio::steady_timer timer;
+  bool done = false;
+};
+
+Transport::Transport(asio::io_context& io, Callbacks callbacks)
+    : io_(io), callbacks_(std::move(callbacks)), acceptor_(io), accept_again_(io), resolver_(io) {}
+
+absl::Status Transport::Listen(const std::string& host_port) {
+  const auto parsed = ParseHostPort(host_port);
+  if (!parsed) return absl::InvalidArgumentError(absl::StrCat(host_port, " is not host:port"));
+  asio::error_code error;
+  const std::string host = parsed->host.empty() ? "0.0.0.0" : parsed->host;
+  const auto found = resolver_.resolve(host, std::to_string(parsed->port), tcp::resolver::passive, error);
+  if (error || found.empty()) return absl::InvalidArgumentError(absl::StrCat(host, ": ", error.message()));
+  const tcp::endpoint endpoint = found.begin()->endpoint();
+  acceptor_.open(endpoint.protocol(), error);
+  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return absl::UnavailableError(absl::StrCat("cannot listen on ", host_port, ": ", error.message()));
+  port_ = acceptor_.local_endpoint().port();
+  AcceptNext();
+  return absl::OkStatus();
+}
+
+void Transport::AcceptNext() {
+  acceptor_.async_accept([this](const asio::error_code& error, tcp::socket socket) {
+    if (stopped_) return;
+    if (error) {
+      accept_again_.expires_after(kAcceptAgain);
+      accept_again_.async_wait([this](const asio::error_code& cancelled) {
+        if (!cancelled && !stopped_) AcceptNext();
+      });
+      return;
+    }
+    asio::error_code gone;
+    const auto remote = socket.remote_endpoint(gone);
+    if (!gone) {
+      const std::string local = Local(socket);
+      const core::LinkId link = Add(std::move(socket));
+      callbacks_.on_accepted(link, local, ShowHostPort(remote.address().to_string(), remote.port()));
+      if (auto it = links_.find(link); it != links_.end()) it->second->Start();
+    }
+    AcceptNext();
+  });
+}
+
+// This end's address with the port that others can dial.
+std::string Transport::Local(const tcp::socket& socket) const {
+  asio::error_code gone;
+  const auto local = socket.local_endpoint(gone);
+  return gone ? "" : ShowHostPort(local.address().to_string(), port_);
+}
+
+core::LinkId Transport::Add(tcp::socket socket) {
+  const core::LinkId link = next_link_++;
+  Connection::Callbacks callbacks;
+  callbacks.on_message = [this, link](core::Message message) { callbacks_.on_message(link, std::move(message)); };
+  callbacks.pull = [this, link] { return callbacks_.pull(link); };
+  callbacks.on_closed = [this, link](const std::string& why) {
+    const auto keep = links_.extract(link);
+    callbacks_.on_closed(link, why);
+  };
+  links_.emplace(link, std::make_shared<Connection>(std::move(socket), std::move(callbacks)));
+  return link;
+}
+
+void Transport::Dial(const std::string& address) {
+  auto dial = std::make_shared<Dialing>(io_, address);
+  const auto parsed = ParseHostPort(address);
+  const auto fail = [this, dial] { asio::post(io_, [this, dial] { callbacks_.on_dial_failed(dial->address); }); };
+  if (!parsed || parsed->port == 0) return fail();
+  dial->timer.expires_after(std::chrono::milliseconds(core::kDialTimeoutMs));
+  dial->timer.async_wait([this, dial](const asio::error_code& cancelled) {
+    if (!cancelled) OnConnected(dial, asio::error::timed_out);
+  });
+  asio::error_code not_numeric;
+  const auto ip = asio::ip::make_address(parsed->host, not_numeric);
+  if (!not_numeric) return Connect(dial, {tcp::endpoint(ip, parsed->port)});
+  resolver_.async_resolve(parsed->host, std::to_string(parsed->port),
+                          [this, dial](const asio::error_code& error, tcp::resolver::results_type results) {
+                            if (dial->done) return;
+                            if (error) return OnConnected(dial, error);
+                            Connect(dial, std::vector<tcp::endpoint>(results.begin(), results.end()));
+                          });
+}
+
+void Transport::Connect(std::shared_ptr<Dialing> dial, std::vector<tcp::endpoint> endpoints) {
+  auto to = std::make_shared<std::vector<tcp::endpoint>>(std::move(endpoints));
+  asio::async_connect(dial->socket, *to, [this, dial, to](const asio::error_code& error, const tcp::endpoint&) {
+    OnConnected(dial, error);
+  });
+}
+
+void Transport::OnConnected(const std::shared_ptr<Dialing>& dial, const asio::error_code& error) {
+  if (std::exchange(dial->done, true)) return;
+  asio::error_code ignored;
+  dial->timer.cancel();
+  const std::string local = error ? "" : Local(dial->socket);
+  if (stopped_ || error || local.empty()) {
+    dial->socket.close(ignored);
+    if (!stopped_) callbacks_.on_dial_failed(dial->address);
+    return;
+  }
+  const core::LinkId link = Add(std::move(dial->socket));
+  callbacks_.on_dialed(link, dial->address, local);
+  if (auto it = links_.find(link); it != links_.end()) it->second->Start();
+}
+
+void Transport::Resolve(const std::string& seed) {
+  const auto parsed = ParseHostPort(seed);
+  asio::error_code not_numeric;
+  if (!parsed) {
+    asio::post(io_, [this, seed] { callbacks_.on_resolved(seed, {}); });
+    return;
+  }
+  const auto ip = asio::ip::make_address(parsed->host, not_numeric);
+  if (!not_numeric) {
+    const std::string address = ShowHostPort(ip.to_string(), parsed->port);
+    asio::post(io_, [this, seed, address] { callbacks_.on_resolved(seed, {address}); });
+    return;
+  }
+  resolver_.async_resolve(parsed->host, std::to_string(parsed->port),
+                          [this, seed](const asio::error_code& error, tcp::resolver::results_type results) {
+                            std::vector<std::string> addresses;
+                            for (const auto& result : results) {
+                              const auto endpoint = result.endpoint();
+                              addresses.push_back(ShowHostPort(endpoint.address().to_string(), endpoint.port()));
+                            }
+                            if (error) addresses.clear();
+                            if (!stopped_) callbacks_.on_resolved(seed, addresses);
+                          });
+}
+
+void Transport::Send(core::LinkId link, const core::Message& message) {
+  if (auto it = links_.find(link); it != links_.end()) {
+    const auto keep = it->second;
+    keep->Send(message);
+  }
+}
+
+void Transport::Pump(core::LinkId link) {
+  if (auto it = links_.find(link); it != links_.end()) {
+    const auto keep = it->second;
+    keep->Pump();
+  }
+}
+
+void Transport::HangUp(core::LinkId link) {
+  if (auto node = links_.extract(link)) node.mapped()->HangUp();
+}
+
+void Transport::Stop() {
+  stopped_ = true;
+  asio::error_code ignored;
+  acceptor_.close(ignored);
+  accept_again_.cancel();
+  resolver_.cancel();
+  while (!links_.empty()) HangUp(links_.begin()->first);
+}
+
+}  // namespace leasemap::net

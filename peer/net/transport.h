@@ -1,0 +1,77 @@
+// The mesh's sockets: listens, dials, resolves names, and carries messages over links. Asio with callbacks; one thread.
+//
+// It knows nothing of nodes: whoever owns it (server/host) turns what happens here into calls of core::Node, and the
+// node's effects into calls of this class. All calls and callbacks are on the thread that runs its io_context.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "asio/io_context.hpp"
+#include "asio/ip/tcp.hpp"
+#include "asio/steady_timer.hpp"
+#include "peer/core/message.h"
+#include "peer/net/connection.h"
+
+namespace leasemap::net {
+
+// "host:port", "[::1]:port" or ":port" taken apart; port 0 to 65,535.
+struct HostPort {
+  std::string host;
+  uint16_t port = 0;
+};
+std::optional<HostPort> ParseHostPort(std::string_view text);
+std::string ShowHostPort(const std::string& host, uint16_t port);
+
+class Transport {
+ public:
+  struct Callbacks {
+    std::function<void(core::LinkId, const std::string& address, const std::string& local)> on_dialed;
+    std::function<void(const std::string& address)> on_dial_failed;
+    std::function<void(const std::string& seed, const std::vector<std::string>& addresses)> on_resolved;
+    std::function<void(core::LinkId, const std::string& local, const std::string& remote)> on_accepted;
+    std::function<void(core::LinkId, core::Message)> on_message;
+    std::function<void(core::LinkId, const std::string& why)> on_closed;
+    std::function<std::optional<core::Message>(core::LinkId)> pull;
+  };
+
+  Transport(asio::io_context& io, Callbacks callbacks);
+
+  // Before the io_context runs. Port 0 picks a free one.
+  absl::Status Listen(const std::string& host_port);
+  uint16_t port() const { return port_; }
+
+  void Dial(const std::string& address);
+  void Resolve(const std::string& seed);
+  void Send(core::LinkId link, const core::Message& message);
+  void Pump(core::LinkId link);
+  void HangUp(core::LinkId link);
+  // Closes the listener and every link, after what was queued.
+  void Stop();
+
+ private:
+  struct Dialing;
+
+  void AcceptNext();
+  void Connect(std::shared_ptr<Dialing> dial, std::vector<asio::ip::tcp::endpoint> endpoints);
+  void OnConnected(const std::shared_ptr<Dialing>& dial, const asio::error_code& error);
+  core::LinkId Add(asio::ip::tcp::socket socket);
+  std::string Local(const asio::ip::tcp::socket& socket) const;
+
+  asio::io_context& io_;
+  const Callbacks callbacks_;
+  asio::ip::tcp::acceptor acceptor_;
+  asio::steady_timer accept_again_;
+  asio::ip::tcp::resolver resolver_;
+  uint16_t port_ = 0;
+  core::LinkId next_link_ = 1;
+  std::map<core::LinkId, std::shared_ptr<Connection>> links_;
+  bool stopped_ = false;
+};
+
+}  // namespace leasemap::net

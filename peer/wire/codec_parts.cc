@@ -1,0 +1,162 @@
+#include "peer/wire/codec_parts.h"
+
+#include <algorithm>
+
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+
+namespace leasemap::wire {
+namespace {
+
+constexpr uint64_t kMaxSeq = uint64_t{1} << 62;  // never reached by counting; keeps additions from wrapping
+constexpr int64_t kMaxMs = int64_t{1} << 53;     // the year 287,000: keeps sums of times from overflowing
+constexpr size_t kMaxUnknownBytes = 64 << 10;    // fields of a later version that are carried along
+constexpr size_t kMaxAddressBytes = 300;         // a DNS name of 255, a colon, a port
+
+absl::Status Bad(const char* what) { return absl::InvalidArgumentError(what); }
+
+bool GoodName(const std::string& name) {
+  return !name.empty() && name.size() <= core::kMaxNameBytes && core::IsPrintableUtf8(name);
+}
+
+core::VectorPtr Share(core::VersionVector vector) {
+  return std::make_shared<const core::VersionVector>(std::move(vector));
+}
+
+}  // namespace
+
+void ToProto(const core::ReplicaId& id, pb::ReplicaId* out) {
+  out->set_node(id.node);
+  out->set_incarnation(id.incarnation);
+}
+
+void ToProto(const core::VersionVector& vector, pb::Vector* out) {
+  for (const auto& [replica, coverage] : vector.runs()) {
+    auto* entry = out->add_entries();
+    entry->set_node(replica.node);
+    entry->set_incarnation(replica.incarnation);
+    entry->set_prefix(coverage.prefix);
+    for (const auto& [first, last] : coverage.exceptions) {
+      auto* run = entry->add_exceptions();
+      run->set_first(first);
+      run->set_last(last);
+    }
+  }
+}
+
+void ToProto(const core::Entry& entry, pb::Entry* out) {
+  if (!entry.unknown_fields.empty()) out->MergeFromString(entry.unknown_fields);
+  out->set_key(entry.key);
+  out->set_value(entry.value);
+  out->set_value_is_text(entry.value_is_text);
+  out->set_tombstone(entry.tombstone);
+  out->set_ephemeral(entry.ephemeral);
+  out->set_holder(entry.lease.holder);
+  out->set_epoch(entry.lease.epoch);
+  out->set_start_s(entry.lease.start_s);
+  out->set_duration_ms(entry.lease.duration_ms);
+  out->set_expire_ms(entry.lease.expire_ms);
+  out->set_released(entry.lease.released);
+  out->set_node(entry.dot.replica.node);
+  out->set_incarnation(entry.dot.replica.incarnation);
+  out->set_seq(entry.dot.seq);
+  out->set_stamp(entry.stamp);
+}
+
+void ToProto(const core::Report& report, pb::Report* out) {
+  ToProto(*report.vector, out->mutable_vector());
+  out->set_cut_short(report.cut_short);
+  for (const auto& info : report.members) {
+    auto* member = out->add_members();
+    member->set_node(info.id.node);
+    member->set_incarnation(info.id.incarnation);
+    member->set_address(info.address);
+  }
+  for (const auto& node : report.linked) out->add_linked(node);
+  for (const auto& relay : report.relays) {
+    auto* one = out->add_relays();
+    ToProto(relay.member, one->mutable_member());
+    ToProto(*relay.vector, one->mutable_vector());
+  }
+}
+
+absl::Status FromProto(const pb::ReplicaId& in, core::ReplicaId* out) {
+  if (!GoodName(in.node()) || in.incarnation() == 0) return Bad("a bad replica ID");
+  *out = {in.node(), in.incarnation()};
+  return absl::OkStatus();
+}
+
+absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
+  core::ReplicaId before;
+  for (const auto& entry : in.entries()) {
+    core::ReplicaId replica{entry.node(), entry.incarnation()};
+    if (!GoodName(replica.node) || replica.incarnation == 0 || replica <= before) return Bad("a bad vector's replica");
+    if (entry.prefix() > kMaxSeq || (entry.prefix() == 0 && entry.exceptions().empty())) return Bad("a bad prefix");
+    out->Add(replica, 1, entry.prefix());
+    uint64_t last = entry.prefix();
+    for (const auto& run : entry.exceptions()) {
+      if (run.first() < last + 2 || run.last() < run.first() || run.last() > kMaxSeq) return Bad("a bad exception");
+      last = run.last();
+      out->Add(replica, run.first(), run.last());
+    }
+    before = std::move(replica);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
+  if (in.key().empty() || in.key().size() > core::kMaxKeyBytes) return Bad("a bad key");
+  if (in.value().size() > core::kMaxValueBytes) return Bad("a value that is too large");
+  if (!GoodName(in.holder()) || !GoodName(in.node())) return Bad("a bad holder or node");
+  if (in.incarnation() == 0 || in.seq() == 0 || in.seq() > kMaxSeq) return Bad("a bad dot");
+  for (const int64_t ms : {in.start_s(), in.duration_ms(), in.expire_ms()}) {
+    if (ms < 0 || ms > kMaxMs) return Bad("a bad time");
+  }
+  if (in.value_is_text() && !core::IsUtf8(in.value())) return Bad("a text that is not UTF-8");
+  if (in.tombstone() && !in.value().empty()) return Bad("a tombstone with a value");
+  if (const auto& unknown = in.GetReflection()->GetUnknownFields(in); !unknown.empty()) {
+    unknown.SerializeToString(&out->unknown_fields);
+    if (out->unknown_fields.size() > kMaxUnknownBytes) return Bad("too many unknown fields");
+  }
+  out->key = std::move(*in.mutable_key());
+  out->value = std::move(*in.mutable_value());
+  out->value_is_text = in.value_is_text();
+  out->tombstone = in.tombstone();
+  out->ephemeral = in.ephemeral();
+  out->lease = {
+      std::move(*in.mutable_holder()), in.epoch(), in.start_s(), in.duration_ms(), in.expire_ms(), in.released()};
+  out->dot = {{std::move(*in.mutable_node()), in.incarnation()}, in.seq()};
+  out->stamp = in.stamp();
+  return absl::OkStatus();
+}
+
+absl::Status FromProto(const pb::Report& in, core::Report* out) {
+  core::VersionVector vector;
+  if (auto status = FromProto(in.vector(), &vector); !status.ok()) return status;
+  out->vector = Share(std::move(vector));
+  out->cut_short = in.cut_short();
+  const auto many = static_cast<int>(core::kMaxMembers) + 1;
+  if (in.members_size() > many || in.linked_size() > many || in.relays_size() > many) return Bad("too many members");
+  for (const auto& member : in.members()) {
+    if (!GoodName(member.node()) || member.incarnation() == 0 || member.address().size() > kMaxAddressBytes ||
+        !core::IsPrintableUtf8(member.address())) {
+      return Bad("a bad member");
+    }
+    out->members.push_back({{member.node(), member.incarnation()}, member.address()});
+  }
+  for (const auto& node : in.linked()) {
+    if (!GoodName(node)) return Bad("a bad linked member");
+    out->linked.push_back(node);
+  }
+  for (const auto& relay : in.relays()) {
+    core::Relay one;
+    core::VersionVector relayed;
+    if (auto status = FromProto(relay.member(), &one.member); !status.ok()) return status;
+    if (auto status = FromProto(relay.vector(), &relayed); !status.ok()) return status;
+    one.vector = Share(std::move(relayed));
+    out->relays.push_back(std::move(one));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace leasemap::wire
