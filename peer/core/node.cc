@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
 #include "peer/core/limits.h"
 
 namespace leasemap::core {
@@ -80,6 +81,22 @@ void Node::UpdateReady(Now now) {
   ready_ = true;
   effects_.changed = true;
   Log(false, absl::StrCat("ready: ", store_.live_keys(), " keys"));
+}
+
+absl::StatusOr<int> Node::SendBroadcast(const std::string& to_node, const std::string& payload) {
+  if (payload.size() > kMaxBroadcastBytes) {
+    return InvalidField("payload", absl::StrCat("has ", payload.size(), " bytes; at most ", kMaxBroadcastBytes));
+  }
+  if (!to_node.empty() && to_node != self_.node && !membership_.members().contains(to_node)) {
+    return InvalidField("to_node", absl::StrCat(Shown(to_node), " is not a member; ListMembers shows them"));
+  }
+  int sent = 0;
+  for (const auto& [id, link] : links_) {
+    if (link.phase != Phase::kUp || (!to_node.empty() && link.peer.self.node != to_node)) continue;
+    effects_.send.push_back({id, Broadcast{payload}});
+    ++sent;
+  }
+  return sent;
 }
 
 Status Node::GetStatus() const {

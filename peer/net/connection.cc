@@ -50,6 +50,8 @@ void Connection::OnRead(size_t bytes) {
 
 void Connection::Send(const core::Message& message) {
   if (closed_ || hanging_up_) return;
+  // Broadcasts are best effort: to a peer that lags they are dropped, before they could cost the link.
+  if (queued_bytes_ > kMaxBroadcastQueue && std::holds_alternative<core::Broadcast>(message)) return;
   const bool urgent = std::holds_alternative<core::Ping>(message) || std::holds_alternative<core::Pong>(message);
   Queue(message, urgent);
   if (queued_bytes_ > kMaxQueuedBytes) return Close(absl::StrCat("does not read: ", queued_bytes_, " bytes queued"));

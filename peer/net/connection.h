@@ -24,6 +24,8 @@ namespace leasemap::net {
 inline constexpr size_t kPullBelowBytes = 256 << 10;
 // A peer that lets so many bytes of small messages pile up does not read: the connection is closed.
 inline constexpr size_t kMaxQueuedBytes = 16 << 20;
+// Broadcasts are dropped while more than this is queued.
+inline constexpr size_t kMaxBroadcastQueue = 4 << 20;
 // What was queued before a hang-up has so long to leave.
 inline constexpr int kLingerMs = 500;
 

@@ -1,0 +1,192 @@
+#include "server/host/node_host.h"
+
+#include <chrono>
+#include <iterator>
+
+#include "asio/post.hpp"
+#include "spdlog/spdlog.h"
+
+namespace leasemap::host {
+namespace {
+
+int64_t Ms(auto duration) { return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count(); }
+
+template <typename T>
+void Append(std::vector<T>& to, std::vector<T>& from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+core::Now Clocks() {
+  return {Ms(std::chrono::steady_clock::now().time_since_epoch()),
+          Ms(std::chrono::system_clock::now().time_since_epoch())};
+}
+
+}  // namespace
+
+NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen)
+    : options_(options),
+      mesh_listen_(std::move(mesh_listen)),
+      node_(std::move(options), Clocks()),
+      work_(asio::make_work_guard(io_)),
+      timer_(io_),
+      transport_(io_, MeshCallbacks()) {}
+
+NodeHost::~NodeHost() { Stop(); }
+
+core::Now NodeHost::now() const { return Clocks(); }
+
+template <typename F>
+auto NodeHost::Change(F f) {
+  bool changed = false;
+  const auto finish = [&] {
+    core::Effects effects = node_.Take();
+    changed = effects.changed;
+    ready_.store(node_.ready(), std::memory_order_release);
+    Append(pending_.send, effects.send);
+    pending_.pull |= effects.pull;
+    Append(pending_.hang_up, effects.hang_up);
+    Append(pending_.dial, effects.dial);
+    Append(pending_.resolve, effects.resolve);
+    Append(pending_.heard, effects.heard);
+    Append(pending_.log, effects.log);
+    // The network thread looks after every change: effects to perform, or at least a timer to set.
+    if (!std::exchange(perform_posted_, true)) asio::post(io_, [this] { Perform(); });
+  };
+  std::unique_lock lock(mutex_);
+  if constexpr (std::is_void_v<decltype(f(node_, Clocks()))>) {
+    f(node_, Clocks());
+    finish();
+    lock.unlock();
+    if (changed && listeners_.changed) listeners_.changed();
+  } else {
+    auto result = f(node_, Clocks());
+    finish();
+    lock.unlock();
+    if (changed && listeners_.changed) listeners_.changed();
+    return result;
+  }
+}
+
+std::string NodeHost::advertised() const {
+  if (!options_.advertise.empty()) return options_.advertise;
+  const auto listen = net::ParseHostPort(mesh_listen_);
+  return listen ? net::ShowHostPort(listen->host, transport_.port()) : mesh_listen_;
+}
+
+absl::Status NodeHost::Start() {
+  if (auto status = transport_.Listen(mesh_listen_); !status.ok()) return status;
+  thread_ = std::thread([this] { io_.run(); });
+  Change([](core::Node& node, core::Now now) { node.Tick(now); });
+  return absl::OkStatus();
+}
+
+void NodeHost::Stop() {
+  if (!thread_.joinable()) return;
+  asio::post(io_, [this] {
+    timer_.cancel();
+    timer_due_ms_ = INT64_MAX;  // never set again
+    transport_.Stop();
+    work_.reset();
+  });
+  thread_.join();
+}
+
+net::Transport::Callbacks NodeHost::MeshCallbacks() {
+  net::Transport::Callbacks mesh;
+  mesh.on_dialed = [this](core::LinkId link, const std::string& address, const std::string& local) {
+    Change([&](core::Node& node, core::Now now) { node.OnDialed(now, link, address, local); });
+  };
+  mesh.on_dial_failed = [this](const std::string& address) {
+    Change([&](core::Node& node, core::Now now) { node.OnDialFailed(now, address); });
+  };
+  mesh.on_resolved = [this](const std::string& seed, const std::vector<std::string>& addresses) {
+    Change([&](core::Node& node, core::Now now) { node.OnResolved(now, seed, addresses); });
+  };
+  mesh.on_accepted = [this](core::LinkId link, const std::string& local, const std::string& remote) {
+    Change([&](core::Node& node, core::Now now) { node.OnAccepted(now, link, local, remote); });
+  };
+  mesh.on_message = [this](core::LinkId link, core::Message message) {
+    Change([&](core::Node& node, core::Now now) { node.OnMessage(now, link, std::move(message)); });
+  };
+  mesh.on_closed = [this](core::LinkId link, const std::string& why) {
+    if (!why.empty() && why != "End of file") spdlog::debug("link {} closed: {}", link, why);
+    Change([&](core::Node& node, core::Now now) { node.OnClosed(now, link); });
+  };
+  mesh.pull = [this](core::LinkId link) {
+    const std::lock_guard lock(mutex_);
+    return node_.Pull(Clocks(), link);
+  };
+  return mesh;
+}
+
+// On the network thread, without the lock.
+void NodeHost::Perform() {
+  core::Effects effects;
+  std::vector<core::LinkId> to_pull;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(effects, pending_);
+    perform_posted_ = false;
+    if (effects.pull) to_pull = node_.LinksToPull();
+  }
+  for (const auto& line : effects.log) {
+    spdlog::log(line.warning ? spdlog::level::warn : spdlog::level::info, "{}", line.text);
+  }
+  for (const auto& send : effects.send) transport_.Send(send.link, send.message);
+  for (const core::LinkId link : to_pull) transport_.Pump(link);
+  for (const auto& hang_up : effects.hang_up) {
+    if (!hang_up.why.empty()) spdlog::info("closing a link: {}", hang_up.why);
+    transport_.HangUp(hang_up.link);
+  }
+  for (const auto& address : effects.dial) transport_.Dial(address);
+  for (const auto& seed : effects.resolve) transport_.Resolve(seed);
+  if (listeners_.heard) {
+    for (const auto& heard : effects.heard) listeners_.heard(heard);
+  }
+  SetTimer();
+}
+
+void NodeHost::SetTimer() {
+  if (timer_due_ms_ == INT64_MAX) return;
+  const core::Now now = Clocks();
+  const int64_t due = Read([&](const core::Node& node) { return node.NextDue(now); });
+  if (due == timer_due_ms_) return;
+  timer_due_ms_ = due;
+  timer_.expires_after(std::chrono::milliseconds(std::max<int64_t>(1, due - now.mono_ms)));
+  timer_.async_wait([this](const asio::error_code& cancelled) {
+    if (cancelled || timer_due_ms_ == INT64_MAX) return;
+    timer_due_ms_ = -1;
+    Change([](core::Node& node, core::Now at) { node.Tick(at); });
+  });
+}
+
+core::EntryPtr NodeHost::Get(std::string_view key) const {
+  const std::lock_guard lock(mutex_);
+  return node_.Get(key);
+}
+
+absl::StatusOr<core::EntryPtr> NodeHost::Write(const core::WriteCommand& command) {
+  return Change([&](core::Node& node, core::Now now) { return node.Write(now, command); });
+}
+
+absl::StatusOr<core::Watch> NodeHost::StartWatch(core::WatchFilter filter, bool snapshot,
+                                                 const std::string& cursor) const {
+  const std::lock_guard lock(mutex_);
+  return node_.StartWatch(Clocks(), std::move(filter), snapshot, cursor);
+}
+
+absl::StatusOr<core::WatchBatch> NodeHost::ReadWatch(core::Watch& watch) const {
+  const std::lock_guard lock(mutex_);
+  return node_.ReadWatch(Clocks(), watch);
+}
+
+absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const std::string& payload) {
+  return Change([&](core::Node& node, core::Now) { return node.SendBroadcast(to_node, payload); });
+}
+
+core::Status NodeHost::GetStatus() const {
+  const std::lock_guard lock(mutex_);
+  return node_.GetStatus();
+}
+
+}  // namespace leasemap::host

@@ -1,0 +1,93 @@
+// The shell around core::Node: one lock, one network thread, two clocks.
+//
+// A call (a gRPC thread's Get or Set, or the network thread's OnMessage) takes the lock, calls the node, and collects
+// its effects; no I/O happens under the lock. Effects on sockets are performed by the network thread, in order. Nobody
+// waits for anybody else: a write is answered on the thread that it came in on.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "asio/executor_work_guard.hpp"
+#include "asio/io_context.hpp"
+#include "asio/steady_timer.hpp"
+#include "peer/core/node.h"
+#include "peer/net/transport.h"
+
+namespace leasemap::host {
+
+class NodeHost {
+ public:
+  struct Listeners {
+    // The map, a vector, a member or readiness changed. Called on any thread, without the lock; must not block.
+    std::function<void()> changed;
+    // A broadcast came. On the network thread; must not block.
+    std::function<void(const core::Effects::Heard&)> heard;
+  };
+
+  NodeHost(core::NodeOptions options, std::string mesh_listen);
+  ~NodeHost();
+  NodeHost(const NodeHost&) = delete;
+
+  // Set before Start.
+  void SetListeners(Listeners listeners) { listeners_ = std::move(listeners); }
+  // Listens and starts the network thread.
+  absl::Status Start();
+  // Closes links and ends the thread. The node can still be read.
+  void Stop();
+
+  bool ready() const { return ready_.load(std::memory_order_acquire); }
+  // host:port that other nodes are told; the listening address where it is found anew for each link.
+  std::string advertised() const;
+  uint16_t mesh_port() const { return transport_.port(); }
+  const core::NodeOptions& options() const { return options_; }
+  core::Now now() const;
+
+  core::EntryPtr Get(std::string_view key) const;
+  absl::StatusOr<core::EntryPtr> Write(const core::WriteCommand& command);
+  absl::StatusOr<core::Watch> StartWatch(core::WatchFilter filter, bool snapshot, const std::string& cursor) const;
+  absl::StatusOr<core::WatchBatch> ReadWatch(core::Watch& watch) const;
+  absl::StatusOr<int> SendBroadcast(const std::string& to_node, const std::string& payload);
+  core::Status GetStatus() const;
+
+  // Runs f(node) under the lock: for reads that need several looks at one state. f must be short.
+  template <typename F>
+  auto Read(F f) const {
+    const std::lock_guard lock(mutex_);
+    return f(std::as_const(node_));
+  }
+
+ private:
+  // Runs f(node, now) under the lock and sees to its effects.
+  template <typename F>
+  auto Change(F f);
+  void Perform();
+  void SetTimer();
+  net::Transport::Callbacks MeshCallbacks();
+
+  const core::NodeOptions options_;
+  const std::string mesh_listen_;
+  Listeners listeners_;
+
+  mutable std::mutex mutex_;
+  core::Node node_;              // guarded by mutex_
+  core::Effects pending_;        // guarded by mutex_; for the network thread
+  bool perform_posted_ = false;  // guarded by mutex_
+
+  std::atomic<bool> ready_{false};
+
+  asio::io_context io_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  asio::steady_timer timer_;   // network thread
+  int64_t timer_due_ms_ = -1;  // network thread; −1: not set
+  net::Transport transport_;   // network thread
+  std::thread thread_;
+};
+
+}  // namespace leasemap::host

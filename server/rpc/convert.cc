@@ -1,0 +1,180 @@
+#include "server/rpc/convert.h"
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/hybrid_clock.h"
+#include "peer/core/limits.h"
+
+namespace leasemap::rpc {
+namespace {
+
+// One watch asks for at most so much: the filter is matched against every change.
+constexpr int kMaxWatchPrefixes = 64;
+constexpr int kMaxWatchKeys = 1000;
+
+constexpr char kLater[] = "not supported by this version; leave it unset";
+
+absl::Status CheckAck(v1::Ack ack, uint32_t nodes, const std::string& request_id) {
+  if (ack != v1::ACK_UNSPECIFIED && ack != v1::ACK_LOCAL) {
+    if (!v1::Ack_IsValid(ack)) return core::InvalidField("ack", "an unknown value");
+    return core::Unsupported("ack", "only ACK_LOCAL is supported by this version");
+  }
+  if (nodes != 0) return core::Unsupported("ack_nodes", kLater);
+  if (!request_id.empty()) return core::Unsupported("request_id", kLater);
+  return absl::OkStatus();
+}
+
+template <typename Request>
+core::WriteCommand Command(core::Change change, const Request& request, const std::string& default_holder) {
+  core::WriteCommand command;
+  command.change = change;
+  command.key = KeyOf(request);
+  command.holder = request.holder().empty() ? default_holder : request.holder();
+  return command;
+}
+
+}  // namespace
+
+void SetKey(const std::string& key, v1::Entry* out) {
+  if (core::IsUtf8(key)) {
+    out->set_key(key);
+  } else {
+    out->set_key_bytes(key);
+  }
+}
+
+void SetTime(int64_t ms, google::protobuf::Timestamp* out) {
+  out->set_seconds(ms / 1000);
+  out->set_nanos(static_cast<int32_t>(ms % 1000 * 1'000'000));
+}
+
+void ToProto(const core::Entry& entry, bool with_value, v1::Entry* out) {
+  SetKey(entry.key, out);
+  if (with_value && !entry.tombstone) {
+    if (entry.value_is_text) {
+      out->set_value(entry.value);
+    } else {
+      out->set_value_bytes(entry.value);
+    }
+  }
+  auto* lease = out->mutable_lease();
+  lease->set_holder(entry.lease.holder);
+  lease->set_epoch(entry.lease.epoch);
+  lease->mutable_start_time()->set_seconds(entry.lease.start_s);
+  SetTime(entry.lease.expire_ms, lease->mutable_expire_time());
+  lease->set_fencing_token(core::FencingToken(entry.lease));
+  out->set_version(core::VersionOf(entry.dot));
+  SetTime(core::StampMs(entry.stamp), out->mutable_update_time());
+  out->set_origin(entry.dot.replica.node);
+  out->set_deleted(entry.tombstone);
+}
+
+absl::StatusOr<int64_t> ToMs(const google::protobuf::Duration& duration) {
+  // The limits of google.protobuf.Duration: about 10,000 years.
+  constexpr int64_t kMaxSeconds = 315'576'000'000;
+  const bool valid = duration.seconds() >= 0 && duration.seconds() <= kMaxSeconds && duration.nanos() >= 0 &&
+                     duration.nanos() < 1'000'000'000;
+  if (!valid) {
+    return core::Refusal(absl::StatusCode::kInvalidArgument, "LEASE_INVALID",
+                         "lease_duration: negative or malformed; give 0 (no lease) or a positive duration");
+  }
+  const int64_t ms = duration.seconds() * 1000 + duration.nanos() / 1'000'000;
+  return ms == 0 && duration.nanos() > 0 ? 1 : ms;  // below a millisecond is too short, not "no lease"
+}
+
+absl::StatusOr<core::WriteCommand> FromProto(const v1::SetRequest& request, const std::string& default_holder) {
+  auto command = Command(core::Change::kSet, request, default_holder);
+  if (auto status = core::CheckKey(command.key); !status.ok()) return status;
+  switch (request.value_form_case()) {
+    case v1::SetRequest::kValue:
+      command.value = request.value();
+      command.value_is_text = true;
+      break;
+    case v1::SetRequest::kValueBytes:
+      command.value = request.value_bytes();
+      break;
+    case v1::SetRequest::VALUE_FORM_NOT_SET:
+      return core::InvalidField("value", "no value is given; give value (text) or value_bytes, which may be empty");
+  }
+  if (request.has_lease_duration()) {
+    const auto ms = ToMs(request.lease_duration());
+    if (!ms.ok()) return ms.status();
+    command.duration_ms = *ms;
+  }
+  if (request.on_lapse() == v1::ON_LAPSE_DELETE) {
+    return core::Unsupported("on_lapse", "ON_LAPSE_DELETE is not supported by this version");
+  }
+  if (!v1::OnLapse_IsValid(request.on_lapse())) return core::InvalidField("on_lapse", "an unknown value");
+  if (auto status = CheckAck(request.ack(), request.ack_nodes(), request.request_id()); !status.ok()) return status;
+  if (request.validate_only()) return core::Unsupported("validate_only", kLater);
+  command.if_version = request.if_version();
+  command.if_absent = request.if_absent();
+  return command;
+}
+
+absl::StatusOr<core::WriteCommand> FromProto(const v1::DeleteRequest& request, const std::string& default_holder) {
+  auto command = Command(core::Change::kDelete, request, default_holder);
+  if (auto status = core::CheckKey(command.key); !status.ok()) return status;
+  if (auto status = CheckAck(request.ack(), request.ack_nodes(), request.request_id()); !status.ok()) return status;
+  command.if_version = request.if_version();
+  command.allow_missing = request.allow_missing();
+  return command;
+}
+
+absl::StatusOr<core::WriteCommand> FromProto(const v1::RenewRequest& request, const std::string& default_holder) {
+  auto command = Command(core::Change::kRenew, request, default_holder);
+  if (auto status = core::CheckKey(command.key); !status.ok()) return status;
+  if (request.has_lease_duration()) {
+    const auto ms = ToMs(request.lease_duration());
+    if (!ms.ok()) return ms.status();
+    command.duration_ms = *ms;
+  }
+  return command;
+}
+
+absl::StatusOr<core::WriteCommand> FromProto(const v1::ReleaseRequest& request, const std::string& default_holder) {
+  auto command = Command(core::Change::kRelease, request, default_holder);
+  if (auto status = core::CheckKey(command.key); !status.ok()) return status;
+  return command;
+}
+
+absl::StatusOr<core::WatchFilter> FromProto(const v1::WatchRequest& request) {
+  core::WatchFilter filter;
+  if (request.prefixes_size() + request.prefixes_bytes_size() > kMaxWatchPrefixes) {
+    return core::InvalidField("prefixes", absl::StrCat("more than ", kMaxWatchPrefixes, "; use several watches"));
+  }
+  if (request.keys_size() + request.keys_bytes_size() > kMaxWatchKeys) {
+    return core::InvalidField("keys", absl::StrCat("more than ", kMaxWatchKeys, "; use several watches"));
+  }
+  for (const auto& prefix : request.prefixes()) filter.prefixes.insert(prefix);
+  for (const auto& prefix : request.prefixes_bytes()) filter.prefixes.insert(prefix);
+  for (const auto& prefix : filter.prefixes) {
+    if (prefix.size() > core::kMaxKeyBytes) return core::InvalidField("prefixes", "a prefix is longer than any key");
+  }
+  for (const auto& key : request.keys()) filter.keys.insert(key);
+  for (const auto& key : request.keys_bytes()) filter.keys.insert(key);
+  for (const auto& key : filter.keys) {
+    if (auto status = core::CheckKey(key); !status.ok()) return status;
+  }
+  for (const int kind : request.kinds()) {
+    switch (kind) {
+      case v1::Event::KIND_SET:
+        filter.kinds.insert(core::EventKind::kSet);
+        break;
+      case v1::Event::KIND_DELETED:
+        filter.kinds.insert(core::EventKind::kDeleted);
+        break;
+      case v1::Event::KIND_EXPIRED:
+      case v1::Event::KIND_LOST:
+        return core::Unsupported("kinds", "EXPIRED and LOST are not supported by this version");
+      default:
+        return core::InvalidField("kinds", "an unknown value");
+    }
+  }
+  if (!request.cursor().empty() && request.include_snapshot()) {
+    return core::InvalidField("include_snapshot", "can't be had together with cursor: resume, or start anew");
+  }
+  return filter;
+}
+
+}  // namespace leasemap::rpc

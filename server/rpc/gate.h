@@ -1,0 +1,44 @@
+// Whether KeyValue calls are served: not before the node is ready, not while it drains.
+#pragma once
+
+#include <atomic>
+
+#include "absl/status/status.h"
+#include "peer/core/error.h"
+#include "server/host/node_host.h"
+
+namespace leasemap::rpc {
+
+class Gate {
+ public:
+  explicit Gate(const host::NodeHost& host) : host_(host) {}
+
+  void Drain() { draining_.store(true, std::memory_order_release); }
+  bool draining() const { return draining_.load(std::memory_order_acquire); }
+  bool serving() const { return host_.ready() && !draining(); }
+
+  // OK, SYNCING or DRAINING.
+  absl::Status Check() const {
+    if (serving()) return absl::OkStatus();
+    return draining() ? Draining() : Syncing();
+  }
+  static absl::Status Draining() {
+    auto status =
+        core::Refusal(absl::StatusCode::kUnavailable, "DRAINING", "this node is shutting down; use another node");
+    core::SetRetryMs(status, 1000);
+    return status;
+  }
+
+ private:
+  static absl::Status Syncing() {
+    auto status = core::Refusal(absl::StatusCode::kUnavailable, "SYNCING",
+                                "this node is still catching up with the others; try again soon, or use another node");
+    core::SetRetryMs(status, 200);
+    return status;
+  }
+
+  const host::NodeHost& host_;
+  std::atomic<bool> draining_{false};
+};
+
+}  // namespace leasemap::rpc

@@ -1,0 +1,128 @@
+#include "server/rpc/health_service.h"
+
+#include <utility>
+#include <vector>
+
+namespace leasemap::rpc {
+
+class HealthStream final : public grpc::ServerWriteReactor<HealthService::Response> {
+ public:
+  HealthStream(HealthService& owner, std::string service) : owner_(owner), service_(std::move(service)) {}
+
+  void Pump() {
+    const std::lock_guard lock(mutex_);
+    if (writing_ || finished_) return;
+    const auto state = owner_.StateOf(service_);
+    if (state == told_) {
+      if (ending_) End();
+      return;
+    }
+    told_ = state;
+    response_.set_status(state);
+    writing_ = true;
+    StartWrite(&response_);
+  }
+
+  void EndAfterState() {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    Pump();
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      const std::lock_guard lock(mutex_);
+      writing_ = false;
+      if (!ok) return End();
+    }
+    Pump();
+  }
+  void OnCancel() override {
+    const std::lock_guard lock(mutex_);
+    End();
+  }
+  void OnDone() override { owner_.Remove(this); }
+
+ private:
+  void End() {
+    if (!std::exchange(finished_, true))
+      Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "this node is shutting down"));
+  }
+
+  HealthService& owner_;
+  const std::string service_;
+  std::mutex mutex_;
+  HealthService::Response response_;  // guarded by mutex_, as all below; gRPC reads it while writing_
+  int told_ = -1;                     // the state that was written last; −1: none
+  bool writing_ = false;
+  bool finished_ = false;
+  bool ending_ = false;
+};
+
+HealthService::Response::ServingStatus HealthService::StateOf(const std::string& service) const {
+  if (service == "liveness") return Response::SERVING;
+  if (service.empty() || service == "leasemap.v1.KeyValue" || service == "leasemap.v1.Mesh") {
+    return gate_.serving() ? Response::SERVING : Response::NOT_SERVING;
+  }
+  return Response::SERVICE_UNKNOWN;
+}
+
+grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* context, const Request* request,
+                                               Response* response) {
+  auto* reactor = context->DefaultReactor();
+  response->set_status(StateOf(request->service()));
+  reactor->Finish(
+      response->status() == Response::SERVICE_UNKNOWN
+          ? grpc::Status(grpc::StatusCode::NOT_FOUND,
+                         "unknown service; ask for \"\", leasemap.v1.KeyValue, leasemap.v1.Mesh or liveness")
+          : grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(grpc::CallbackServerContext*,
+                                                                        const Request* request) {
+  class Refused final : public grpc::ServerWriteReactor<Response> {
+   public:
+    Refused() { Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many health watches")); }
+    void OnDone() override { delete this; }
+  };
+  auto stream = std::make_shared<HealthStream>(*this, request->service());
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_ || streams_.size() >= kMaxStreams) return new Refused();
+    streams_.emplace(stream.get(), stream);
+  }
+  stream->Pump();
+  return stream.get();
+}
+
+void HealthService::Notify() {
+  std::vector<std::shared_ptr<HealthStream>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, stream] : streams_) all.push_back(stream);
+  }
+  for (const auto& stream : all) stream->Pump();
+}
+
+void HealthService::EndStreams() {
+  std::vector<std::shared_ptr<HealthStream>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    for (const auto& [key, stream] : streams_) all.push_back(stream);
+  }
+  for (const auto& stream : all) stream->EndAfterState();
+}
+
+void HealthService::Remove(const HealthStream* stream) {
+  std::shared_ptr<HealthStream> last;  // freed after the lock
+  const std::lock_guard lock(mutex_);
+  auto it = streams_.find(stream);
+  last = std::move(it->second);
+  streams_.erase(it);
+}
+
+}  // namespace leasemap::rpc

@@ -1,0 +1,43 @@
+// grpc.health.v1.Health: "" and the two services are SERVING while KeyValue calls are served; "liveness" always is.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "server/rpc/gate.h"
+
+namespace leasemap::rpc {
+
+class HealthStream;
+
+class HealthService final : public grpc::health::v1::Health::CallbackService {
+ public:
+  using Request = grpc::health::v1::HealthCheckRequest;
+  using Response = grpc::health::v1::HealthCheckResponse;
+  static constexpr size_t kMaxStreams = 1000;
+
+  explicit HealthService(const Gate& gate) : gate_(gate) {}
+
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext*, const Request*, Response*) override;
+  grpc::ServerWriteReactor<Response>* Watch(grpc::CallbackServerContext*, const Request*) override;
+
+  // The gate may have opened or closed: streams say so. Any thread.
+  void Notify();
+  // Ends all streams, after their last state.
+  void EndStreams();
+
+ private:
+  friend class HealthStream;
+  Response::ServingStatus StateOf(const std::string& service) const;
+  void Remove(const HealthStream* stream);
+
+  const Gate& gate_;
+  std::mutex mutex_;
+  std::map<const HealthStream*, std::shared_ptr<HealthStream>> streams_;  // guarded by mutex_
+  bool ending_ = false;                                                   // guarded by mutex_
+};
+
+}  // namespace leasemap::rpc

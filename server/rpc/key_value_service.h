@@ -1,0 +1,40 @@
+// leasemap.v1.KeyValue. Each unary call is carried through on the thread that it came in on.
+#pragma once
+
+#include "leasemap/v1/key_value.grpc.pb.h"
+#include "server/host/node_host.h"
+#include "server/rpc/gate.h"
+#include "server/rpc/watch_hub.h"
+
+namespace leasemap::rpc {
+
+class KeyValueService final : public v1::KeyValue::CallbackService {
+ public:
+  KeyValueService(host::NodeHost& host, const Gate& gate, WatchHub& hub) : host_(host), gate_(gate), hub_(hub) {}
+
+  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext*, const v1::GetRequest*, v1::GetResponse*) override;
+  grpc::ServerUnaryReactor* Set(grpc::CallbackServerContext*, const v1::SetRequest*, v1::SetResponse*) override;
+  grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext*, const v1::DeleteRequest*,
+                                   v1::DeleteResponse*) override;
+  grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext*, const v1::RenewRequest*, v1::RenewResponse*) override;
+  grpc::ServerUnaryReactor* Release(grpc::CallbackServerContext*, const v1::ReleaseRequest*,
+                                    v1::ReleaseResponse*) override;
+  grpc::ServerUnaryReactor* List(grpc::CallbackServerContext*, const v1::ListRequest*, v1::ListResponse*) override;
+  grpc::ServerUnaryReactor* BatchGet(grpc::CallbackServerContext*, const v1::BatchGetRequest*,
+                                     v1::BatchGetResponse*) override;
+  grpc::ServerUnaryReactor* BatchSet(grpc::CallbackServerContext*, const v1::BatchSetRequest*,
+                                     v1::BatchSetResponse*) override;
+  grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>* Write(grpc::CallbackServerContext*) override;
+  grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext*, const v1::WatchRequest*) override;
+
+ private:
+  absl::Status GetOne(const v1::GetRequest& request, v1::Entry* out, size_t* bytes);
+  template <typename Request>
+  absl::Status WriteOne(const Request& request, v1::Entry* out, bool* changed);
+
+  host::NodeHost& host_;
+  const Gate& gate_;
+  WatchHub& hub_;
+};
+
+}  // namespace leasemap::rpc

@@ -1,0 +1,126 @@
+#include "server/rpc/list.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "peer/core/bytes.h"
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "server/rpc/convert.h"
+
+namespace leasemap::rpc {
+namespace {
+
+constexpr size_t kDefaultPage = 100, kMaxPage = 1000;
+constexpr size_t kPageBytes = 1 << 20;
+constexpr uint64_t kTokenSeed = 0x6c6d70;  // "lmp"
+// Keys looked at under one lock: tombstones are skipped, and may be many.
+constexpr int kScan = 4096;
+
+struct Range {
+  std::string start, end;  // end exclusive; empty: to the end of the map
+  bool empty = false;
+};
+
+// The least string above all that start with `prefix`; empty if there is none (all bytes 0xff).
+std::string AfterPrefix(std::string prefix) {
+  while (!prefix.empty() && static_cast<uint8_t>(prefix.back()) == 0xff) prefix.pop_back();
+  if (!prefix.empty()) ++prefix.back();
+  return prefix;
+}
+
+absl::StatusOr<Range> RangeOf(const v1::ListRequest& request) {
+  const bool bytes = request.prefix_form_case() == v1::ListRequest::kPrefixBytes;
+  const std::string& prefix = bytes ? request.prefix_bytes() : request.prefix();
+  const std::string& start = request.start_key_form_case() == v1::ListRequest::kStartKeyBytes
+                                 ? request.start_key_bytes()
+                                 : request.start_key();
+  const std::string& end =
+      request.end_key_form_case() == v1::ListRequest::kEndKeyBytes ? request.end_key_bytes() : request.end_key();
+  for (const auto* key : {&prefix, &start, &end}) {
+    if (key->size() > core::kMaxKeyBytes) return core::InvalidField("prefix or range", "longer than any key");
+  }
+  if (!prefix.empty() && !start.empty()) {
+    return core::InvalidField("start_key", "can't be had together with prefix; give one of the two");
+  }
+  if (!prefix.empty() && !end.empty()) {
+    return core::InvalidField("end_key", "can't be had together with prefix; give one of the two");
+  }
+  if (!prefix.empty()) return Range{prefix, AfterPrefix(prefix)};
+  return Range{start, end, !end.empty() && start >= end};
+}
+
+uint64_t HashOf(const Range& range) {
+  std::string canonical;
+  core::PutString(canonical, range.start);
+  core::PutString(canonical, range.end);
+  return core::Hash64(canonical, kTokenSeed);
+}
+
+// A token: the hash of the range, the last key sent, a checksum.
+std::string MakeToken(const Range& range, const std::string& last) {
+  std::string raw;
+  core::PutFixed64(raw, HashOf(range));
+  core::PutString(raw, last);
+  core::PutFixed64(raw, core::Hash64(raw, kTokenSeed));
+  return core::EncodeBase64(raw);
+}
+
+absl::StatusOr<std::string> ReadToken(const Range& range, const std::string& token) {
+  const auto bad = core::InvalidField("page_token", "not the next_page_token of a page of this same range");
+  if (token.size() > 2 * core::kMaxKeyBytes) return bad;
+  const auto raw = core::DecodeBase64(token);
+  if (!raw || raw->size() < 16) return bad;
+  core::Reader in(*raw);
+  const uint64_t hash = in.Fixed64();
+  const std::string last(in.String(core::kMaxKeyBytes));
+  const uint64_t checksum = in.Fixed64();
+  const bool whole =
+      in.done() && checksum == core::Hash64(std::string_view(*raw).substr(0, raw->size() - 8), kTokenSeed);
+  if (!whole || hash != HashOf(range)) return bad;
+  return last;
+}
+
+}  // namespace
+
+absl::Status List(const host::NodeHost& host, const v1::ListRequest& request, v1::ListResponse* response) {
+  auto range = RangeOf(request);
+  if (!range.ok()) return range.status();
+  if (request.page_size() < 0) return core::InvalidField("page_size", "negative; give 0 (100 entries) to 1000");
+  const size_t page = request.page_size() == 0 ? kDefaultPage : std::min<size_t>(request.page_size(), kMaxPage);
+  std::string after;
+  if (!request.page_token().empty()) {
+    auto last = ReadToken(*range, request.page_token());
+    if (!last.ok()) return last.status();
+    after = *std::move(last);
+  }
+  if (range->empty) return absl::OkStatus();
+
+  std::vector<core::EntryPtr> entries;
+  size_t bytes = 0;
+  bool end = false, full = false;
+  while (!end && !full) {
+    host.Read([&](const core::Node& node) {
+      const auto& map = node.store().by_key();
+      auto it = after.empty() ? map.lower_bound(range->start) : map.upper_bound(after);
+      for (int scanned = 0; scanned < kScan; ++scanned, ++it) {
+        end = it == map.end() || (!range->end.empty() && it->first >= range->end);
+        if (end) return;
+        const core::EntryPtr& entry = it->second.entry;
+        if (!entry->tombstone) {
+          const size_t weight = request.keys_only() ? entry->key.size() + 200 : core::Weight(*entry);
+          full = entries.size() == page || (!entries.empty() && bytes + weight > kPageBytes);
+          if (full) return;
+          bytes += weight;
+          entries.push_back(entry);
+        }
+        after = it->first;
+      }
+    });
+  }
+  for (const auto& entry : entries) ToProto(*entry, !request.keys_only(), response->add_entries());
+  if (full) response->set_next_page_token(MakeToken(*range, entries.back()->key));
+  return absl::OkStatus();
+}
+
+}  // namespace leasemap::rpc

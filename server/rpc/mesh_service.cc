@@ -1,0 +1,116 @@
+#include "server/rpc/mesh_service.h"
+
+#include "absl/strings/str_format.h"
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/status.h"
+
+namespace leasemap::rpc {
+namespace {
+
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const absl::Status& status) {
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* Unserved(grpc::CallbackServerContext* context, const char* rpc) {
+  return Finish(context, core::Unsupported(rpc, "not supported by this version"));
+}
+
+void SetDuration(int64_t ms, google::protobuf::Duration* out) {
+  out->set_seconds(ms / 1000);
+  out->set_nanos(static_cast<int32_t>(ms % 1000 * 1'000'000));
+}
+
+v1::Member::State StateOf(const core::Member& member, int64_t mono_ms) {
+  if (member.linked) return v1::Member::STATE_ALIVE;
+  return mono_ms - member.heard_mono_ms < core::kGoneMs ? v1::Member::STATE_SUSPECT : v1::Member::STATE_GONE;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest*,
+                                                 v1::GetStatusResponse* response) {
+  const core::Status status = host_.GetStatus();
+  const core::NodeOptions& options = host_.options();
+  response->set_node_id(status.self.node);
+  response->set_cluster(options.cluster);
+  response->set_server_version(LEASEMAP_VERSION);
+  response->set_ready(status.ready && !gate_.draining());
+  response->set_converged(status.converged);
+  response->set_keys(status.keys);
+  response->set_members(static_cast<uint32_t>(status.members.size() + 1));
+  for (const auto& [replica, coverage] : status.vector->runs()) {
+    auto* entry = response->add_vector();
+    entry->set_node_id(replica.node);
+    entry->set_incarnation(replica.incarnation);
+    entry->set_prefix(coverage.prefix);
+    entry->set_exceptions(static_cast<uint32_t>(coverage.exceptions.size()));
+  }
+  for (const auto& member : status.members) {
+    if (!member.measured || !member.linked) continue;
+    auto* offset = response->add_clock_offsets();
+    offset->set_node_id(member.id.node);
+    SetDuration(member.offset_ms, offset->mutable_offset());
+  }
+  response->set_map_hash(absl::StrFormat("%016x", status.map_hash));
+  for (const auto& note : status.notes) response->add_notes(note);
+  response->set_incarnation(status.self.incarnation);
+  response->set_bytes(status.bytes);
+  response->set_leasing(options.rules.leasing);
+  SetDuration(options.rules.period_ms, response->mutable_lease_duration());
+  return Finish(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* context, const v1::ListMembersRequest*,
+                                                   v1::ListMembersResponse* response) {
+  const core::Status status = host_.GetStatus();
+  const core::Now now = host_.now();
+  auto* self = response->add_members();
+  self->set_node_id(status.self.node);
+  self->set_address(host_.advertised());
+  self->set_state(v1::Member::STATE_ALIVE);
+  self->set_incarnation(status.self.incarnation);
+  SetTime(now.wall_ms, self->mutable_last_heard_time());
+  self->set_self(true);
+  for (const auto& member : status.members) {
+    auto* out = response->add_members();
+    out->set_node_id(member.id.node);
+    out->set_address(member.address);
+    out->set_state(StateOf(member, now.mono_ms));
+    out->set_incarnation(member.id.incarnation);
+    if (member.heard_wall_ms > 0) SetTime(member.heard_wall_ms, out->mutable_last_heard_time());
+  }
+  return Finish(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest*,
+                                               v1::ExplainResponse*) {
+  return Unserved(context, "Explain");
+}
+
+grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext* context,
+                                                     const v1::ListConflictsRequest*, v1::ListConflictsResponse*) {
+  return Unserved(context, "ListConflicts");
+}
+
+grpc::ServerUnaryReactor* MeshService::Broadcast(grpc::CallbackServerContext* context,
+                                                 const v1::BroadcastRequest* request, v1::BroadcastResponse* response) {
+  const auto sent = host_.SendBroadcast(request->to_node(), request->payload());
+  if (sent.ok()) response->set_sent(static_cast<uint32_t>(*sent));
+  return Finish(context, sent.status());
+}
+
+grpc::ServerWriteReactor<v1::SubscribeResponse>* MeshService::Subscribe(grpc::CallbackServerContext*,
+                                                                        const v1::SubscribeRequest*) {
+  return subscribers_.Open();
+}
+
+grpc::ServerUnaryReactor* MeshService::Forget(grpc::CallbackServerContext* context, const v1::ForgetRequest*,
+                                              v1::ForgetResponse*) {
+  return Unserved(context, "Forget");
+}
+
+}  // namespace leasemap::rpc

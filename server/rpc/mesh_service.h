@@ -1,0 +1,37 @@
+// leasemap.v1.Mesh: the mesh as this node sees it, and short messages over it. Served also while the node is not ready.
+#pragma once
+
+#include "leasemap/v1/mesh.grpc.pb.h"
+#include "server/host/node_host.h"
+#include "server/rpc/gate.h"
+#include "server/rpc/subscribers.h"
+
+namespace leasemap::rpc {
+
+class MeshService final : public v1::Mesh::CallbackService {
+ public:
+  MeshService(host::NodeHost& host, const Gate& gate, Subscribers& subscribers)
+      : host_(host), gate_(gate), subscribers_(subscribers) {}
+
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext*, const v1::GetStatusRequest*,
+                                      v1::GetStatusResponse*) override;
+  grpc::ServerUnaryReactor* ListMembers(grpc::CallbackServerContext*, const v1::ListMembersRequest*,
+                                        v1::ListMembersResponse*) override;
+  grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext*, const v1::ExplainRequest*,
+                                    v1::ExplainResponse*) override;
+  grpc::ServerUnaryReactor* ListConflicts(grpc::CallbackServerContext*, const v1::ListConflictsRequest*,
+                                          v1::ListConflictsResponse*) override;
+  grpc::ServerUnaryReactor* Broadcast(grpc::CallbackServerContext*, const v1::BroadcastRequest*,
+                                      v1::BroadcastResponse*) override;
+  grpc::ServerWriteReactor<v1::SubscribeResponse>* Subscribe(grpc::CallbackServerContext*,
+                                                             const v1::SubscribeRequest*) override;
+  grpc::ServerUnaryReactor* Forget(grpc::CallbackServerContext*, const v1::ForgetRequest*,
+                                   v1::ForgetResponse*) override;
+
+ private:
+  host::NodeHost& host_;
+  const Gate& gate_;
+  Subscribers& subscribers_;
+};
+
+}  // namespace leasemap::rpc

@@ -1,0 +1,52 @@
+// The gRPC side of a node: its services on one port, and how it starts and drains.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "grpcpp/server.h"
+#include "server/host/node_host.h"
+#include "server/rpc/gate.h"
+#include "server/rpc/health_service.h"
+#include "server/rpc/key_value_service.h"
+#include "server/rpc/mesh_service.h"
+#include "server/rpc/subscribers.h"
+#include "server/rpc/watch_hub.h"
+
+namespace leasemap::rpc {
+
+class Server {
+ public:
+  // Bytes that all requests under way may hold together; gRPC reads messages whole before any limit of ours.
+  static constexpr size_t kQuotaBytes = size_t{256} << 20;
+  // A drain ends what is still open after so long: with it and the links' linger the process ends within 5 s.
+  static constexpr int kDrainSeconds = 3;
+
+  Server(core::NodeOptions options, std::string listen, std::string mesh_listen);
+  ~Server();
+
+  // Listens on both ports and serves. The message of an error names the flag to change.
+  absl::Status Start();
+  // New calls are refused with DRAINING, watches end after their cursor, then everything is closed.
+  void Drain();
+
+  int port() const { return port_; }
+  uint16_t mesh_port() const { return host_.mesh_port(); }
+  host::NodeHost& host() { return host_; }
+
+ private:
+  const std::string listen_;
+  host::NodeHost host_;
+  Gate gate_;
+  WatchHub watches_;
+  Subscribers subscribers_;
+  KeyValueService key_value_;
+  MeshService mesh_;
+  HealthService health_;
+  std::atomic<bool> was_serving_{false};
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+}  // namespace leasemap::rpc

@@ -1,0 +1,112 @@
+#include "server/rpc/subscribers.h"
+
+#include <utility>
+#include <vector>
+
+#include "peer/core/error.h"
+#include "server/rpc/gate.h"
+#include "server/rpc/status.h"
+
+namespace leasemap::rpc {
+
+class SubscribeStream final : public Subscribers::Reactor {
+ public:
+  explicit SubscribeStream(Subscribers& owner) : owner_(owner) {}
+
+  void Deliver(const std::string& from_node, const std::string& payload) {
+    const std::lock_guard lock(mutex_);
+    if (finished_) return;
+    v1::SubscribeResponse message;
+    message.set_from_node(from_node);
+    message.set_payload(payload);
+    bytes_ += payload.size();
+    queue_.push_back(std::move(message));
+    while (queue_.size() > Subscribers::kMaxMessages || bytes_ > Subscribers::kMaxBytes) {
+      bytes_ -= queue_.front().payload().size();
+      queue_.pop_front();
+      ++skipped_;
+    }
+    Next();
+  }
+
+  void End(const absl::Status& status) {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(finished_, true)) Finish(ToGrpc(status));
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) return End(absl::CancelledError("the client is gone"));
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (!finished_) Next();
+  }
+  void OnCancel() override { End(absl::CancelledError("cancelled")); }
+  void OnDone() override { owner_.Remove(this); }
+
+ private:
+  void Next() {
+    if (writing_ || queue_.empty()) return;
+    response_ = std::move(queue_.front());
+    queue_.pop_front();
+    bytes_ -= response_.payload().size();
+    response_.set_skipped(std::exchange(skipped_, 0));
+    writing_ = true;
+    StartWrite(&response_);
+  }
+
+  Subscribers& owner_;
+  std::mutex mutex_;
+  std::deque<v1::SubscribeResponse> queue_;  // guarded by mutex_, as all below
+  size_t bytes_ = 0;                         // of the payloads in queue_
+  uint64_t skipped_ = 0;                     // since the last message that was written
+  v1::SubscribeResponse response_;           // gRPC reads it while writing_
+  bool writing_ = false;
+  bool finished_ = false;
+};
+
+Subscribers::Reactor* Subscribers::Open() {
+  class Refused final : public Reactor {
+   public:
+    explicit Refused(const absl::Status& status) { Finish(ToGrpc(status)); }
+    void OnDone() override { delete this; }
+  };
+  const std::lock_guard lock(mutex_);
+  if (draining_) return new Refused(Gate::Draining());
+  if (streams_.size() >= kMaxStreams) {
+    return new Refused(core::Refusal(absl::StatusCode::kResourceExhausted, "WATCH_LIMIT",
+                                     "this node serves as many subscribers as it can; use another node"));
+  }
+  auto stream = std::make_shared<SubscribeStream>(*this);
+  stream->StartSendInitialMetadata();
+  streams_.emplace(stream.get(), stream);
+  return stream.get();
+}
+
+void Subscribers::Deliver(const std::string& from_node, const std::string& payload) {
+  std::vector<std::shared_ptr<SubscribeStream>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, stream] : streams_) all.push_back(stream);
+  }
+  for (const auto& stream : all) stream->Deliver(from_node, payload);
+}
+
+void Subscribers::Drain() {
+  std::vector<std::shared_ptr<SubscribeStream>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+    for (const auto& [key, stream] : streams_) all.push_back(stream);
+  }
+  for (const auto& stream : all) stream->End(Gate::Draining());
+}
+
+void Subscribers::Remove(const SubscribeStream* stream) {
+  std::shared_ptr<SubscribeStream> last;  // freed after the lock
+  const std::lock_guard lock(mutex_);
+  auto it = streams_.find(stream);
+  last = std::move(it->second);
+  streams_.erase(it);
+}
+
+}  // namespace leasemap::rpc
