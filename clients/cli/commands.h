@@ -1,0 +1,31 @@
+// The commands, one function each. Each prints its answer on stdout and what went wrong on stderr, and returns the
+// program's exit code.
+#ifndef LEASEMAP_CLIENTS_CLI_COMMANDS_H_
+#define LEASEMAP_CLIENTS_CLI_COMMANDS_H_
+
+#include "clients/cli/connection.h"
+
+namespace leasemap::cli {
+
+// key_commands.cc: one key, or the list of them
+int Get(Connection& connection);
+int Set(Connection& connection);
+int Delete(Connection& connection);
+int Renew(Connection& connection);
+int Release(Connection& connection);
+int List(Connection& connection);
+
+// batch.cc
+int Batch(Connection& connection);
+
+// watch.cc
+int Watch(Connection& connection);
+
+// node_commands.cc: the asked node and its cluster
+int Members(Connection& connection);
+int Status(Connection& connection);
+int Healthcheck(Connection& connection);
+
+}  // namespace leasemap::cli
+
+#endif  // LEASEMAP_CLIENTS_CLI_COMMANDS_H_

@@ -1,0 +1,37 @@
+// `leasemap`: the command line. Reads what is asked for, runs that one command against one node, and exits with 0
+// (done), 1 (refused or not found), 2 (wrong use) or 3 (unreachable).
+#include <iostream>
+#include <map>
+#include <string>
+
+#include "clients/cli/commands.h"
+#include "clients/cli/connection.h"
+#include "clients/cli/options.h"
+
+int main(int argc, char** argv) {
+  using leasemap::cli::Connection;
+  static const std::map<std::string, int (*)(Connection&)> kCommands = {
+      {"get", leasemap::cli::Get},
+      {"set", leasemap::cli::Set},
+      {"del", leasemap::cli::Delete},
+      {"ls", leasemap::cli::List},
+      {"watch", leasemap::cli::Watch},
+      {"renew", leasemap::cli::Renew},
+      {"release", leasemap::cli::Release},
+      {"batch", leasemap::cli::Batch},
+      {"members", leasemap::cli::Members},
+      {"status", leasemap::cli::Status},
+      {"healthcheck", leasemap::cli::Healthcheck},
+  };
+  std::ios::sync_with_stdio(false);
+  leasemap::cli::Options options;
+  if (const std::optional<int> exit_code = leasemap::cli::ParseOptions(argc, argv, options)) return *exit_code;
+  Connection connection(options);
+  const int exit_code = kCommands.at(options.command)(connection);
+  std::cout.flush();
+  if (!std::cout) {
+    std::cerr << "leasemap: cannot write to standard output\n";
+    return leasemap::cli::kRefused;
+  }
+  return exit_code;
+}

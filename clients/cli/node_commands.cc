@@ -1,0 +1,50 @@
+// The commands about the asked node and its cluster: members, status, healthcheck.
+#include <iostream>
+
+#include "clients/cli/commands.h"
+#include "clients/cli/print.h"
+
+namespace leasemap::cli {
+
+int Members(Connection& connection) {
+  v1::ListMembersResponse response;
+  const int exit_code =
+      connection.Call(connection.mesh(), &v1::Mesh::Stub::ListMembers, v1::ListMembersRequest(), response);
+  if (exit_code != kDone) return exit_code;
+  if (connection.options().json) {
+    for (const v1::Member& member : response.members()) PrintJson(member, true);
+  } else {
+    PrintMembers(response);
+  }
+  return kDone;
+}
+
+int Status(Connection& connection) {
+  v1::GetStatusResponse response;
+  const int exit_code =
+      connection.Call(connection.mesh(), &v1::Mesh::Stub::GetStatus, v1::GetStatusRequest(), response);
+  if (exit_code != kDone) return exit_code;
+  if (connection.options().json) {
+    PrintJson(response, true);
+  } else {
+    PrintStatus(response);
+  }
+  return kDone;
+}
+
+int Healthcheck(Connection& connection) {
+  using grpc::health::v1::HealthCheckResponse;
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(connection.options().service);
+  HealthCheckResponse response;
+  const int exit_code = connection.Call(connection.health(), &grpc::health::v1::Health::Stub::Check, request, response);
+  if (exit_code != kDone) return exit_code;
+  if (connection.options().json) {
+    PrintJson(response, true);
+  } else {
+    std::cout << HealthCheckResponse::ServingStatus_Name(response.status()) << "\n";
+  }
+  return response.status() == HealthCheckResponse::SERVING ? kDone : kRefused;
+}
+
+}  // namespace leasemap::cli

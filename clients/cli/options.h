@@ -1,0 +1,53 @@
+// What the command line asks for: the command, its arguments and the options that all commands share.
+#ifndef LEASEMAP_CLIENTS_CLI_OPTIONS_H_
+#define LEASEMAP_CLIENTS_CLI_OPTIONS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "leasemap/v1/key_value.pb.h"
+
+namespace leasemap::cli {
+
+// The exit codes: part of the contract with scripts.
+enum ExitCode { kDone = 0, kRefused = 1, kWrongUse = 2, kUnreachable = 3 };
+
+struct Options {
+  // Of all commands. An option given as the empty string counts as not given.
+  std::string server;  // host:port
+  std::string holder;  // empty: the node's ID
+  bool json = false;
+  absl::Duration timeout = absl::Seconds(5);  // for one answer; above zero
+
+  std::string command;  // the word, as "set"
+
+  // Of one command or another.
+  std::string key;
+  std::string value;  // "-": read it from standard input
+  std::optional<absl::Duration> lease;
+  std::string if_version;
+  bool if_absent = false;
+  bool allow_missing = false;
+  std::optional<std::string> prefix;     // ls
+  std::optional<std::string> start_key;  // ls
+  std::optional<std::string> end_key;    // ls
+  uint64_t limit = 0;                    // ls; 0: all
+  bool keys_only = false;
+  std::vector<std::string> prefixes;  // watch
+  std::vector<std::string> keys;      // watch
+  bool snapshot = false;
+  std::string cursor;
+  std::vector<v1::Event::Kind> kinds;
+  std::string service;  // healthcheck
+};
+
+// Reads the command line (and LEASEMAP_SERVER, LEASEMAP_HOLDER) into `options`. An exit code if there is nothing left
+// to do: kDone after --help and --version, kWrongUse after it said on stderr what is wrong.
+std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options);
+
+}  // namespace leasemap::cli
+
+#endif  // LEASEMAP_CLIENTS_CLI_OPTIONS_H_

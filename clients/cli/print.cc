@@ -1,0 +1,133 @@
+#include "clients/cli/print.h"
+
+#include <algorithm>
+#include <iomanip>
+#include <iostream>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "clients/cli/core/request.h"
+#include "clients/cli/core/text.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace leasemap::cli {
+namespace {
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string ShowDuration(const google::protobuf::Duration& duration) {
+  return absl::FormatDuration(absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()));
+}
+
+// A name of a proto enum without the enum's own name: STATE_ALIVE → ALIVE.
+std::string ShortName(const std::string& name, const std::string& prefix) {
+  return std::string(absl::StripPrefix(name, prefix));
+}
+
+void PrintLine(const char* name, const std::string& text) {
+  std::cout << std::left << std::setw(16) << name << text << "\n";
+}
+
+}  // namespace
+
+void PrintJson(const google::protobuf::Message& message, bool zeros) {
+  google::protobuf::util::JsonPrintOptions form;
+  form.preserve_proto_field_names = true;
+  form.always_print_primitive_fields = zeros;
+  std::string json;
+  // Fails only for messages that cannot come from a parsed answer (an Any of unknown type, a time out of range).
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, form);
+  if (status.ok()) {
+    std::cout << json << "\n";
+  } else {
+    std::cerr << "leasemap: cannot show an answer as JSON: " << status.ToString() << "\n";
+  }
+}
+
+void PrintValue(const v1::Entry& entry) {
+  std::cout << ValueOf(entry);
+  if (!entry.has_value_bytes()) std::cout << "\n";
+}
+
+void PrintListed(const v1::Entry& entry) {
+  std::cout << Escape(KeyOf(entry));
+  if (entry.value_form_case() != v1::Entry::VALUE_FORM_NOT_SET) std::cout << "\t" << Escape(ValueOf(entry));
+  std::cout << "\n";
+}
+
+void PrintWritten(const v1::Entry& entry) {
+  std::cout << Escape(KeyOf(entry)) << ": ";
+  // Both times are by the clock of the node that took the write, so this is what was asked for, whatever our clock
+  // says.
+  const absl::Duration left = absl::Trunc(
+      TimeOf(entry.lease().expire_time()) - TimeOf(entry.update_time()) + absl::Milliseconds(500), absl::Seconds(1));
+  if (entry.deleted()) {
+    std::cout << "deleted";
+  } else if (!entry.has_lease() || left <= absl::ZeroDuration()) {
+    std::cout << "no lease";
+  } else {
+    std::cout << "leased by " << Escape(entry.lease().holder()) << " for " << absl::FormatDuration(left);
+  }
+  std::cout << ", version " << Escape(entry.version()) << "\n";
+}
+
+void PrintEvent(const v1::Event& event) {
+  std::cout << ShortName(v1::Event::Kind_Name(event.kind()), "KIND_") << " " << EscapeWord(KeyOf(event.entry()));
+  if (event.entry().value_form_case() != v1::Entry::VALUE_FORM_NOT_SET) {
+    std::cout << " " << Escape(ValueOf(event.entry()));
+  }
+  std::cout << "\n";
+}
+
+void PrintMembers(const v1::ListMembersResponse& response) {
+  size_t widest_id = 4;
+  size_t widest_address = 7;
+  for (const v1::Member& member : response.members()) {
+    widest_id = std::max(widest_id, member.node_id().size());
+    widest_address = std::max(widest_address, member.address().size());
+  }
+  const auto line = [&](const std::string& id, const std::string& address, const std::string& state,
+                        const std::string& heard) {
+    std::cout << std::left << std::setw(static_cast<int>(widest_id) + 2) << id
+              << std::setw(static_cast<int>(widest_address) + 2) << address << std::setw(9) << state << heard << "\n";
+  };
+  line("NODE", "ADDRESS", "STATE", "LAST HEARD");
+  for (const v1::Member& member : response.members()) {
+    const std::string heard =
+        member.self() ? "this node"
+        : member.has_last_heard_time()
+            ? absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", TimeOf(member.last_heard_time()), absl::UTCTimeZone())
+            : "never";
+    line(Escape(member.node_id()), Escape(member.address()),
+         ShortName(v1::Member::State_Name(member.state()), "STATE_"), heard);
+  }
+}
+
+void PrintStatus(const v1::GetStatusResponse& status) {
+  PrintLine("node", Escape(status.node_id()));
+  PrintLine("cluster", Escape(status.cluster()));
+  PrintLine("version", Escape(status.server_version()));
+  PrintLine("ready", status.ready() ? "yes" : "no");
+  PrintLine("converged", status.converged() ? "yes" : "no");
+  PrintLine("keys", std::to_string(status.keys()));
+  PrintLine("bytes", std::to_string(status.bytes()));
+  PrintLine("members", std::to_string(status.members()));
+  PrintLine("leasing",
+            status.leasing() ? absl::StrCat("on, ", ShowDuration(status.lease_duration()), " by default") : "off");
+  PrintLine("map hash", Escape(status.map_hash()));
+  for (const v1::VectorEntry& covered : status.vector()) {
+    std::string text = absl::StrCat(Escape(covered.node_id()), "/", covered.incarnation(), " to ", covered.prefix());
+    if (covered.exceptions() > 0) absl::StrAppend(&text, " and ", covered.exceptions(), " ranges above");
+    PrintLine("covers", text);
+  }
+  for (const v1::ClockOffset& offset : status.clock_offsets()) {
+    PrintLine("clock offset", Escape(offset.node_id()) + " " + ShowDuration(offset.offset()));
+  }
+  for (const std::string& note : status.notes()) PrintLine("note", Escape(note));
+}
+
+}  // namespace leasemap::cli

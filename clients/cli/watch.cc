@@ -1,0 +1,159 @@
+// `leasemap watch`: prints changes and cursors as they come. When the stream breaks it asks for it anew from its last
+// cursor, after a pause that grows, and prints nothing twice (see core/resume.h).
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "clients/cli/commands.h"
+#include "clients/cli/core/resume.h"
+#include "clients/cli/core/text.h"
+#include "clients/cli/print.h"
+#include "clients/cli/watch_stream.h"
+
+namespace leasemap::cli {
+namespace {
+
+// A node sends a cursor at least every 15 s; after three of those missing it is taken for dead.
+constexpr absl::Duration kLongestSilence = absl::Seconds(45);
+// A node asked to go on from a cursor may wait so long for the writes the cursor names before it answers.
+constexpr absl::Duration kCatchUp = absl::Seconds(10);
+constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
+constexpr absl::Duration kLongestPause = absl::Seconds(2);
+
+class WatchRun {
+ public:
+  explicit WatchRun(Connection& connection) : connection_(connection), random_(std::random_device()()) {
+    const Options& options = connection.options();
+    for (const std::string& prefix : options.prefixes) {
+      IsUtf8(prefix) ? request_.add_prefixes(prefix) : request_.add_prefixes_bytes(prefix);
+    }
+    for (const std::string& key : options.keys) {
+      IsUtf8(key) ? request_.add_keys(key) : request_.add_keys_bytes(key);
+    }
+    for (const v1::Event::Kind kind : options.kinds) request_.add_kinds(kind);
+    request_.set_include_snapshot(options.snapshot);
+    request_.set_cursor(options.cursor);
+    request_.set_keys_only(options.keys_only);
+  }
+
+  int Run() {
+    for (;;) {
+      const grpc::Status status = RunStream();
+      if (!std::cout) return kRefused;
+      if (!GoesOn(status)) return connection_.Report(status);
+      if (failures_++ == 0) {
+        const std::string why = status.ok() ? "the node ended the stream" : status.error_message();
+        std::cerr << "leasemap: the watch broke off (" << why << "); reconnecting to " << connection_.options().server
+                  << std::endl;
+      }
+      Pause();
+      filter_.OnRestart();
+    }
+  }
+
+ private:
+  // One stream from its request to its end.
+  grpc::Status RunStream() {
+    WatchStream stream(connection_.key_value(), request_);
+    absl::Duration patience = connection_.options().timeout + (request_.cursor().empty() ? absl::Duration() : kCatchUp);
+    while (const v1::WatchResponse* response = stream.Read(patience)) {
+      if (failures_ > 0) std::cerr << "leasemap: watching again" << std::endl;
+      failures_ = 0;
+      heard_ = true;
+      patience = kLongestSilence;
+      Take(*response);
+      if (!std::cout.flush()) return {grpc::StatusCode::CANCELLED, "standard output is closed"};
+    }
+    return stream.Finish();
+  }
+
+  // Only a cursor moves the request on: a snapshot that is complete but was given none is asked for again.
+  void Take(const v1::WatchResponse& response) {
+    for (const v1::Event& event : response.events()) {
+      if (filter_.Admit(event)) Show(event);
+    }
+    if (response.snapshot_end()) {
+      for (const v1::Event& event : filter_.OnSnapshotEnd()) {
+        if (Wanted(event.kind())) Show(event);
+      }
+    }
+    if (!response.cursor().empty()) {
+      filter_.OnCursor();
+      request_.set_cursor(response.cursor());
+      request_.set_include_snapshot(false);
+    }
+    ShowPosition(response);
+  }
+
+  void Show(const v1::Event& event) const {
+    if (connection_.options().json) {
+      PrintJson(event);
+    } else {
+      PrintEvent(event);
+    }
+  }
+
+  void ShowPosition(const v1::WatchResponse& response) const {
+    if (!response.snapshot_end() && response.cursor().empty()) return;
+    if (connection_.options().json) {
+      v1::WatchResponse position;
+      position.set_snapshot_end(response.snapshot_end());
+      position.set_cursor(response.cursor());
+      PrintJson(position);
+      return;
+    }
+    if (response.snapshot_end()) std::cout << "# snapshot end\n";
+    if (!response.cursor().empty()) std::cout << "# cursor " << Escape(response.cursor()) << "\n";
+  }
+
+  bool Wanted(v1::Event::Kind kind) const {
+    const auto& kinds = request_.kinds();
+    return kinds.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+  }
+
+  // Whether asking again makes sense: a node of ours said that it cannot serve just now, or a stream that was there
+  // broke.
+  bool GoesOn(const grpc::Status& status) {
+    if (!ReasonOf(status).empty()) {
+      heard_ = true;
+      return status.error_code() == grpc::StatusCode::UNAVAILABLE;
+    }
+    if (!heard_) return false;
+    switch (status.error_code()) {
+      case grpc::StatusCode::OK:
+      case grpc::StatusCode::CANCELLED:
+      case grpc::StatusCode::UNKNOWN:
+      case grpc::StatusCode::DEADLINE_EXCEEDED:
+      case grpc::StatusCode::INTERNAL:
+      case grpc::StatusCode::UNAVAILABLE:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  // Doubles with each failure in a row, and takes off up to a half at random so that many watchers do not return at
+  // once.
+  void Pause() {
+    const absl::Duration whole = std::min(kFirstPause * std::exp2(std::min(failures_ - 1, 10)), kLongestPause);
+    const double part = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
+    std::this_thread::sleep_for(absl::ToChronoMilliseconds(whole * part));
+  }
+
+  Connection& connection_;
+  std::mt19937 random_;
+  v1::WatchRequest request_;  // what to ask for next: carries the last cursor
+  ResumeFilter filter_;
+  bool heard_ = false;  // a node of ours has answered
+  int failures_ = 0;    // streams in a row that ended without a message
+};
+
+}  // namespace
+
+int Watch(Connection& connection) { return WatchRun(connection).Run(); }
+
+}  // namespace leasemap::cli

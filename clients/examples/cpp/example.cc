@@ -1,0 +1,60 @@
+// Leasemap from C++ with nothing but the generated protos: set, get, watch, and a write that is refused.
+//   example_cpp HOST:PORT [HOST:PORT]     the first node takes the write, the second shows it and refuses another
+#include <grpcpp/grpcpp.h>
+
+#include <iostream>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "leasemap/v1/key_value.grpc.pb.h"
+
+namespace v1 = leasemap::v1;
+
+std::unique_ptr<v1::KeyValue::Stub> Connect(const char* target) {
+  grpc::ChannelArguments args;  // without these a refused first attempt may wait 5 to 10 s for the next
+  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
+  return v1::KeyValue::NewStub(grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args));
+}
+
+// Every error of Leasemap's own carries an ErrorInfo with a reason.
+std::string Reason(const grpc::Status& status) {
+  google::rpc::Status details;
+  google::rpc::ErrorInfo info;
+  details.ParseFromString(status.error_details());
+  for (const auto& detail : details.details()) {
+    if (detail.UnpackTo(&info)) break;
+  }
+  return info.reason();
+}
+
+void Check(const grpc::Status& status) {
+  if (!status.ok()) std::cerr << status.error_message() << "\n", std::exit(1);
+}
+
+int main(int argc, char** argv) {
+  if (argc < 2) return std::cerr << "usage: example_cpp HOST:PORT [HOST:PORT]\n", 2;
+  const auto first = Connect(argv[1]), second = Connect(argv[argc > 2 ? 2 : 1]);
+  grpc::ClientContext watching, setting, getting, refusing;  // one for each call
+  v1::WatchRequest watch;
+  v1::WatchResponse seen;
+  watch.add_keys("color");
+  const auto stream = second->Watch(&watching, watch);
+  if (!stream->Read(&seen)) Check(stream->Finish());  // the first message comes at once: now it listens
+
+  v1::SetRequest set;
+  v1::SetResponse done;
+  set.set_key("color"), set.set_value("blue");
+  Check(first->Set(&setting, set, &done));
+  v1::GetRequest get;
+  get.set_key("color");
+  v1::GetResponse got;
+  Check(first->Get(&getting, get, &got));
+  std::cout << "set color=blue\nget color=" << got.entry().value() << "\n";
+  while (seen.events().empty() && stream->Read(&seen)) continue;
+  std::cout << "watch saw color=" << seen.events(0).entry().value() << "\n";
+  set.set_value("red"), set.set_holder("someone-else");
+  const grpc::Status refused = second->Set(&refusing, set, &done);
+  std::cout << "refused: " << Reason(refused) << ": " << refused.error_message() << "\n";
+  return refused.ok() ? 1 : 0;
+}

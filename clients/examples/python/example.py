@@ -1,0 +1,55 @@
+"""Leasemap from Python with nothing but the generated protos: set, get, watch, and a write that is refused.
+
+example.py HOST:PORT [HOST:PORT]     the first node takes the write, the second shows it and refuses another
+"""
+import sys
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from leasemap.v1 import key_value_pb2 as pb
+from leasemap.v1 import key_value_pb2_grpc
+
+
+def connect(target):
+    # Without these a channel whose first attempt is refused may wait 5 to 10 s for the next.
+    options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
+    return key_value_pb2_grpc.KeyValueStub(grpc.insecure_channel(target, options))
+
+
+def reason(error):
+    """Every error of Leasemap's own carries an ErrorInfo with a reason."""
+    for key, value in error.trailing_metadata():
+        if key == "grpc-status-details-bin":
+            for detail in status_pb2.Status.FromString(value).details:
+                info = error_details_pb2.ErrorInfo()
+                if detail.Unpack(info):
+                    return info.reason
+    return ""
+
+
+def main(first, second):
+    watch = second.Watch(pb.WatchRequest(keys=["color"]))
+    next(watch)  # the first message comes at once: now it listens
+
+    first.Set(pb.SetRequest(key="color", value="blue"), timeout=5)
+    print("set color=blue")
+
+    entry = first.Get(pb.GetRequest(key="color"), timeout=5).entry
+    print(f"get color={entry.value}, leased by {entry.lease.holder}")
+
+    event = next(event for message in watch for event in message.events)
+    print(f"watch saw color={event.entry.value}")
+    watch.cancel()
+
+    try:
+        second.Set(pb.SetRequest(key="color", value="red", holder="someone-else"), timeout=5)
+    except grpc.RpcError as error:
+        print(f"refused: {reason(error)}: {error.details()}")
+    else:
+        sys.exit("the write of another holder was not refused")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(connect(sys.argv[1]), connect(sys.argv[-1]))
