@@ -2,6 +2,7 @@
 //   example_cpp HOST:PORT [HOST:PORT]     the first node takes the write, the second shows it and refuses another
 #include <grpcpp/grpcpp.h>
 
+#include <cstdlib>
 #include <iostream>
 
 #include "google/rpc/error_details.pb.h"
@@ -22,9 +23,7 @@ std::string Reason(const grpc::Status& status) {
   google::rpc::Status details;
   google::rpc::ErrorInfo info;
   details.ParseFromString(status.error_details());
-  for (const auto& detail : details.details()) {
-    if (detail.UnpackTo(&info)) break;
-  }
+  for (const auto& detail : details.details()) detail.UnpackTo(&info);  // does nothing for details of other types
   return info.reason();
 }
 
@@ -52,6 +51,7 @@ int main(int argc, char** argv) {
   Check(first->Get(&getting, get, &got));
   std::cout << "set color=blue\nget color=" << got.entry().value() << "\n";
   while (seen.events().empty() && stream->Read(&seen)) continue;
+  if (seen.events().empty()) return std::cerr << "the watch ended\n", 1;
   std::cout << "watch saw color=" << seen.events(0).entry().value() << "\n";
   set.set_value("red"), set.set_holder("someone-else");
   const grpc::Status refused = second->Set(&refusing, set, &done);
