@@ -8,7 +8,6 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "leasemap/v1/key_value.grpc.pb.h"
-
 namespace v1 = leasemap::v1;
 
 std::unique_ptr<v1::KeyValue::Stub> Connect(const char* target) {
