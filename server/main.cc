@@ -1,4 +1,5 @@
 // leasemapd: one node of a Leasemap cluster.
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -19,15 +20,24 @@ namespace {
 constexpr int kWrongUse = 2;
 constexpr int kFailed = 1;
 
-// CLI11 takes the next argument as the value of `--name=`: make the empty value an argument of its own.
+// Puts each value into an argument of its own: CLI11 would take the argument after `--name=` for the value, and a flag
+// that is true or false may stand without one.
 std::vector<std::string> Arguments(int argc, char** argv) {
   std::vector<std::string> out;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
     const bool empty_value = argument.size() > 3 && argument.starts_with("--") && argument.back() == '=';
     if (empty_value) argument.pop_back();
+    const auto& flags = leasemap::Flags();
+    const bool bare = std::any_of(flags.begin(), flags.end(), [&](const auto& flag) {
+      return flag.is_bool && argument == "--" + std::string(flag.name);
+    });
     out.push_back(std::move(argument));
-    if (empty_value) out.emplace_back();
+    if (empty_value) {
+      out.emplace_back();
+    } else if (bare) {
+      out.emplace_back("true");
+    }
   }
   return {out.rbegin(), out.rend()};  // CLI11 takes a vector from its end
 }
@@ -88,7 +98,6 @@ int main(int argc, char** argv) {
   for (const auto& flag : leasemap::Flags()) {
     auto* option = app.add_option(std::string("--") + flag.name, given[flag.name], flag.help);
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    if (flag.is_bool) option->expected(0, 1);
     if (*flag.fallback != '\0') option->default_str(flag.fallback);
   }
   try {
