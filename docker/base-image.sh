@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the image debian:bookworm-slim from Debian's packages, for a host that can reach a Debian mirror but no registry of
-# images: about 40 s and 200 MB. Does nothing if there is such an image. Needs root (debootstrap does); MIRROR names
+# Makes the image debian:bookworm-slim from Debian's packages, for a host that can reach a Debian mirror but no registry
+# of images: about 40 s and 200 MB. Does nothing if there is such an image. Needs root (debootstrap does); MIRROR names
 # another mirror.
 set -euo pipefail
 image=debian:bookworm-slim

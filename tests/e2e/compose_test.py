@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The cluster of docker-compose.yml on a real Docker engine: it starts, syncs, and survives a kill and a cut network.
 
-The compose file is used as it is but for its name of the image and its range of ports, which become the test's own. The
-image holds the release binaries of LEASEMAP_BUILD (build/release by default); LEASEMAP_TEST_IMAGE names another image to
-test in its place. Skipped, with a message, where no Docker engine or no docker-compose runs.
+The compose file is used as it is but for its name of the image and its range of ports, which become the test's own.
+The image holds the release binaries of LEASEMAP_BUILD (build/release by default); LEASEMAP_TEST_IMAGE names another
+image to test in its place. Skipped, with a message, where no Docker engine or no docker-compose runs.
 """
 import json
 import os
@@ -171,7 +171,8 @@ class ComposeTest(unittest.TestCase):
         self.assertEqual(refused.returncode, 1, refused.stderr)
         self.assertIn(a[:12], refused.stderr, "the holder is named: the node, which is named by its container")
         # From outside, by the ports of the range.
-        ports = {int(run("docker", "port", node, "7400/tcp").stdout.split()[0].rsplit(":", 1)[1]) for node in self.nodes}
+        published = [run("docker", "port", node, "7400/tcp").stdout.split()[0] for node in self.nodes]
+        ports = {int(address.rsplit(":", 1)[1]) for address in published}
         self.assertEqual(len(ports), 3)
         self.assertLessEqual(ports, set(range(self.first_port, self.first_port + PORTS)))
         client = BUILD / "clients/cli/leasemap"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the C++ example if need be and runs it: run.sh HOST:PORT [HOST:PORT]. LEASEMAP_BUILD names another build folder.
+# Builds the C++ example if need be and runs it: run.sh HOST:PORT [HOST:PORT]
+# LEASEMAP_BUILD names another build folder than build/release.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 build=${LEASEMAP_BUILD:-$root/build/release}
