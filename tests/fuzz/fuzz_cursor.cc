@@ -1,0 +1,13 @@
+// A cursor and a version are either refused or exactly what their encoders make.
+#include <cstdlib>
+
+#include "peer/core/cursor.h"
+#include "peer/core/entry.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace leasemap::core;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  if (const auto cursor = DecodeCursor(text); cursor && EncodeCursor(*cursor) != text) std::abort();
+  if (const auto dot = ParseVersion(text); dot && VersionOf(*dot) != text) std::abort();
+  return 0;
+}

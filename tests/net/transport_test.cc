@@ -1,0 +1,181 @@
+// The mesh's port against strangers: junk, half handshakes and idle sockets are closed, members are not disturbed.
+#include "peer/net/transport.h"
+
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "asio/connect.hpp"
+#include "asio/post.hpp"
+#include "asio/read.hpp"
+#include "asio/write.hpp"
+#include "gtest/gtest.h"
+#include "peer/core/limits.h"
+#include "peer/wire/codec.h"
+#include "tests/support/eventually.h"
+
+namespace leasemap::net {
+namespace {
+
+using asio::ip::tcp;
+using testing::Eventually;
+
+// A transport on a thread of its own, which notes what it is told.
+class Port {
+ public:
+  Port() : transport_(io_, Callbacks()) {
+    EXPECT_TRUE(transport_.Listen("127.0.0.1:0").ok());
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~Port() {
+    asio::post(io_, [this] {
+      transport_.Stop();
+      work_.reset();
+    });
+    thread_.join();
+  }
+  std::string address() const { return absl::StrCat("127.0.0.1:", transport_.port()); }
+  uint16_t port() const { return transport_.port(); }
+  template <typename F>
+  void Do(F f) {
+    asio::post(io_, [this, f] { f(transport_); });
+  }
+  template <typename F>
+  auto Look(F f) {
+    const std::lock_guard lock(mutex_);
+    return f(*this);
+  }
+
+  core::LinkId accepted = 0, dialed = 0;
+  int closed = 0, failed = 0, pulls_left = 0;
+  std::string why;
+  std::vector<core::Message> messages;
+  std::vector<std::string> resolved;
+
+ private:
+  Transport::Callbacks Callbacks() {
+    Transport::Callbacks c;
+    c.on_dialed = [this](core::LinkId link, const std::string&, const std::string&) { Note([&] { dialed = link; }); };
+    c.on_dial_failed = [this](const std::string&) { Note([&] { ++failed; }); };
+    c.on_resolved = [this](const std::string&, const std::vector<std::string>& a) { Note([&] { resolved = a; }); };
+    c.on_accepted = [this](core::LinkId link, const std::string&, const std::string&) {
+      Note([&] { accepted = link; });
+    };
+    c.on_message = [this](core::LinkId, core::Message m) { Note([&] { messages.push_back(std::move(m)); }); };
+    c.on_closed = [this](core::LinkId, const std::string& text) { Note([&] { ++closed, why = text; }); };
+    c.pull = [this](core::LinkId) -> std::optional<core::Message> {
+      const std::lock_guard lock(mutex_);
+      if (pulls_left == 0) return std::nullopt;
+      --pulls_left;
+      core::Entry entry;
+      entry.key = "k";
+      entry.value.assign(60 << 10, 'x');
+      entry.lease.holder = "h";
+      entry.dot = {{"n", 1}, 1};
+      return core::Live{{std::make_shared<core::Entry>(entry)}};
+    };
+    return c;
+  }
+  template <typename F>
+  void Note(F f) {
+    const std::lock_guard lock(mutex_);
+    f();
+  }
+
+  std::mutex mutex_;
+  asio::io_context io_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  Transport transport_;
+  std::thread thread_;
+};
+
+core::Hello SomeHello() {
+  core::Hello hello;
+  hello.self = {"n", 1};
+  return hello;
+}
+
+TEST(Transport, DialedAndAcceptedEndsTalk) {
+  Port a, b;
+  a.Do([&](Transport& t) { t.Dial(b.address()); });
+  ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.dialed; }) != 0; }));
+  a.Do([&](Transport& t) { t.Send(1, SomeHello()); });
+  ASSERT_TRUE(Eventually([&] { return b.Look([](Port& p) { return p.messages.size(); }) == 1; }));
+  b.Do([](Transport& t) { t.Send(1, core::Refuse{"R", "because"}), t.HangUp(1); });
+  ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.closed; }) == 1; }));
+  // What was sent before the hang-up arrived before the end.
+  ASSERT_EQ(a.Look([](Port& p) { return p.messages.size(); }), 1u);
+  EXPECT_EQ(a.Look([](Port& p) { return std::get<core::Refuse>(p.messages[0]).message; }), "because");
+}
+
+TEST(Transport, NobodyThereIsAFailedDial) {
+  Port a;
+  std::string address;
+  {
+    Port gone;
+    address = gone.address();
+  }
+  a.Do([&](Transport& t) { t.Dial(address), t.Dial("nonsense"), t.Dial("127.0.0.1:0"); });
+  EXPECT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.failed; }) == 3; }));
+}
+
+TEST(Transport, NamesStandForAllTheirAddresses) {
+  Port a;
+  a.Do([](Transport& t) { t.Resolve("localhost:7401"); });
+  ASSERT_TRUE(Eventually([&] { return !a.Look([](Port& p) { return p.resolved; }).empty(); }));
+  const auto resolved = a.Look([](Port& p) { return p.resolved; });
+  EXPECT_NE(std::find(resolved.begin(), resolved.end(), "127.0.0.1:7401"), resolved.end());
+}
+
+TEST(Transport, JunkIsClosedAtOnce) {
+  Port a;
+  asio::io_context io;
+  for (const std::string& junk : {std::string("\xff\xff\xff\xffxxxx"), std::string("\0\0\0\0", 4),
+                                  std::string("GET / HTTP/1.1\r\n\r\n"), std::string("\0\0\0\x04junk", 8)}) {
+    tcp::socket socket(io);
+    socket.connect({asio::ip::address_v4::loopback(), a.port()});
+    asio::write(socket, asio::buffer(junk));
+    std::array<char, 16> byte;
+    asio::error_code end;
+    socket.read_some(asio::buffer(byte), end);  // returns when the other side closes
+    EXPECT_TRUE(end) << junk;
+  }
+  EXPECT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.closed; }) == 4; }));
+}
+
+TEST(Transport, APeerThatDoesNotReadIsNeverQueuedForWithoutBound) {
+  Port a;
+  a.Look([](Port& p) { return p.pulls_left = 100'000; });
+  asio::io_context io;
+  tcp::socket silent(io);
+  silent.connect({asio::ip::address_v4::loopback(), a.port()});
+  ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.accepted; }) != 0; }));
+  a.Do([](Transport& t) { t.Pump(1); });
+  // Pulling stops when the kernel's buffers and the queue are full: some megabytes of the 6 GB on offer.
+  int before = -1;
+  ASSERT_TRUE(Eventually([&] {
+    const int now = a.Look([](Port& p) { return p.pulls_left; });
+    return std::exchange(before, now) == now && now < 100'000;
+  }));
+  EXPECT_GT(before, 99'000);
+  // Small messages that pile up close the link.
+  a.Do([](Transport& t) {
+    for (int i = 0; i < 400; ++i) t.Send(1, core::Refuse{"R", std::string(60'000, 'x')});
+  });
+  EXPECT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.closed; }) == 1; }));
+  EXPECT_NE(a.Look([](Port& p) { return p.why; }).find("does not read"), std::string::npos);
+}
+
+TEST(HostPort, IsTakenApart) {
+  EXPECT_EQ(ParseHostPort("h:1")->host, "h");
+  EXPECT_EQ(ParseHostPort("[::1]:65535")->host, "::1");
+  EXPECT_EQ(ParseHostPort(":7")->port, 7);
+  for (const char* bad : {"", "h", "h:", "h:x", "h:65536", "::1:5", "h:-1", "h:1x"}) {
+    EXPECT_FALSE(ParseHostPort(bad).has_value()) << bad;
+  }
+  EXPECT_EQ(ShowHostPort("::1", 5), "[::1]:5");
+}
+
+}  // namespace
+}  // namespace leasemap::net

@@ -1,0 +1,308 @@
+// KeyValue and Mesh as a client sees them: fields, limits and reasons.
+#include "one_node.h"
+
+namespace leasemap::rpc {
+namespace {
+
+using grpc::StatusCode;
+
+#define EXPECT_REFUSED(status, expected_code, expected_reason)       \
+  do {                                                               \
+    const grpc::Status s_ = (status);                                \
+    EXPECT_EQ(s_.error_code(), expected_code) << s_.error_message(); \
+    EXPECT_EQ(ReasonOf(s_), expected_reason) << s_.error_message();  \
+    EXPECT_GT(s_.error_message().size(), 10u);                       \
+  } while (false)
+
+TEST(Service, SetAnswersTheEntryWithoutItsValueAndGetWithIt) {
+  OneNode node;
+  v1::Entry set, got;
+  ASSERT_TRUE(node.Set("color", "blue", &set).ok());
+  EXPECT_EQ(set.key(), "color");
+  EXPECT_EQ(set.value_form_case(), v1::Entry::VALUE_FORM_NOT_SET);
+  EXPECT_EQ(set.lease().holder(), "node-1");
+  EXPECT_EQ(set.origin(), "node-1");
+  EXPECT_EQ(set.lease().fencing_token().size(), 32u);
+  ASSERT_TRUE(node.Get("color", &got).ok());
+  EXPECT_EQ(got.value(), "blue");
+  EXPECT_EQ(got.version(), set.version());
+  EXPECT_EQ(got.lease().expire_time().seconds() - got.update_time().seconds(), 3600);
+}
+
+TEST(Service, BadArgumentsNameTheirReasonAndChangeNothing) {
+  OneNode node;
+  v1::SetRequest good;
+  good.set_key("k");
+  good.set_value("v");
+  const auto with = [&](auto change) {
+    v1::SetRequest request = good;
+    change(request);
+    return node.Set(request);
+  };
+  using R = v1::SetRequest;
+  const auto invalid = StatusCode::INVALID_ARGUMENT;
+  const auto later = StatusCode::UNIMPLEMENTED;
+  EXPECT_REFUSED(with([](R& r) { r.clear_key(); }), invalid, "KEY_INVALID");
+  EXPECT_REFUSED(with([](R& r) { r.set_key(std::string(4097, 'k')); }), invalid, "KEY_INVALID");
+  EXPECT_REFUSED(with([](R& r) { r.clear_value(); }), invalid, "REQUEST_INVALID");
+  EXPECT_REFUSED(with([](R& r) { r.set_value(std::string((1 << 20) + 1, 'v')); }), invalid, "VALUE_TOO_LARGE");
+  EXPECT_REFUSED(with([](R& r) { r.mutable_lease_duration()->set_seconds(-1); }), invalid, "LEASE_INVALID");
+  EXPECT_REFUSED(with([](R& r) { r.mutable_lease_duration()->set_seconds(1); }), invalid, "LEASE_INVALID");
+  EXPECT_REFUSED(with([](R& r) { r.mutable_lease_duration()->set_nanos(1); }), invalid, "LEASE_INVALID");
+  EXPECT_REFUSED(with([](R& r) { r.set_holder("a\nb"); }), invalid, "REQUEST_INVALID");
+  EXPECT_REFUSED(with([](R& r) { r.set_holder(std::string(256, 'h')); }), invalid, "REQUEST_INVALID");
+  EXPECT_REFUSED(with([](R& r) { r.set_if_absent(true), r.set_if_version("x"); }), invalid, "REQUEST_INVALID");
+  EXPECT_REFUSED(with([](R& r) { r.set_ack(v1::ACK_ALL); }), later, "UNSUPPORTED");
+  EXPECT_REFUSED(with([](R& r) { r.set_ack_nodes(2); }), later, "UNSUPPORTED");
+  EXPECT_REFUSED(with([](R& r) { r.set_request_id("x"); }), later, "UNSUPPORTED");
+  EXPECT_REFUSED(with([](R& r) { r.set_validate_only(true); }), later, "UNSUPPORTED");
+  EXPECT_REFUSED(with([](R& r) { r.set_on_lapse(v1::ON_LAPSE_DELETE); }), later, "UNSUPPORTED");
+  EXPECT_REFUSED(node.Get("k"), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
+  EXPECT_TRUE(with([](R&) {}).ok());
+  EXPECT_TRUE(with([](R& r) { r.set_ack(v1::ACK_LOCAL); }).ok());
+}
+
+TEST(Service, AnotherHoldersLiveLeaseRefusesEveryChange) {
+  OneNode node;
+  v1::SetRequest request;
+  request.set_key("k");
+  request.set_value("v");
+  request.set_holder("job-7");
+  ASSERT_TRUE(node.Set(request).ok());
+  const auto held = node.Set("k", "mine");
+  EXPECT_REFUSED(held, StatusCode::FAILED_PRECONDITION, "LEASE_HELD");
+  EXPECT_NE(held.error_message().find("leased by job-7 for "), std::string::npos) << held.error_message();
+  EXPECT_NE(held.error_message().find("--holder job-7"), std::string::npos);
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(held.error_details()));
+  google::rpc::RetryInfo retry;
+  ASSERT_EQ(details.details_size(), 2);
+  EXPECT_TRUE(details.details(1).UnpackTo(&retry));
+  EXPECT_GT(retry.retry_delay().seconds(), 3500);
+  EXPECT_REFUSED(node.Delete("k"), StatusCode::FAILED_PRECONDITION, "LEASE_HELD");
+  EXPECT_TRUE(node.Delete("k", false, "job-7").ok());
+  EXPECT_TRUE(node.Set("k", "mine").ok());
+}
+
+TEST(Service, RenewAndReleaseKeepTheValue) {
+  OneNode node;
+  v1::Entry set, got;
+  ASSERT_TRUE(node.Set("k", "v", &set).ok());
+  grpc::ClientContext c1, c2, c3, c4;
+  v1::RenewRequest renew;
+  renew.set_key("k");
+  renew.mutable_lease_duration()->set_seconds(7200);
+  v1::RenewResponse renewed;
+  ASSERT_TRUE(node.kv->Renew(&c1, renew, &renewed).ok());
+  EXPECT_NE(renewed.entry().version(), set.version());
+  EXPECT_GT(renewed.entry().lease().expire_time().seconds(), set.lease().expire_time().seconds() + 3000);
+  v1::ReleaseRequest release;
+  release.set_key("k");
+  v1::ReleaseResponse released, again;
+  ASSERT_TRUE(node.kv->Release(&c2, release, &released).ok());
+  ASSERT_TRUE(node.Get("k", &got).ok());
+  EXPECT_EQ(got.value(), "v");
+  ASSERT_TRUE(node.kv->Release(&c3, release, &again).ok());
+  EXPECT_EQ(again.entry().version(), released.entry().version());  // nothing to release: nothing changed
+  release.set_key("none");
+  EXPECT_REFUSED(node.kv->Release(&c4, release, &again), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
+}
+
+TEST(Service, WithLeasingOffAnyoneWritesAndLeaseCallsAreUnsupported) {
+  OneNode node("node-1", {}, false);
+  v1::SetRequest request;
+  request.set_key("k");
+  request.set_value("v");
+  request.set_holder("one");
+  ASSERT_TRUE(node.Set(request).ok());
+  request.set_holder("two");
+  EXPECT_TRUE(node.Set(request).ok());
+  grpc::ClientContext context;
+  v1::RenewRequest renew;
+  renew.set_key("k");
+  v1::RenewResponse renewed;
+  EXPECT_REFUSED(node.kv->Renew(&context, renew, &renewed), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
+}
+
+TEST(Service, ConditionsComeAfterTheLease) {
+  OneNode node;
+  v1::Entry first;
+  ASSERT_TRUE(node.Set("k", "1", &first).ok());
+  v1::SetRequest request;
+  request.set_key("k");
+  request.set_value("2");
+  request.set_if_version("other");
+  EXPECT_REFUSED(node.Set(request), StatusCode::ABORTED, "VERSION_MISMATCH");
+  request.set_holder("stranger");
+  EXPECT_REFUSED(node.Set(request), StatusCode::FAILED_PRECONDITION, "LEASE_HELD");
+  request.clear_holder();
+  request.set_if_version(first.version());
+  EXPECT_TRUE(node.Set(request).ok());
+  request.set_key("absent");
+  EXPECT_REFUSED(node.Set(request), StatusCode::ABORTED, "VERSION_MISMATCH");
+  EXPECT_REFUSED(node.Delete("absent"), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
+  EXPECT_TRUE(node.Delete("absent", true).ok());
+}
+
+TEST(Service, ListPagesInKeyOrderAndRefusesForeignTokens) {
+  OneNode node;
+  for (int i = 0; i < 25; ++i) ASSERT_TRUE(node.Set(absl::StrCat("p/", 10 + i), "v").ok());
+  ASSERT_TRUE(node.Set("q", "other").ok());
+  ASSERT_TRUE(node.Delete("p/11").ok());
+  v1::ListRequest request;
+  request.set_prefix("p/");
+  request.set_page_size(10);
+  std::vector<std::string> keys;
+  int pages = 0;
+  do {
+    grpc::ClientContext context;
+    v1::ListResponse response;
+    ASSERT_TRUE(node.kv->List(&context, request, &response).ok());
+    for (const auto& entry : response.entries()) keys.push_back(entry.key());
+    request.set_page_token(response.next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+  EXPECT_EQ(keys.size(), 24u);
+  EXPECT_EQ(pages, 3);
+  EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end()));
+
+  const auto list = [&](auto change) {
+    v1::ListRequest bad;
+    change(bad);
+    grpc::ClientContext context;
+    v1::ListResponse response;
+    auto status = node.kv->List(&context, bad, &response);
+    request.set_page_token(response.next_page_token());
+    return status;
+  };
+  EXPECT_TRUE(list([](v1::ListRequest& r) { r.set_page_size(1); }).ok());
+  const std::string token = request.page_token();
+  ASSERT_FALSE(token.empty());
+  const auto invalid = StatusCode::INVALID_ARGUMENT;
+  EXPECT_REFUSED(list([&](auto& r) { r.set_prefix("p"), r.set_page_token(token); }), invalid, "REQUEST_INVALID");
+  EXPECT_REFUSED(list([&](auto& r) { r.set_page_token(token + "A"); }), invalid, "REQUEST_INVALID");
+  EXPECT_REFUSED(list([](auto& r) { r.set_page_token("junk"); }), invalid, "REQUEST_INVALID");
+  EXPECT_REFUSED(list([](auto& r) { r.set_page_size(-1); }), invalid, "REQUEST_INVALID");
+  EXPECT_REFUSED(list([](auto& r) { r.set_prefix("a"), r.set_start_key("b"); }), invalid, "REQUEST_INVALID");
+}
+
+TEST(Service, BatchesAnswerEachItemInOrder) {
+  OneNode node;
+  v1::BatchSetRequest sets;
+  for (const char* key : {"a", "", "b"}) {
+    auto* one = sets.add_requests();
+    one->set_key(key);
+    one->set_value("v");
+  }
+  grpc::ClientContext c1, c2, c3;
+  v1::BatchSetResponse set;
+  ASSERT_TRUE(node.kv->BatchSet(&c1, sets, &set).ok());
+  ASSERT_EQ(set.results_size(), 3);
+  EXPECT_EQ(set.results(0).status().code(), 0);
+  EXPECT_EQ(set.results(1).status().code(), 3);
+  EXPECT_EQ(set.results(1).status().reason(), "KEY_INVALID");
+  EXPECT_FALSE(set.results(1).has_entry());
+  EXPECT_EQ(set.results(2).entry().key(), "b");
+  v1::BatchGetRequest gets;
+  gets.add_requests()->set_key("none");
+  gets.add_requests()->set_key("b");
+  v1::BatchGetResponse got;
+  ASSERT_TRUE(node.kv->BatchGet(&c2, gets, &got).ok());
+  EXPECT_EQ(got.results(0).status().reason(), "KEY_NOT_FOUND");
+  EXPECT_EQ(got.results(1).entry().value(), "v");
+  for (int i = 0; i < 1001; ++i) gets.add_requests()->set_key("b");
+  EXPECT_REFUSED(node.kv->BatchGet(&c3, gets, &got), StatusCode::INVALID_ARGUMENT, "REQUEST_INVALID");
+}
+
+TEST(Service, BytesAndTextAreTheSameKey) {
+  OneNode node;
+  v1::SetRequest request;
+  request.set_key_bytes("color");
+  request.set_value_bytes("\xff");
+  ASSERT_TRUE(node.Set(request).ok());
+  v1::Entry got;
+  ASSERT_TRUE(node.Get("color", &got).ok());
+  EXPECT_EQ(got.key(), "color");
+  EXPECT_EQ(got.value_bytes(), "\xff");
+  EXPECT_EQ(got.value_form_case(), v1::Entry::kValueBytes);
+}
+
+TEST(Service, MeshTellsStatusAndMembersAndWhatItCannotDo) {
+  OneNode node;
+  ASSERT_TRUE(node.Set("k", "v").ok());
+  grpc::ClientContext c1, c2, c3, c4, c5, c6;
+  v1::GetStatusResponse status;
+  ASSERT_TRUE(node.mesh->GetStatus(&c1, {}, &status).ok());
+  EXPECT_EQ(status.node_id(), "node-1");
+  EXPECT_EQ(status.cluster(), "leasemap");
+  EXPECT_TRUE(status.ready());
+  EXPECT_TRUE(status.converged());
+  EXPECT_EQ(status.keys(), 1u);
+  EXPECT_EQ(status.members(), 1u);
+  ASSERT_EQ(status.vector_size(), 1);
+  EXPECT_EQ(status.vector(0).prefix(), 1u);
+  EXPECT_FALSE(status.server_version().empty());
+  v1::ListMembersResponse members;
+  ASSERT_TRUE(node.mesh->ListMembers(&c2, {}, &members).ok());
+  ASSERT_EQ(members.members_size(), 1);
+  EXPECT_EQ(members.members(0).state(), v1::Member::STATE_ALIVE);
+  EXPECT_TRUE(members.members(0).self());
+  v1::ExplainResponse explained;
+  EXPECT_REFUSED(node.mesh->Explain(&c3, {}, &explained), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
+  v1::ListConflictsResponse conflicts;
+  EXPECT_REFUSED(node.mesh->ListConflicts(&c4, {}, &conflicts), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
+  v1::ForgetResponse forgotten;
+  EXPECT_REFUSED(node.mesh->Forget(&c5, {}, &forgotten), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
+  const auto stream = node.kv->Write(&c6);
+  EXPECT_REFUSED(stream->Finish(), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
+}
+
+TEST(Service, ABroadcastIsHeardOnAnotherNodeAndNotOnItsOwn) {
+  OneNode a("a");
+  OneNode b("b", {a.mesh_address()});
+  grpc::ClientContext subscribed, c2;
+  const auto stream = b.mesh->Subscribe(&subscribed, {});
+  stream->WaitForInitialMetadata();
+  ASSERT_TRUE(testing::Eventually([&] { return a.server->host().GetStatus().members.size() == 1; }));
+  v1::BroadcastRequest request;
+  request.set_payload("hello");
+  v1::BroadcastResponse sent;
+  ASSERT_TRUE(a.mesh->Broadcast(&c2, request, &sent).ok());
+  EXPECT_EQ(sent.sent(), 1u);
+  v1::SubscribeResponse heard;
+  ASSERT_TRUE(stream->Read(&heard));
+  EXPECT_EQ(heard.from_node(), "a");
+  EXPECT_EQ(heard.payload(), "hello");
+  subscribed.TryCancel();
+}
+
+TEST(Service, ANodeThatCatchesUpOrDrainsSaysSo) {
+  // A seed that accepts and never answers keeps the node waiting for its first three seconds.
+  core::NodeOptions options;
+  options.node_id = "waits";
+  asio::io_context io;
+  asio::ip::tcp::acceptor silent(io, {asio::ip::address_v4::loopback(), 0});
+  options.seeds = {absl::StrCat("127.0.0.1:", silent.local_endpoint().port())};
+  Server server(options, "127.0.0.1:0", "127.0.0.1:0");
+  ASSERT_TRUE(server.Start().ok());
+  const auto channel =
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server.port()), grpc::InsecureChannelCredentials());
+  const auto kv = v1::KeyValue::NewStub(channel);
+  const auto health = grpc::health::v1::Health::NewStub(channel);
+  grpc::ClientContext c1, c2, c3;
+  v1::GetRequest request;
+  request.set_key("k");
+  v1::GetResponse response;
+  EXPECT_REFUSED(kv->Get(&c1, request, &response), StatusCode::UNAVAILABLE, "SYNCING");
+  grpc::health::v1::HealthCheckResponse state;
+  ASSERT_TRUE(health->Check(&c2, {}, &state).ok());
+  EXPECT_EQ(state.status(), grpc::health::v1::HealthCheckResponse::NOT_SERVING);
+  grpc::health::v1::HealthCheckRequest live;
+  live.set_service("liveness");
+  ASSERT_TRUE(health->Check(&c3, live, &state).ok());
+  EXPECT_EQ(state.status(), grpc::health::v1::HealthCheckResponse::SERVING);
+  EXPECT_TRUE(testing::Eventually([&] { return server.host().ready(); }));
+}
+
+}  // namespace
+}  // namespace leasemap::rpc

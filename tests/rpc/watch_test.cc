@@ -1,0 +1,157 @@
+// Watch over gRPC: snapshot, cursors, resume on another node, the end by a drain.
+#include "one_node.h"
+
+namespace leasemap::rpc {
+namespace {
+
+// One watch read message by message; reading blocks until something comes, bounded by the deadline.
+struct Watching {
+  Watching(OneNode& node, const v1::WatchRequest& request) {
+    context.set_deadline(std::chrono::system_clock::now() + testing::kBound);
+    stream = node.kv->Watch(&context, request);
+  }
+  ~Watching() { context.TryCancel(); }
+  // Reads until `done`; false if the stream ended before.
+  template <typename F>
+  bool Until(F done) {
+    v1::WatchResponse response;
+    while (!done(*this)) {
+      if (!stream->Read(&response)) return false;
+      for (const auto& event : response.events()) events.push_back(event);
+      if (!response.cursor().empty()) {
+        cursor = response.cursor();
+        at_cursor = events.size();
+      }
+      snapshot |= response.snapshot_end();
+    }
+    return true;
+  }
+  grpc::Status End() {
+    Until([](auto&) { return false; });
+    return stream->Finish();
+  }
+
+  grpc::ClientContext context;
+  std::unique_ptr<grpc::ClientReader<v1::WatchResponse>> stream;
+  std::vector<v1::Event> events;
+  std::string cursor;
+  size_t at_cursor = 0;  // events that the cursor covers
+  bool snapshot = false;
+};
+
+v1::WatchRequest Snapshot(const std::string& prefix = "") {
+  v1::WatchRequest request;
+  request.set_include_snapshot(true);
+  if (!prefix.empty()) request.add_prefixes(prefix);
+  return request;
+}
+
+TEST(Watch, SnapshotThenChangesThenDeletes) {
+  OneNode node;
+  ASSERT_TRUE(node.Set("a/1", "1").ok());
+  ASSERT_TRUE(node.Set("b/1", "other").ok());
+  Watching watch(node, Snapshot("a/"));
+  ASSERT_TRUE(watch.Until([](auto& w) { return w.snapshot; }));
+  EXPECT_EQ(watch.events.size(), 1u);
+  EXPECT_FALSE(watch.cursor.empty());
+  ASSERT_TRUE(node.Set("a/2", "2").ok());
+  ASSERT_TRUE(node.Delete("a/1").ok());
+  ASSERT_TRUE(watch.Until([](auto& w) { return w.events.size() >= 3; }));
+  EXPECT_EQ(watch.events[1].entry().value(), "2");
+  EXPECT_EQ(watch.events[2].kind(), v1::Event::KIND_DELETED);
+  EXPECT_TRUE(watch.events[2].entry().deleted());
+}
+
+TEST(Watch, WithoutSnapshotTheFirstMessageIsACursorAtTheHead) {
+  OneNode node;
+  ASSERT_TRUE(node.Set("k", "old").ok());
+  Watching watch(node, {});
+  ASSERT_TRUE(watch.Until([](auto& w) { return !w.cursor.empty(); }));
+  EXPECT_TRUE(watch.events.empty());
+  EXPECT_FALSE(watch.snapshot);
+}
+
+TEST(Watch, ResumesOnAnotherNodeWithNothingLostOrRepeated) {
+  OneNode a("a");
+  OneNode b("b", {a.mesh_address()});
+  ASSERT_TRUE(a.Set("k/1", "1").ok());
+  auto first = std::make_unique<Watching>(a, Snapshot("k/"));
+  ASSERT_TRUE(first->Until([](auto& w) { return w.snapshot && !w.cursor.empty(); }));
+  ASSERT_EQ(first->at_cursor, 1u);
+  v1::WatchRequest resume;
+  resume.add_prefixes("k/");
+  resume.set_cursor(first->cursor);
+  first.reset();
+  ASSERT_TRUE(a.Set("k/2", "2").ok());
+  ASSERT_TRUE(a.Delete("k/1").ok());
+  Watching second(b, resume);
+  ASSERT_TRUE(second.Until([](auto& w) { return w.events.size() >= 2 && !w.cursor.empty(); }));
+  ASSERT_EQ(second.events.size(), 2u);
+  EXPECT_EQ(second.events[0].entry().key(), "k/2");
+  EXPECT_EQ(second.events[1].kind(), v1::Event::KIND_DELETED);
+}
+
+TEST(Watch, BadRequestsNameTheirReason) {
+  OneNode node;
+  Watching one(node, Snapshot("a"));
+  ASSERT_TRUE(one.Until([](auto& w) { return !w.cursor.empty(); }));
+  const auto reason = [&](auto change) {
+    v1::WatchRequest request;
+    change(request);
+    Watching watch(node, request);
+    return ReasonOf(watch.End());
+  };
+  EXPECT_EQ(reason([](auto& r) { r.set_cursor("junk"); }), "CURSOR_INVALID");
+  EXPECT_EQ(reason([&](auto& r) { r.set_cursor(one.cursor); }), "CURSOR_INVALID");  // of another filter
+  EXPECT_EQ(reason([&](auto& r) { r.set_cursor(one.cursor), r.add_prefixes("a"), r.set_include_snapshot(true); }),
+            "REQUEST_INVALID");
+  EXPECT_EQ(reason([](auto& r) { r.add_kinds(v1::Event::KIND_LOST); }), "UNSUPPORTED");
+  EXPECT_EQ(reason([](auto& r) { r.add_kinds(v1::Event::KIND_EXPIRED); }), "UNSUPPORTED");
+  EXPECT_EQ(reason([](auto& r) { r.add_kinds(v1::Event::KIND_UNSPECIFIED); }), "REQUEST_INVALID");
+  EXPECT_EQ(reason([](auto& r) { r.add_keys(""); }), "KEY_INVALID");
+}
+
+TEST(Watch, ACursorOfWritesThatDiedWithTheirNodeIsExpired) {
+  std::string cursor;
+  {
+    OneNode gone("gone");
+    ASSERT_TRUE(gone.Set("k", "unshared").ok());
+    Watching watch(gone, Snapshot());
+    ASSERT_TRUE(watch.Until([](auto& w) { return !w.cursor.empty(); }));
+    cursor = watch.cursor;
+  }
+  OneNode node("other");
+  v1::WatchRequest request;
+  request.set_cursor(cursor);
+  Watching watch(node, request);
+  const auto status = watch.End();
+  EXPECT_EQ(ReasonOf(status), "CURSOR_EXPIRED");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::OUT_OF_RANGE);
+}
+
+TEST(Watch, ADrainEndsItAfterACursor) {
+  OneNode node;
+  Watching watch(node, Snapshot());
+  ASSERT_TRUE(watch.Until([](auto& w) { return w.snapshot; }));
+  ASSERT_TRUE(node.Set("k", "v").ok());
+  ASSERT_TRUE(watch.Until([](auto& w) { return w.events.size() == 1; }));
+  std::thread drain([&] { node.server->Drain(); });
+  const auto status = watch.End();
+  drain.join();
+  EXPECT_EQ(ReasonOf(status), "DRAINING");
+  EXPECT_EQ(watch.at_cursor, 1u);
+}
+
+TEST(Watch, KeysOnlyLeavesValuesOut) {
+  OneNode node;
+  ASSERT_TRUE(node.Set("k", "v").ok());
+  auto request = Snapshot();
+  request.set_keys_only(true);
+  Watching watch(node, request);
+  ASSERT_TRUE(watch.Until([](auto& w) { return w.snapshot; }));
+  ASSERT_EQ(watch.events.size(), 1u);
+  EXPECT_EQ(watch.events[0].entry().value_form_case(), v1::Entry::VALUE_FORM_NOT_SET);
+}
+
+}  // namespace
+}  // namespace leasemap::rpc
