@@ -1,0 +1,27 @@
+# What can be done here; each target installs what it needs (root or sudo).
+.PHONY: build run test asan tsan sim fuzz format image readme
+SEED ?= 1
+NODES ?= 5
+SCENARIO ?= faults
+
+build:  ## the release build, in build/release
+	tools/build.sh release
+run:  ## three nodes on loopback, until Ctrl-C
+	tools/run.sh
+test:  ## everything: builds and runs all tests
+	tools/test.sh release
+asan:  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	tools/test.sh asan --label-exclude docker
+tsan:  ## core, wire, net, host and simulator under ThreadSanitizer
+	tools/test.sh tsan
+sim:  ## replays one simulation: make sim SEED=7 NODES=50 SCENARIO=faults
+	tools/build.sh release sim
+	build/release/tests/sim/sim --seed $(SEED) --nodes $(NODES) --scenario $(SCENARIO)
+fuzz:  ## each fuzz target for some seconds
+	tools/fuzz.sh
+format:  ## formats the C++ files
+	tools/format.sh
+image:  ## builds the image and walks through the Compose cluster
+	tools/check-image.sh
+readme:  ## runs the commands of the README
+	/usr/bin/python3 tools/check_readme.py

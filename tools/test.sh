@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# All tests of one preset (default: release): builds, then runs ctest. Further arguments go to ctest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=${1:-release}
+shift || true
+tools/build.sh "$preset"
+[ "$preset" = tsan ] || tools/get-grpcurl.sh
+export PATH=$PWD/build/tools/bin:$PATH:/usr/local/go/bin
+export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=suppressions=$PWD/tools/sanitizers/tsan.supp
+ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$(nproc)" "$@"
