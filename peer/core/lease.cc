@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "peer/core/error.h"
 #include "peer/core/hybrid_clock.h"
 #include "peer/core/limits.h"
@@ -23,7 +24,8 @@ absl::Status Held(const Entry& entry, int64_t until_ms, int64_t wall_ms, const s
                            ShownDuration(lease.expire_ms - wall_ms), "; write through ", Shown(entry.dot.replica.node),
                            ", wait, or, if the lease is yours, pass --holder ", Shown(lease.holder)));
   AddMetadata(status, "holder", lease.holder);
-  AddMetadata(status, "expire_time_ms", absl::StrCat(lease.expire_ms));
+  AddMetadata(status, "expire_time",
+              absl::FormatTime("%Y-%m-%d%ET%H:%M:%E3SZ", absl::FromUnixMillis(lease.expire_ms), absl::UTCTimeZone()));
   AddMetadata(status, "key", key);
   SetRetryMs(status, std::max<int64_t>(1, until_ms - wall_ms));
   return status;
