@@ -1,0 +1,58 @@
+#include "tests/sim/checkers/converged.h"
+
+#include <map>
+
+#include "tests/sim/checkers/describe.h"
+
+namespace leasemap::sim {
+namespace {
+
+std::string CheckEqual(const Replica& a, const Replica& b) {
+  const std::string both = a.name + " and " + b.name;
+  if (const auto dot = b.vector->FirstMissing(*a.vector)) {
+    return both + ": the second lacks " + Describe(dot->replica) + "#" + std::to_string(dot->seq);
+  }
+  if (!(*a.vector == *b.vector)) return both + ": the vectors differ";
+  if (a.store->keys() != b.store->keys()) return both + ": the numbers of keys differ";
+  for (const auto& [key, slot] : a.store->by_key()) {
+    const core::EntryPtr* other = b.store->Find(key);
+    if (other == nullptr) return both + ": the second lacks " + Describe(*slot.entry);
+    if (!(**other == *slot.entry)) return both + ": " + Describe(*slot.entry) + " against " + Describe(**other);
+  }
+  if (a.store->hashes() != b.store->hashes() || a.store->hash() != b.store->hash()) return both + ": the hashes differ";
+  if (a.store->live_keys() != b.store->live_keys() || a.store->bytes() != b.store->bytes()) {
+    return both + ": the counts of keys or bytes differ";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string CheckConverged(const std::vector<Replica>& replicas, const WriteLog& log) {
+  if (replicas.empty()) return "no node lives";
+  std::map<std::string, const core::Entry*> winners;
+  for (const auto& [replica, entries] : log.runs()) {
+    for (const core::EntryPtr& entry : entries) {
+      bool survived = false;
+      for (const Replica& one : replicas) survived |= one.vector->Covers(entry->dot);
+      const core::Entry*& winner = winners[entry->key];
+      if (survived && (winner == nullptr || core::Outranks(*entry, *winner))) winner = entry.get();
+    }
+  }
+  for (const Replica& one : replicas) {
+    if (auto fault = CheckEqual(replicas.front(), one); !fault.empty()) return fault;
+    for (const auto& [key, winner] : winners) {
+      const core::EntryPtr* held = one.store->Find(key);
+      if ((held == nullptr) != (winner == nullptr)) return one.name + ": " + key + " is held or lost wrongly";
+      if (winner != nullptr && !(**held == *winner)) {
+        return one.name + ": the winner is " + Describe(*winner) + ", held is " + Describe(**held);
+      }
+    }
+    for (const auto& [key, slot] : one.store->by_key()) {
+      if (!winners.contains(key)) return one.name + ": holds what nobody wrote: " + Describe(*slot.entry);
+    }
+  }
+  return "";
+}
+
+}  // namespace leasemap::sim

@@ -1,0 +1,20 @@
+// How checkers name things in what they say. A checker's answer is empty if all is well.
+#pragma once
+
+#include <string>
+
+#include "peer/core/entry.h"
+
+namespace leasemap::sim {
+
+inline std::string Describe(const core::ReplicaId& replica) {
+  return replica.node + "/" + std::to_string(replica.incarnation);
+}
+inline std::string Describe(const core::Entry& entry) {
+  return entry.key + (entry.tombstone ? " deleted" : "=" + entry.value) + " (" + Describe(entry.dot.replica) + "#" +
+         std::to_string(entry.dot.seq) + " epoch " + std::to_string(entry.lease.epoch) + " start " +
+         std::to_string(entry.lease.start_s) + " holder " + entry.lease.holder + " stamp " +
+         std::to_string(entry.stamp) + ")";
+}
+
+}  // namespace leasemap::sim

@@ -1,0 +1,24 @@
+// On each node, the rank of a key's entry never falls. Looks only at what changed since the last look, by revision.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "peer/core/store.h"
+
+namespace leasemap::sim {
+
+class RanksNeverFall {
+ public:
+  std::string Look(uint64_t process, const core::Store& store);
+  void Forget(uint64_t process) { seen_.erase(process); }
+
+ private:
+  struct Seen {
+    uint64_t revision = 0;
+    std::map<std::string, core::EntryPtr> entries;
+  };
+  std::map<uint64_t, Seen> seen_;
+};
+
+}  // namespace leasemap::sim

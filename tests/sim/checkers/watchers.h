@@ -1,0 +1,33 @@
+// What a watching client makes of its events: it folds them into a map, and drops what came after its last cursor when
+// it moves. The fold must be the map of the node each time a cursor comes; nothing comes twice, and ranks rise.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "peer/core/store.h"
+#include "peer/core/watch.h"
+
+namespace leasemap::sim {
+
+class Fold {
+ public:
+  // The events of one batch, in order. `store` is the map of the node that sent it, as it is right now.
+  std::string Take(const core::WatchBatch& batch, const core::WatchFilter& filter, const core::Store& store);
+  // The connection ended: what came after the last cursor is dropped.
+  void Drop() { now_ = kept_; }
+  // The cursor expired: everything goes.
+  void Clear();
+  // The last cursor; "" if there is none, and a snapshot is to be taken.
+  const std::string& cursor() const { return cursor_; }
+  // The live part of the fold against what of the map matches.
+  std::string Compare(const core::WatchFilter& filter, const core::Store& store) const;
+  uint64_t events() const { return events_; }
+
+ private:
+  std::map<std::string, core::EntryPtr> now_, kept_;  // tombstones too: they have ranks
+  std::string cursor_;
+  uint64_t events_ = 0;
+};
+
+}  // namespace leasemap::sim

@@ -1,0 +1,78 @@
+// Replays one simulated run: sim --seed 7 --nodes 50 --scenario faults [--tail 200] [--seeds 100]
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "tests/sim/scenario.h"
+
+namespace {
+
+int Usage() {
+  std::string names;
+  for (const auto& name : leasemap::sim::Scenarios()) names += " " + name;
+  std::fprintf(stderr,
+               "usage: sim [--seed N] [--nodes N] [--scenario NAME] [--tail LINES] [--seeds COUNT]\n"
+               "  --seeds: so many seeds from --seed on, one line each; without it one run, and the tail of its trace\n"
+               "  scenarios:%s\n",
+               names.c_str());
+  return 2;
+}
+
+bool ReadNumber(const char* text, uint64_t most, uint64_t* out) {
+  const auto [end, error] = std::from_chars(text, text + std::strlen(text), *out);
+  return error == std::errc() && *end == 0 && *out <= most;
+}
+
+void Print(const leasemap::sim::RunOptions& options, const leasemap::sim::RunResult& result, uint64_t tail) {
+  const auto& lines = result.lines;
+  for (size_t i = lines.size() - std::min<size_t>(lines.size(), tail); i < lines.size(); ++i) {
+    std::printf("%s\n", lines[i].c_str());
+  }
+  std::printf(
+      "seed %llu, %d nodes, %s: %s; trace %016llx, %llu events, %llu writes, %llu refused, %llu watched, %llu moves, "
+      "%llu expired, agreed after %lld ms\n",
+      static_cast<unsigned long long>(options.seed), options.nodes, options.scenario.c_str(),
+      result.failure.empty() ? "ok" : ("FAILED " + result.failure).c_str(),
+      static_cast<unsigned long long>(result.hash), static_cast<unsigned long long>(result.events),
+      static_cast<unsigned long long>(result.writes), static_cast<unsigned long long>(result.refused),
+      static_cast<unsigned long long>(result.watched), static_cast<unsigned long long>(result.moves),
+      static_cast<unsigned long long>(result.expired), static_cast<long long>(result.settled_ms));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  leasemap::sim::RunOptions options;
+  uint64_t seeds = 0, tail = 200, nodes = 5;
+  for (int i = 1; i < argc; i += 2) {
+    const std::string flag = argv[i];
+    if (i + 1 == argc) return Usage();
+    const char* value = argv[i + 1];
+    bool ok = true;
+    if (flag == "--scenario") {
+      options.scenario = value;
+      ok = false;
+      for (const auto& name : leasemap::sim::Scenarios()) ok |= name == options.scenario;
+    } else if (flag == "--seed") {
+      ok = ReadNumber(value, UINT64_MAX, &options.seed);
+    } else if (flag == "--nodes") {
+      ok = ReadNumber(value, 1000, &nodes) && nodes > 0;
+    } else if (flag == "--tail") {
+      ok = ReadNumber(value, UINT64_MAX, &tail);
+    } else {
+      ok = flag == "--seeds" && ReadNumber(value, UINT64_MAX, &seeds);
+    }
+    if (!ok) return Usage();
+  }
+  options.nodes = static_cast<int>(nodes);
+  options.keep_lines = seeds == 0;
+  bool failed = false;
+  for (uint64_t n = 0; n < std::max<uint64_t>(seeds, 1); ++n, ++options.seed) {
+    const auto result = leasemap::sim::Run(options);
+    Print(options, result, tail);
+    failed |= !result.failure.empty();
+  }
+  return failed ? 1 : 0;
+}
