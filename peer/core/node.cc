@@ -74,7 +74,9 @@ void Node::UpdateReady(Now now) {
   if (ready_) return;
   for (const auto& [id, link] : links_) {
     const bool behind = link.phase == Phase::kUp && link.target && !vector_.Covers(*link.target);
-    if (behind || link.phase == Phase::kProbing) return;
+    // Whoever answered our dial with a Hello is about to say what it covers.
+    const bool answering = link.dialed && link.phase == Phase::kAwaitAccept;
+    if (behind || answering || link.phase == Phase::kProbing) return;
   }
   if (membership_.AnyRefused() && !linked_once_) return;
   if (!membership_.AllTried() && now.mono_ms < started_ms_ + kReadyAfterMs) return;
