@@ -284,7 +284,10 @@ void Node::OnClosed(Now now, LinkId id) {
   if (link.phase == Phase::kUp) {
     if (auto member = membership_.members().find(link.peer.self.node); member != membership_.members().end()) {
       member->second.linked = UpLinkOf(link.peer.self.node) != 0;
-      if (!member->second.linked) Log(false, absl::StrCat("lost ", link.peer.self.node));
+      if (!member->second.linked) {
+        member->second.lost_mono_ms = now.mono_ms;
+        Log(false, absl::StrCat("lost ", link.peer.self.node));
+      }
     }
     ++report_change_;
     effects_.changed = true;
@@ -348,14 +351,16 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   if (member == nullptr) {
     return RefuseLink(now, id, link, {"PROTOCOL_MISMATCH", "this node remembers as many members as it can"});
   }
-  if (const LinkId first = UpLinkOf(node); first != 0) {
-    const bool stays = link.dialed == (self_.node < node);
-    if (links_.at(first).peer.self == link.peer.self && !stays)
-      return RefuseLink(now, id, link, {kDuplicate, self_.node});
-    Drop(now, first, "");
+  const LinkId first = UpLinkOf(node);
+  const bool stays = link.dialed == (self_.node < node);
+  if (first != 0 && links_.at(first).peer.self == link.peer.self && !stays) {
+    return RefuseLink(now, id, link, {kDuplicate, self_.node});
   }
-  const bool news = !member->linked;
+  // Up before the first one goes: the member stays linked meanwhile, and readiness waits for its report still.
   link.phase = Phase::kUp;
+  link.target = report.vector;
+  if (first != 0) Drop(now, first, "");
+  const bool news = !member->linked;
   link.ping_ms = link.reported_ms = now.mono_ms;
   link.reported_change = report_change_;
   linked_once_ = true;
@@ -371,7 +376,6 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   const auto theirs = report.vector->runs().find(self_);
   const uint64_t known = theirs == report.vector->runs().end() ? 0 : theirs->second.prefix;
   link.live_next = std::max(own_log_.first(), known + 1);
-  link.target = report.vector;
   link.fetch_now = !vector_.Covers(*report.vector);
   ++report_change_;
   OnReport(now, id, link, report);
