@@ -39,6 +39,7 @@ struct Member {
   bool linked = false;
   int64_t heard_mono_ms = 0;  // when it was last heard, or first named
   int64_t heard_wall_ms = 0;  // 0: never
+  int64_t lost_mono_ms = 0;   // when its last link ended; 0: never had one that did
   int64_t offset_ms = 0;      // its clock less ours, as measured last
   bool measured = false;
   // The last whole report of it, on its own link or relayed; null if none.

@@ -108,27 +108,32 @@ void Node::AddCursor(Now now, Watch& watch, WatchBatch& batch) const {
 }
 
 // The cursor names a write of an incarnation that has ended or is silent, and every other remembered member answers
-// and none covers it: it died with its node, unshared. Waits out a moment first, in which reports may still be under
-// way.
-bool Node::CursorIsLost(Now now, const Watch& watch) const {
-  if (now.mono_ms - watch.started_ms < kCursorLostMs) return false;
+// and none covers it: it died with its node, unshared. A member answers only if it was heard a second after the watch
+// began and the writer was lost: what it had from the writer it has reported by then, and one that fell silent along
+// with the writer (this node is the one cut off) is not taken for a witness.
+bool Node::CursorIsLost(Now, const Watch& watch) const {
   const auto& members = membership_.members();
   VersionVector held = vector_;  // what any living member holds
-  std::set<std::string> answering;
   for (const auto& [node, member] : members) {
-    const bool fresh = member.linked || (!member.relayed_by.empty() && members.contains(member.relayed_by) &&
-                                         members.at(member.relayed_by).linked);
-    if (!fresh || !member.report) continue;
-    answering.insert(node);
-    held.Join(*member.report);
+    if (member.report) held.Join(*member.report);
   }
   const auto missing = held.FirstMissing(watch.skip);
   if (!missing) return false;
   const ReplicaId& writer = missing->replica;
   if (writer == self_) return false;
   if (const LinkId id = UpLinkOf(writer.node); id != 0 && links_.at(id).peer.self == writer) return false;
-  return std::all_of(members.begin(), members.end(), [&](const auto& member) {
-    return member.first == writer.node || answering.contains(member.first);
+
+  const auto known = members.find(writer.node);
+  const int64_t lost_ms = known == members.end() ? 0 : known->second.lost_mono_ms;
+  const int64_t after_ms = std::max(watch.started_ms, lost_ms) + kCursorLostMs;
+  const auto heard_on_a_link = [&](const std::string& node) {
+    const auto it = members.find(node);
+    return it != members.end() && it->second.linked && it->second.heard_mono_ms >= after_ms;
+  };
+  return std::all_of(members.begin(), members.end(), [&](const auto& item) {
+    const auto& [node, member] = item;
+    const bool ended = node == writer.node && member.id == writer;  // the writer itself need not answer
+    return ended || (member.report && heard_on_a_link(member.relayed_by.empty() ? node : member.relayed_by));
   });
 }
 
