@@ -113,13 +113,14 @@ void Clients::Read(size_t id) {
       return world_.Fail("a watch ended: " + batch.status().ToString());
     }
     Disconnect(id);
-    if (reason == "CURSOR_EXPIRED") {
-      ++expired_;
-      watcher.fold.Clear();
-    }
+    const bool expired = reason == "CURSOR_EXPIRED";
+    expired_ += expired;
+    watcher.vain += !expired;
+    if (expired || (may_give_up_ && watcher.vain >= 3)) watcher.fold.Clear();
     return Wake(id, 100'000);
   }
   if (!batch->empty()) {
+    watcher.vain = 0;
     world_.trace().Note(world_.queue().now_us(), "batch", id, batch->events.size(), batch->cursor.size());
   }
   if (auto fault = watcher.fold.Take(*batch, watcher.filter, node.store()); !fault.empty()) {

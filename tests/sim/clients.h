@@ -19,6 +19,9 @@ class Clients {
   // Writers go on until Stop; watchers move until then, and follow for ever.
   void Start();
   void Stop() { stopped_ = true; }
+  // Some cursors name writes of which no node can tell that they are gone: a member that might hold them is away for
+  // good, or (in a line) too far off to be heard of. Then a watcher takes a snapshot anew after three vain waits.
+  void MayGiveUp() { may_give_up_ = true; }
   // At quiescence: each watcher's fold against the map of its node.
   std::string Check() const;
   uint64_t events() const;
@@ -33,6 +36,7 @@ class Clients {
     int host = -1;
     ProcessId process = 0;
     int64_t wake_us = 0;  // the read that is in the queue; 0: none
+    int vain = 0;         // NOT_CAUGHT_UP so often since the last batch
   };
 
   void WriteSome(int writer);
@@ -49,7 +53,7 @@ class Clients {
   const int writers_, keys_;
   const int64_t pause_us_;
   std::vector<Watcher> watchers_;
-  bool stopped_ = false;
+  bool stopped_ = false, may_give_up_ = false;
   uint64_t moves_ = 0, expired_ = 0, next_value_ = 0;
 };
 

@@ -144,7 +144,9 @@ RunResult Scenario::Go() {
   if (options_.scenario == "join_storm" && !world_.failed()) JoinStorm();
   clients_.Stop();
   if (!world_.failed()) {
-    faults_.Heal(options_.scenario != "line");  // a line with a gap never agrees
+    const bool line = options_.scenario == "line";
+    faults_.Heal(!line);  // a line with a gap never agrees
+    if (line || static_cast<int>(world_.living().size()) < world_.size()) clients_.MayGiveUp();
     Settle();
   }
   RunResult result;

@@ -1,0 +1,129 @@
+// A checker that can't fail checks nothing: each is fed a violation, and a run of right things before it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/sim/checkers/converged.h"
+#include "tests/sim/checkers/coverage.h"
+#include "tests/sim/checkers/dots_unique.h"
+#include "tests/sim/checkers/ranks_never_fall.h"
+#include "tests/sim/checkers/watchers.h"
+
+namespace leasemap::sim {
+namespace {
+
+using testing::HasSubstr;
+
+core::EntryPtr Make(const std::string& key, uint64_t seq, uint64_t epoch, const std::string& node = "a") {
+  auto entry = std::make_shared<core::Entry>();
+  entry->key = key;
+  entry->value = std::to_string(seq);
+  entry->dot = {{node, 1}, seq};
+  entry->lease.holder = node;
+  entry->lease.epoch = epoch;
+  entry->stamp = epoch;
+  return entry;
+}
+
+TEST(Checkers, RanksThatFall) {
+  RanksNeverFall checker;
+  core::Store store, lower, other;
+  store.Merge(Make("k", 2, 5));
+  EXPECT_EQ(checker.Look(1, store), "");
+  store.Merge(Make("k", 3, 6));
+  EXPECT_EQ(checker.Look(1, store), "");
+  for (uint64_t seq = 1; seq < 5; ++seq) lower.Merge(Make("k", seq, seq));
+  EXPECT_THAT(checker.Look(1, lower), HasSubstr("the rank fell"));
+  EXPECT_EQ(checker.Look(2, lower), "");
+  EXPECT_THAT(checker.Look(2, other), HasSubstr("gone"));
+}
+
+TEST(Checkers, CoveredAndNotHeld) {
+  CoverageChecker checker;
+  WriteLog log;
+  core::Store store;
+  core::VersionVector vector;
+  const auto first = Make("k", 1, 1), second = Make("k", 2, 2), other = Make("other", 3, 3);
+  for (const auto& entry : {first, second, other}) log.Add(entry);
+  store.Merge(first);
+  vector.Add(first->dot);
+  EXPECT_EQ(checker.Look(1, vector, store, log), "");
+  auto claims_more = vector;
+  claims_more.Add(second->dot);
+  EXPECT_THAT(checker.Look(1, claims_more, store, log), HasSubstr("covers k=2"));
+  EXPECT_THAT(CoverageChecker::Whole(claims_more, store, log), HasSubstr("covers k=2"));
+  auto misses = vector;
+  misses.Add(other->dot);
+  EXPECT_THAT(CoverageChecker::Whole(misses, store, log), HasSubstr("does not hold"));
+  auto invents = vector;
+  invents.Add({{"a", 1}, 9});
+  EXPECT_THAT(CoverageChecker::Whole(invents, store, log), HasSubstr("never made"));
+  EXPECT_EQ(checker.Look(2, vector, store, log), "");
+  EXPECT_THAT(checker.Look(2, core::VersionVector(), store, log), HasSubstr("no longer covers"));
+}
+
+TEST(Checkers, DotsMadeTwice) {
+  DotsUnique checker;
+  WriteLog log;
+  EXPECT_EQ(checker.Wrote(1, Make("k", 1, 1), nullptr, log), "");
+  EXPECT_THAT(checker.Wrote(1, Make("k", 1, 2), nullptr, log), HasSubstr("seq 2 was due"));
+  EXPECT_THAT(checker.Wrote(1, Make("k", 3, 2), nullptr, log), HasSubstr("seq 2 was due"));
+  EXPECT_THAT(checker.Wrote(2, Make("k", 2, 2), nullptr, log), HasSubstr("two processes"));
+  EXPECT_THAT(checker.Wrote(1, Make("k", 2, 2), Make("k", 1, 3), log), HasSubstr("does not outrank"));
+  EXPECT_EQ(checker.Wrote(1, Make("k", 2, 2), Make("k", 1, 1), log), "");
+}
+
+TEST(Checkers, MapsThatDiffer) {
+  WriteLog log;
+  const auto low = Make("k", 1, 1), high = Make("k", 2, 2);
+  log.Add(low);
+  log.Add(high);
+  core::Store right, wrong, empty;
+  right.Merge(high);
+  wrong.Merge(low);
+  core::VersionVector both, one, none;
+  one.Add(low->dot);
+  both.Add(low->dot);
+  both.Add(high->dot);
+  EXPECT_EQ(CheckConverged({{"x", &right, &both}, {"y", &right, &both}}, log), "");
+  EXPECT_EQ(CheckConverged({{"x", &wrong, &one}}, log), "");  // the other did not survive
+  EXPECT_THAT(CheckConverged({{"x", &right, &both}, {"y", &wrong, &one}}, log), HasSubstr("lacks"));
+  EXPECT_THAT(CheckConverged({{"x", &right, &both}, {"y", &wrong, &both}}, log), HasSubstr("against"));
+  EXPECT_THAT(CheckConverged({{"x", &wrong, &both}}, log), HasSubstr("the winner is"));
+  EXPECT_THAT(CheckConverged({{"x", &empty, &both}}, log), HasSubstr("held or lost"));
+  EXPECT_THAT(CheckConverged({{"x", &right, &none}}, log), HasSubstr("held or lost"));
+  EXPECT_THAT(CheckConverged({}, log), HasSubstr("no node"));
+}
+
+core::WatchBatch Batch(const core::EntryPtr& entry, const std::string& cursor = "") {
+  core::WatchBatch batch;
+  batch.events.push_back({core::EventKind::kSet, entry});
+  batch.cursor = cursor;
+  return batch;
+}
+
+TEST(Checkers, WatchersThatMissOrHearTwice) {
+  const core::WatchFilter all;
+  core::Store store;
+  store.Merge(Make("k", 1, 1));
+  store.Merge(Make("k", 2, 2));
+  Fold fold;
+  EXPECT_EQ(fold.Take(Batch(Make("k", 1, 1)), all, store), "");
+  EXPECT_THAT(Fold(fold).Take(Batch(Make("k", 1, 1)), all, store), HasSubstr("came twice"));
+  EXPECT_THAT(Fold(fold).Take(Batch(Make("k", 3, 0)), all, store), HasSubstr("the rank fell"));
+  EXPECT_EQ(fold.Take(Batch(Make("k", 2, 2), "cursor"), all, store), "");
+  core::WatchBatch empty;
+  empty.cursor = "next";
+  store.Merge(Make("other", 3, 3));
+  EXPECT_THAT(Fold(fold).Take(empty, all, store), HasSubstr("never heard"));
+  EXPECT_THAT(fold.Compare(all, core::Store()), HasSubstr("still has"));
+  // What came after the last cursor is dropped at a move, and may come again.
+  EXPECT_EQ(fold.Take(Batch(Make("other", 3, 3)), all, store), "");
+  fold.Drop();
+  EXPECT_EQ(fold.Take(Batch(Make("other", 3, 3), "more"), all, store), "");
+  auto early = Batch(Make("k", 4, 4), "early");
+  early.more = true;
+  EXPECT_THAT(fold.Take(early, all, store), HasSubstr("before the head"));
+}
+
+}  // namespace
+}  // namespace leasemap::sim
