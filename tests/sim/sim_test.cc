@@ -1,5 +1,5 @@
-// The gate's seeds: of each scenario some hundreds with 5 nodes, and five runs of 50. Each runs twice and must leave the
-// same trace. LEASEMAP_SIM_SEEDS=1000 runs so many seeds a case instead of 100.
+// The gate's seeds: of each scenario some hundreds with 5 nodes, and five runs of 50. Each runs twice and must leave
+// the same trace. LEASEMAP_SIM_SEEDS=1000 runs so many seeds a case instead of 100.
 #include <gtest/gtest.h>
 
 #include <algorithm>
