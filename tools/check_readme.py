@@ -71,7 +71,7 @@ def main():
                 if not good:
                     print(f"  expected:\n{expected}  got:\n{said}")
     finally:
-        os.killpg(run.pid, signal.SIGTERM)
+        os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C does
     if "stopped" not in run.stdout.read():
         print("FAIL  make run does not stop cleanly")
         failed += 1

@@ -7,7 +7,8 @@ bin=$PWD/build/release
 mkdir -p build/run
 pids=()
 stop() {
-  trap - INT TERM EXIT
+  trap '' INT TERM  # a second one must not cut the drain short
+  trap - EXIT
   for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
   local failed=0
   for pid in "${pids[@]}"; do wait "$pid" || failed=1; done

@@ -1,8 +1,5 @@
 #include "peer/core/entry.h"
 
-#include <cinttypes>
-#include <cstdio>
-
 #include "peer/core/bytes.h"
 #include "peer/core/limits.h"
 
@@ -18,9 +15,14 @@ std::strong_ordering CompareRank(const Entry& a, const Entry& b) {
 }
 
 std::string FencingToken(const Lease& lease) {
-  char token[33];
-  const uint64_t inverted = ~static_cast<uint64_t>(lease.start_s);
-  std::snprintf(token, sizeof token, "%016" PRIx64 "%016" PRIx64, lease.epoch, inverted);
+  // Without snprintf: every Get makes one.
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string token(32, '0');
+  uint64_t epoch = lease.epoch, inverted = ~static_cast<uint64_t>(lease.start_s);
+  for (int i = 15; i >= 0; --i, epoch >>= 4, inverted >>= 4) {
+    token[i] = kDigits[epoch & 15];
+    token[16 + i] = kDigits[inverted & 15];
+  }
   return token;
 }
 

@@ -76,12 +76,13 @@ grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* 
   SetTime(now.wall_ms, self->mutable_last_heard_time());
   self->set_self(true);
   for (const auto& member : status.members) {
+    if (member.heard_wall_ms == 0) continue;  // named by others, never linked with
     auto* out = response->add_members();
     out->set_node_id(member.id.node);
     out->set_address(member.address);
     out->set_state(StateOf(member, now.mono_ms));
     out->set_incarnation(member.id.incarnation);
-    if (member.heard_wall_ms > 0) SetTime(member.heard_wall_ms, out->mutable_last_heard_time());
+    SetTime(member.heard_wall_ms, out->mutable_last_heard_time());
   }
   return Finish(context, absl::OkStatus());
 }
