@@ -6,6 +6,7 @@
 #include <iostream>
 #include <random>
 #include <sstream>
+#include <thread>
 
 #include "CLI/CLI.hpp"
 #include "asio/ip/host_name.hpp"
@@ -81,6 +82,11 @@ int Serve(leasemap::Options options) {
   spdlog::info("draining");
   server.Drain();
   spdlog::info("stopped");
+  // Destructors wait for a name that is being resolved, which a dead name server can hold up for half a minute.
+  std::thread([] {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    std::_Exit(EXIT_SUCCESS);
+  }).detach();
   return EXIT_SUCCESS;
 }
 
@@ -119,6 +125,7 @@ int main(int argc, char** argv) {
   if (config_file.empty() && std::getenv("LEASEMAP_CONFIG") != nullptr) config_file = std::getenv("LEASEMAP_CONFIG");
   if (!config_file.empty()) {
     std::ifstream file(config_file);
+    file.peek();  // fails for a folder, which can be opened but not read
     std::stringstream text;
     text << file.rdbuf();
     if (!file) return fail(absl::NotFoundError("--config: cannot read " + config_file));

@@ -109,8 +109,9 @@ class Node {
 
  private:
   enum class Phase { kHelloSent, kAwaitHello, kAwaitAccept, kProbing, kUp };
+  // What the peer claimed at a time when this node lacked some of it, and still does.
   struct Lack {
-    Dot dot;
+    VectorPtr claimed;
     int64_t since_ms;
   };
   struct Link {

@@ -162,15 +162,15 @@ void Node::NoteReport(Now now, const Report& report, const Link& link) {
 
 // --- sessions, the asking side
 
-// Notes since when the same dot of the peer's report has been lacked.
+// Notes since when something of the peer's report has been lacked. An old report is kept for that, not the first dot
+// lacked: under a steady flow of writes that is a fresh one each time, and would hide what is lacked for long.
 void Node::UpdateLack(Now now, Link& link) {
   if (!link.report) return;
-  const auto missing = vector_.FirstMissing(*link.report);
-  if (!missing) {
+  if (vector_.Covers(*link.report)) {
     link.lack.reset();
     link.fetch_now = false;
-  } else if (!link.lack || link.lack->dot != *missing) {
-    link.lack = Lack{*missing, now.mono_ms};
+  } else if (!link.lack || vector_.Covers(*link.lack->claimed)) {
+    link.lack = Lack{link.report, now.mono_ms};
   }
 }
 

@@ -1,5 +1,6 @@
 #include "peer/net/transport.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
@@ -188,7 +189,15 @@ void Transport::Pump(core::LinkId link) {
 }
 
 void Transport::HangUp(core::LinkId link) {
-  if (auto node = links_.extract(link)) node.mapped()->HangUp();
+  auto node = links_.extract(link);
+  if (node.empty()) return;
+  std::erase_if(closing_, [](const auto& connection) { return connection.expired(); });
+  closing_.push_back(node.mapped());
+  node.mapped()->HangUp();
+}
+
+bool Transport::closed() const {
+  return std::all_of(closing_.begin(), closing_.end(), [](const auto& connection) { return connection.expired(); });
 }
 
 void Transport::Stop() {

@@ -53,6 +53,8 @@ class Transport {
   void HangUp(core::LinkId link);
   // Closes the listener and every link, after what was queued.
   void Stop();
+  // Every link that was hung up is closed by now.
+  bool closed() const;
 
  private:
   struct Dialing;
@@ -71,6 +73,7 @@ class Transport {
   uint16_t port_ = 0;
   core::LinkId next_link_ = 1;
   std::map<core::LinkId, std::shared_ptr<Connection>> links_;
+  std::vector<std::weak_ptr<Connection>> closing_;  // hung up, perhaps still writing their last
   bool stopped_ = false;
 };
 

@@ -83,12 +83,20 @@ absl::Status NodeHost::Start() {
 void NodeHost::Stop() {
   if (!thread_.joinable()) return;
   asio::post(io_, [this] {
-    timer_.cancel();
     timer_due_ms_ = INT64_MAX;  // never set again
     transport_.Stop();
     work_.reset();
+    EndWhenClosed();
   });
   thread_.join();
+}
+
+// The thread ends when the links have said their last word (each has kLingerMs for it); a name that is still being
+// resolved is not waited for.
+void NodeHost::EndWhenClosed() {
+  if (transport_.closed()) return io_.stop();
+  timer_.expires_after(std::chrono::milliseconds(5));
+  timer_.async_wait([this](const asio::error_code&) { EndWhenClosed(); });
 }
 
 net::Transport::Callbacks NodeHost::MeshCallbacks() {

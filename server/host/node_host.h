@@ -69,6 +69,7 @@ class NodeHost {
   auto Change(F f);
   void Perform();
   void SetTimer();
+  void EndWhenClosed();
   net::Transport::Callbacks MeshCallbacks();
 
   const core::NodeOptions options_;
