@@ -80,6 +80,13 @@ absl::Status Unsupported(std::string_view field, const std::string& message) {
   return status;
 }
 
+absl::Status KeyNotFound(std::string_view key) {
+  auto status = Refusal(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
+                        absl::StrCat("key \"", Shown(key), "\" does not exist; Set creates it"));
+  AddMetadata(status, "key", key);
+  return status;
+}
+
 bool IsUtf8(std::string_view bytes) {
   for (uint32_t point; !bytes.empty();) {
     const size_t n = Utf8Length(bytes, &point);
@@ -101,15 +108,18 @@ bool IsPrintableUtf8(std::string_view bytes) {
 std::string Shown(std::string_view bytes) {
   constexpr size_t kMax = 64;
   std::string out;
+  size_t room = 0;  // so much of it leaves room for the dots
   while (!bytes.empty()) {
     uint32_t point = 0;
     size_t n = Utf8Length(bytes, &point);
-    std::string piece = n > 0 && Prints(point) ? std::string(bytes.substr(0, n))
-                                               : absl::StrFormat("\\x%02x", static_cast<uint8_t>(bytes[0]));
-    if (n == 0 || !Prints(point)) n = 1;
-    if (out.size() + piece.size() > kMax - 3 && bytes.size() > n) return out + "...";
-    if (out.size() + piece.size() > kMax) return out + "...";
-    out += piece;
+    if (n > 0 && Prints(point)) {
+      out.append(bytes.substr(0, n));
+    } else {
+      out += absl::StrFormat("\\x%02x", static_cast<uint8_t>(bytes[0]));
+      n = 1;
+    }
+    if (out.size() > kMax) return out.substr(0, room) + "...";
+    if (out.size() <= kMax - 3) room = out.size();
     bytes.remove_prefix(n);
   }
   return out;

@@ -26,6 +26,9 @@ int64_t RetryMsOf(const absl::Status& status);  // −1: none
 absl::Status InvalidField(std::string_view field, const std::string& message);
 absl::Status Unsupported(std::string_view field, const std::string& message);
 
+// KEY_NOT_FOUND.
+absl::Status KeyNotFound(std::string_view key);
+
 // Bytes as they may stand in a message: non-printing and non-UTF-8 bytes escaped, cut to 64 bytes.
 std::string Shown(std::string_view bytes);
 // 59m12s, 3.2s, 2h5m: for people.

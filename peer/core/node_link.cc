@@ -209,14 +209,16 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
   Establish(now, id, link, accept.report);
 }
 
-// A peer knows this node at a later incarnation than its own (the clock went back between two starts): take one above
-// it before anything else, and meet everybody anew.
+// A peer knows this node at a later incarnation than its own (the clock went back between two starts), or at this one
+// with writes that this process never made: take one above it before anything else, and meet everybody anew.
 bool Node::OutrunOldSelf(Now now, const Report& report) {
   uint64_t highest = 0;
   for (const auto& [replica, coverage] : report.vector->runs()) {
-    if (replica.node == self_.node) highest = std::max(highest, replica.incarnation);
+    if (replica.node != self_.node) continue;
+    const bool mine = replica == self_ && coverage.Top() < own_log_.end();
+    if (!mine) highest = std::max(highest, replica.incarnation);
   }
-  if (highest <= self_.incarnation) return false;
+  if (highest < self_.incarnation) return false;
   Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
   self_.incarnation = highest + 1;
   own_log_ = OwnLog();

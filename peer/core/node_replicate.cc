@@ -151,6 +151,10 @@ void Node::NoteReport(Now now, const Report& report, const Link& link) {
     it->second.report_mono_ms = now.mono_ms;
     it->second.relayed_by.clear();
   }
+  // Whom this neighbour no longer relays it no longer hears.
+  for (auto& [node, member] : members) {
+    if (member.relayed_by == link.peer.self.node) member.relayed_by.clear();
+  }
   for (const Relay& relay : report.relays) {
     auto it = members.find(relay.member.node);
     if (it == members.end() || it->second.linked || relay.member < it->second.id) continue;

@@ -111,7 +111,7 @@ void Node::AddCursor(Now now, Watch& watch, WatchBatch& batch) const {
 // and none covers it: it died with its node, unshared. A member answers only if it was heard a second after the watch
 // began and the writer was lost: what it had from the writer it has reported by then, and one that fell silent along
 // with the writer (this node is the one cut off) is not taken for a witness.
-bool Node::CursorIsLost(Now, const Watch& watch) const {
+bool Node::CursorIsLost(Now now, const Watch& watch) const {
   const auto& members = membership_.members();
   VersionVector held = vector_;  // what any living member holds
   for (const auto& [node, member] : members) {
@@ -126,6 +126,7 @@ bool Node::CursorIsLost(Now, const Watch& watch) const {
   const auto known = members.find(writer.node);
   const int64_t lost_ms = known == members.end() ? 0 : known->second.lost_mono_ms;
   const int64_t after_ms = std::max(watch.started_ms, lost_ms) + kCursorLostMs;
+  if (now.mono_ms < after_ms) return false;  // without others to ask, the writer may still link again
   const auto heard_on_a_link = [&](const std::string& node) {
     const auto it = members.find(node);
     return it != members.end() && it->second.linked && it->second.heard_mono_ms >= after_ms;

@@ -25,13 +25,6 @@ absl::Status CheckArguments(const LeaseRules& rules, const WriteCommand& command
   return command.duration_ms ? CheckDuration(rules, *command.duration_ms) : absl::OkStatus();
 }
 
-absl::Status Missing(const std::string& key) {
-  auto status = Refusal(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
-                        absl::StrCat("key \"", Shown(key), "\" does not exist; Set creates it"));
-  AddMetadata(status, "key", key);
-  return status;
-}
-
 absl::Status CheckConditions(const Entry* present, const WriteCommand& command) {
   const std::string version = present ? VersionOf(present->dot) : "";
   const bool absent_fails = command.if_absent && present != nullptr;
@@ -63,7 +56,7 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   const bool needs_key = command.change != Change::kSet;
   if (needs_key && present == nullptr) {
     if (command.allow_missing) return nullptr;
-    return command.if_version.empty() ? Missing(command.key) : CheckConditions(nullptr, command);
+    return command.if_version.empty() ? KeyNotFound(command.key) : CheckConditions(nullptr, command);
   }
 
   const LeaseRequest request{command.change, command.key, command.holder, command.duration_ms};

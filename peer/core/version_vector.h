@@ -23,6 +23,8 @@ struct Coverage {
   bool Covers(uint64_t seq) const;
   bool Covers(const Coverage& other) const;
   void Add(uint64_t first, uint64_t last);
+  // The greatest seq covered.
+  uint64_t Top() const { return exceptions.empty() ? prefix : exceptions.rbegin()->second; }
   // The least seq that `other` covers and this does not.
   std::optional<uint64_t> FirstMissing(const Coverage& other) const;
 };

@@ -34,12 +34,7 @@ absl::Status KeyValueService::GetOne(const v1::GetRequest& request, v1::Entry* o
     return core::Unsupported("min_version", "not supported by this version; leave it unset");
   }
   const core::EntryPtr entry = host_.Get(key);
-  if (entry == nullptr) {
-    auto status = core::Refusal(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
-                                absl::StrCat("key \"", core::Shown(key), "\" does not exist; Set creates it"));
-    core::AddMetadata(status, "key", key);
-    return status;
-  }
+  if (entry == nullptr) return core::KeyNotFound(key);
   *bytes += entry->value.size();
   if (*bytes > kMaxBatchBytes) {
     return core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
