@@ -1,0 +1,290 @@
+// How nodes meet: refusals and their reasons on both sides, second links, readiness, and meeting oneself.
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/limits.h"
+#include "tests/core/mesh.h"
+
+namespace leasemap::core {
+namespace {
+
+void ExpectRefused(const NodeOptions& one, const NodeOptions& other, const std::string& reason, int64_t offset_ms = 0) {
+  Mesh mesh;
+  const int a = mesh.Add(one), b = mesh.Add(other, offset_ms);
+  const LinkId link = mesh.Connect(a, b);
+  EXPECT_FALSE(mesh.alive(link)) << reason;
+  EXPECT_TRUE(mesh.Logged(a, reason)) << reason;
+  EXPECT_TRUE(mesh.Logged(b, reason)) << reason;
+  EXPECT_TRUE(mesh[a].GetStatus().members.empty());
+  // Once for as long as it stays the same.
+  const size_t lines = mesh.peer(a).log.size();
+  mesh.Connect(a, b);
+  EXPECT_EQ(mesh.peer(a).log.size(), lines);
+}
+
+TEST(Handshake, RefusesWithAReasonOnBothSides) {
+  const NodeOptions plain = Mesh::Options("a");
+  NodeOptions cluster = Mesh::Options("b"), off = cluster, period = cluster;
+  cluster.cluster = "other";
+  ExpectRefused(plain, cluster, "CLUSTER_MISMATCH");
+  off.rules.leasing = false;
+  ExpectRefused(plain, off, "LEASING_MISMATCH");
+  period.rules.period_ms = 60'000;
+  ExpectRefused(plain, period, "LEASING_MISMATCH");
+  NodeOptions same = Mesh::Options("a");
+  same.seed = 99;
+  ExpectRefused(plain, same, "DUPLICATE_NODE_ID");
+  ExpectRefused(plain, Mesh::Options("b"), "CLOCK_MISMATCH", 501);
+  ExpectRefused(plain, Mesh::Options("b"), "CLOCK_MISMATCH", -501);
+}
+
+TEST(Handshake, AcceptsWhatDoesNotMatter) {
+  NodeOptions one = Mesh::Options("a"), other = Mesh::Options("b");
+  one.rules.leasing = other.rules.leasing = false;
+  other.rules.period_ms = 60'000;
+  Mesh mesh;
+  const int a = mesh.Add(one), b = mesh.Add(other, 500);
+  EXPECT_TRUE(mesh.alive(mesh.Connect(a, b)));
+  mesh.Advance(1100);  // a heartbeat
+  ASSERT_EQ(mesh[a].GetStatus().members.size(), 1u);
+  EXPECT_EQ(mesh[a].GetStatus().members[0].offset_ms, 500);
+  EXPECT_EQ(mesh[b].GetStatus().members[0].offset_ms, -500);
+}
+
+std::optional<Refuse> AnswerTo(const Hello& hello) {
+  Node node(Mesh::Options("a"), {1000, Mesh::kStart});
+  node.OnAccepted({1000, Mesh::kStart}, 1, "a:1", "b:2");
+  node.OnMessage({1001, Mesh::kStart + 1}, 1, hello);
+  for (auto& send : node.Take().send) {
+    if (auto* refuse = std::get_if<Refuse>(&send.message)) return *refuse;
+  }
+  return std::nullopt;
+}
+
+TEST(Handshake, ProtocolRangesMustMeet) {
+  Hello hello;
+  hello.cluster = "leasemap";
+  hello.period_ms = 3'600'000;
+  hello.self = {"b", 5};
+  hello.wall_ms = Mesh::kStart;
+  EXPECT_FALSE(AnswerTo(hello));
+  hello.protocol_max = kProtocolMax + 1;
+  EXPECT_FALSE(AnswerTo(hello));
+  hello.protocol_min = kProtocolMax + 1;
+  EXPECT_EQ(AnswerTo(hello)->reason, "PROTOCOL_MISMATCH");
+  hello.protocol_min = hello.protocol_max = 0;
+  EXPECT_EQ(AnswerTo(hello)->reason, "PROTOCOL_MISMATCH");
+  hello.protocol_min = hello.protocol_max = kProtocolMax;
+  for (const std::string& bad : {std::string(), std::string(256, 'n'), std::string("a\nb")}) {
+    hello.self.node = bad;
+    EXPECT_TRUE(AnswerTo(hello)) << bad;
+  }
+}
+
+TEST(Handshake, OutOfTurnIsHungUpOn) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  LinkId link = mesh.Dial(a, b);
+  mesh[b].OnMessage(mesh.now(b), link + 1, Live{});
+  mesh.Settle();
+  EXPECT_FALSE(mesh.alive(link));
+  link = mesh.Dial(a, b);
+  mesh[b].OnMessage(mesh.now(b), link + 1, Accept{});
+  mesh.Settle();
+  EXPECT_FALSE(mesh.alive(link));
+  link = mesh.Dial(a, b);
+  mesh.Freeze(link);
+  mesh.Advance(kHandshakeMs + 20);
+  EXPECT_FALSE(mesh.alive(link));
+}
+
+TEST(Handshake, MyselfIsHungUpOnSilently) {
+  Mesh mesh;
+  const int a = mesh.Add("a");
+  const LinkId link = mesh.Connect(a, a);
+  EXPECT_FALSE(mesh.alive(link));
+  EXPECT_FALSE(mesh.Logged(a, "refus"));
+}
+
+TEST(Links, ASilentOneEndsAfterThreeSeconds) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  const LinkId link = mesh.Connect(a, b);
+  mesh.Advance(10'000);
+  EXPECT_TRUE(mesh.alive(link));
+  mesh.Freeze(link);
+  mesh.Advance(kSilentMs - 100);
+  EXPECT_TRUE(mesh[a].GetStatus().members[0].linked);
+  mesh.Advance(1100);
+  EXPECT_FALSE(mesh[a].GetStatus().members[0].linked);
+}
+
+TEST(Links, AClockThatLeavesTheBoundClosesThem) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  const LinkId link = mesh.Connect(a, b);
+  mesh.peer(b).offset_ms = 800;
+  mesh.Advance(1200);
+  EXPECT_FALSE(mesh.alive(link));
+  EXPECT_TRUE(mesh.Logged(a, "CLOCK_MISMATCH"));
+}
+
+TEST(Links, OfTwoThatCrossTheOneDialledByTheSmallerStays) {
+  for (const bool smaller_first : {true, false}) {
+    Mesh mesh;
+    const int a = mesh.Add("a"), b = mesh.Add("b");
+    const LinkId first = smaller_first ? mesh.Dial(a, b) : mesh.Dial(b, a);
+    const LinkId second = smaller_first ? mesh.Dial(b, a) : mesh.Dial(a, b);
+    mesh.Settle();
+    mesh.Advance(1500);
+    EXPECT_EQ(mesh.alive(first), smaller_first);
+    EXPECT_EQ(mesh.alive(second), !smaller_first);
+    EXPECT_FALSE(mesh.Logged(a, "DUPLICATE"));
+    EXPECT_FALSE(mesh.Logged(b, "lost"));
+    ASSERT_TRUE(mesh.Set(a, "k", "v").ok());
+    mesh.Settle();
+    EXPECT_EQ(mesh.Value(b, "k"), "v");
+  }
+}
+
+TEST(Links, ASecondOneReplacesAFirstThatIsSilent) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  const LinkId first = mesh.Connect(a, b);
+  mesh.Freeze(first);
+  NodeOptions anew = Mesh::Options("b");
+  anew.seed = 77;
+  mesh.Skip(5);
+  const int restarted = mesh.Add(anew);
+  const LinkId second = mesh.Connect(restarted, a);
+  EXPECT_FALSE(mesh[restarted].GetStatus().members.size() == 1 && mesh[restarted].GetStatus().members[0].linked);
+  mesh.Advance(kProbeMs + 100);
+  EXPECT_TRUE(mesh.alive(second));
+  ASSERT_EQ(mesh[a].GetStatus().members.size(), 1u);
+  EXPECT_EQ(mesh[a].GetStatus().members[0].id, mesh[restarted].self());
+}
+
+TEST(Links, ASecondProcessOfTheSameNameIsRefusedWhileTheFirstLives) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  const LinkId first = mesh.Connect(a, b);
+  NodeOptions same = Mesh::Options("b");
+  same.seed = 77;
+  mesh.Skip(5);
+  const int impostor = mesh.Add(same);
+  const LinkId second = mesh.Connect(impostor, a);
+  mesh.Advance(200);
+  EXPECT_TRUE(mesh.alive(first));
+  EXPECT_FALSE(mesh.alive(second));
+  EXPECT_TRUE(mesh.Logged(impostor, "DUPLICATE_NODE_ID"));
+}
+
+NodeOptions WithSeeds(const std::string& id, std::vector<std::string> seeds) {
+  NodeOptions options = Mesh::Options(id);
+  options.seeds = std::move(seeds);
+  return options;
+}
+
+TEST(Readiness, WithoutSeedsAtOnce) {
+  Mesh mesh;
+  EXPECT_TRUE(mesh[mesh.Add("a")].ready());
+}
+
+TEST(Readiness, WaitsForTheReportOfWhoAnswers) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add(WithSeeds("b", {"a:1"}));
+  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(mesh.Set(a, absl::StrCat("k", i), "v").ok());
+  mesh[b].Tick(mesh.now(b));
+  mesh[b].OnResolved(mesh.now(b), "a:1", {"a:1"});
+  mesh.Settle();
+  EXPECT_FALSE(mesh[b].ready());
+  ASSERT_EQ(mesh.peer(b).dialed, std::vector<std::string>{"a:1"});
+  mesh.Dial(b, a);
+  // However few messages were delivered: never ready before all is there.
+  while (mesh.Settle(1) == 1) {
+    mesh[b].Tick(mesh.now(b));
+    if (mesh[b].ready()) {
+      EXPECT_TRUE(mesh[b].vector().Covers(mesh[a].vector()));
+    }
+  }
+  EXPECT_TRUE(mesh[b].ready());
+}
+
+TEST(Readiness, AFailedSeedCountsAndARefusalDoesNot) {
+  Mesh mesh;
+  const int b = mesh.Add(WithSeeds("b", {"a:1"}));
+  mesh[b].Tick(mesh.now(b));
+  mesh[b].OnResolved(mesh.now(b), "a:1", {"a:1"});
+  EXPECT_FALSE(mesh[b].ready());
+  mesh[b].OnDialFailed(mesh.now(b), "a:1");
+  EXPECT_TRUE(mesh[b].ready());
+
+  NodeOptions other = Mesh::Options("a");
+  other.cluster = "other";
+  const int a = mesh.Add(other), c = mesh.Add(WithSeeds("c", {"a:1"}));
+  mesh[c].Tick(mesh.now(c));
+  mesh[c].OnResolved(mesh.now(c), "a:1", {"a:1"});
+  mesh.Connect(c, a);
+  mesh.Advance(10'000);
+  EXPECT_FALSE(mesh[c].ready());
+  EXPECT_FALSE(mesh[c].GetStatus().notes.empty());
+}
+
+TEST(Readiness, AtMostThreeSecondsForWhoSaysNothing) {
+  Mesh mesh;
+  const int b = mesh.Add(WithSeeds("b", {"a:1", "b:1"}));
+  mesh[b].Tick(mesh.now(b));
+  mesh[b].OnResolved(mesh.now(b), "a:1", {"a:1"});
+  mesh.Advance(kReadyAfterMs - 100);
+  EXPECT_FALSE(mesh[b].ready());
+  mesh.Advance(200);
+  EXPECT_TRUE(mesh[b].ready());
+}
+
+// A peer that knows this node at a later incarnation, or at this one with writes that this process never made.
+TEST(OwnId, ALaterIncarnationIsOutrun) {
+  for (const bool later : {true, false}) {
+    Mesh mesh;
+    const int a = mesh.Add("a");
+    ASSERT_TRUE(mesh.Set(a, "k", "v").ok());
+    const ReplicaId before = mesh[a].self();
+    const ReplicaId known{"a", before.incarnation + (later ? 5 : 0)};
+    Hello hello;
+    hello.cluster = "leasemap";
+    hello.period_ms = 3'600'000;
+    hello.self = {"b", 5};
+    hello.wall_ms = mesh.now(a).wall_ms;
+    mesh[a].OnAccepted(mesh.now(a), 1001, "a:1", "b:1");
+    mesh[a].OnMessage(mesh.now(a), 1001, hello);
+    Accept accept;
+    accept.wall_ms = mesh.now(a).wall_ms;
+    auto vector = std::make_shared<VersionVector>();
+    vector->Add(known, 1, 3);
+    accept.report.vector = vector;
+    mesh[a].OnMessage(mesh.now(a), 1001, accept);
+    EXPECT_GT(mesh[a].self(), known) << later;
+    EXPECT_TRUE(mesh[a].GetStatus().members.empty());
+    const auto written = mesh.Set(a, "k", "w");
+    ASSERT_TRUE(written.ok());
+    EXPECT_EQ((*written)->dot.seq, 1u);
+    EXPECT_EQ((*written)->dot.replica, mesh[a].self());
+  }
+}
+
+TEST(OwnId, WhatAPeerHasOfThisRunIsNoReasonForANewOne) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  const LinkId link = mesh.Connect(a, b);
+  ASSERT_TRUE(mesh.Set(a, "k", "v").ok());
+  mesh.Settle();
+  const ReplicaId before = mesh[a].self();
+  mesh.Break(link);
+  mesh.Connect(b, a);
+  EXPECT_EQ(mesh[a].self(), before);
+  EXPECT_TRUE(mesh[a].GetStatus().members[0].linked);
+}
+
+}  // namespace
+}  // namespace leasemap::core

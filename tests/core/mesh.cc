@@ -1,0 +1,90 @@
+// See mesh.h.
+#include "tests/core/mesh.h"
+
+#include <algorithm>
+
+namespace leasemap::core {
+
+LinkId Mesh::Dial(int a, int b) {
+  const LinkId link = next_link_;
+  next_link_ += 2;
+  ends_[link] = {a, {}};
+  ends_[link + 1] = {b, {}};
+  const std::string from = peers_[a].node->options().advertise, to = peers_[b].node->options().advertise;
+  peers_[b].node->OnAccepted(now(b), link + 1, to, from);
+  peers_[a].node->OnDialed(now(a), link, to, from);
+  return link;
+}
+
+int Mesh::Settle(int steps) {
+  int done = 0;
+  for (bool moved = true; moved && done < steps;) {
+    moved = false;
+    for (size_t i = 0; i < peers_.size(); ++i) moved |= Perform(static_cast<int>(i));
+    for (auto it = ends_.begin(); it != ends_.end() && done < steps; ++it) {
+      if (it->second.inbox.empty() || frozen_.contains(it->first)) continue;
+      Message message = std::move(it->second.inbox.front());
+      it->second.inbox.pop_front();
+      const int to = it->second.peer;
+      peers_[to].node->OnMessage(now(to), it->first, std::move(message));
+      ++done;
+      moved = true;
+      break;  // effects first: they may end links
+    }
+  }
+  return done;
+}
+
+void Mesh::Advance(int64_t ms) {
+  for (const int64_t end = mono_ms_ + ms; mono_ms_ < end;) {
+    mono_ms_ += std::min<int64_t>(10, end - mono_ms_);
+    for (size_t i = 0; i < peers_.size(); ++i) peers_[i].node->Tick(now(static_cast<int>(i)));
+    Settle();
+  }
+}
+
+absl::StatusOr<EntryPtr> Mesh::Set(int i, const std::string& key, const std::string& value, const std::string& holder) {
+  WriteCommand command;
+  command.key = key;
+  command.value = value;
+  command.holder = holder.empty() ? peers_[i].node->self().node : holder;
+  return Write(i, command);
+}
+
+void Mesh::Close(LinkId link) {
+  auto it = ends_.find(link);
+  if (it == ends_.end()) return;
+  const int peer = it->second.peer;
+  ends_.erase(it);
+  peers_[peer].node->OnClosed(now(peer), link);
+}
+
+bool Mesh::Perform(int i) {
+  Effects effects = peers_[i].node->Take();
+  if (effects.empty()) return false;
+  for (auto& send : effects.send) Put(send.link, std::move(send.message));
+  if (effects.pull) {
+    for (const LinkId link : peers_[i].node->LinksToPull()) {
+      while (auto message = peers_[i].node->Pull(now(i), link)) Put(link, *std::move(message));
+    }
+  }
+  for (const auto& hang_up : effects.hang_up) {
+    // What was sent before arrives first.
+    ends_.erase(hang_up.link);
+    const LinkId other = OtherEnd(hang_up.link);
+    if (frozen_.contains(other)) continue;
+    while (ends_.contains(other) && !ends_.at(other).inbox.empty()) {
+      Message message = std::move(ends_.at(other).inbox.front());
+      ends_.at(other).inbox.pop_front();
+      const int to = ends_.at(other).peer;
+      peers_[to].node->OnMessage(now(to), other, std::move(message));
+    }
+    Close(other);
+  }
+  for (const auto& address : effects.dial) peers_[i].dialed.push_back(address);
+  for (auto& line : effects.log) peers_[i].log.push_back(line.text);
+  for (auto& heard : effects.heard) peers_[i].heard.push_back(std::move(heard));
+  return true;
+}
+
+}  // namespace leasemap::core

@@ -1,0 +1,105 @@
+// A few nodes and hand-made links between them, for tests: time moves when told to, messages when asked.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "peer/core/bytes.h"
+#include "peer/core/node.h"
+
+namespace leasemap::core {
+
+class Mesh {
+ public:
+  static constexpr int64_t kStart =
+      1'699'998'800'000;  // UTC milliseconds; with mono_ms_ below ten minutes into an hour
+
+  struct Peer {
+    std::unique_ptr<Node> node;
+    int64_t offset_ms = 0;  // of its wall clock
+    std::vector<std::string> log, dialed;
+    std::vector<Effects::Heard> heard;
+  };
+
+  static NodeOptions Options(const std::string& id) {
+    NodeOptions options;
+    options.node_id = id;
+    options.advertise = id + ":1";
+    options.seed = Hash64(id);
+    return options;
+  }
+
+  int Add(const NodeOptions& options, int64_t offset_ms = 0) {
+    Peer peer;
+    peer.offset_ms = offset_ms;
+    peer.node = std::make_unique<Node>(options, Now{mono_ms_, mono_ms_ + kStart + offset_ms});
+    peers_.push_back(std::move(peer));
+    return static_cast<int>(peers_.size()) - 1;
+  }
+  int Add(const std::string& id) { return Add(Options(id)); }
+
+  Node& operator[](int i) { return *peers_[i].node; }
+  Peer& peer(int i) { return peers_[i]; }
+  Now now(int i) const { return {mono_ms_, mono_ms_ + kStart + peers_[i].offset_ms}; }
+
+  // a dials b; nothing is delivered yet. Returns a's end; b's is one more.
+  LinkId Dial(int a, int b);
+  LinkId Connect(int a, int b) {
+    const LinkId link = Dial(a, b);
+    Settle();
+    return link;
+  }
+  void Break(LinkId link) {
+    Close(link);
+    Close(OtherEnd(link));
+    Settle();
+  }
+  bool alive(LinkId link) const { return ends_.contains(link) && ends_.contains(OtherEnd(link)); }
+  // The far end hears nothing any more, and nobody is told.
+  void Freeze(LinkId link) { frozen_[link] = frozen_[OtherEnd(link)] = true; }
+
+  // Carries out effects and delivers until nothing moves; at most `steps` messages.
+  int Settle(int steps = 1'000'000);
+  void Advance(int64_t ms);
+  // Lets the clock go on without a tick: for long times in which nothing is looked at.
+  void Skip(int64_t ms) { mono_ms_ += ms; }
+
+  // Sets key = value on a node under a holder.
+  absl::StatusOr<EntryPtr> Set(int i, const std::string& key, const std::string& value, const std::string& holder = "");
+  absl::StatusOr<EntryPtr> Write(int i, const WriteCommand& command) { return peers_[i].node->Write(now(i), command); }
+  std::string Value(int i, const std::string& key) {
+    const EntryPtr entry = peers_[i].node->Get(key);
+    return entry ? entry->value : "(none)";
+  }
+  bool Logged(int i, const std::string& part) const {
+    for (const auto& line : peers_[i].log) {
+      if (line.find(part) != std::string::npos) return true;
+    }
+    return false;
+  }
+
+ private:
+  struct End {
+    int peer;
+    std::deque<Message> inbox;
+  };
+  static LinkId OtherEnd(LinkId link) { return link % 2 == 0 ? link + 1 : link - 1; }
+
+  void Close(LinkId link);
+  bool Perform(int i);
+  void Put(LinkId link, Message message) {
+    if (auto it = ends_.find(OtherEnd(link)); it != ends_.end()) it->second.inbox.push_back(std::move(message));
+  }
+
+  int64_t mono_ms_ = 1'000'000;
+  std::vector<Peer> peers_;
+  LinkId next_link_ = 2;
+  std::map<LinkId, End> ends_;
+  std::map<LinkId, bool> frozen_;
+};
+
+}  // namespace leasemap::core

@@ -1,0 +1,104 @@
+// The store's two orders, its counts and its fingerprint; the own log's bound.
+#include "peer/core/store.h"
+
+#include <gtest/gtest.h>
+
+#include "peer/core/limits.h"
+#include "peer/core/own_log.h"
+
+namespace leasemap::core {
+namespace {
+
+EntryPtr Make(const std::string& key, uint64_t seq, uint64_t epoch, bool tombstone = false) {
+  auto entry = std::make_shared<Entry>();
+  entry->key = key;
+  entry->value = tombstone ? "" : "value";
+  entry->tombstone = tombstone;
+  entry->dot = {{"n", 1}, seq};
+  entry->lease.epoch = epoch;
+  return entry;
+}
+
+std::string ByRevision(const Store& store) {
+  std::string out;
+  uint64_t last = 0;
+  for (uint64_t at = 0; const Store::Slot* slot = store.NextAfter(at); at = slot->revision) {
+    EXPECT_GT(slot->revision, last);
+    last = slot->revision;
+    out += slot->entry->key;
+  }
+  return out;
+}
+
+TEST(Store, AKeyMovesToTheEndOfTheRevisionsWhenItChanges) {
+  Store store;
+  EXPECT_EQ(store.NextAfter(0), nullptr);
+  EXPECT_TRUE(store.Merge(Make("b", 1, 1)));
+  EXPECT_TRUE(store.Merge(Make("a", 2, 2)));
+  EXPECT_TRUE(store.Merge(Make("c", 3, 3)));
+  EXPECT_EQ(ByRevision(store), "bac");
+  EXPECT_EQ(store.head(), 3u);
+  EXPECT_TRUE(store.Merge(Make("b", 4, 4)));
+  EXPECT_EQ(ByRevision(store), "acb");
+  EXPECT_EQ(store.by_key().begin()->first, "a");
+  EXPECT_EQ(store.NextAfter(store.head()), nullptr);
+}
+
+TEST(Store, WhatDoesNotStandChangesNothing) {
+  Store store;
+  store.Merge(Make("k", 2, 2));
+  const auto hashes = store.hashes();
+  EXPECT_FALSE(store.Merge(Make("k", 1, 1)));
+  EXPECT_FALSE(store.Merge(Make("k", 2, 2)));
+  EXPECT_EQ(store.head(), 1u);
+  EXPECT_EQ(store.hashes(), hashes);
+  EXPECT_EQ((*store.Find("k"))->dot.seq, 2u);
+  EXPECT_EQ(store.Find("other"), nullptr);
+}
+
+TEST(Store, CountsKeysAndBytes) {
+  Store store;
+  store.Merge(Make("a", 1, 1));
+  store.Merge(Make("b", 2, 1));
+  EXPECT_EQ(store.live_keys(), 2u);
+  EXPECT_EQ(store.bytes(), 2 * (200 + 1 + 5u));
+  store.Merge(Make("a", 3, 2, true));
+  EXPECT_EQ(store.live_keys(), 1u);
+  EXPECT_EQ(store.keys(), 2u);
+  EXPECT_EQ(store.bytes(), 2 * (200 + 1u) + 5);
+  store.Merge(Make("a", 4, 3));
+  EXPECT_EQ(store.live_keys(), 2u);
+}
+
+TEST(Store, TheHashIsOfTheMapAndNotOfItsHistory) {
+  Store direct, roundabout;
+  direct.Merge(Make("a", 3, 3));
+  direct.Merge(Make("b", 2, 2));
+  roundabout.Merge(Make("a", 1, 1));
+  roundabout.Merge(Make("b", 2, 2));
+  EXPECT_NE(direct.hash(), roundabout.hash());
+  roundabout.Merge(Make("a", 3, 3));
+  EXPECT_EQ(direct.hash(), roundabout.hash());
+  EXPECT_EQ(direct.hashes(), roundabout.hashes());
+}
+
+TEST(OwnLog, ForgetsTheOldest) {
+  OwnLog log;
+  EXPECT_EQ(log.first(), 1u);
+  EXPECT_EQ(log.end(), 1u);
+  for (uint64_t seq = 1; seq <= kOwnLogEntries + 10; ++seq) log.Append(Make("k", seq, 1));
+  EXPECT_EQ(log.first(), 11u);
+  EXPECT_EQ(log.end(), kOwnLogEntries + 11);
+  EXPECT_EQ(log.at(11)->dot.seq, 11u);
+  OwnLog big;
+  for (uint64_t seq = 1; seq <= 40; ++seq) {
+    auto entry = std::make_shared<Entry>(*Make("k", seq, 1));
+    entry->value.resize(1 << 20);
+    big.Append(entry);
+  }
+  EXPECT_EQ(big.end(), 41u);
+  EXPECT_EQ(big.end() - big.first(), 31u);  // 32 MiB, and each has a little more than one
+}
+
+}  // namespace
+}  // namespace leasemap::core

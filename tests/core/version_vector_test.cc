@@ -1,0 +1,116 @@
+// The version vector against a naive set of dots.
+#include "peer/core/version_vector.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "peer/core/membership.h"
+
+namespace leasemap::core {
+namespace {
+
+using Naive = std::set<Dot>;
+constexpr uint64_t kMaxSeq = 14;
+
+Dot RandomDot(Random& random) {
+  return {{random.Below(2) == 0 ? "a" : "b", static_cast<uint64_t>(1 + random.Below(2))},
+          static_cast<uint64_t>(1 + random.Below(kMaxSeq))};
+}
+
+Naive AllDots() {
+  Naive all;
+  for (const char* node : {"a", "b"}) {
+    for (uint64_t incarnation = 1; incarnation <= 2; ++incarnation) {
+      for (uint64_t seq = 1; seq <= kMaxSeq + 1; ++seq) all.insert({{node, incarnation}, seq});
+    }
+  }
+  return all;
+}
+
+void Fill(Random& random, VersionVector* vector, Naive* naive) {
+  for (int64_t n = random.Below(30); n > 0; --n) {
+    const Dot dot = RandomDot(random);
+    if (random.Below(3) != 0) {
+      vector->Add(dot);
+      naive->insert(dot);
+      continue;
+    }
+    const uint64_t last = std::min<uint64_t>(kMaxSeq, dot.seq + static_cast<uint64_t>(random.Below(5)));
+    vector->Add(dot.replica, dot.seq, last);
+    for (uint64_t seq = dot.seq; seq <= last; ++seq) naive->insert({dot.replica, seq});
+  }
+}
+
+void ExpectSame(const VersionVector& vector, const Naive& naive) {
+  size_t exceptions = 0;
+  for (const Dot& dot : AllDots()) {
+    ASSERT_EQ(vector.Covers(dot), naive.contains(dot)) << dot.replica.node << dot.replica.incarnation << "#" << dot.seq;
+    const bool begins = naive.contains(dot) && dot.seq > 1 && !naive.contains({dot.replica, dot.seq - 1});
+    exceptions += begins;
+  }
+  ASSERT_EQ(vector.exceptions(), exceptions);  // ranges are as few as can be
+  for (const auto& [replica, coverage] : vector.runs()) {
+    ASSERT_TRUE(coverage.prefix > 0 || !coverage.exceptions.empty());
+    uint64_t at = coverage.prefix;
+    for (const auto& [first, last] : coverage.exceptions) {
+      ASSERT_GT(first, at + 1);
+      ASSERT_GE(last, first);
+      at = last;
+    }
+  }
+}
+
+TEST(VersionVector, IsASetOfDots) {
+  Random random(1);
+  for (int run = 0; run < 20'000 && !testing::Test::HasFatalFailure(); ++run) {
+    VersionVector a, b;
+    Naive dots_a, dots_b;
+    Fill(random, &a, &dots_a);
+    Fill(random, &b, &dots_b);
+    ExpectSame(a, dots_a);
+
+    Naive missing;
+    for (const Dot& dot : dots_b) {
+      if (!dots_a.contains(dot)) missing.insert(dot);
+    }
+    ASSERT_EQ(a.Covers(b), missing.empty());
+    const auto first = a.FirstMissing(b);
+    ASSERT_EQ(first.has_value(), !missing.empty());
+    if (first) {
+      ASSERT_EQ(*first, *missing.begin());
+    }
+
+    bool cut = false;
+    const size_t max = static_cast<size_t>(random.Below(4));
+    const VersionVector less = a.CutShort(max, &cut);
+    ASSERT_EQ(cut, a.exceptions() > max);
+    ASSERT_LE(less.exceptions(), max);
+    ASSERT_TRUE(a.Covers(less));
+    if (!cut) {
+      ASSERT_EQ(less, a);
+    }
+
+    VersionVector ab = a, ba = b;
+    ab.Join(b);
+    ba.Join(a);
+    ASSERT_EQ(ab, ba);
+    dots_a.insert(dots_b.begin(), dots_b.end());
+    ExpectSame(ab, dots_a);
+    ba.Join(ab);
+    ASSERT_EQ(ab, ba);
+  }
+}
+
+TEST(VersionVector, EqualSetsAreEqualVectors) {
+  VersionVector up, down;
+  const ReplicaId replica{"n", 1};
+  for (uint64_t seq = 1; seq <= 100; ++seq) up.Add(Dot{replica, seq});
+  for (uint64_t seq = 100; seq >= 1; --seq) down.Add(Dot{replica, seq});
+  EXPECT_EQ(up, down);
+  EXPECT_EQ(up.exceptions(), 0u);
+  EXPECT_EQ(up.runs().at(replica).prefix, 100u);
+}
+
+}  // namespace
+}  // namespace leasemap::core

@@ -1,0 +1,273 @@
+// Watches: snapshots, cursors and when they come, resuming on another node, and what a cursor is refused for.
+#include "peer/core/watch.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "tests/core/mesh.h"
+
+namespace leasemap::core {
+namespace {
+
+class Watches : public testing::Test {
+ protected:
+  Watch Start(int node, bool snapshot, const std::string& cursor = "", WatchFilter filter = {}) {
+    auto watch = mesh_[node].StartWatch(mesh_.now(node), std::move(filter), snapshot, cursor);
+    EXPECT_TRUE(watch.ok()) << watch.status();
+    return *std::move(watch);
+  }
+  WatchBatch Read(int node, Watch& watch) {
+    auto batch = mesh_[node].ReadWatch(mesh_.now(node), watch);
+    EXPECT_TRUE(batch.ok()) << batch.status();
+    return batch.ok() ? *std::move(batch) : WatchBatch{};
+  }
+  std::string Keys(const WatchBatch& batch) {
+    std::string out;
+    for (const auto& event : batch.events) out += (event.kind == EventKind::kDeleted ? "-" : "+") + event.entry->key;
+    return out;
+  }
+  void Set(int node, const std::string& key) { ASSERT_TRUE(mesh_.Set(node, key, "v").ok()); }
+  void Delete(int node, const std::string& key) {
+    WriteCommand command;
+    command.change = Change::kDelete;
+    command.key = key;
+    command.holder = mesh_[node].self().node;
+    ASSERT_TRUE(mesh_.Write(node, command).ok());
+  }
+  std::string Reason(int node, Watch& watch) {
+    const auto batch = mesh_[node].ReadWatch(mesh_.now(node), watch);
+    return batch.ok() ? (batch->empty() ? "WAITS" : "OK") : ReasonOf(batch.status());
+  }
+
+  Mesh mesh_;
+};
+
+TEST_F(Watches, ASnapshotEndsOnceAndLeavesOldDeletesOut) {
+  const int a = mesh_.Add("a");
+  Set(a, "x");
+  Set(a, "y");
+  Delete(a, "x");
+  Watch watch = Start(a, true);
+  Set(a, "z");
+  Delete(a, "y");  // after the beginning: told
+  const auto batch = Read(a, watch);
+  EXPECT_EQ(Keys(batch), "+z-y");
+  EXPECT_TRUE(batch.first);
+  EXPECT_TRUE(batch.snapshot_end);
+  EXPECT_FALSE(batch.cursor.empty());
+  mesh_.Advance(1000);
+  Set(a, "w");
+  const auto more = Read(a, watch);
+  EXPECT_EQ(Keys(more), "+w");
+  EXPECT_FALSE(more.snapshot_end);
+  EXPECT_FALSE(more.first);
+}
+
+TEST_F(Watches, WithoutASnapshotItStartsAtTheHeadWithACursor) {
+  const int a = mesh_.Add("a");
+  Set(a, "old");
+  Watch watch = Start(a, false);
+  const auto first = Read(a, watch);
+  EXPECT_TRUE(first.first);
+  EXPECT_FALSE(first.snapshot_end);
+  EXPECT_EQ(Keys(first), "");
+  EXPECT_FALSE(first.cursor.empty());
+  Set(a, "new");
+  EXPECT_EQ(Keys(Read(a, watch)), "+new");
+}
+
+TEST_F(Watches, CursorsComeOnceASecondWithNewsAndEachFifteenWithout) {
+  const int a = mesh_.Add("a");
+  Watch watch = Start(a, true);
+  EXPECT_FALSE(Read(a, watch).cursor.empty());
+  Set(a, "k");
+  auto batch = Read(a, watch);
+  EXPECT_EQ(Keys(batch), "+k");
+  EXPECT_TRUE(batch.cursor.empty());
+  EXPECT_EQ(batch.wake_ms, mesh_.now(a).mono_ms + kCursorEveryMs);
+  mesh_.Skip(kCursorEveryMs - 1);
+  EXPECT_TRUE(Read(a, watch).empty());
+  mesh_.Skip(1);
+  batch = Read(a, watch);
+  EXPECT_FALSE(batch.cursor.empty());
+  EXPECT_EQ(batch.wake_ms, mesh_.now(a).mono_ms + kCursorIdleMs);
+  mesh_.Skip(kCursorIdleMs - 1);
+  EXPECT_TRUE(Read(a, watch).empty());
+  mesh_.Skip(1);
+  EXPECT_FALSE(Read(a, watch).cursor.empty());
+}
+
+TEST_F(Watches, ALongSnapshotComesInPartsWithTheCursorLast) {
+  const int a = mesh_.Add("a");
+  for (size_t i = 0; i < 2 * kWatchBatchEvents + 1; ++i) Set(a, absl::StrCat("k", i));
+  Watch watch = Start(a, true);
+  size_t events = 0;
+  for (int part = 0; part < 3; ++part) {
+    const auto batch = Read(a, watch);
+    events += batch.events.size();
+    EXPECT_EQ(batch.more, part < 2);
+    EXPECT_EQ(batch.cursor.empty(), part < 2);
+    EXPECT_EQ(batch.snapshot_end, part == 2);
+  }
+  EXPECT_EQ(events, 2 * kWatchBatchEvents + 1);
+}
+
+TEST_F(Watches, ASlowWatchSkipsWhatWasReplaced) {
+  const int a = mesh_.Add("a");
+  Watch watch = Start(a, false);
+  Read(a, watch);
+  for (int i = 0; i < 5; ++i) Set(a, "x");
+  Set(a, "y");
+  Delete(a, "x");
+  EXPECT_EQ(Keys(Read(a, watch)), "+y-x");
+}
+
+TEST_F(Watches, FiltersByPrefixKeyAndKind) {
+  const int a = mesh_.Add("a");
+  WatchFilter filter;
+  filter.prefixes = {"p/"};
+  filter.keys = {"k"};
+  filter.kinds = {EventKind::kSet};
+  Watch watch = Start(a, true, "", filter);
+  for (const char* key : {"p/1", "p", "k", "kk", "q"}) Set(a, key);
+  Delete(a, "p/1");
+  EXPECT_EQ(Keys(Read(a, watch)), "+k");
+  WatchFilter all;
+  WatchFilter named;
+  named.kinds = {EventKind::kSet, EventKind::kDeleted, EventKind::kExpired};
+  EXPECT_EQ(all.Hash(), named.Hash());
+  EXPECT_NE(all.Hash(), filter.Hash());
+  WatchFilter swapped;
+  swapped.prefixes = {"k"};
+  swapped.keys = {"p/"};
+  swapped.kinds = filter.kinds;
+  EXPECT_NE(swapped.Hash(), filter.Hash());
+}
+
+TEST_F(Watches, ResumesOnAnotherNodeWithoutGapOrRepeat) {
+  const int a = mesh_.Add("a"), b = mesh_.Add("b");
+  const LinkId link = mesh_.Connect(a, b);
+  Set(a, "x");
+  mesh_.Settle();
+  Watch first = Start(a, true);
+  const std::string cursor = Read(a, first).cursor;
+  Set(b, "y");
+  Delete(a, "x");
+  mesh_.Settle();
+  Watch second = Start(b, false, cursor);
+  const auto batch = Read(b, second);
+  EXPECT_EQ(Keys(batch), "+y-x");
+  EXPECT_FALSE(batch.snapshot_end);
+  Watch third = Start(a, false, batch.cursor);
+  EXPECT_EQ(Keys(Read(a, third)), "");
+
+  // A node that is behind waits until it covers the cursor.
+  mesh_.Break(link);
+  Set(a, "z");
+  Watch ahead = Start(a, false, batch.cursor);
+  const std::string later = Read(a, ahead).cursor;
+  Watch waiting = Start(b, false, later);
+  EXPECT_EQ(Reason(b, waiting), "WAITS");
+  mesh_.Connect(a, b);
+  EXPECT_EQ(Keys(Read(b, waiting)), "");  // z is covered by the cursor
+  EXPECT_EQ(waiting.phase, Watch::Phase::kFollowing);
+}
+
+TEST_F(Watches, CursorsFromElsewhereAreInvalid) {
+  const int a = mesh_.Add("a");
+  NodeOptions options = Mesh::Options("o");
+  options.cluster = "other";
+  const int other = mesh_.Add(options);
+  Watch watch = Start(a, true);
+  const std::string cursor = Read(a, watch).cursor;
+  WatchFilter filter;
+  filter.keys = {"k"};
+  const auto reason = [&](int node, const WatchFilter& wanted, const std::string& text) {
+    return ReasonOf(mesh_[node].StartWatch(mesh_.now(node), wanted, false, text).status());
+  };
+  EXPECT_EQ(reason(other, {}, cursor), "CURSOR_INVALID");
+  EXPECT_EQ(reason(a, filter, cursor), "CURSOR_INVALID");
+  EXPECT_EQ(reason(a, {}, "nonsense"), "CURSOR_INVALID");
+  EXPECT_EQ(reason(a, {}, cursor.substr(1)), "CURSOR_INVALID");
+}
+
+TEST_F(Watches, NotCaughtUpAfterTenSeconds) {
+  const int a = mesh_.Add("a"), b = mesh_.Add("b"), c = mesh_.Add("c");
+  mesh_.Connect(a, b);
+  mesh_.Connect(b, c);
+  mesh_.Connect(a, c);
+  mesh_.Advance(500);
+  mesh_.Break(2);
+  mesh_.Break(4);
+  mesh_.Break(6);
+  Set(a, "k");
+  Watch watch = Start(a, true);
+  const std::string cursor = Read(a, watch).cursor;
+  // b hears of neither a nor c: c may hold what the cursor names.
+  Watch resumed = Start(b, false, cursor);
+  mesh_.Skip(kCursorWaitMs - 1);
+  EXPECT_EQ(Reason(b, resumed), "WAITS");
+  mesh_.Skip(1);
+  EXPECT_EQ(Reason(b, resumed), "NOT_CAUGHT_UP");
+}
+
+TEST_F(Watches, WritesThatDiedWithTheirNodeExpireTheCursor) {
+  const int a = mesh_.Add("a"), b = mesh_.Add("b"), c = mesh_.Add("c");
+  const LinkId ab = mesh_.Connect(a, b), ac = mesh_.Connect(a, c);
+  mesh_.Connect(b, c);
+  mesh_.Advance(500);
+  mesh_.Freeze(ab);
+  mesh_.Freeze(ac);
+  Set(a, "k");
+  Watch watch = Start(a, true);
+  const std::string cursor = Read(a, watch).cursor;
+  Watch resumed = Start(b, false, cursor);
+  EXPECT_EQ(Reason(b, resumed), "WAITS");
+  mesh_.Advance(2000);
+  EXPECT_EQ(Reason(b, resumed), "WAITS");  // a is not silent for three seconds yet
+  mesh_.Advance(4500);
+  EXPECT_EQ(Reason(b, resumed), "CURSOR_EXPIRED");
+}
+
+TEST_F(Watches, AWriteThatAnotherMemberHoldsIsWaitedFor) {
+  const int a = mesh_.Add("a"), b = mesh_.Add("b"), c = mesh_.Add("c");
+  const LinkId ab = mesh_.Connect(a, b), ac = mesh_.Connect(a, c);
+  mesh_.Connect(b, c);
+  mesh_.Advance(500);
+  mesh_.Break(ab);
+  Set(a, "k");
+  mesh_.Settle();
+  Watch watch = Start(a, true);
+  const std::string cursor = Read(a, watch).cursor;
+  Watch resumed = Start(b, false, cursor);
+  mesh_.Break(ac);
+  EXPECT_EQ(Reason(b, resumed), "WAITS");
+  mesh_.Advance(2500);  // c reports it, and b asks for it
+  EXPECT_EQ(Reason(b, resumed), "OK");
+}
+
+TEST_F(Watches, NoCursorWhileTheVectorHasManyExceptions) {
+  const int a = mesh_.Add("a"), b = mesh_.Add("b");
+  mesh_.Connect(a, b);
+  const auto live = [&](uint64_t seq) {
+    auto entry = std::make_shared<Entry>();
+    entry->key = absl::StrCat("k", seq);
+    entry->dot = {{"x", 1}, seq};
+    mesh_[a].OnMessage(mesh_.now(a), 2, Live{{entry}});
+  };
+  for (uint64_t i = 1; i <= kCursorExceptions + 1; ++i) live(2 * i);
+  Watch watch = Start(a, true);
+  auto batch = Read(a, watch);
+  EXPECT_EQ(batch.events.size(), kCursorExceptions + 1);
+  EXPECT_TRUE(batch.snapshot_end);
+  EXPECT_TRUE(batch.cursor.empty());
+  live(3);  // closes a gap
+  batch = Read(a, watch);
+  EXPECT_EQ(batch.events.size(), 1u);
+  EXPECT_FALSE(batch.cursor.empty());
+}
+
+}  // namespace
+}  // namespace leasemap::core
