@@ -92,7 +92,7 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   entry->dot = Dot{self_, own_log_.end()};
   own_log_.Append(entry);
   Apply(entry);
-  effects_.pull = true;
+  effects_.pull = !links_.empty();
   return entry;
 }
 

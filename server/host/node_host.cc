@@ -40,8 +40,9 @@ auto NodeHost::Change(F f) {
   bool changed = false;
   const auto finish = [&] {
     core::Effects effects = node_.Take();
-    changed = effects.changed;
+    changed = std::exchange(effects.changed, false);
     ready_.store(node_.ready(), std::memory_order_release);
+    const bool idle = effects.empty();
     Append(pending_.send, effects.send);
     pending_.pull |= effects.pull;
     Append(pending_.hang_up, effects.hang_up);
@@ -49,8 +50,9 @@ auto NodeHost::Change(F f) {
     Append(pending_.resolve, effects.resolve);
     Append(pending_.heard, effects.heard);
     Append(pending_.log, effects.log);
-    // The network thread looks after every change: effects to perform, or at least a timer to set.
-    if (!std::exchange(perform_posted_, true)) asio::post(io_, [this] { Perform(); });
+    // What the network thread does itself may also have moved the timer.
+    const bool needed = !idle || io_.get_executor().running_in_this_thread();
+    if (needed && !std::exchange(perform_posted_, true)) asio::post(io_, [this] { Perform(); });
   };
   std::unique_lock lock(mutex_);
   if constexpr (std::is_void_v<decltype(f(node_, Clocks()))>) {
@@ -76,7 +78,7 @@ std::string NodeHost::advertised() const {
 absl::Status NodeHost::Start() {
   if (auto status = transport_.Listen(mesh_listen_); !status.ok()) return status;
   thread_ = std::thread([this] { io_.run(); });
-  Change([](core::Node& node, core::Now now) { node.Tick(now); });
+  asio::post(io_, [this] { Change([](core::Node& node, core::Now now) { node.Tick(now); }); });
   return absl::OkStatus();
 }
 
