@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""leasemapd as whoever starts it sees it: its flags, variables and configuration file, what it refuses to start with,
+and a port that is taken."""
+import re
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH
+from cluster import ClusterTest, Node
+
+FREE = ("--listen=127.0.0.1:0", "--mesh-listen=127.0.0.1:0", "--http-listen=127.0.0.1:0")
+
+
+class FlagsTest(ClusterTest):
+    def run_it(self, *flags, variables=None):
+        """A leasemapd that should end by itself."""
+        return subprocess.run([LEASEMAPD, *flags], capture_output=True, text=True, timeout=BOUND,
+                              env={**ENVIRONMENT, **(variables or {})})
+
+    def wrong(self, *flags, names, status=2, variables=None):
+        done = self.run_it(*flags, variables=variables)
+        self.assertEqual(done.returncode, status, f"{flags}: {done.stderr}")
+        for name in names:
+            self.assertIn(name, done.stderr, f"{flags}")
+        self.assertEqual(done.stdout, "")
+
+    def config(self, text):
+        file = tempfile.NamedTemporaryFile("w", dir=SCRATCH, suffix=".conf", delete=False)
+        with file:
+            file.write(text)
+        return file.name
+
+    def started(self, *flags, variables=None):
+        """The status of a node that runs with these flags and variables besides its name and ports."""
+        node = Node("plain", flags=flags, variables=variables)
+        cluster = self.cluster(nodes=[node], wait=False)
+        status = node.status()
+        cluster.close()
+        return status
+
+    def test_help_and_version(self):
+        shown = self.run_it("--help")
+        self.assertEqual(shown.returncode, 0)
+        for flag in ("node-id cluster listen mesh-listen advertise http-listen seeds leasing lease-duration data-dir "
+                     "fsync max-clock-skew forget-after insecure config version help").split():
+            self.assertIn(f"--{flag}", shown.stdout)
+        version = self.run_it("--version")
+        self.assertEqual(version.returncode, 0)
+        self.assertRegex(version.stdout, r"^\d+\.\d+\.\d+\n$")
+        client = subprocess.run([LEASEMAP, "--version"], capture_output=True, text=True, timeout=BOUND)
+        self.assertEqual(client.stdout, f"leasemap {version.stdout}")
+
+    def test_wrong_flags_exit_2_and_are_named(self):
+        for flag, value in (("listen", "nonsense"), ("listen", "127.0.0.1:65536"), ("mesh-listen", "127.0.0.1"),
+                            ("http-listen", "x"), ("advertise", ":::"), ("seeds", "a:1,b"), ("leasing", "maybe"),
+                            ("lease-duration", "1"), ("lease-duration", "1s"), ("lease-duration", "-1h"),
+                            ("lease-duration", "9000h"), ("max-clock-skew", "0"), ("max-clock-skew", "2m"),
+                            ("node-id", "n" * 256), ("node-id", "a\nb"), ("cluster", "\x01"), ("insecure", "perhaps")):
+            with self.subTest(flag=flag, value=value):
+                self.wrong(f"--{flag}={value}", *([] if flag == "listen" else FREE[:1]), names=[f"--{flag}"])
+        self.wrong("--no-such-flag=1", names=["--no-such-flag", "--help"])
+        self.wrong("stray", names=["stray"])
+
+    def test_flags_of_later_versions_refuse(self):
+        for flag, value in (("data-dir", "/nowhere"), ("fsync", "never"), ("forget-after", "1h"), ("tls-cert", "c"),
+                            ("tls-key", "k"), ("tls-ca", "a")):
+            with self.subTest(flag=flag):
+                self.wrong(*FREE, f"--{flag}={value}", names=[f"--{flag}", "not supported"])
+        self.wrong(*FREE, names=["--data-dir"], variables={"LEASEMAP_DATA_DIR": "/nowhere"})
+
+    def test_beyond_loopback_needs_insecure(self):
+        for flag in ("listen", "mesh-listen", "http-listen"):
+            with self.subTest(flag=flag):
+                self.wrong(*[free for free in FREE if not free.startswith(f"--{flag}=")], f"--{flag}=0.0.0.0:0",
+                           names=[f"--{flag}", "--insecure"])
+        node = Node("open", ip="0.0.0.0", flags=["--insecure"])
+        self.cluster(nodes=[node], wait=False)
+        self.assertTrue(node.status())
+
+    def test_flag_then_variable_then_file_then_default(self):
+        file = self.config("# a comment\n\ncluster = of-the-file\n--lease-duration = 30s\nseeds =\n")
+        status = self.started(f"--config={file}")
+        self.assertEqual((status.node_id, status.cluster, status.lease_duration.seconds), ("plain", "of-the-file", 30))
+        status = self.started(f"--config={file}", variables={"LEASEMAP_CLUSTER": "of-the-variable"})
+        self.assertEqual((status.cluster, status.lease_duration.seconds), ("of-the-variable", 30))
+        status = self.started("--cluster=first", "--cluster=last", "--leasing=false",
+                              variables={"LEASEMAP_CLUSTER": "of-the-variable", "LEASEMAP_CONFIG": file})
+        self.assertEqual((status.cluster, status.leasing), ("last", False))
+        # Empty is unset, and a variable that no flag has is none of ours.
+        status = self.started("--cluster=", variables={"LEASEMAP_CLUSTER": "", "LEASEMAP_NONSENSE": "1"})
+        self.assertEqual((status.cluster, status.leasing, status.lease_duration.seconds), ("leasemap", True, 3600))
+
+    def test_wrong_variables_and_files_are_named(self):
+        self.wrong(*FREE, names=["--leasing"], variables={"LEASEMAP_LEASING": "maybe"})
+        self.wrong(*FREE, "--config=/no/such/file", names=["--config", "/no/such/file"])
+        self.wrong(*FREE, f"--config={SCRATCH}", names=["--config"])
+        self.wrong(*FREE, f"--config={self.config('cluster = c' + chr(10) + 'nonsense = 1')}",
+                   names=["--config", "line 2"])
+        self.wrong(*FREE, f"--config={self.config('cluster')}", names=["--config", "line 1"])
+        self.wrong(*FREE, f"--config={self.config('max-clock-skew = 9h')}", names=["--max-clock-skew"])
+
+    def test_a_taken_port_exits_1_and_says_so(self):
+        for flag in ("listen", "mesh-listen"):
+            with self.subTest(flag=flag), socket.socket() as taken:
+                taken.bind(("127.0.0.1", 0))
+                taken.listen()
+                address = f"127.0.0.1:{taken.getsockname()[1]}"
+                free = [free for free in FREE if not free.startswith(f"--{flag}=")]
+                done = self.run_it(*free, f"--{flag}={address}")
+                self.assertEqual(done.returncode, 1, done.stderr)
+                said = [line for line in done.stderr.splitlines() if re.search(r"\berror\b", line)]
+                self.assertTrue(any(address in line and f"--{flag}" in line for line in said), done.stderr)
+
+    def test_a_second_node_on_the_ports_of_the_first(self):
+        node = self.cluster(1).nodes[0]
+        done = self.run_it(f"--listen={node.target}", *FREE[1:])
+        self.assertEqual(done.returncode, 1, done.stderr)
+        done = self.run_it(FREE[0], f"--mesh-listen={node.mesh_target}", FREE[2])
+        self.assertEqual(done.returncode, 1, done.stderr)
+        node.set("still", "here")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
