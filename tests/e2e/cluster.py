@@ -209,14 +209,13 @@ class Cluster:
 class ClusterTest(unittest.TestCase):
     """A test with nodes, which end with it; their logs are shown when it fails."""
 
-    def setUp(self):
-        self.clusters = []
-        self.addCleanup(self.show_logs)
-
-    def show_logs(self):
-        if not self._outcome.success:
-            for cluster in self.clusters:
-                sys.stderr.write(cluster.logs())
+    def run(self, result=None):
+        result = result or self.defaultTestResult()
+        self.clusters, before = [], len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            sys.stderr.write("".join(cluster.logs() for cluster in self.clusters))
+        return result
 
     def cluster(self, *arguments, wait=True, **keywords):
         cluster = Cluster(*arguments, **keywords)

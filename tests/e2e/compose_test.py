@@ -125,7 +125,8 @@ class ComposeTest(unittest.TestCase):
         self.wait_healthy(self.nodes, 10)
 
     def clean_up(self):
-        if not self._outcome.success:
+        result = self._outcome.result
+        if any(test is self for test, _ in result.failures + result.errors):
             sys.stderr.write(self.compose("logs", "--no-color", "--tail", "60", check=False).stdout)
         self.compose("down", "-v", "-t", "5")
 
