@@ -218,6 +218,10 @@ bool Node::OutrunOldSelf(Now now, const Report& report) {
     const bool mine = replica == self_ && coverage.Top() < own_log_.end();
     if (!mine) highest = std::max(highest, replica.incarnation);
   }
+  // It may have been met without ever having written.
+  for (const MemberInfo& info : report.members) {
+    if (info.id > self_ && info.id.node == self_.node) highest = std::max(highest, info.id.incarnation);
+  }
   if (highest < self_.incarnation) return false;
   Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
   self_.incarnation = highest + 1;

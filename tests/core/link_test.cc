@@ -273,6 +273,24 @@ TEST(OwnId, ALaterIncarnationIsOutrun) {
   }
 }
 
+TEST(OwnId, ALaterIncarnationThatNeverWroteIsOutrunToo) {
+  Mesh mesh;
+  const int a = mesh.Add("a");
+  const ReplicaId known{"a", mesh[a].self().incarnation + 5};
+  Hello hello;
+  hello.cluster = "leasemap";
+  hello.period_ms = 3'600'000;
+  hello.self = {"b", 5};
+  hello.wall_ms = mesh.now(a).wall_ms;
+  mesh[a].OnAccepted(mesh.now(a), 1001, "a:1", "b:1");
+  mesh[a].OnMessage(mesh.now(a), 1001, hello);
+  Accept accept;
+  accept.wall_ms = mesh.now(a).wall_ms;
+  accept.report.members = {{known, "a:1"}};
+  mesh[a].OnMessage(mesh.now(a), 1001, accept);
+  EXPECT_GT(mesh[a].self(), known);
+}
+
 TEST(OwnId, WhatAPeerHasOfThisRunIsNoReasonForANewOne) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
