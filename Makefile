@@ -1,5 +1,5 @@
 # What can be done here; each target installs what it needs (root or sudo).
-.PHONY: build run test asan tsan sim fuzz format image readme
+.PHONY: build run test asan tsan sim planted fuzz format image readme
 SEED ?= 1
 NODES ?= 5
 SCENARIO ?= faults
@@ -17,6 +17,9 @@ tsan:  ## core, wire, net, host and simulator under ThreadSanitizer
 sim:  ## replays one simulation: make sim SEED=7 NODES=50 SCENARIO=faults
 	tools/build.sh release sim
 	build/release/tests/sim/sim --seed $(SEED) --nodes $(NODES) --scenario $(SCENARIO)
+planted:  ## plants known bugs and measures how many seeds find each
+	tools/install-deps.sh
+	/usr/bin/python3 tools/planted.py
 fuzz:  ## each fuzz target for some seconds
 	tools/fuzz.sh
 format:  ## formats the C++ files

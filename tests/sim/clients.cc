@@ -27,10 +27,23 @@ void Clients::Start() {
   for (int writer = 0; writer < writers_; ++writer) {
     world_.queue().After(random_.Below(pause_us_), [this, writer] { WriteSome(writer); });
   }
+  if (fill_ > 0) world_.queue().After(random_.Below(2'000'000), [this] { FillSome(); });
   for (size_t id = 0; id < watchers_.size(); ++id) {
     Wake(id, random_.Below(1'000'000));
     MoveLater(id);
   }
+}
+
+void Clients::FillSome() {
+  const int host = static_cast<int>(random_.Below(world_.size()));
+  for (int n = 0; n < 60 && fill_ > 0 && world_.ready(host); ++n, --fill_) {
+    core::WriteCommand command;
+    command.key = absl::StrCat("k1/fill/", fill_);
+    command.value = absl::StrCat(++next_value_);
+    command.holder = absl::StrCat("node-", host);
+    world_.Write(host, command);
+  }
+  if (fill_ > 0 && !stopped_) world_.queue().After(20'000, [this] { FillSome(); });
 }
 
 void Clients::WriteSome(int writer) {

@@ -16,6 +16,8 @@ class Clients {
  public:
   Clients(World& world, int writers, int watchers, int keys, int64_t pause_us);
 
+  // So many keys more are set early on: a map that no watch and no session tells in one message.
+  void Fill(int keys) { fill_ = keys; }
   // Writers go on until Stop; watchers move until then, and follow for ever.
   void Start();
   void Stop() { stopped_ = true; }
@@ -40,6 +42,7 @@ class Clients {
   };
 
   void WriteSome(int writer);
+  void FillSome();
   core::WriteCommand RandomCommand(int host, int writer);
   void Connect(size_t id);
   void Disconnect(size_t id);
@@ -52,6 +55,7 @@ class Clients {
   core::Random random_;
   const int writers_, keys_;
   const int64_t pause_us_;
+  int fill_ = 0;
   std::vector<Watcher> watchers_;
   bool stopped_ = false, may_give_up_ = false;
   uint64_t moves_ = 0, expired_ = 0, next_value_ = 0;

@@ -29,7 +29,9 @@ class Scenario {
         faults_(world_),
         clients_(world_, 4, large_ ? 8 : 4, 3 + static_cast<int>(world_.random().Below(20)),
                  large_ ? 300'000 : 150'000),
-        work_us_((large_ ? 7 : 12) * kSecond) {}
+        work_us_((large_ ? 7 : 12) * kSecond) {
+    if (!large_ && world_.random().Below(8) == 0) clients_.Fill(700);
+  }
 
   RunResult Go();
 
