@@ -27,7 +27,7 @@ std::vector<std::string> Arguments(int argc, char** argv) {
   std::vector<std::string> out;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
-    const bool empty_value = argument.size() > 3 && argument.starts_with("--") && argument.back() == '=';
+    const bool empty_value = argument.starts_with("--") && argument.find('=') == argument.size() - 1;
     if (empty_value) argument.pop_back();
     const auto& flags = leasemap::Flags();
     const bool bare = std::any_of(flags.begin(), flags.end(), [&](const auto& flag) {
@@ -84,7 +84,7 @@ int Serve(leasemap::Options options) {
   spdlog::info("stopped");
   // Destructors wait for a name that is being resolved, which a dead name server can hold up for half a minute.
   std::thread([] {
-    std::this_thread::sleep_for(std::chrono::seconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
     std::_Exit(EXIT_SUCCESS);
   }).detach();
   return EXIT_SUCCESS;

@@ -92,6 +92,9 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
     OnAccept(now, id, link, *accept);
   } else if (auto* refuse = std::get_if<Refuse>(&message)) {
     OnRefuse(now, id, link, *refuse);
+  } else if (std::holds_alternative<Ping>(message) && link.phase == Phase::kAwaitAccept) {
+    // Heartbeats overtake what is queued: this one came before the Accept that was sent before it.
+    effects_.send.push_back({id, Pong{std::get<Ping>(message).token, now.wall_ms}});
   } else if (!up) {
     Drop(now, id, absl::StrCat(link.address, ": a message before the handshake was done"));
   } else if (auto* ping = std::get_if<Ping>(&message)) {

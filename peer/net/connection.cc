@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "asio/buffer.hpp"
+#include "asio/post.hpp"
 #include "asio/write.hpp"
 
 namespace leasemap::net {
@@ -9,6 +10,8 @@ namespace {
 // One write hands the kernel at most so much: a heartbeat waits behind no more than this.
 constexpr size_t kWriteBytes = 128 << 10;
 constexpr size_t kWriteFrames = 32;
+// A session over keys that the peer has gives small messages for much walking: other links get their turn in between.
+constexpr int kPullsAtOnce = 8;
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, Callbacks callbacks)
@@ -71,7 +74,17 @@ void Connection::Queue(const core::Message& message, bool first) {
 
 void Connection::Pump() {
   if (closed_ || hanging_up_) return;
+  int pulled = 0;
   while (queued_bytes_ < kPullBelowBytes) {
+    if (pulled++ == kPullsAtOnce) {
+      if (!std::exchange(pump_posted_, true)) {
+        asio::post(socket_.get_executor(), [self = shared_from_this()] {
+          self->pump_posted_ = false;
+          self->Pump();
+        });
+      }
+      break;
+    }
     const auto message = callbacks_.pull();
     if (!message) break;
     Queue(*message, false);

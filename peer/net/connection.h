@@ -65,6 +65,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::deque<std::string> writing_;  // frames that the write under way refers to
   size_t queued_bytes_ = 0;          // of both
   bool greeted_ = false;             // a Hello came: larger frames are taken from now on
+  bool pump_posted_ = false;         // a Pump is in the queue of the io_context
   bool hanging_up_ = false;
   bool closed_ = false;
 };

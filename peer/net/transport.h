@@ -4,6 +4,7 @@
 // node's effects into calls of this class. All calls and callbacks are on the thread that runs its io_context.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -70,7 +71,7 @@ class Transport {
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer accept_again_;
   asio::ip::tcp::resolver resolver_;
-  uint16_t port_ = 0;
+  std::atomic<uint16_t> port_{0};  // any thread may ask
   core::LinkId next_link_ = 1;
   std::map<core::LinkId, std::shared_ptr<Connection>> links_;
   std::vector<std::weak_ptr<Connection>> closing_;  // hung up, perhaps still writing their last

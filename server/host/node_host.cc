@@ -9,6 +9,9 @@
 namespace leasemap::host {
 namespace {
 
+// A stop waits so long for links to take what was written here: with the drain (3 s) and the links' linger below 5 s.
+constexpr int64_t kLeaveMs = 1000;
+
 int64_t Ms(auto duration) { return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count(); }
 
 template <typename T>
@@ -86,11 +89,22 @@ void NodeHost::Stop() {
   if (!thread_.joinable()) return;
   asio::post(io_, [this] {
     timer_due_ms_ = INT64_MAX;  // never set again
-    transport_.Stop();
-    work_.reset();
-    EndWhenClosed();
+    LeaveLinks(Clocks().mono_ms + kLeaveMs);
   });
   thread_.join();
+}
+
+// Writes that were answered and are still in the own log go out first, as long as there is time.
+void NodeHost::LeaveLinks(int64_t until_ms) {
+  const auto behind = Read([](const core::Node& node) { return node.LinksToPull(); });
+  if (behind.empty() || Clocks().mono_ms >= until_ms) {
+    transport_.Stop();
+    work_.reset();
+    return EndWhenClosed();
+  }
+  for (const core::LinkId link : behind) transport_.Pump(link);
+  timer_.expires_after(std::chrono::milliseconds(5));
+  timer_.async_wait([this, until_ms](const asio::error_code&) { LeaveLinks(until_ms); });
 }
 
 // The thread ends when the links have said their last word (each has kLingerMs for it); a name that is still being

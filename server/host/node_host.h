@@ -69,6 +69,7 @@ class NodeHost {
   auto Change(F f);
   void Perform();
   void SetTimer();
+  void LeaveLinks(int64_t until_ms);
   void EndWhenClosed();
   net::Transport::Callbacks MeshCallbacks();
 

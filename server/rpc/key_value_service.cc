@@ -10,7 +10,7 @@ namespace leasemap::rpc {
 namespace {
 
 constexpr int kMaxBatch = 1000;             // items: some milliseconds of work on one thread
-constexpr size_t kMaxBatchBytes = 1 << 20;  // values answered by one BatchGet
+constexpr size_t kMaxBatchBytes = 1 << 20;  // answered by one BatchGet; a larger single entry is answered alone
 
 grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const absl::Status& status) {
   auto* reactor = context->DefaultReactor();
@@ -35,11 +35,12 @@ absl::Status KeyValueService::GetOne(const v1::GetRequest& request, v1::Entry* o
   }
   const core::EntryPtr entry = host_.Get(key);
   if (entry == nullptr) return core::KeyNotFound(key);
-  *bytes += entry->value.size();
-  if (*bytes > kMaxBatchBytes) {
+  const size_t with = *bytes + core::Weight(*entry);
+  if (*bytes > 0 && with > kMaxBatchBytes) {
     return core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
-                         "the answers' values are over 1 MiB together; ask for this key in another call");
+                         "the answers are over 1 MiB together; ask for this key in another call");
   }
+  *bytes = with;
   ToProto(*entry, true, out);
   return absl::OkStatus();
 }
@@ -95,7 +96,12 @@ grpc::ServerUnaryReactor* KeyValueService::Release(grpc::CallbackServerContext* 
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
   if (status.ok() && !changed) {
     // Nothing to release: the answer is the entry as it is.
-    if (const auto entry = host_.Get(KeyOf(*request))) ToProto(*entry, false, response->mutable_entry());
+    const auto entry = host_.Get(KeyOf(*request));
+    if (entry == nullptr) {
+      status = core::KeyNotFound(KeyOf(*request));  // deleted a moment ago
+    } else {
+      ToProto(*entry, false, response->mutable_entry());
+    }
   }
   return Finish(context, status);
 }

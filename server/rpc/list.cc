@@ -38,7 +38,11 @@ absl::StatusOr<Range> RangeOf(const v1::ListRequest& request) {
   const std::string& end =
       request.end_key_form_case() == v1::ListRequest::kEndKeyBytes ? request.end_key_bytes() : request.end_key();
   for (const auto* key : {&prefix, &start, &end}) {
-    if (key->size() > core::kMaxKeyBytes) return core::InvalidField("prefix or range", "longer than any key");
+    if (key->size() > core::kMaxKeyBytes)
+      return core::InvalidField(key == &prefix  ? "prefix"
+                                : key == &start ? "start_key"
+                                                : "end_key",
+                                "longer than any key");
   }
   if (!prefix.empty() && !start.empty()) {
     return core::InvalidField("start_key", "can't be had together with prefix; give one of the two");

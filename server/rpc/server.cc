@@ -1,6 +1,7 @@
 #include "server/rpc/server.h"
 
 #include <chrono>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -8,6 +9,10 @@
 #include "grpcpp/server_builder.h"
 
 namespace leasemap::rpc {
+namespace {
+// Calls that were sent before the client heard of the drain come within a round trip or two.
+constexpr std::chrono::milliseconds kGrace{200};
+}  // namespace
 
 Server::Server(core::NodeOptions options, std::string listen, std::string mesh_listen)
     : listen_(std::move(listen)),
@@ -38,6 +43,10 @@ absl::Status Server::Start() {
   builder.SetResourceQuota(grpc::ResourceQuota("leasemap").Resize(kQuotaBytes));
   // Two servers on one port would share its calls by chance; the second has to fail.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // A client that vanished without a word gives its streams back; one that pings often is not turned away.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
   builder.RegisterService(&key_value_);
   builder.RegisterService(&mesh_);
   builder.RegisterService(&health_);
@@ -54,12 +63,15 @@ absl::Status Server::Start() {
 
 void Server::Drain() {
   if (server_ == nullptr) return;
+  const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(kDrainSeconds);
   gate_.Drain();
   health_.Notify();
   watches_.Drain();
   subscribers_.Drain();
+  // From Shutdown on gRPC refuses calls itself, without our words: first let those on their way hear DRAINING.
+  std::this_thread::sleep_for(kGrace);
   health_.EndStreams();
-  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(kDrainSeconds));
+  server_->Shutdown(deadline);
   server_->Wait();
   server_.reset();
   host_.Stop();

@@ -160,7 +160,8 @@ void WatchHub::Remove(const WatchStream* stream) {
 void WatchHub::Notify() {
   {
     const std::lock_guard lock(mutex_);
-    if (std::exchange(notified_, true) || streams_.empty()) return;
+    // Nobody to tell: a stream that opens later reads after it is in the list.
+    if (streams_.empty() || std::exchange(notified_, true)) return;
   }
   wake_.notify_one();
 }
@@ -187,8 +188,7 @@ void WatchHub::Drain() {
 void WatchHub::Run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    const bool news = notified_ && !streams_.empty();
-    if (!news && wake_ms_ > host_.now().mono_ms) {
+    if (!notified_ && wake_ms_ > host_.now().mono_ms) {
       // Any notification ends the wait, since it may be for an earlier time.
       if (wake_ms_ == INT64_MAX) {
         wake_.wait(lock);
@@ -203,7 +203,11 @@ void WatchHub::Run() {
     all.reserve(streams_.size());
     for (const auto& [key, stream] : streams_) all.push_back(stream);
     lock.unlock();
-    for (const auto& stream : all) stream->PumpAll();
+    // One step each: a stream that scans a large map must not keep the others waiting.
+    for (const auto& stream : all) {
+      stream->Pump();
+      if (stream->TakeAgain()) WakeAt(host_.now().mono_ms);
+    }
     all.clear();
     lock.lock();
   }

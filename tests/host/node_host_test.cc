@@ -180,6 +180,16 @@ TEST(NodeHost, ThreadsThatWriteAndReadAtOnceEndUpEqual) {
   EXPECT_TRUE(Eventually([&] { return Equal({&a, &b}); }));
 }
 
+TEST(NodeHost, WhatWasWrittenBeforeAStopReachesTheOthers) {
+  Running a("a", {});
+  Running b("b", {a.address()});
+  ASSERT_TRUE(Eventually([&] { return a.links() == 1 && b.links() == 1; }));
+  const std::string value(4000, 'x');
+  for (int i = 0; i < 3000; ++i) ASSERT_TRUE(a.Set(absl::StrCat("k", i), value));
+  a.host->Stop();
+  EXPECT_TRUE(Eventually([&] { return b.host->GetStatus().keys == 3000; }));
+}
+
 TEST(NodeHost, ATakenPortIsAnError) {
   Running a("a", {});
   Running b("b", {}, a.address());

@@ -142,6 +142,24 @@ TEST(Watch, ADrainEndsItAfterACursor) {
   EXPECT_EQ(watch.at_cursor, 1u);
 }
 
+// A change while nobody watched once left the hub deaf until the next cursor was due, 15 s later.
+TEST(Watch, AChangeWhileNobodyWatchesDoesNotDeafenTheNextWatch) {
+  OneNode node;
+  {
+    Watching first(node, {});
+    ASSERT_TRUE(first.Until([](auto& w) { return !w.cursor.empty(); }));
+    first.context.TryCancel();
+    first.End();
+  }
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(node.Set("between", absl::StrCat(i)).ok());
+  Watching second(node, {});
+  ASSERT_TRUE(second.Until([](auto& w) { return !w.cursor.empty(); }));
+  const auto before = std::chrono::steady_clock::now();
+  ASSERT_TRUE(node.Set("after", "v").ok());
+  ASSERT_TRUE(second.Until([](auto& w) { return !w.events.empty(); }));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
+}
+
 TEST(Watch, KeysOnlyLeavesValuesOut) {
   OneNode node;
   ASSERT_TRUE(node.Set("k", "v").ok());
