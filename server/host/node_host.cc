@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "asio/post.hpp"
+#include "peer/core/error.h"
 #include "spdlog/spdlog.h"
 
 namespace leasemap::host {
@@ -11,6 +12,10 @@ namespace {
 
 // A stop waits so long for links to take what was written here: with the drain (3 s) and the links' linger below 5 s.
 constexpr int64_t kLeaveMs = 1000;
+
+// Broadcasts are refused while so many messages wait for the network thread: with 64 KiB each some 64 MiB, and one
+// broadcast more.
+constexpr size_t kMaxPendingSends = 1024;
 
 int64_t Ms(auto duration) { return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count(); }
 
@@ -205,7 +210,15 @@ absl::StatusOr<core::WatchBatch> NodeHost::ReadWatch(core::Watch& watch) const {
 }
 
 absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const std::string& payload) {
-  return Change([&](core::Node& node, core::Now) { return node.SendBroadcast(to_node, payload); });
+  return Change([&](core::Node& node, core::Now) -> absl::StatusOr<int> {
+    if (pending_.send.size() >= kMaxPendingSends) {
+      auto status = core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
+                                  "too many messages are on their way; try again in a moment");
+      core::SetRetryMs(status, 100);
+      return status;
+    }
+    return node.SendBroadcast(to_node, payload);
+  });
 }
 
 core::Status NodeHost::GetStatus() const {
