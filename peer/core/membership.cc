@@ -6,8 +6,8 @@
 
 namespace leasemap::core {
 
-Membership::Membership(std::string self, std::vector<std::string> seeds, uint64_t seed)
-    : self_(std::move(self)), random_(seed) {
+Membership::Membership(std::string self, std::vector<std::string> seeds, uint64_t seed, Timing timing)
+    : self_(std::move(self)), timing_(timing), random_(seed) {
   for (auto& name : seeds) {
     Seed one;
     one.name = std::move(name);
@@ -46,7 +46,7 @@ void Membership::OnResolved(const std::string& name, const std::vector<std::stri
     if (seed.name != name) continue;
     seed.resolving = false;
     seed.tried = true;
-    seed.next_ms = mono_ms + (addresses.empty() ? 500 : kResolveEveryMs) + random_.Below(500);
+    seed.next_ms = mono_ms + (addresses.empty() ? 500 : timing_.resolve_every) + random_.Below(500);
     if (addresses.empty()) continue;  // a name that fails now may stand for the same addresses later: keep them
     std::set<std::string> now(addresses.begin(), addresses.end());
     for (const auto& old : seed.addresses) {
@@ -68,7 +68,7 @@ Membership::Target* Membership::Find(const std::string& address) {
 
 void Membership::Retry(Target& target, int64_t mono_ms, int64_t least_ms) {
   target.dialing = false;
-  target.backoff_ms = std::clamp(target.backoff_ms * 2, std::max(kDialMinMs, least_ms), kDialMaxMs);
+  target.backoff_ms = std::clamp(target.backoff_ms * 2, std::max(timing_.dial_min, least_ms), timing_.dial_max);
   target.next_ms = mono_ms + target.backoff_ms / 2 + random_.Below(target.backoff_ms);
 }
 
@@ -123,7 +123,7 @@ void Membership::Tick(int64_t mono_ms, Effects& effects) {
   for (auto& [address, target] : targets_) {
     if (target.self || target.dialing || target.next_ms > mono_ms) continue;
     if (Linked(target)) {
-      target.next_ms = mono_ms + kHeartbeatMs;
+      target.next_ms = mono_ms + timing_.heartbeat;
       continue;
     }
     target.dialing = true;
@@ -132,7 +132,7 @@ void Membership::Tick(int64_t mono_ms, Effects& effects) {
 }
 
 int64_t Membership::NextDue(int64_t mono_ms) const {
-  int64_t due = mono_ms + kHeartbeatMs;
+  int64_t due = mono_ms + timing_.heartbeat;
   for (const Seed& seed : seeds_) {
     if (!seed.resolving) due = std::min(due, seed.next_ms);
   }

@@ -14,6 +14,7 @@
 
 #include "peer/core/effects.h"
 #include "peer/core/message.h"
+#include "peer/core/timing.h"
 
 namespace leasemap::core {
 
@@ -50,7 +51,7 @@ struct Member {
 
 class Membership {
  public:
-  Membership(std::string self, std::vector<std::string> seeds, uint64_t seed);
+  Membership(std::string self, std::vector<std::string> seeds, uint64_t seed, Timing timing = {});
 
   // --- members
   std::map<std::string, Member>& members() { return members_; }
@@ -101,6 +102,7 @@ class Membership {
   bool Linked(const Target& target) const;
 
   const std::string self_;
+  const Timing timing_;
   Random random_;
   std::vector<Seed> seeds_;
   std::map<std::string, Target> targets_;

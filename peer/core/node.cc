@@ -20,7 +20,7 @@ uint64_t NewIncarnation(int64_t wall_ms, uint64_t random) {
 Node::Node(NodeOptions options, Now now)
     : options_(std::move(options)),
       self_{options_.node_id, NewIncarnation(now.wall_ms, Random(options_.seed).Next())},
-      membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62),
+      membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
       started_ms_(now.mono_ms) {
   UpdateReady(now);
 }
@@ -47,24 +47,25 @@ void Node::Tick(Now now) {
 
 int64_t Node::NextDue(Now now) const {
   int64_t due = membership_.NextDue(now.mono_ms);
-  if (!ready_) due = std::min(due, std::max(now.mono_ms + 20, started_ms_ + kReadyAfterMs));
+  if (!ready_) due = std::min(due, std::max(now.mono_ms + 20, started_ms_ + options_.timing.ready_after));
   for (const auto& [id, link] : links_) {
     switch (link.phase) {
       case Phase::kUp:
-        due = std::min({due, link.ping_ms + kHeartbeatMs, link.heard_ms + kSilentMs});
-        if (link.reported_change != report_change_) due = std::min(due, link.reported_ms + kReportEveryMs);
+        due = std::min({due, link.ping_ms + options_.timing.heartbeat, link.heard_ms + options_.timing.silent});
+        if (link.reported_change != report_change_)
+          due = std::min(due, link.reported_ms + options_.timing.report_every);
         if (link.lack && !asking_) {
-          due = std::min(due, std::max(link.lack->since_ms + kLackMs, link.avoid_until_ms));
+          due = std::min(due, std::max(link.lack->since_ms + options_.timing.lack, link.avoid_until_ms));
         }
         break;
       case Phase::kProbing:
         due = std::min(due, now.mono_ms + 50);  // the first link may answer at any time
         break;
       default:
-        due = std::min(due, link.opened_ms + kHandshakeMs);
+        due = std::min(due, link.opened_ms + options_.timing.handshake);
     }
   }
-  if (asking_) due = std::min(due, asking_->heard_ms + kSessionIdleMs);
+  if (asking_) due = std::min(due, asking_->heard_ms + options_.timing.session_idle);
   return std::max(due, now.mono_ms);
 }
 
@@ -79,7 +80,7 @@ void Node::UpdateReady(Now now) {
     if (behind || answering || link.phase == Phase::kProbing) return;
   }
   if (membership_.AnyRefused() && !linked_once_) return;
-  if (!membership_.AllTried() && now.mono_ms < started_ms_ + kReadyAfterMs) return;
+  if (!membership_.AllTried() && now.mono_ms < started_ms_ + options_.timing.ready_after) return;
   ready_ = true;
   effects_.changed = true;
   Log(false, absl::StrCat("ready: ", store_.live_keys(), " keys"));

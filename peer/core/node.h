@@ -27,6 +27,7 @@
 #include "peer/core/own_log.h"
 #include "peer/core/session.h"
 #include "peer/core/store.h"
+#include "peer/core/timing.h"
 #include "peer/core/version_vector.h"
 #include "peer/core/watch.h"
 
@@ -39,6 +40,7 @@ struct NodeOptions {
   std::string advertise;           // host:port; empty: found anew for each link
   std::vector<std::string> seeds;  // host:port
   uint64_t seed = 0;               // random bits for the incarnation and for jitter
+  Timing timing;
 };
 
 // A local change of one key. `holder` is never empty here.

@@ -328,7 +328,7 @@ void Node::Probe(Now now, LinkId, Link& link) {
   link.phase = Phase::kProbing;
   link.probed = UpLinkOf(link.peer.self.node);
   link.probed_heard_ms = links_.at(link.probed).heard_ms;
-  link.probe_until_ms = probes < kMaxProbes ? now.mono_ms + kProbeMs : now.mono_ms;
+  link.probe_until_ms = probes < kMaxProbes ? now.mono_ms + options_.timing.probe : now.mono_ms;
   effects_.send.push_back({link.probed, Ping{static_cast<uint64_t>(now.mono_ms)}});
 }
 
@@ -398,14 +398,17 @@ void Node::Heartbeats(Now now) {
   std::vector<std::pair<LinkId, std::string>> ended;
   for (auto& [id, link] : links_) {
     if (link.phase == Phase::kUp) {
-      if (now.mono_ms - link.heard_ms >= kSilentMs) {
-        ended.emplace_back(id, absl::StrCat(link.peer.self.node, " (", link.address, ") was silent for 3 s"));
-      } else if (now.mono_ms - link.ping_ms >= kHeartbeatMs) {
+      if (now.mono_ms - link.heard_ms >= options_.timing.silent) {
+        ended.emplace_back(id, absl::StrCat(link.peer.self.node, " (", link.address, ") was silent for ",
+                                            ShownDuration(options_.timing.silent)));
+      } else if (now.mono_ms - link.ping_ms >= options_.timing.heartbeat) {
         link.ping_ms = now.mono_ms;
         effects_.send.push_back({id, Ping{static_cast<uint64_t>(now.mono_ms)}});
       }
-    } else if (link.phase != Phase::kProbing && now.mono_ms - link.opened_ms >= kHandshakeMs) {
-      ended.emplace_back(id, link.dialed ? absl::StrCat(link.address, ": no handshake within 4 s") : "");
+    } else if (link.phase != Phase::kProbing && now.mono_ms - link.opened_ms >= options_.timing.handshake) {
+      ended.emplace_back(id, link.dialed ? absl::StrCat(link.address, ": no handshake within ",
+                                                        ShownDuration(options_.timing.handshake))
+                                         : "");
     }
   }
   for (const auto& [id, why] : ended) {

@@ -104,7 +104,7 @@ Report Node::MakeReport(const Link& link) const {
 void Node::SendReports(Now now) {
   for (auto& [id, link] : links_) {
     if (link.phase != Phase::kUp || link.reported_change == report_change_) continue;
-    if (now.mono_ms - link.reported_ms < kReportEveryMs) continue;
+    if (now.mono_ms - link.reported_ms < options_.timing.report_every) continue;
     link.reported_change = report_change_;
     link.reported_ms = now.mono_ms;
     effects_.send.push_back({id, MakeReport(link)});
@@ -180,16 +180,16 @@ void Node::UpdateLack(Now now, Link& link) {
 
 void Node::AskForSession(Now now) {
   if (asking_) {
-    if (now.mono_ms - asking_->heard_ms < kSessionIdleMs) return;
+    if (now.mono_ms - asking_->heard_ms < options_.timing.session_idle) return;
     if (auto it = links_.find(asking_->link); it != links_.end()) {
-      it->second.avoid_until_ms = now.mono_ms + kSessionIdleMs;
+      it->second.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
     }
     asking_.reset();
   }
   for (auto& [id, link] : links_) {
     if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms) continue;
     UpdateLack(now, link);
-    const bool due = link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= kLackMs);
+    const bool due = link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= options_.timing.lack);
     if (!due) continue;
     asking_ = AskedSession{next_session_++, id, now.mono_ms, false};
     effects_.send.push_back({id, SessionRequest{asking_->id, SharedVector()}});
@@ -201,7 +201,7 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
   if (!asking_ || asking_->link != id || asking_->id != end.session) return;  // one that was given up
   Link& link = links_.at(id);
   if (asking_->refused) {
-    link.avoid_until_ms = now.mono_ms + kSessionIdleMs;
+    link.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
   } else {
     vector_.Join(*end.vector);
     ChangedVector();

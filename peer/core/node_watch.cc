@@ -49,7 +49,7 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
         return status;
       }
       WatchBatch waiting;
-      waiting.wake_ms = now.mono_ms + kReportEveryMs;
+      waiting.wake_ms = now.mono_ms + options_.timing.report_every;
       return waiting;
     }
     watch.phase = Watch::Phase::kFollowing;
@@ -98,7 +98,7 @@ void Node::AddCursor(Now now, Watch& watch, WatchBatch& batch) const {
   batch.wake_ms = due;
   if (now.mono_ms < due) return;
   if (vector_.exceptions() > kCursorExceptions) {
-    batch.wake_ms = now.mono_ms + kReportEveryMs;
+    batch.wake_ms = now.mono_ms + options_.timing.report_every;
     return;
   }
   batch.cursor = EncodeCursor({options_.cluster, vector_, now.wall_ms, watch.filter_hash});
