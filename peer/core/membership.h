@@ -80,6 +80,8 @@ class Membership {
   bool AnyRefused() const;
 
  private:
+  friend struct Inside;  // see node.h
+
   struct Seed {
     std::string name;
     int64_t next_ms = 0;

@@ -22,6 +22,7 @@
 #include "peer/core/effects.h"
 #include "peer/core/hybrid_clock.h"
 #include "peer/core/lease.h"
+#include "peer/core/limits.h"
 #include "peer/core/membership.h"
 #include "peer/core/message.h"
 #include "peer/core/own_log.h"
@@ -41,6 +42,8 @@ struct NodeOptions {
   std::vector<std::string> seeds;  // host:port
   uint64_t seed = 0;               // random bits for the incarnation and for jitter
   Timing timing;
+  // Entries of one bulk message at most. 1 in the explorer (tests/sim/explore), where each entry travels alone.
+  size_t batch_entries = kBatchEntries;
 };
 
 // A local change of one key. `holder` is never empty here.
@@ -110,6 +113,8 @@ class Node {
   Status GetStatus() const;
 
  private:
+  friend struct Inside;  // tests/sim/explore: all of the state, to tell two states apart
+
   enum class Phase { kHelloSent, kAwaitHello, kAwaitAccept, kProbing, kUp };
   // What the peer claimed at a time when this node lacked some of it, and still does.
   struct Lack {

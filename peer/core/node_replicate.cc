@@ -62,7 +62,7 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
     link.live_next = std::max(link.live_next, own_log_.first());
     Live live;
     size_t bytes = 0;
-    while (link.live_next < own_log_.end() && live.entries.size() < kBatchEntries) {
+    while (link.live_next < own_log_.end() && live.entries.size() < options_.batch_entries) {
       const EntryPtr& entry = own_log_.at(link.live_next);
       if (!live.entries.empty() && bytes + Weight(*entry) > kBatchBytes) break;
       bytes += Weight(*entry);
@@ -72,7 +72,7 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
     return live;
   }
   if (link.serving) {
-    Message message = link.serving->Next(store_);
+    Message message = link.serving->Next(store_, options_.batch_entries);
     if (link.serving->done()) link.serving.reset();
     return message;
   }

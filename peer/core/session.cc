@@ -7,12 +7,12 @@ namespace {
 constexpr int kWalk = 4096;  // keys looked at in one go: a few hundred microseconds under the node's lock
 }
 
-Message ServedSession::Next(const Store& store) {
+Message ServedSession::Next(const Store& store, size_t most) {
   SessionEntries out{id_, {}};
   size_t bytes = 0;
   auto it = after_.empty() ? store.by_key().begin() : store.by_key().upper_bound(after_);
   for (int walked = 0; it != store.by_key().end(); ++it) {
-    if (walked++ == kWalk || out.entries.size() == kBatchEntries) return out;
+    if (walked++ == kWalk || out.entries.size() == most) return out;
     const EntryPtr& entry = it->second.entry;
     if (!theirs_->Covers(entry->dot)) {
       if (!out.entries.empty() && bytes + Weight(*entry) > kBatchBytes) return out;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "peer/core/limits.h"
 #include "peer/core/message.h"
 #include "peer/core/store.h"
 
@@ -21,11 +22,13 @@ class ServedSession {
   ServedSession(uint64_t id, VectorPtr theirs, VectorPtr v0)
       : id_(id), theirs_(std::move(theirs)), v0_(std::move(v0)) {}
 
-  // The next message; SessionEnd is the last. May be called until done().
-  Message Next(const Store& store);
+  // The next message, of at most `most` entries; SessionEnd is the last. May be called until done().
+  Message Next(const Store& store, size_t most = kBatchEntries);
   bool done() const { return done_; }
 
  private:
+  friend struct Inside;  // see node.h
+
   uint64_t id_;
   VectorPtr theirs_;
   VectorPtr v0_;

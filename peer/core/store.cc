@@ -4,6 +4,15 @@
 
 namespace leasemap::core {
 
+Store::Store(const Store& other)
+    : by_key_(other.by_key_),
+      head_(other.head_),
+      live_keys_(other.live_keys_),
+      bytes_(other.bytes_),
+      hashes_(other.hashes_) {
+  for (const auto& [key, slot] : by_key_) by_revision_.emplace(slot.revision, &slot);
+}
+
 const EntryPtr* Store::Find(std::string_view key) const {
   auto it = by_key_.find(key);
   return it == by_key_.end() ? nullptr : &it->second.entry;

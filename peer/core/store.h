@@ -17,6 +17,12 @@ namespace leasemap::core {
 
 class Store {
  public:
+  Store() = default;
+  // by_revision_ points into by_key_: a copy makes its own; a moved std::map takes its nodes along.
+  Store(const Store& other);
+  Store(Store&&) = default;
+  Store& operator=(Store&&) = default;
+
   struct Slot {
     EntryPtr entry;
     uint64_t revision = 0;

@@ -82,6 +82,23 @@ TEST(Store, TheHashIsOfTheMapAndNotOfItsHistory) {
   EXPECT_EQ(direct.hashes(), roundabout.hashes());
 }
 
+TEST(Store, ACopyStandsForItself) {
+  Store copy;
+  {
+    Store original;
+    original.Merge(Make("a", 1, 1));
+    original.Merge(Make("b", 2, 1));
+    copy = Store(original);
+    original.Merge(Make("c", 3, 1));
+  }
+  EXPECT_EQ(copy.keys(), 2u);
+  ASSERT_NE(copy.NextAfter(1), nullptr);
+  EXPECT_EQ(copy.NextAfter(1)->entry->key, "b");
+  EXPECT_EQ(copy.NextAfter(2), nullptr);
+  copy.Merge(Make("a", 3, 2));
+  EXPECT_EQ(copy.NextAfter(2)->entry->key, "a");
+}
+
 TEST(OwnLog, ForgetsTheOldest) {
   OwnLog log;
   EXPECT_EQ(log.first(), 1u);
