@@ -1,8 +1,9 @@
 # What can be done here; each target installs what it needs (root or sudo).
-.PHONY: build run test asan tsan sim planted fuzz format image readme
+.PHONY: build run test asan tsan sim planted chaos fuzz format image readme
 SEED ?= 1
 NODES ?= 5
 SCENARIO ?= faults
+MINUTES ?= 10
 
 build:  ## the release build, in build/release
 	tools/build.sh release
@@ -20,6 +21,9 @@ sim:  ## replays one simulation: make sim SEED=7 NODES=50 SCENARIO=faults
 planted:  ## plants known bugs and measures how many seeds find each
 	tools/install-deps.sh
 	/usr/bin/python3 tools/planted.py
+chaos:  ## real nodes under faults, with a report: make chaos MINUTES=10 NODES=5 SEED=7 (needs root)
+	tools/build.sh release leasemapd chaos_driver chaos_proxy
+	/usr/bin/python3 tests/e2e/chaos/run.py --nodes $(NODES) --minutes $(MINUTES) --seed $(SEED)
 fuzz:  ## each fuzz target for some seconds
 	tools/fuzz.sh
 format:  ## formats the C++ files
