@@ -1,7 +1,8 @@
 // The cursor: an opaque string from which a watch resumes on any node.
 //
 // It names the cluster, the version vector of the node that made it (whatever it covers has been sent or was already
-// replaced), that node's time, and a hash of what was watched, so that it can't be used for another watch by mistake.
+// replaced), that node's horizon (up to when lapses of ephemeral keys had been told), and a hash of what was watched,
+// so that it can't be used for another watch by mistake.
 #pragma once
 
 #include <cstdint>

@@ -42,6 +42,9 @@ inline constexpr size_t kMaxLinks = 2 * kMaxMembers;
 inline constexpr uint64_t kMaxKeys = 10'000'000;
 inline constexpr uint64_t kMaxMapBytes = uint64_t{8} << 30;
 
+// Ephemeral entries that lapse in one go, up to the end of a millisecond: a few milliseconds under the node's lock.
+inline constexpr size_t kLapseBatch = 4096;
+
 inline constexpr size_t kMaxBroadcastBytes = 64 << 10;
 // Links that wait for another's probe at once; further ones are refused and dial again.
 inline constexpr size_t kMaxProbes = 64;

@@ -34,6 +34,7 @@ Effects Node::Take() {
 void Node::Log(bool warning, std::string text) { effects_.log.push_back({warning, std::move(text)}); }
 
 void Node::Tick(Now now) {
+  Lapse(now);
   membership_.Tick(now.mono_ms, effects_);
   Heartbeats(now);
   EndProbes(now);
@@ -46,7 +47,7 @@ void Node::Tick(Now now) {
 }
 
 int64_t Node::NextDue(Now now) const {
-  int64_t due = membership_.NextDue(now.mono_ms);
+  int64_t due = std::min(membership_.NextDue(now.mono_ms), LapseDue(now));
   if (!ready_) due = std::min(due, std::max(now.mono_ms + 20, started_ms_ + options_.timing.ready_after));
   for (const auto& [id, link] : links_) {
     switch (link.phase) {

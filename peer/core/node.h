@@ -5,8 +5,9 @@
 //   Perform(node.Take());                    // what is to be done because of it
 //   timer.SetTo(node.NextDue(now));          // call Tick then at the latest
 //
-// The calls are in four files: node.cc (time, readiness, status), node_write.cc (reads and local writes), node_link.cc
-// (handshake, heartbeats, duplicates) and node_replicate.cc (live entries, reports, sessions, watches).
+// The calls are in files by theme: node.cc (time, readiness, status), node_lapse.cc (ephemeral keys), node_write.cc
+// (reads and local writes), node_link.cc (handshake, heartbeats, duplicates), node_replicate.cc (live entries, reports,
+// sessions) and node_watch.cc (watches).
 #pragma once
 
 #include <cstdint>
@@ -57,6 +58,7 @@ struct WriteCommand {
   std::string if_version;
   bool if_absent = false;
   bool allow_missing = false;
+  bool ephemeral = false;  // Set: the key vanishes when its lease lapses
 };
 
 struct Status {
@@ -91,7 +93,7 @@ class Node {
   std::vector<LinkId> LinksToPull() const;
 
   // --- the map
-  // The present entry; null for a missing key and for a tombstone.
+  // The present entry; null for a missing key, a deleted one, and a lapsed ephemeral one.
   EntryPtr Get(std::string_view key) const;
   // Writes, or says why not (design, section 5: arguments first, then the lease, then conditions). A null entry means
   // that there was nothing to change.
@@ -153,6 +155,11 @@ class Node {
   // node.cc
   void Log(bool warning, std::string text);
   void UpdateReady(Now now);
+
+  // node_lapse.cc
+  void Lapse(Now now);
+  int64_t LapseDue(Now now) const;
+  int64_t HorizonAt(Now now) const;
 
   // node_link.cc
   void SendHello(Now now, LinkId id, Link& link);

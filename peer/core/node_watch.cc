@@ -24,6 +24,7 @@ absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapsho
     if (cursor->filter_hash != watch.filter_hash) return invalid("it is of a watch for other keys, prefixes or kinds");
     watch.phase = Watch::Phase::kWaiting;
     watch.skip = cursor->vector;
+    watch.skip_told_ms = cursor->wall_ms;
   } else if (snapshot) {
     watch.phase = Watch::Phase::kSnapshot;
     watch.snapshot_from = store_.head();
@@ -35,11 +36,17 @@ absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapsho
 
 absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
   if (watch.phase == Watch::Phase::kWaiting) {
-    if (!vector_.Covers(watch.skip)) {
-      if (CursorIsLost(now, watch)) {
+    const bool covered = vector_.Covers(watch.skip);
+    if (!covered || HorizonAt(now) < watch.skip_told_ms) {
+      if (!covered && CursorIsLost(now, watch)) {
         return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
                        "cursor: it names writes that died with their node, unshared; drop what you have and start anew "
                        "with include_snapshot");
+      }
+      if (watch.skip_told_ms > now.wall_ms + 4 * options_.rules.clock_bound_ms) {
+        return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
+                       "cursor: it is from the future, of a node whose clock was wrong; drop what you have and start "
+                       "anew with include_snapshot");
       }
       if (now.mono_ms - watch.started_ms >= kCursorWaitMs) {
         auto status = Refusal(absl::StatusCode::kUnavailable, "NOT_CAUGHT_UP",
@@ -66,11 +73,11 @@ WatchBatch Node::ReadEvents(Watch& watch) const {
   size_t bytes = 0;
   for (size_t read = 0; const Store::Slot* slot = store_.NextAfter(watch.position); ++read) {
     const Entry& entry = *slot->entry;
-    const EventKind kind = entry.tombstone ? EventKind::kDeleted : EventKind::kSet;
-    const bool old_delete =
-        watch.phase == Watch::Phase::kSnapshot && entry.tombstone && slot->revision <= watch.snapshot_from;
-    const bool wanted = !old_delete && watch.filter.MatchesKind(kind) && watch.filter.MatchesKey(entry.key) &&
-                        !watch.skip.Covers(entry.dot);
+    const EventKind kind = entry.tombstone ? EventKind::kDeleted : slot->lapsed ? EventKind::kExpired : EventKind::kSet;
+    const bool old_dead =
+        watch.phase == Watch::Phase::kSnapshot && Store::IsDead(*slot) && slot->revision <= watch.snapshot_from;
+    const bool told = watch.skip.Covers(entry.dot) && (!slot->lapsed || entry.lease.expire_ms <= watch.skip_told_ms);
+    const bool wanted = !old_dead && !told && watch.filter.MatchesKind(kind) && watch.filter.MatchesKey(entry.key);
     const bool full = batch.events.size() == kWatchBatchEvents ||
                       (wanted && !batch.events.empty() && bytes + Weight(entry) > kWatchBatchBytes);
     if (full || read == kWatchScan) {
@@ -101,7 +108,7 @@ void Node::AddCursor(Now now, Watch& watch, WatchBatch& batch) const {
     batch.wake_ms = now.mono_ms + options_.timing.report_every;
     return;
   }
-  batch.cursor = EncodeCursor({options_.cluster, vector_, now.wall_ms, watch.filter_hash});
+  batch.cursor = EncodeCursor({options_.cluster, vector_, HorizonAt(now), watch.filter_hash});
   watch.cursor_ms = now.mono_ms;
   watch.news = false;
   batch.wake_ms = now.mono_ms + kCursorIdleMs;

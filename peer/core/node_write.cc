@@ -22,6 +22,12 @@ absl::Status CheckArguments(const LeaseRules& rules, const WriteCommand& command
   if (of_lease && !rules.leasing) {
     return Unsupported(command.change == Change::kRenew ? "Renew" : "Release", "leasing is off in this cluster");
   }
+  if (command.ephemeral) {
+    if (!rules.leasing) return Unsupported("on_lapse", "leasing is off in this cluster, so no lease lapses");
+    if (command.duration_ms == 0) {
+      return InvalidField("on_lapse", "ON_LAPSE_DELETE needs a lease; leave lease_duration unset or above 0");
+    }
+  }
   return command.duration_ms ? CheckDuration(rules, *command.duration_ms) : absl::OkStatus();
 }
 
@@ -44,15 +50,16 @@ absl::Status CheckConditions(const Entry* present, const WriteCommand& command) 
 }  // namespace
 
 EntryPtr Node::Get(std::string_view key) const {
-  const EntryPtr* entry = store_.Find(key);
-  return entry && !(*entry)->tombstone ? *entry : nullptr;
+  const Store::Slot* slot = store_.FindSlot(key);
+  return slot && !Store::IsDead(*slot) ? slot->entry : nullptr;
 }
 
 absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   if (auto status = CheckArguments(options_.rules, command); !status.ok()) return status;
-  const EntryPtr* found = store_.Find(command.key);
-  const Entry* previous = found ? found->get() : nullptr;
-  const Entry* present = previous && !previous->tombstone ? previous : nullptr;
+  Lapse(now);
+  const Store::Slot* found = store_.FindSlot(command.key);
+  const Entry* previous = found ? found->entry.get() : nullptr;
+  const Entry* present = found && !Store::IsDead(*found) ? previous : nullptr;
   const bool needs_key = command.change != Change::kSet;
   if (needs_key && present == nullptr) {
     if (command.allow_missing) return nullptr;
@@ -64,6 +71,9 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   if (!lease.ok()) return lease.status();
   if (auto status = CheckConditions(present, command); !status.ok()) return status;
   if (!lease->has_value()) return nullptr;
+  if (command.change == Change::kRenew && present->ephemeral && (*lease)->duration_ms == 0) {
+    return InvalidField("lease_duration", "0 on an ephemeral key; Release it, or Set it anew with ON_LAPSE_KEEP");
+  }
   if (previous == nullptr && store_.keys() >= kMaxKeys) {
     return Refusal(absl::StatusCode::kResourceExhausted, "KEY_LIMIT", "the map is full of keys; delete some first");
   }
@@ -82,9 +92,11 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   if (command.change == Change::kSet) {
     entry->value = command.value;
     entry->value_is_text = command.value_is_text;
+    entry->ephemeral = command.ephemeral;
   } else if (!entry->tombstone) {
     entry->value = present->value;
     entry->value_is_text = present->value_is_text;
+    entry->ephemeral = present->ephemeral;
     entry->unknown_fields = present->unknown_fields;
   }
   entry->lease = *std::move(*lease);

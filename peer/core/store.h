@@ -2,13 +2,19 @@
 //
 // A revision numbers the changes applied on this node, 1, 2, 3 …; a key has the revision of its latest change, so a
 // reader that walks the revisions meets each changed key once, however far behind it is.
+//
+// An ephemeral entry lapses when the store's horizon (UTC milliseconds, moved by the node's clock) reaches its
+// expire_ms: that is a change too, under a new revision, so that watches read it in order. The entry stays, like a
+// tombstone, so that no older write can bring the key back.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/container/btree_map.h"
 #include "peer/core/entry.h"
@@ -26,14 +32,26 @@ class Store {
   struct Slot {
     EntryPtr entry;
     uint64_t revision = 0;
+    bool lapsed = false;  // ephemeral, and its expire_ms is not above the horizon
   };
   using ByKey = std::map<std::string, Slot, std::less<>>;
   static constexpr size_t kBuckets = 256;
 
-  // The present entry of a key, tombstones included; null if there never was one.
+  // The key is not in the map for readers: it was deleted, or lapsed.
+  static bool IsDead(const Slot& slot) { return slot.entry->tombstone || slot.lapsed; }
+
+  // The present entry of a key, dead ones included; null if there never was one.
   const EntryPtr* Find(std::string_view key) const;
+  const Slot* FindSlot(std::string_view key) const;
   // Keeps `entry` if it outranks what is there, under a new revision. Returns whether it stands now.
   bool Merge(EntryPtr entry);
+
+  // Moves the horizon on to `to_ms`, never back, and lets lapse what it passes; returns how many did. After kLapseBatch
+  // of them it stops short: call again while NextLapse says that more is due.
+  size_t Lapse(int64_t to_ms);
+  int64_t horizon_ms() const { return horizon_ms_; }
+  // The expire_ms of the ephemeral entry that lapses next.
+  std::optional<int64_t> NextLapse() const;
 
   const ByKey& by_key() const { return by_key_; }
   // The first slot whose revision is above `revision`; null at the head.
@@ -43,16 +61,23 @@ class Store {
   uint64_t live_keys() const { return live_keys_; }
   uint64_t keys() const { return by_key_.size(); }
   uint64_t bytes() const { return bytes_; }
-  // XOR of HashOf over the entries of each bucket: equal vectors must mean equal hashes.
+  // XOR of HashOf over the entries of each bucket that are not dead: equal vectors and horizons must mean equal hashes,
+  // whatever of the dead each node has collected.
   const std::array<uint64_t, kBuckets>& hashes() const { return hashes_; }
   uint64_t hash() const;
 
  private:
-  void Count(const Entry& entry, bool add);
+  static bool Lapses(const Entry& entry) { return entry.ephemeral && !entry.tombstone; }
+  void Count(const Slot& slot, bool add);
+  void Link(Slot& slot);    // counts it and puts it into the orders, under a new revision
+  void Unlink(Slot& slot);  // before it changes or goes
 
   ByKey by_key_;
   absl::btree_map<uint64_t, const Slot*> by_revision_;  // std::map's nodes stay where they are
-  uint64_t head_ = 0;                                   // the latest revision given
+  // Ephemeral entries, lapsed ones too, by (expire_ms, key); the keys are those of by_key_.
+  absl::btree_map<std::pair<int64_t, std::string_view>, Slot*> by_expiry_;
+  int64_t horizon_ms_ = 0;
+  uint64_t head_ = 0;  // the latest revision given
   uint64_t live_keys_ = 0;
   uint64_t bytes_ = 0;
   std::array<uint64_t, kBuckets> hashes_{};

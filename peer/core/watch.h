@@ -48,10 +48,11 @@ struct Watch {
   WatchFilter filter;
   uint64_t filter_hash = 0;
   enum class Phase { kWaiting, kSnapshot, kFollowing } phase = Phase::kFollowing;
-  VersionVector skip;          // what the cursor covers: not sent again
+  VersionVector skip;          // what the cursor covers: not sent again …
+  int64_t skip_told_ms = 0;    // … and UTC up to when lapses of that had been told
   int64_t started_ms = 0;      // monotonic
   uint64_t position = 0;       // revisions up to here were read
-  uint64_t snapshot_from = 0;  // the head when the snapshot began: tombstones up to it are left out
+  uint64_t snapshot_from = 0;  // the head when the snapshot began: the dead up to it are left out
   bool first_due = true;       // nothing was sent yet
   bool news = false;           // events were sent since the last cursor
   int64_t cursor_ms = 0;       // monotonic time of the last cursor

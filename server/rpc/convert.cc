@@ -101,9 +101,7 @@ absl::StatusOr<core::WriteCommand> FromProto(const v1::SetRequest& request, cons
     if (!ms.ok()) return ms.status();
     command.duration_ms = *ms;
   }
-  if (request.on_lapse() == v1::ON_LAPSE_DELETE) {
-    return core::Unsupported("on_lapse", "ON_LAPSE_DELETE is not supported by this version");
-  }
+  command.ephemeral = request.on_lapse() == v1::ON_LAPSE_DELETE;
   if (!v1::OnLapse_IsValid(request.on_lapse())) return core::InvalidField("on_lapse", "an unknown value");
   if (auto status = CheckAck(request.ack(), request.ack_nodes(), request.request_id()); !status.ok()) return status;
   if (request.validate_only()) return core::Unsupported("validate_only", kLater);
@@ -165,8 +163,10 @@ absl::StatusOr<core::WatchFilter> FromProto(const v1::WatchRequest& request) {
         filter.kinds.insert(core::EventKind::kDeleted);
         break;
       case v1::Event::KIND_EXPIRED:
+        filter.kinds.insert(core::EventKind::kExpired);
+        break;
       case v1::Event::KIND_LOST:
-        return core::Unsupported("kinds", "EXPIRED and LOST are not supported by this version");
+        return core::Unsupported("kinds", "LOST is not supported by this version");
       default:
         return core::InvalidField("kinds", "an unknown value");
     }

@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kDefaultPage = 100, kMaxPage = 1000;
 constexpr size_t kPageBytes = 1 << 20;
 constexpr uint64_t kTokenSeed = 0x6c6d70;  // "lmp"
-// Keys looked at under one lock: tombstones are skipped, and may be many.
+// Keys looked at under one lock: the dead are skipped, and may be many.
 constexpr int kScan = 4096;
 
 struct Range {
@@ -111,7 +111,7 @@ absl::Status List(const host::NodeHost& host, const v1::ListRequest& request, v1
         end = it == map.end() || (!range->end.empty() && it->first >= range->end);
         if (end) return;
         const core::EntryPtr& entry = it->second.entry;
-        if (!entry->tombstone) {
+        if (!core::Store::IsDead(it->second)) {
           const size_t weight = request.keys_only() ? entry->key.size() + 200 : core::Weight(*entry);
           full = entries.size() == page || (!entries.empty() && bytes + weight > kPageBytes);
           if (full) return;

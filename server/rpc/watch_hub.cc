@@ -11,6 +11,20 @@
 
 namespace leasemap::rpc {
 
+namespace {
+v1::Event::Kind KindOf(core::EventKind kind) {
+  switch (kind) {
+    case core::EventKind::kSet:
+      return v1::Event::KIND_SET;
+    case core::EventKind::kDeleted:
+      return v1::Event::KIND_DELETED;
+    case core::EventKind::kExpired:
+      return v1::Event::KIND_EXPIRED;
+  }
+  return v1::Event::KIND_UNSPECIFIED;
+}
+}  // namespace
+
 // Lock order: a stream's mutex, then the hub's or the node's; the hub calls Pump without its own lock.
 class WatchStream final : public WatchHub::Reactor {
  public:
@@ -91,7 +105,7 @@ class WatchStream final : public WatchHub::Reactor {
     response_.Clear();
     for (const auto& event : batch.events) {
       auto* out = response_.add_events();
-      out->set_kind(event.kind == core::EventKind::kSet ? v1::Event::KIND_SET : v1::Event::KIND_DELETED);
+      out->set_kind(KindOf(event.kind));
       ToProto(*event.entry, !keys_only_, out->mutable_entry());
     }
     response_.set_cursor(batch.cursor);

@@ -73,7 +73,10 @@ core::WriteCommand Clients::RandomCommand(int host, int writer) {
   static constexpr std::array<int64_t, 5> kDurations = {0, 0, 2000, 3000, 15000};
   const size_t pick = static_cast<size_t>(random_.Below(6));
   if (pick < kDurations.size()) command.duration_ms = kDurations[pick];
-  if (command.change == core::Change::kSet) command.if_absent = random_.Below(10) == 0;
+  if (command.change == core::Change::kSet) {
+    command.if_absent = random_.Below(10) == 0;
+    command.ephemeral = command.duration_ms != 0 && random_.Below(3) == 0;
+  }
   if (command.change == core::Change::kDelete) command.allow_missing = random_.Below(2) == 0;
   return command;
 }

@@ -15,9 +15,11 @@ std::string CheckEqual(const Replica& a, const Replica& b) {
   if (!(*a.vector == *b.vector)) return both + ": the vectors differ";
   if (a.store->keys() != b.store->keys()) return both + ": the numbers of keys differ";
   for (const auto& [key, slot] : a.store->by_key()) {
-    const core::EntryPtr* other = b.store->Find(key);
+    const core::Store::Slot* other = b.store->FindSlot(key);
     if (other == nullptr) return both + ": the second lacks " + Describe(*slot.entry);
-    if (!(**other == *slot.entry)) return both + ": " + Describe(*slot.entry) + " against " + Describe(**other);
+    if (!(*other->entry == *slot.entry))
+      return both + ": " + Describe(*slot.entry) + " against " + Describe(*other->entry);
+    if (other->lapsed != slot.lapsed) return both + ": on one of them lapsed: " + Describe(*slot.entry);
   }
   if (a.store->hashes() != b.store->hashes() || a.store->hash() != b.store->hash()) return both + ": the hashes differ";
   if (a.store->live_keys() != b.store->live_keys() || a.store->bytes() != b.store->bytes()) {

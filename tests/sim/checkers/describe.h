@@ -11,10 +11,11 @@ inline std::string Describe(const core::ReplicaId& replica) {
   return replica.node + "/" + std::to_string(replica.incarnation);
 }
 inline std::string Describe(const core::Entry& entry) {
-  return entry.key + (entry.tombstone ? " deleted" : "=" + entry.value) + " (" + Describe(entry.dot.replica) + "#" +
-         std::to_string(entry.dot.seq) + " epoch " + std::to_string(entry.lease.epoch) + " start " +
-         std::to_string(entry.lease.start_s) + " holder " + entry.lease.holder + " stamp " +
-         std::to_string(entry.stamp) + ")";
+  return entry.key + (entry.tombstone ? " deleted" : "=" + entry.value) +
+         (entry.ephemeral ? " ephemeral to " + std::to_string(entry.lease.expire_ms) : "") + " (" +
+         Describe(entry.dot.replica) + "#" + std::to_string(entry.dot.seq) + " epoch " +
+         std::to_string(entry.lease.epoch) + " start " + std::to_string(entry.lease.start_s) + " holder " +
+         entry.lease.holder + " stamp " + std::to_string(entry.stamp) + ")";
 }
 
 }  // namespace leasemap::sim

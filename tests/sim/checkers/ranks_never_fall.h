@@ -1,8 +1,10 @@
-// On each node, the rank of a key's entry never falls. Looks only at what changed since the last look, by revision.
+// On each node, the rank of a key's entry never falls, and an ephemeral entry lapses once. Looks only at what changed
+// since the last look, by revision.
 #pragma once
 
 #include <map>
 #include <string>
+#include <utility>
 
 #include "peer/core/store.h"
 
@@ -16,7 +18,7 @@ class RanksNeverFall {
  private:
   struct Seen {
     uint64_t revision = 0;
-    std::map<std::string, core::EntryPtr> entries;
+    std::map<std::string, std::pair<core::EntryPtr, bool>> entries;  // and whether it had lapsed
   };
   std::map<uint64_t, Seen> seen_;
 };

@@ -9,11 +9,17 @@ std::string Fold::Take(const core::WatchBatch& batch, const core::WatchFilter& f
     ++events_;
     const core::Entry& entry = *event.entry;
     if (!filter.MatchesKey(entry.key)) return "an event that was not asked for: " + Describe(entry);
-    if (entry.tombstone != (event.kind == core::EventKind::kDeleted)) return "the wrong kind: " + Describe(entry);
-    core::EntryPtr& last = now_[entry.key];
-    if (last && last->dot == entry.dot) return "came twice: " + Describe(entry);
-    if (last && !core::Outranks(entry, *last)) return "the rank fell: " + Describe(*last) + " to " + Describe(entry);
-    last = event.entry;
+    const bool lapsed = event.kind == core::EventKind::kExpired;
+    if (entry.tombstone != (event.kind == core::EventKind::kDeleted) || (lapsed && !entry.ephemeral)) {
+      return "the wrong kind: " + Describe(entry);
+    }
+    Held& last = now_[entry.key];
+    if (last.entry && last.entry->dot == entry.dot) {
+      if (!lapsed || last.kind == event.kind) return "came twice: " + Describe(entry);
+    } else if (last.entry && !core::Outranks(entry, *last.entry)) {
+      return "the rank fell: " + Describe(*last.entry) + " to " + Describe(entry);
+    }
+    last = {event.entry, event.kind};
   }
   if (batch.cursor.empty()) return "";
   if (batch.more) return "a cursor before the head";
@@ -30,17 +36,18 @@ void Fold::Clear() {
 
 std::string Fold::Compare(const core::WatchFilter& filter, const core::Store& store) const {
   for (const auto& [key, slot] : store.by_key()) {
-    if (slot.entry->tombstone || !filter.MatchesKey(key)) continue;
+    if (core::Store::IsDead(slot) || !filter.MatchesKey(key)) continue;
     auto it = now_.find(key);
     if (it == now_.end()) return "the watcher never heard of " + Describe(*slot.entry);
-    if (!(*it->second == *slot.entry)) {
-      return "the watcher has " + Describe(*it->second) + ", the map " + Describe(*slot.entry);
+    if (!(*it->second.entry == *slot.entry)) {
+      return "the watcher has " + Describe(*it->second.entry) + ", the map " + Describe(*slot.entry);
     }
+    if (it->second.kind != core::EventKind::kSet) return "the watcher heard the end of " + Describe(*slot.entry);
   }
-  for (const auto& [key, entry] : now_) {
-    const core::EntryPtr* held = store.Find(key);
-    if (!entry->tombstone && (held == nullptr || (*held)->tombstone)) {
-      return "the watcher still has " + Describe(*entry);
+  for (const auto& [key, held] : now_) {
+    const core::Store::Slot* slot = store.FindSlot(key);
+    if (held.kind == core::EventKind::kSet && (slot == nullptr || core::Store::IsDead(*slot))) {
+      return "the watcher still has " + Describe(*held.entry);
     }
   }
   return "";

@@ -1,5 +1,6 @@
 // What a watching client makes of its events: it folds them into a map, and drops what came after its last cursor when
-// it moves. The fold must be the map of the node each time a cursor comes; nothing comes twice, and ranks rise.
+// it moves. The fold must be the map of the node each time a cursor comes; nothing comes twice, and ranks rise. An
+// ephemeral entry may come a second time when it lapses, and only once so.
 #pragma once
 
 #include <map>
@@ -25,7 +26,11 @@ class Fold {
   uint64_t events() const { return events_; }
 
  private:
-  std::map<std::string, core::EntryPtr> now_, kept_;  // tombstones too: they have ranks
+  struct Held {
+    core::EntryPtr entry;
+    core::EventKind kind = core::EventKind::kSet;
+  };
+  std::map<std::string, Held> now_, kept_;  // the dead too: they have ranks
   std::string cursor_;
   uint64_t events_ = 0;
 };
