@@ -37,6 +37,26 @@ TEST(Checkers, RanksThatFall) {
   EXPECT_THAT(checker.Look(2, other), HasSubstr("gone"));
 }
 
+core::EntryPtr Ephemeral(const std::string& key, uint64_t seq, int64_t expire_ms) {
+  auto entry = std::make_shared<core::Entry>(*Make(key, seq, seq));
+  entry->ephemeral = true;
+  entry->lease.expire_ms = expire_ms;
+  return entry;
+}
+
+TEST(Checkers, LapsesThatComeBack) {
+  RanksNeverFall checker;
+  const auto entry = Ephemeral("k", 1, 10);
+  core::Store store, back;
+  store.Merge(entry);
+  EXPECT_EQ(checker.Look(1, store), "");
+  store.Lapse(10);
+  EXPECT_EQ(checker.Look(1, store), "");
+  for (uint64_t n = 1; n <= store.head(); ++n) back.Merge(Ephemeral("other", n, 100));
+  back.Merge(entry);
+  EXPECT_THAT(checker.Look(1, back), HasSubstr("the rank fell"));
+}
+
 TEST(Checkers, CoveredAndNotHeld) {
   CoverageChecker checker;
   WriteLog log;
@@ -92,11 +112,19 @@ TEST(Checkers, MapsThatDiffer) {
   EXPECT_THAT(CheckConverged({{"x", &empty, &both}}, log), HasSubstr("held or lost"));
   EXPECT_THAT(CheckConverged({{"x", &right, &none}}, log), HasSubstr("held or lost"));
   EXPECT_THAT(CheckConverged({}, log), HasSubstr("no node"));
+  core::Store early, late;
+  WriteLog short_log;
+  short_log.Add(Ephemeral("k", 1, 10));
+  for (core::Store* store : {&early, &late}) store->Merge(Ephemeral("k", 1, 10));
+  EXPECT_EQ(CheckConverged({{"x", &early, &one}, {"y", &late, &one}}, short_log), "");
+  late.Lapse(10);
+  EXPECT_THAT(CheckConverged({{"x", &early, &one}, {"y", &late, &one}}, short_log), HasSubstr("lapsed"));
 }
 
-core::WatchBatch Batch(const core::EntryPtr& entry, const std::string& cursor = "") {
+core::WatchBatch Batch(const core::EntryPtr& entry, const std::string& cursor = "",
+                       core::EventKind kind = core::EventKind::kSet) {
   core::WatchBatch batch;
-  batch.events.push_back({core::EventKind::kSet, entry});
+  batch.events.push_back({kind, entry});
   batch.cursor = cursor;
   return batch;
 }
@@ -123,6 +151,25 @@ TEST(Checkers, WatchersThatMissOrHearTwice) {
   auto early = Batch(Make("k", 4, 4), "early");
   early.more = true;
   EXPECT_THAT(fold.Take(early, all, store), HasSubstr("before the head"));
+}
+
+TEST(Checkers, WatchersThatMissALapseOrHearItTwice) {
+  const core::WatchFilter all;
+  const auto kLapsed = core::EventKind::kExpired;
+  const auto entry = Ephemeral("k", 1, 10), kept = Make("kept", 2, 2);
+  core::Store store;
+  store.Merge(entry);
+  Fold fold;
+  EXPECT_EQ(fold.Take(Batch(entry, "one"), all, store), "");
+  EXPECT_THAT(Fold(fold).Take(Batch(entry, "two", kLapsed), all, store), HasSubstr("heard the end"));
+  store.Lapse(10);
+  core::WatchBatch silent;
+  silent.cursor = "silent";
+  EXPECT_THAT(Fold(fold).Take(silent, all, store), HasSubstr("still has"));
+  EXPECT_EQ(fold.Take(Batch(entry, "two", kLapsed), all, store), "");
+  EXPECT_THAT(Fold(fold).Take(Batch(entry, "", kLapsed), all, store), HasSubstr("came twice"));
+  EXPECT_THAT(Fold(fold).Take(Batch(entry), all, store), HasSubstr("came twice"));
+  EXPECT_THAT(Fold(fold).Take(Batch(kept, "", kLapsed), all, store), HasSubstr("wrong kind"));
 }
 
 }  // namespace
