@@ -71,6 +71,7 @@ int Set(Connection& connection) {
   request.set_holder(options.holder);
   request.set_if_version(options.if_version);
   request.set_if_absent(options.if_absent);
+  if (options.ephemeral) request.set_on_lapse(v1::ON_LAPSE_DELETE);
   const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Set, request, response);
   return ShowWritten(connection, exit_code, response);
 }

@@ -89,6 +89,7 @@ void AddWriteCommands(CLI::App& app, Options& options) {
   AddLease(set, options);
   set->add_option("--if-version", options.if_version, "Write only if this is the key's present version");
   set->add_flag("--if-absent", options.if_absent, "Write only if there is no such key");
+  set->add_flag("--ephemeral", options.ephemeral, "The key vanishes when its lease lapses or is released");
 
   CLI::App* del = AddCommand(app, options, "del", "Delete a key");
   AddKey(del, options);

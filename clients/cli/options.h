@@ -30,6 +30,7 @@ struct Options {
   std::optional<absl::Duration> lease;
   std::string if_version;
   bool if_absent = false;
+  bool ephemeral = false;  // set
   bool allow_missing = false;
   std::optional<std::string> prefix;     // ls
   std::optional<std::string> start_key;  // ls

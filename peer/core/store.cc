@@ -7,11 +7,15 @@ namespace leasemap::core {
 
 Store::Store(const Store& other)
     : by_key_(other.by_key_),
+      horizon_ms_(other.horizon_ms_),
       head_(other.head_),
       live_keys_(other.live_keys_),
       bytes_(other.bytes_),
       hashes_(other.hashes_) {
-  for (const auto& [key, slot] : by_key_) by_revision_.emplace(slot.revision, &slot);
+  for (auto& [key, slot] : by_key_) {
+    by_revision_.emplace(slot.revision, &slot);
+    AwaitLapse(key, slot);
+  }
 }
 
 const EntryPtr* Store::Find(std::string_view key) const {
@@ -32,22 +36,24 @@ void Store::Count(const Slot& slot, bool add) {
   hashes_[Hash64(entry.key) % kBuckets] ^= HashOf(entry);
 }
 
+// `key` is that of by_key_: it stays where it is as long as the slot.
+void Store::AwaitLapse(std::string_view key, Slot& slot) {
+  if (Lapses(*slot.entry) && !slot.lapsed) by_expiry_.emplace(std::pair(slot.entry->lease.expire_ms, key), &slot);
+}
+
 void Store::Link(Slot& slot) {
   const Entry& entry = *slot.entry;
   slot.lapsed = Lapses(entry) && entry.lease.expire_ms <= horizon_ms_;
   slot.revision = ++head_;
   by_revision_.emplace_hint(by_revision_.end(), head_, &slot);
-  if (Lapses(entry)) {
-    const std::string_view key = by_key_.find(entry.key)->first;  // stays where it is as long as the slot
-    by_expiry_.emplace(std::pair(entry.lease.expire_ms, key), &slot);
-  }
+  if (Lapses(entry)) AwaitLapse(by_key_.find(entry.key)->first, slot);
   Count(slot, true);
 }
 
 void Store::Unlink(Slot& slot) {
   Count(slot, false);
   by_revision_.erase(slot.revision);
-  if (Lapses(*slot.entry)) by_expiry_.erase({slot.entry->lease.expire_ms, slot.entry->key});
+  if (!slot.lapsed && Lapses(*slot.entry)) by_expiry_.erase({slot.entry->lease.expire_ms, slot.entry->key});
 }
 
 bool Store::Merge(EntryPtr entry) {
@@ -74,15 +80,10 @@ size_t Store::Lapse(int64_t to_ms) {
       break;
     } else {
       horizon_ms_ = *next;
-      for (auto it = by_expiry_.lower_bound({*next, ""}); it != by_expiry_.end() && it->first.first == *next; ++it) {
-        Slot& slot = *it->second;
-        Count(slot, false);
-        by_revision_.erase(slot.revision);
-        slot.lapsed = true;
-        slot.revision = ++head_;
-        by_revision_.emplace_hint(by_revision_.end(), head_, &slot);
-        Count(slot, true);
-        ++lapsed;
+      for (; NextLapse() == horizon_ms_; ++lapsed) {
+        Slot& slot = *by_expiry_.begin()->second;
+        Unlink(slot);
+        Link(slot);
       }
     }
   }
@@ -90,8 +91,7 @@ size_t Store::Lapse(int64_t to_ms) {
 }
 
 std::optional<int64_t> Store::NextLapse() const {
-  const auto it = by_expiry_.lower_bound({horizon_ms_ + 1, ""});
-  return it == by_expiry_.end() ? std::nullopt : std::optional(it->first.first);
+  return by_expiry_.empty() ? std::nullopt : std::optional(by_expiry_.begin()->first.first);
 }
 
 const Store::Slot* Store::NextAfter(uint64_t revision) const {

@@ -24,7 +24,7 @@ namespace leasemap::core {
 class Store {
  public:
   Store() = default;
-  // by_revision_ points into by_key_: a copy makes its own; a moved std::map takes its nodes along.
+  // The other orders point into by_key_: a copy makes its own; a moved std::map takes its nodes along.
   Store(const Store& other);
   Store(Store&&) = default;
   Store& operator=(Store&&) = default;
@@ -69,12 +69,13 @@ class Store {
  private:
   static bool Lapses(const Entry& entry) { return entry.ephemeral && !entry.tombstone; }
   void Count(const Slot& slot, bool add);
+  void AwaitLapse(std::string_view key, Slot& slot);
   void Link(Slot& slot);    // counts it and puts it into the orders, under a new revision
   void Unlink(Slot& slot);  // before it changes or goes
 
   ByKey by_key_;
   absl::btree_map<uint64_t, const Slot*> by_revision_;  // std::map's nodes stay where they are
-  // Ephemeral entries, lapsed ones too, by (expire_ms, key); the keys are those of by_key_.
+  // Ephemeral entries that have not lapsed, by (expire_ms, key); the keys are those of by_key_.
   absl::btree_map<std::pair<int64_t, std::string_view>, Slot*> by_expiry_;
   int64_t horizon_ms_ = 0;
   uint64_t head_ = 0;  // the latest revision given

@@ -1,4 +1,5 @@
-// Ephemeral keys: they vanish at lapse, once, on every node; no older write brings them back; cursors say what was told.
+// Ephemeral keys: they vanish at lapse, once, on every node; no older write brings them back; cursors say what was
+// told.
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
@@ -280,6 +281,21 @@ TEST(StoreLapse, GoesByWholeMillisecondsAndStopsAfterABatch) {
   EXPECT_EQ(store.Lapse(20), 1u);
   EXPECT_EQ(store.NextLapse(), std::nullopt);
   EXPECT_EQ(store.hash(), Store().hash());
+}
+
+TEST(StoreLapse, ACopyGoesOnByItself) {
+  Store store;
+  auto entry = std::make_shared<Entry>();
+  entry->key = "a key that is too long to be kept within the string itself";
+  entry->ephemeral = true;
+  entry->lease.expire_ms = 10;
+  store.Merge(entry);
+  Store copy = store;
+  EXPECT_EQ(copy.Lapse(10), 1u);
+  EXPECT_EQ(copy.live_keys(), 0u);
+  EXPECT_EQ(store.live_keys(), 1u);
+  EXPECT_EQ(Store(copy).horizon_ms(), 10);
+  EXPECT_EQ(store.Lapse(10), 1u);
 }
 
 }  // namespace

@@ -113,6 +113,20 @@ class CommandLineTest(SharedClusterTest):
         self.run_it("release", "no-such-key", code=REFUSED)
         self.run_it("set", "lent", "3", "--lease", "1s", node=c, code=REFUSED)
 
+    def test_an_ephemeral_key_vanishes_everywhere(self):
+        a, b, _ = self.nodes
+        watch = self.running(b, "watch", "eph/", "--snapshot")
+        wait_for("the snapshot's end", lambda: "# snapshot end" in watch.out())
+        self.run_it("set", "eph/lapses", "1", "--lease", "2s", "--ephemeral")
+        self.run_it("set", "eph/released", "2", "--ephemeral")
+        wait_for("both on n2", lambda: {"SET eph/lapses 1", "SET eph/released 2"} <= set(watch.out()))
+        self.run_it("release", "eph/released")
+        self.run_it("get", "eph/released", code=REFUSED)
+        wait_for("both gone", lambda: {"EXPIRED eph/lapses 1", "EXPIRED eph/released 2"} <= set(watch.out()))
+        for node in (a, b):
+            wait_for("an empty list", lambda: not self.run_it("ls", "eph/", node=node)[0])
+        self.run_it("set", "eph/none", "3", "--lease", "0", "--ephemeral", code=REFUSED)
+
     def test_conditions(self):
         version = json.loads(self.run_it("set", "if", "1", "--if-absent", "-o", "json")[0])["version"]
         self.run_it("set", "if", "2", "--if-absent", code=REFUSED)

@@ -157,13 +157,12 @@ class InputTest(SharedClusterTest):
 
     def test_what_later_versions_will_do(self):
         for field, value in (("ack", pb.ACK_MAJORITY), ("ack", pb.ACK_ALL), ("ack_nodes", 2), ("request_id", "r"),
-                             ("validate_only", True), ("on_lapse", pb.ON_LAPSE_DELETE)):
+                             ("validate_only", True)):
             self.bad_set("UNIMPLEMENTED", "UNSUPPORTED", field, **{field: value})
         for field, value in (("ack", pb.ACK_ALL), ("ack_nodes", 1), ("request_id", "r")):
             self.bad("Delete", pb.DeleteRequest(key="here", **{field: value}), "UNIMPLEMENTED", "UNSUPPORTED", field)
         self.bad("Get", pb.GetRequest(key="here", min_version="v"), "UNIMPLEMENTED", "UNSUPPORTED", "min_version")
-        for kind in (pb.Event.KIND_EXPIRED, pb.Event.KIND_LOST):
-            self.bad("Watch", pb.WatchRequest(kinds=[kind]), "UNIMPLEMENTED", "UNSUPPORTED", "kinds")
+        self.bad("Watch", pb.WatchRequest(kinds=[pb.Event.KIND_LOST]), "UNIMPLEMENTED", "UNSUPPORTED", "kinds")
         for field in ("ack", "on_lapse"):
             self.bad_set(INVALID, "REQUEST_INVALID", field, **{field: 77})
         requests = iter([pb.WriteRequest(set=pb.SetRequest(key="k", value="v"))])

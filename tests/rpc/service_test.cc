@@ -56,10 +56,22 @@ TEST(Service, BadArgumentsNameTheirReasonAndChangeNothing) {
   EXPECT_REFUSED(with([](R& r) { r.set_ack_nodes(2); }), later, "UNSUPPORTED");
   EXPECT_REFUSED(with([](R& r) { r.set_request_id("x"); }), later, "UNSUPPORTED");
   EXPECT_REFUSED(with([](R& r) { r.set_validate_only(true); }), later, "UNSUPPORTED");
-  EXPECT_REFUSED(with([](R& r) { r.set_on_lapse(v1::ON_LAPSE_DELETE); }), later, "UNSUPPORTED");
+  EXPECT_REFUSED(with([](R& r) { r.set_on_lapse(v1::ON_LAPSE_DELETE), r.mutable_lease_duration(); }), invalid,
+                 "REQUEST_INVALID");
   EXPECT_REFUSED(node.Get("k"), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
   EXPECT_TRUE(with([](R&) {}).ok());
   EXPECT_TRUE(with([](R& r) { r.set_ack(v1::ACK_LOCAL); }).ok());
+}
+
+TEST(Service, AnEphemeralKeyNeedsLeasing) {
+  OneNode node("node-1", {}, false);
+  v1::SetRequest request;
+  request.set_key("k");
+  request.set_value("v");
+  request.set_on_lapse(v1::ON_LAPSE_DELETE);
+  EXPECT_REFUSED(node.Set(request), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
+  request.set_on_lapse(v1::ON_LAPSE_KEEP);
+  EXPECT_TRUE(node.Set(request).ok());
 }
 
 TEST(Service, AnotherHoldersLiveLeaseRefusesEveryChange) {

@@ -106,9 +106,38 @@ TEST(Watch, BadRequestsNameTheirReason) {
   EXPECT_EQ(reason([&](auto& r) { r.set_cursor(one.cursor), r.add_prefixes("a"), r.set_include_snapshot(true); }),
             "REQUEST_INVALID");
   EXPECT_EQ(reason([](auto& r) { r.add_kinds(v1::Event::KIND_LOST); }), "UNSUPPORTED");
-  EXPECT_EQ(reason([](auto& r) { r.add_kinds(v1::Event::KIND_EXPIRED); }), "UNSUPPORTED");
   EXPECT_EQ(reason([](auto& r) { r.add_kinds(v1::Event::KIND_UNSPECIFIED); }), "REQUEST_INVALID");
   EXPECT_EQ(reason([](auto& r) { r.add_keys(""); }), "KEY_INVALID");
+}
+
+TEST(Watch, AnEphemeralKeyVanishesWithOneEvent) {
+  OneNode node;
+  v1::SetRequest request;
+  request.set_key("k");
+  request.set_value("v");
+  request.mutable_lease_duration()->set_seconds(2);  // the shortest that is allowed
+  request.set_on_lapse(v1::ON_LAPSE_DELETE);
+  v1::Entry written;
+  ASSERT_TRUE(node.Set(request, &written).ok());
+  v1::WatchRequest only = Snapshot();
+  only.add_kinds(v1::Event::KIND_EXPIRED);
+  Watching all(node, Snapshot()), lapses(node, only);
+  ASSERT_TRUE(all.Until([](auto& w) { return w.events.size() == 1; }));
+  ASSERT_TRUE(lapses.Until([](auto& w) { return w.events.size() == 1; }));
+  EXPECT_EQ(lapses.events[0].kind(), v1::Event::KIND_EXPIRED);
+  EXPECT_EQ(lapses.events[0].entry().version(), written.version());
+  EXPECT_EQ(lapses.events[0].entry().value(), "v");
+  EXPECT_EQ(ReasonOf(node.Get("k")), "KEY_NOT_FOUND");
+  grpc::ClientContext context;
+  v1::ListResponse list;
+  EXPECT_TRUE(node.kv->List(&context, {}, &list).ok());
+  EXPECT_EQ(list.entries_size(), 0);
+  ASSERT_TRUE(all.Until([](auto& w) { return w.events.size() == 2; }));
+  EXPECT_EQ(all.events[1].kind(), v1::Event::KIND_EXPIRED);
+  request.set_if_absent(true);
+  EXPECT_TRUE(node.Set(request).ok());
+  ASSERT_TRUE(all.Until([](auto& w) { return w.events.size() == 3; }));
+  EXPECT_EQ(all.events[2].kind(), v1::Event::KIND_SET);
 }
 
 TEST(Watch, ACursorOfWritesThatDiedWithTheirNodeIsExpired) {
