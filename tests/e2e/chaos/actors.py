@@ -1,14 +1,12 @@
 """The processes of a run: nodes with their proxies and clocks, and the driver. Each dies with the test."""
+import atexit
 import glob
 import os
 import pathlib
-import re
 import signal
 import subprocess
-import threading
-import time
 
-from basics import BUILD, ENVIRONMENT, SCRATCH, grpc, mesh_grpc, mesh_pb, kv_grpc, pb
+from basics import BUILD, SCRATCH, grpc, kv_grpc, mesh_grpc, mesh_pb, pb
 from cluster import Node
 from network import Network, address
 
@@ -18,6 +16,12 @@ CLOCK_LAG = 1  # seconds that faketime may take to see another offset
 
 def spawn(command, **more):
     return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *map(str, command)], **more)
+
+
+def drop_clock_files(pid):
+    """What the library that moves clocks leaves behind of a process that was killed."""
+    for left in glob.glob(f"/dev/shm/*faketime_*_{pid}"):
+        os.unlink(left)
 
 
 class Talker:
@@ -50,7 +54,7 @@ class Talker:
 
 
 class ChaosNode(Node):
-    """A node in a namespace. `process` is None while it is killed. `started` and `killed` are times.monotonic()."""
+    """A node in a namespace. `process` is None while it is killed. `paused` counts the faults that hold it."""
 
     def __init__(self, i, size, flags, proxied, clocked):
         super().__init__(f"n{i:02d}", ip=address(i), prefix=Network.inside(i), flags=("--insecure", *flags))
@@ -88,6 +92,8 @@ class ChaosNode(Node):
                    f"--mesh-listen={self.mesh_target}", "--http-listen=", f"--seeds={','.join(self.seeds)}", *self.flags]
         with self.log.open("ab") as log:
             self.process = spawn(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
+        if self.clock:
+            atexit.register(drop_clock_files, self.process.pid)
         self.paused = 0
 
     def end(self, how):
@@ -102,8 +108,7 @@ class ChaosNode(Node):
             status = "nothing: it had to be killed after 10 s"
         if status != (-signal.SIGKILL if how == signal.SIGKILL else 0):
             self.exits.append(f"{self.name} answered {how.name} with {status}")
-        for left in glob.glob(f"/dev/shm/*faketime_*_{process.pid}"):
-            os.unlink(left)
+        drop_clock_files(process.pid)
 
     def died(self):
         """What it ended by itself with, or None."""

@@ -8,8 +8,6 @@ import itertools
 import signal
 import time
 
-from network import address
-
 FLAP = 0.4  # seconds between the states of a flapping link
 
 
@@ -120,13 +118,18 @@ class Faults:
         return turn, False
 
     def _spoil(self, nodes, fault, mode):
-        """Spoils the link that the first node dialled, at the proxy of the second; none if there is no such link."""
-        _, node = nodes
-        line = f"{fault.more[0]} {address(fault.who[0])}"
-        if node.proxy.tell(f"{line} {mode}") == "ok 0":
-            self.missed += 1
-            return None
-        return (node.proxy.tell, f"{line} pass")
+        """Spoils the link between two nodes at the proxy that it passes: before the one that was dialled. None if there
+        is no such link now, or if the dialled one has no proxy."""
+        way = fault.more[0]
+        back = {"in": "out", "out": "in", "both": "both"}[way]
+        for (peer, node), direction in ((nodes, way), (nodes[::-1], back)):
+            if node.proxy:
+                line = f"{direction} {peer.ip}"
+                if node.proxy.tell(f"{line} {mode}") != "ok 0":
+                    return node.proxy.tell, f"{line} pass"
+                node.proxy.tell(f"{line} pass")
+        self.missed += 1
+        return None
 
     def _stall(self, nodes, fault):
         return self._spoil(nodes, fault, "stall")

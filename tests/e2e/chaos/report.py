@@ -8,7 +8,7 @@ def table(rows):
 
 
 def listed(counts):
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]) if count) or "none"
 
 
 def make(run):

@@ -12,6 +12,8 @@ constexpr int kLocalDeadlineMs = 2000;
 constexpr int kMajorityDeadlineMs = 4000;
 constexpr int64_t kAwayUs = 100'000;  // a client goes to another node for so long
 constexpr int kHolders = 8;
+// The shortest lease there is: once/… is free again when the names come anew, brief/… is gone soon after the load ends.
+constexpr int kShortLeaseMs = 2000;
 constexpr size_t kLargeValue = 40'000;  // some values take several parts on a link (1 of 2,000 writes)
 
 int64_t Ms(const google::protobuf::Timestamp& time) { return time.seconds() * 1000 + time.nanos() / 1'000'000; }
@@ -130,7 +132,11 @@ bool Load::Issue() {
 void Load::Fill(Call& call) {
   const int kind = RandomBelow(10), number = RandomBelow(options_.keys);
   int holder = number % kHolders;
-  if (kind < 3) {
+  const bool brief = RandomBelow(1000) < options_.brief;
+  if (brief) {
+    call.key = absl::StrCat("brief/", number / 10);
+    holder = RandomBelow(kHolders);
+  } else if (kind < 3) {
     call.key = absl::StrCat("once/", next_once_++);
     holder = RandomBelow(kHolders);
   } else if (kind < 9) {
@@ -145,7 +151,7 @@ void Load::Fill(Call& call) {
   call.majority = call.operation != Call::kRenew && RandomBelow(1000) < options_.majority;
   constexpr int kLeases[] = {-1, 0, 2000, 3000, 5000, 30'000};
   call.lease_ms = kLeases[RandomBelow(std::size(kLeases))];
-  if (kind < 3) call.lease_ms = 2000;  // free again when the name comes anew
+  if (brief || kind < 3) call.lease_ms = kShortLeaseMs;
   const auto ack = call.majority ? v1::ACK_MAJORITY : v1::ACK_LOCAL;
   call.sent = NowUs();
   if (call.operation == Call::kSet) {
@@ -154,6 +160,7 @@ void Load::Fill(Call& call) {
     call.set.set_value(RandomBelow(2000) == 0 ? value + std::string(kLargeValue, 'x') : value);
     call.set.set_holder(call.holder);
     call.set.set_ack(ack);
+    if (brief) call.set.set_on_lapse(v1::ON_LAPSE_DELETE);
     if (call.lease_ms >= 0) call.set.mutable_lease_duration()->set_seconds(call.lease_ms / 1000);
   } else if (call.operation == Call::kDelete) {
     call.del.set_key(call.key);

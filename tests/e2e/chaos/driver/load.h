@@ -1,8 +1,8 @@
 // The load: so many writes a second over all nodes, by a thread that keeps the pace and gRPC's callbacks.
 //
-// Three kinds of keys: `once/…` are written once between two verdicts, so that a lost write is seen and not hidden by a
+// Kinds of keys: `once/…` are written once between two verdicts, so that a lost write is seen and not hidden by a
 // later one; `own/…` belong to a holder who renews them at any node; `hot/…` are few, and several holders fight for
-// them. Leases are of many lengths, so that some lapse and are taken over within seconds.
+// them; `brief/…` are ephemeral. Leases are of many lengths, so that some lapse and are taken over within seconds.
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,7 @@ namespace leasemap::chaos {
 struct LoadOptions {
   int rate = 2000;   // writes a second
   int majority = 0;  // of a thousand writes so many ask for ACK_MAJORITY
+  int brief = 0;     // of a thousand writes so many are of ephemeral keys
   int keys = 4000;   // of own/…; a tenth as many of hot/…
   uint64_t seed = 1;
 };

@@ -1,7 +1,8 @@
 // The driver of the chaos test: the load and the watchers, told line by line on stdin what to do, answering each with
 // one line on stdout.
 //
-//   chaos_driver --nodes n1=HOST:PORT,… --ledger FILE [--rate 2000] [--majority 50] [--watchers 6] [--keys 4000]
+//   chaos_driver --nodes n1=HOST:PORT,… --ledger FILE [--rate 2000] [--majority 50] [--brief 50] [--watchers 6] [--keys
+//   4000]
 //   [--seed 1]
 //
 //   on                  the load begins
@@ -103,18 +104,18 @@ class Driver {
 };
 
 int Main(int argc, char** argv) {
-  std::map<std::string, std::string> given = {{"--rate", "2000"}, {"--majority", "50"}, {"--watchers", "6"},
-                                              {"--keys", "4000"}, {"--seed", "1"},      {"--nodes", ""},
-                                              {"--ledger", ""}};
+  std::map<std::string, std::string> given = {{"--rate", "2000"},  {"--majority", "50"}, {"--brief", "50"},
+                                              {"--watchers", "6"}, {"--keys", "4000"},   {"--seed", "1"},
+                                              {"--nodes", ""},     {"--ledger", ""}};
   for (int i = 1; i + 1 < argc; i += 2) given[argv[i]] = argv[i + 1];
   LoadOptions options;
   int watchers = 0;
   const bool numbers =
       absl::SimpleAtoi(given["--rate"], &options.rate) && absl::SimpleAtoi(given["--majority"], &options.majority) &&
-      absl::SimpleAtoi(given["--keys"], &options.keys) && absl::SimpleAtoi(given["--watchers"], &watchers) &&
-      absl::SimpleAtoi(given["--seed"], &options.seed);
+      absl::SimpleAtoi(given["--brief"], &options.brief) && absl::SimpleAtoi(given["--keys"], &options.keys) &&
+      absl::SimpleAtoi(given["--watchers"], &watchers) && absl::SimpleAtoi(given["--seed"], &options.seed);
   auto nodes = MakeEndpoints(given["--nodes"]);
-  if (!numbers || nodes.empty() || given.size() != 7 || argc % 2 == 0 || options.rate < 1 || options.keys < 10) {
+  if (!numbers || nodes.empty() || given.size() != 8 || argc % 2 == 0 || options.rate < 1 || options.keys < 10) {
     std::cerr << "chaos_driver: wrong use; the top of its main.cc says how\n";
     return 2;
   }
