@@ -53,7 +53,7 @@ class Loss:
 
 
 class Ledger:
-    """Reads on from where it stopped. `wrong` are complaints of watchers."""
+    """Reads on from where it stopped. `wrong` are complaints of watchers and readers."""
 
     def __init__(self, path):
         self.file = open(path, encoding="utf-8")
@@ -74,7 +74,7 @@ class Ledger:
                 losses.append(Loss(node, key, Seen(loser, loser_token, loser_holder, 0),
                                    Seen(winner, winner_token, winner_holder, 0)))
             elif fields[0] == "wrong":
-                wrong.append(f"watcher {fields[1]}: {fields[3]}")
+                wrong.append(f"{fields[1]}: {fields[3]}")
         return writes, losses, wrong
 
 

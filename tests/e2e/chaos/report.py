@@ -1,4 +1,5 @@
 """What a run came to, as a table of Markdown."""
+import os
 import statistics
 import time
 
@@ -16,6 +17,7 @@ def make(run):
     counts, rounds = run.counts, run.rounds
     tried, acked = counts.get("tried", 0), counts.get("acked_local", 0) + counts.get("acked_majority", 0)
     refused = {name[8:]: count for name, count in counts.items() if name.startswith("refused_")}
+    reads = {name[5:]: count for name, count in counts.items() if name.startswith("read_")}
     ended = {name[6:]: count for name, count in counts.items() if name.startswith("watch_")}
     heals = [one.heal_seconds for one in rounds] or [0]
     title = f"# Chaos: {run.arguments.nodes} nodes, seed {run.arguments.seed}\n\n"
@@ -32,9 +34,12 @@ def make(run):
         ("losses told", f"{counts.get('lost_told', 0)} as LOST, {run.conflicts} listed"
                         if not counts.get("lost_unsupported") else "not supported by this version"),
         ("watchers", f"{run.arguments.watchers}: {listed(ended)}"),
+        ("reads of just written versions at another node", listed(reads)),
         ("keys at the end", rounds[-1].keys if rounds else 0),
         ("equal maps after healing", f"median {statistics.median(heals):.1f} s, longest {max(heals):.1f} s "
                                      f"(bound {run.arguments.heal_bound:g} s)"),
+        ("CPU", ", ".join(f"{name} {seconds / (run.end - run.begin):.2f}" for name, seconds in run.cores.items())
+                + f" of {os.cpu_count()} cores"),
         ("largest node", f"{run.largest_mib:.0f} MiB"),
         ("verdict", "all right" if not run.wrong else f"{len(run.wrong)} wrong"),
     ]

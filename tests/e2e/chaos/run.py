@@ -12,6 +12,7 @@ root. The report is printed and written to build/chaos/report.md.
 import argparse
 import concurrent.futures
 import pathlib
+import resource
 import signal
 import sys
 import time
@@ -71,6 +72,7 @@ class Run:
         self.driver = self.ledger = None
         self.faults = Faults(self.network, self.nodes)
         self.rounds, self.wrong, self.counts = [], [], {}
+        self.cores = {}  # CPU seconds by who used them
         self.load_seconds = self.largest_mib = self.conflicts = 0
 
     @property
@@ -206,6 +208,7 @@ class Run:
         self.counts = {name: int(count) for name, count in
                        (word.split("=") for word in self.driver.tell("counts").split()[1:])}
         self.look()
+        self.cores["driver"] = self.driver.cpu_seconds()
         self.driver.close()
         alive = [node for node in self.nodes.values() if node.process]
         with concurrent.futures.ThreadPoolExecutor(len(alive)) as pool:
@@ -220,6 +223,12 @@ class Run:
         if not self.counts.get("acked_local"):
             self.wrong.append("no write was acknowledged: the test tested nothing")
         self.end = time.time()
+        for node in self.nodes.values():
+            if node.proxy:
+                node.proxy.close()
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.cores["conductor"] = own.ru_utime + own.ru_stime
+        self.cores["nodes and proxies"] = children.ru_utime + children.ru_stime - self.cores["driver"]
 
 
 def keep_logs(run):

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "tests/e2e/chaos/driver/fold.h"
+
 namespace leasemap::chaos {
 namespace {
 
@@ -10,6 +12,7 @@ constexpr int kMostOutstanding = 100;       // a node: a stopped one takes so ma
 constexpr int64_t kMostBehindUs = 100'000;  // what could not be issued for so long is not made up for later
 constexpr int kLocalDeadlineMs = 2000;
 constexpr int kMajorityDeadlineMs = 4000;
+constexpr int kReadOneOf = 50;
 constexpr int64_t kAwayUs = 100'000;  // a client goes to another node for so long
 constexpr int kHolders = 8;
 // The shortest lease there is: once/… is free again when the names come anew, brief/… is gone soon after the load ends.
@@ -183,6 +186,7 @@ void Load::Finish(Call* call, const grpc::Status& status) {
     } else {
       ledger_.Count(absl::StrCat("acked_", level));
       Record(*call, "acked", &call->entry());
+      if (++acked_ % kReadOneOf == 0) ReadElsewhere(*call);
     }
   } else {
     const std::string reason = ReasonOf(status);
@@ -200,6 +204,37 @@ void Load::Finish(Call* call, const grpc::Status& status) {
   delete call;
   const std::lock_guard lock(mutex_);
   if (--total_ == 0) changed_.notify_all();
+}
+
+void Load::ReadElsewhere(const Call& call) {
+  struct Read {
+    std::string node, key;
+    Rank least;
+    grpc::ClientContext context;
+    v1::GetRequest request;
+    v1::GetResponse response;
+  };
+  const size_t other = (call.node + 1 + acked_ / kReadOneOf % (nodes_.size() - 1)) % nodes_.size();
+  auto* read = new Read{nodes_[other].name, call.key, RankOf(call.entry()), {}, {}, {}};
+  read->request.set_key(call.key);
+  read->request.set_min_version(call.entry().version());
+  read->context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(kLocalDeadlineMs));
+  {
+    const std::lock_guard lock(mutex_);
+    ++total_;
+  }
+  nodes_[other].writes->async()->Get(
+      &read->context, &read->request, &read->response, [this, read](grpc::Status status) {
+        ledger_.Count(absl::StrCat("read_", status.ok() ? "ok" : ReasonOf(status)));
+        if (status.ok() && Below(RankOf(read->response.entry()), read->least)) {
+          ledger_.Line(absl::StrCat("wrong\tread of ", read->key, " at ", read->node, "\t", NowUs(), "\tversion ",
+                                    read->response.entry().version(), " is older than ", read->request.min_version(),
+                                    "\n"));
+        }
+        delete read;
+        const std::lock_guard lock(mutex_);
+        if (--total_ == 0) changed_.notify_all();
+      });
 }
 
 void Load::Record(const Call& call, const char* outcome, const v1::Entry* entry) {

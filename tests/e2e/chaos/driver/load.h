@@ -1,4 +1,5 @@
-// The load: so many writes a second over all nodes, by a thread that keeps the pace and gRPC's callbacks.
+// The load: so many writes a second over all nodes, by a thread that keeps the pace and gRPC's callbacks. Some of what
+// is acknowledged is read at another node, by its version: what comes may be newer, never older.
 //
 // Kinds of keys: `once/…` are written once between two verdicts, so that a lost write is seen and not hidden by a
 // later one; `own/…` belong to a holder who renews them at any node; `hot/…` are few, and several holders fight for
@@ -46,6 +47,8 @@ class Load {
   bool Issue();
   void Fill(Call& call);
   void Finish(Call* call, const grpc::Status& status);
+  // Reads what was just acknowledged at another node, which is to wait until it has it.
+  void ReadElsewhere(const Call& call);
   void Record(const Call& call, const char* outcome, const v1::Entry* entry);
   int RandomBelow(int n) { return static_cast<int>(random_() % n); }
 
@@ -54,6 +57,7 @@ class Load {
   const LoadOptions options_;
   std::mt19937_64 random_;  // the pacing thread's, as next_once_
   uint64_t next_once_ = 0;
+  std::atomic<int> acked_ = 0;
   std::vector<std::atomic<int>> outstanding_;     // by node
   std::vector<std::atomic<int64_t>> away_until_;  // by node: it did not answer, so others are asked until then (NowUs)
 

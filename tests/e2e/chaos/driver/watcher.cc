@@ -96,7 +96,7 @@ grpc::Status Watcher::Follow() {
 
 void Watcher::Wrong(const std::string& what) {
   ledger_.Count("watch_wrong");
-  ledger_.Line(absl::StrCat("wrong\t", name_, "\t", NowUs(), "\t", what, "\n"));
+  ledger_.Line(absl::StrCat("wrong\twatcher ", name_, "\t", NowUs(), "\t", what, "\n"));
 }
 
 LossListener::LossListener(Endpoint& node, Ledger& ledger) : node_(node), ledger_(ledger) {
