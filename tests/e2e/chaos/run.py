@@ -90,9 +90,9 @@ class Run:
             raise AssertionError(self.wrong)
         given, ledger = self.arguments, SCRATCH / "ledger"
         targets = ",".join(f"{node.name}={node.target}" for node in self.nodes.values())
-        self.driver = Talker([BUILD / "tests/e2e/chaos/chaos_driver", "--nodes", targets, "--ledger", ledger, "--rate",
-                              given.rate, "--majority", given.majority, "--brief", given.brief, "--watchers", given.watchers, "--seed",
-                              given.seed], SCRATCH / "driver.log")
+        self.driver = Talker([BUILD / "tests/e2e/chaos/chaos_driver", "--nodes", targets, "--ledger", ledger,
+                              "--rate", given.rate, "--majority", given.majority, "--brief", given.brief,
+                              "--watchers", given.watchers, "--seed", given.seed], SCRATCH / "driver.log")
         self.ledger = Ledger(ledger)
         self.faults.driver = self.driver
 
