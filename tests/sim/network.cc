@@ -2,55 +2,79 @@
 #include "tests/sim/network.h"
 
 #include <charconv>
-#include <vector>
+#include <utility>
 
 #include "peer/core/limits.h"
 
 namespace leasemap::sim {
 
-std::string AddressOf(int host) { return "node-" + std::to_string(host) + ":7401"; }
+std::string AddressOf(int place) { return "node-" + std::to_string(place) + ":7401"; }
 
 namespace {
-int HostAt(const std::string& address) {
-  int host = -1;
-  if (address.rfind("node-", 0) == 0) std::from_chars(address.data() + 5, address.data() + address.size(), host);
-  return host;
+constexpr int64_t kMostDelayUs = 60'000'000;
+
+int PlaceAt(const std::string& address) {
+  int place = -1;
+  if (address.rfind("node-", 0) == 0) std::from_chars(address.data() + 5, address.data() + address.size(), place);
+  return place;
 }
 }  // namespace
 
-ProcessId Network::ProcessAt(int host) const {
-  auto it = processes_.find(host);
-  return it == processes_.end() ? 0 : it->second;
+Network::Network(Queue& queue, uint64_t seed, int places, Events events)
+    : queue_(queue),
+      random_(seed),
+      events_(std::move(events)),
+      reach_(places),
+      processes_(static_cast<size_t>(places)),
+      still_(static_cast<size_t>(places)),
+      spared_(static_cast<size_t>(places)),
+      by_number_{nullptr} {
+  queue_.Handle(Queue::kDeliver, [this](uint32_t side, uint64_t number) { Deliver(number, static_cast<int>(side)); });
 }
 
-void Network::Dial(int host, const std::string& address) {
-  const ProcessId dialer = ProcessAt(host);
-  const int to = HostAt(address);
+void Network::Spare(const std::vector<int>& places) {
+  spared_.assign(spared_.size(), false);
+  for (const int place : places) spared_[place] = true;
+}
+
+int64_t Network::Latency(int from, int to) {
+  int64_t us = least_us_ + random_.Below(most_us_ - least_us_ + 1);
+  // 1 / u of an even u: the chance to be above x falls with 1 / x.
+  if (tail_ == 0 || Spared(from, to)) return us;
+  if (random_.Below(10'000) < tail_) us += std::min(kMostDelayUs, 60'000'000 / (1 + random_.Below(1000)));
+  return us;
+}
+
+void Network::Dial(int place, const std::string& address) {
+  const ProcessId dialer = processes_[place];
+  const int to = PlaceAt(address);
   const auto fail = [=, this] { events_.dial_failed(dialer, address); };
-  if (!Open(host, to) || !Open(to, host)) return queue_.After(core::kDialTimeoutMs * 1000, fail);
-  queue_.After(Latency(), [=, this] {
-    if (ProcessAt(host) != dialer) return;
-    if (!Open(host, to)) return queue_.After(core::kDialTimeoutMs * 1000, fail);
-    if (ProcessAt(to) == 0) return queue_.After(Latency(), fail);  // refused
-    Connect(host, dialer, to, address);
+  if (!reach_.Open(place, to) || !reach_.Open(to, place)) return queue_.After(core::kDialTimeoutMs * 1000, fail);
+  queue_.After(Latency(place, to), [=, this] {
+    if (processes_[place] != dialer) return;
+    if (!reach_.Open(place, to)) return queue_.After(core::kDialTimeoutMs * 1000, fail);
+    if (processes_[to] == 0) return queue_.After(Latency(to, place), fail);  // refused
+    Connect(place, dialer, to, address);
   });
 }
 
 // The SYN arrived: the acceptor has the link at once, the dialer after the way back.
 void Network::Connect(int from, ProcessId dialer, int to, const std::string& address) {
-  const uint64_t number = next_++;
-  Connection& made = connections_[number];
+  const uint64_t number = by_number_.size();
+  Connection& made = *connections_.emplace(number, std::make_unique<Connection>()).first->second;
+  by_number_.push_back(&made);
   made.ends[0] = {dialer, true};
-  made.ends[1] = {ProcessAt(to), true};
+  made.ends[1] = {processes_[to], true};
   made.pipes[0].from = made.pipes[1].to = from;
   made.pipes[0].to = made.pipes[1].from = to;
+  made.pipes[1].waiting = true;  // what the acceptor sends can't come before the dialer has the link
   events_.accepted(made.ends[1].process, LinkOf(number, 1), AddressOf(from));
-  queue_.After(Latency(), [=, this] {
-    if (ProcessAt(from) != dialer) return;
-    auto it = connections_.find(number);
-    if (it == connections_.end() || !it->second.ends[0].open) return events_.dial_failed(dialer, address);
+  queue_.After(Latency(to, from), [=, this] {
+    if (processes_[from] != dialer) return;
+    Connection* connection = Find(number);
+    if (connection == nullptr || !connection->ends[0].open) return events_.dial_failed(dialer, address);
+    connection->pipes[1].waiting = false;
     events_.dialed(dialer, LinkOf(number, 0), address);
-    // What the acceptor sent meanwhile could not have come before this.
     Await(number, 1);
   });
 }
@@ -60,56 +84,57 @@ void Network::Send(core::LinkId link, core::Message message, bool bulk) {
 }
 
 void Network::HangUp(core::LinkId link) {
-  auto it = connections_.find(NumberOf(link));
+  Connection* connection = Find(NumberOf(link));
   const int side = static_cast<int>(link % 2);
-  if (it == connections_.end() || !it->second.ends[side].open) return;
-  it->second.ends[side].open = false;
+  if (connection == nullptr || !connection->ends[side].open) return;
+  connection->ends[side].open = false;
   Finish(NumberOf(link), side, false);
   Forget(NumberOf(link));
 }
 
 int Network::BulkUnderWay(core::LinkId link) const {
-  auto it = connections_.find(NumberOf(link));
-  return it == connections_.end() ? 0 : it->second.pipes[link % 2].bulk;
+  const Connection* connection = Find(NumberOf(link));
+  return connection == nullptr ? 0 : connection->pipes[link % 2].bulk;
 }
 
 void Network::Put(uint64_t number, int side, Item item) {
-  auto it = connections_.find(number);
-  if (it == connections_.end() || it->second.pipes[side].ended) return;
-  Pipe& pipe = it->second.pipes[side];
+  Connection* connection = Find(number);
+  if (connection == nullptr || connection->pipes[side].ended) return;
+  Pipe& pipe = connection->pipes[side];
   pipe.ended = item.fin;
   pipe.bulk += item.bulk;
-  item.at_us = pipe.last_us = std::max(pipe.last_us, queue_.now_us() + Latency());
+  item.at_us = pipe.last_us = std::max(pipe.last_us, queue_.now_us() + Latency(pipe.from, pipe.to));
   pipe.items.push_back(std::move(item));
+  longest_ = std::max(longest_, pipe.items.size());
   Await(number, side);
 }
 
 void Network::Await(uint64_t number, int side) {
-  auto it = connections_.find(number);
-  if (it == connections_.end()) return;
-  Pipe& pipe = it->second.pipes[side];
-  if (pipe.waiting || pipe.items.empty() || !Open(pipe.from, pipe.to)) return;
+  Connection* connection = Find(number);
+  if (connection == nullptr) return;
+  Pipe& pipe = connection->pipes[side];
+  if (pipe.waiting || pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to)) return;
   pipe.waiting = true;
-  queue_.After(pipe.items.front().at_us - queue_.now_us(), [=, this] { Deliver(number, side); });
+  queue_.Post(pipe.items.front().at_us - queue_.now_us(), Queue::kDeliver, static_cast<uint32_t>(side), number);
 }
 
 void Network::Deliver(uint64_t number, int side) {
-  auto it = connections_.find(number);
-  if (it == connections_.end()) return;
-  Connection& connection = it->second;
-  Pipe& pipe = connection.pipes[side];
+  Connection* connection = Find(number);
+  if (connection == nullptr) return;
+  Pipe& pipe = connection->pipes[side];
   pipe.waiting = false;
-  if (pipe.items.empty() || !Open(pipe.from, pipe.to)) return;  // a cut path: waits until it is mended
+  // A cut path, or a process that stands still: waits until it is over.
+  if (pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to)) return;
   Item item = std::move(pipe.items.front());
   pipe.items.pop_front();
   pipe.bulk -= item.bulk;
-  End& sender = connection.ends[side];
-  End& receiver = connection.ends[1 - side];
-  const ProcessId there = ProcessAt(pipe.to);
+  End& sender = connection->ends[side];
+  End& receiver = connection->ends[1 - side];
+  const ProcessId there = processes_[pipe.to];
   if (receiver.open && there == receiver.process) {
     receiver.open = !item.fin;
     Await(number, side);
-    // The calls below may change connections_; nothing of it is used after the first of them.
+    // The calls below may end the connection; nothing of it is used after the first of them.
     const bool room = item.bulk && sender.open;
     const ProcessId from = sender.process, to = receiver.process;
     if (item.fin) {
@@ -126,11 +151,12 @@ void Network::Deliver(uint64_t number, int side) {
   Forget(number);
 }
 
-// The side sends no more, and the other hears of it after what is under way; `lose`: some of that never comes.
+// The side sends no more, and the other hears of it after what is under way; `lose`: some of that never comes, as when
+// a link is reset in the middle of a frame.
 void Network::Finish(uint64_t number, int side, bool lose) {
-  auto it = connections_.find(number);
-  if (it == connections_.end() || it->second.pipes[side].ended) return;
-  Pipe& pipe = it->second.pipes[side];
+  Connection* connection = Find(number);
+  if (connection == nullptr || connection->pipes[side].ended) return;
+  Pipe& pipe = connection->pipes[side];
   while (lose && !pipe.items.empty() && random_.Below(4) != 0) {
     pipe.bulk -= pipe.items.back().bulk;
     pipe.items.pop_back();
@@ -140,37 +166,44 @@ void Network::Finish(uint64_t number, int side, bool lose) {
 
 // A connection that neither side has any more, with nothing under way.
 void Network::Forget(uint64_t number) {
-  auto it = connections_.find(number);
-  if (it == connections_.end()) return;
-  for (int side = 0; side < 2; ++side) {
-    if (it->second.ends[side].open) return;
-  }
-  connections_.erase(it);
+  const Connection* connection = Find(number);
+  if (connection == nullptr || connection->ends[0].open || connection->ends[1].open) return;
+  by_number_[number] = nullptr;
+  connections_.erase(number);
 }
 
-void Network::Down(int host, bool silently) {
-  const ProcessId process = ProcessAt(host);
-  processes_[host] = 0;
+void Network::Down(int place, bool silently) {
+  const ProcessId process = std::exchange(processes_[place], 0);
+  still_[place] = false;
   std::vector<std::pair<uint64_t, int>> ends;
-  for (auto& [number, connection] : connections_) {
+  for (const auto& [number, connection] : connections_) {
     for (int side = 0; side < 2; ++side) {
-      if (connection.ends[side].open && connection.ends[side].process == process) ends.emplace_back(number, side);
+      if (connection->ends[side].open && connection->ends[side].process == process) ends.emplace_back(number, side);
     }
   }
   for (const auto& [number, side] : ends) {
-    connections_.at(number).ends[side].open = false;
+    Find(number)->ends[side].open = false;
     if (!silently) Finish(number, side, true);  // else: what left before still arrives, and nothing more
+    Await(number, 1 - side);
     Forget(number);
   }
 }
 
-void Network::Mend(int from, int to) {
-  if (cuts_.erase({from, to}) == 0) return;
-  for (auto& [number, connection] : connections_) {
+void Network::Hold(int place, bool still) {
+  still_[place] = still;
+  if (still) return;
+  for (const auto& [number, connection] : connections_) {
     for (int side = 0; side < 2; ++side) {
-      Pipe& pipe = connection.pipes[side];
-      if (pipe.from != from || pipe.to != to || pipe.items.empty()) continue;
-      // Retransmission finds the mended path after a while.
+      if (connection->pipes[side].to == place) Await(number, side);
+    }
+  }
+}
+
+void Network::Flow() {
+  for (const auto& [number, connection] : connections_) {
+    for (int side = 0; side < 2; ++side) {
+      Pipe& pipe = connection->pipes[side];
+      if (pipe.waiting || pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to)) continue;
       const int64_t at_us = queue_.now_us() + 1000 + random_.Below(800'000);
       for (Item& item : pipe.items) item.at_us = std::max(item.at_us, at_us);
       pipe.last_us = std::max(pipe.last_us, at_us);
@@ -179,20 +212,11 @@ void Network::Mend(int from, int to) {
   }
 }
 
-void Network::MendAll() {
-  const auto cuts = cuts_;
-  for (const auto& [from, to] : cuts) Mend(from, to);
-}
-
-void Network::Separate(int a, int b) {
-  missing_.insert({a, b});
-  missing_.insert({b, a});
-}
-
 void Network::ResetLinks(int percent) {
   std::vector<uint64_t> chosen;
   for (const auto& [number, connection] : connections_) {
-    if (random_.Below(100) < percent) chosen.push_back(number);
+    const bool spared = Spared(connection->pipes[0].from, connection->pipes[0].to);
+    if (!spared && random_.Below(100) < percent) chosen.push_back(number);
   }
   for (const uint64_t number : chosen) {
     for (int side = 0; side < 2; ++side) Finish(number, side, true);

@@ -1,25 +1,27 @@
 // The network between the simulated nodes, as TCP shows it: links that are FIFO while they live and may end at any
-// time, with what was under way lost; latency that varies; paths cut in one or both directions, over which nothing is
-// lost but everything waits; dials that are refused, time out, or come late.
+// time, with what was under way lost; latency that varies, now and then by a minute; paths cut in one or both
+// directions (reach.h), over which nothing is lost but everything waits; dials that are refused, time out, or come
+// late. A process that stands still gets nothing until it goes on.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
-#include <set>
+#include <memory>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "peer/core/membership.h"
 #include "peer/core/message.h"
 #include "tests/sim/queue.h"
+#include "tests/sim/reach.h"
 
 namespace leasemap::sim {
 
 using ProcessId = uint64_t;  // one run of one node; 0: none
 
-std::string AddressOf(int host);
+std::string AddressOf(int place);
 
 class Network {
  public:
@@ -32,26 +34,31 @@ class Network {
     std::function<void(ProcessId, core::LinkId)> closed;
     std::function<void(ProcessId, core::LinkId)> room;  // a bulk message arrived: another may go
   };
-  Network(Queue& queue, uint64_t seed, Events events) : queue_(queue), random_(seed), events_(std::move(events)) {}
+  Network(Queue& queue, uint64_t seed, int places, Events events);
 
   void SetLatency(int64_t least_us, int64_t most_us) { least_us_ = least_us, most_us_ = most_us; }
-  void Up(int host, ProcessId process) { processes_[host] = process; }
+  // So many of 10,000 messages take far longer: mostly some 100 ms, seldom up to a minute. What follows them waits too.
+  void SetTail(int of_10000) { tail_ = of_10000; }
+  // Links between these places are neither slow nor reset any more.
+  void Spare(const std::vector<int>& places);
+  void Up(int place, ProcessId process) { processes_[place] = process; }
   // The process ends. Silently: the machine went with it, so nobody is told.
-  void Down(int host, bool silently);
+  void Down(int place, bool silently);
+  // The process at this place stands still, or goes on.
+  void Hold(int place, bool still);
 
-  void Dial(int host, const std::string& address);
+  void Dial(int place, const std::string& address);
   void Send(core::LinkId link, core::Message message, bool bulk);
   void HangUp(core::LinkId link);
   int BulkUnderWay(core::LinkId link) const;
 
-  // --- faults
-  void Cut(int from, int to) { cuts_.insert({from, to}); }
-  void Mend(int from, int to);
-  void MendAll();
-  // There is no way between the two, now or later.
-  void Separate(int a, int b);
-  // Ends a random share of all links at once.
+  Reach& reach() { return reach_; }
+  // To be called when paths were mended: what waited goes on, after a while for retransmission.
+  void Flow();
+  // Ends a random share of all links at once, in the middle of what is under way.
   void ResetLinks(int percent);
+  // The longest queue of one direction of a link so far.
+  size_t longest() const { return longest_; }
 
  private:
   struct Item {
@@ -80,9 +87,9 @@ class Network {
 
   static uint64_t NumberOf(core::LinkId link) { return link / 2; }
   static core::LinkId LinkOf(uint64_t number, int side) { return number * 2 + static_cast<uint64_t>(side); }
-  bool Open(int from, int to) const { return !cuts_.contains({from, to}) && !missing_.contains({from, to}); }
-  ProcessId ProcessAt(int host) const;
-  int64_t Latency() { return least_us_ + random_.Below(most_us_ - least_us_ + 1); }
+  Connection* Find(uint64_t number) const { return number < by_number_.size() ? by_number_[number] : nullptr; }
+  int64_t Latency(int from, int to);
+  bool Spared(int from, int to) const { return spared_[from] && spared_[to]; }
   void Connect(int from, ProcessId dialer, int to, const std::string& address);
   void Put(uint64_t number, int side, Item item);
   void Await(uint64_t number, int side);
@@ -93,11 +100,14 @@ class Network {
   Queue& queue_;
   core::Random random_;
   Events events_;
+  Reach reach_;
   int64_t least_us_ = 200, most_us_ = 3000;
-  std::map<int, ProcessId> processes_;
-  std::set<std::pair<int, int>> cuts_, missing_;
-  std::map<uint64_t, Connection> connections_;
-  uint64_t next_ = 1;
+  int tail_ = 0;
+  std::vector<ProcessId> processes_;  // by place; 0: nobody there
+  std::vector<bool> still_, spared_;  // by place
+  std::map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::vector<Connection*> by_number_;  // null: over
+  size_t longest_ = 0;
 };
 
 }  // namespace leasemap::sim

@@ -3,70 +3,95 @@
 
 #include <algorithm>
 
-#include "tests/sim/clients.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/profile.h"
+#include "tests/sim/watching.h"
 #include "tests/sim/world.h"
+#include "tests/sim/writers.h"
 
 namespace leasemap::sim {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 
-core::LeaseRules RulesOf(core::Random& random) {
+core::LeaseRules RulesOf(const RunOptions& options) {
+  core::Random random(options.seed ^ 0x72756c6573);
   static constexpr int64_t kPeriods[] = {3'600'000, 60'000, 5'000, 4'000};
   core::LeaseRules rules;
-  rules.period_ms = kPeriods[random.Below(4)];
+  rules.period_ms = options.scenario == "hours" ? 3'600'000 : kPeriods[random.Below(4)];
   rules.leasing = random.Below(8) != 0;
   return rules;
 }
 
+WorldOptions WorldOf(const RunOptions& options, const Profile& profile) {
+  return {options.seed, options.nodes, options.keep_lines, RulesOf(options), profile.timing};
+}
+
 class Scenario {
  public:
-  Scenario(const RunOptions& options, core::LeaseRules rules)
+  explicit Scenario(const RunOptions& options)
       : options_(options),
         large_(options.nodes > 12),
-        world_(options.seed, options.nodes, options.keep_lines, rules),
-        faults_(world_),
-        clients_(world_, 4, large_ ? 8 : 4, 3 + static_cast<int>(world_.random().Below(20)),
-                 large_ ? 300'000 : 150'000),
-        work_us_((large_ ? 7 : 12) * kSecond) {
-    if (!large_ && world_.random().Below(8) == 0) clients_.Fill(700);
+        profile_(ProfileOf(options.scenario == "hours", options.nodes)),
+        world_(WorldOf(options, profile_)),
+        faults_(world_, profile_.pace),
+        writers_(world_, 4, 3 + static_cast<int>(world_.random().Below(20)), profile_.write_us),
+        watching_(world_, large_ ? 8 : 4, profile_.pace) {
+    if (!large_ && world_.random().Below(8) == 0) writers_.Fill(700);
   }
 
   RunResult Go();
 
  private:
+  bool Is(const char* name) const { return options_.scenario == name; }
+  // Some nodes can never link, so that a gap may split the cluster.
+  bool Sparse() const { return Is("line") || Is("ring") || Is("star"); }
+  bool Neighbours(int a, int b) const;
+  std::vector<int> Everyone() const;
   void SetUp();
   void StartHost(int host, int64_t most_us);
   void JoinStorm();
   void SetFaults();
-  bool Settle();
-  std::string Agreement() const;
+  void Core();
+  std::string Agreement(const std::vector<int>& hosts) const;
+  bool Settle(const char* who, const std::vector<int>& hosts);
 
   const RunOptions options_;
   const bool large_;
+  const Profile profile_;
   World world_;
   Faults faults_;
-  Clients clients_;
-  int64_t work_us_;
+  Writers writers_;
+  Watching watching_;
   int64_t settled_ms_ = 0;
 };
+
+std::vector<int> Scenario::Everyone() const {
+  std::vector<int> all;
+  for (int host = 0; host < world_.size(); ++host) all.push_back(host);
+  return all;
+}
+
+bool Scenario::Neighbours(int a, int b) const {
+  const int apart = std::abs(a - b);
+  if (Is("line")) return apart == 1;
+  if (Is("ring")) return apart == 1 || apart == world_.size() - 1;
+  return !Is("star") || a == 0 || b == 0;
+}
 
 void Scenario::SetUp() {
   const int nodes = world_.size();
   for (int host = 0; host < nodes; ++host) {
-    world_.at(host).offset_ms = faults_.GoodOffset();
-    if (options_.scenario == "line") {
-      if (host > 0) world_.at(host).seeds.push_back(AddressOf(host - 1));
-      if (host + 1 < nodes) world_.at(host).seeds.push_back(AddressOf(host + 1));
-      for (int other = 0; other + 1 < host; ++other) world_.network().Separate(host, other);
-    } else {
+    world_.at(host).clock.Set(faults_.GoodOffset());
+    for (int other = 0; other < nodes; ++other) {
+      if (other != host && !Neighbours(host, other)) world_.network().reach().Separate(host, other);
       // Its own address among them, as one line of configuration for all would have it.
-      for (int seed = 0; seed < std::min(nodes, 3); ++seed) world_.at(host).seeds.push_back(AddressOf(seed));
+      const bool seed = Sparse() ? other != host && Neighbours(host, other) : other < 3;
+      if (seed) world_.at(host).seeds.push_back("node-" + std::to_string(other));
     }
   }
   if (world_.random().Below(3) == 0) world_.network().SetLatency(5'000, 60'000);
-  const int first = options_.scenario == "join_storm" ? std::max(1, nodes / 3) : nodes;
+  const int first = Is("join_storm") ? std::max(1, nodes / 3) : nodes;
   for (int host = 0; host < first; ++host) StartHost(host, kSecond);
 }
 
@@ -76,80 +101,86 @@ void Scenario::StartHost(int host, int64_t most_us) {
 
 // The writers rest while the few agree; then the others come, and none may be ready before it has all.
 void Scenario::JoinStorm() {
-  clients_.Stop();
+  writers_.Stop();
   world_.RunUntil(world_.queue().now_us() + 6 * kSecond);
   const auto first = world_.living();
   for (int host = 0; host < world_.size(); ++host) {
     if (world_.up(host)) continue;
     world_.at(host).at_start = world_.node(first.front()).vector();
-    world_.at(host).expects_all = world_.Unsettled().empty();
+    world_.at(host).expects_all = world_.Unsettled(first).empty();
     StartHost(host, 200'000);
   }
   world_.RunUntil(world_.queue().now_us() + 3 * kSecond);
 }
 
 void Scenario::SetFaults() {
-  const std::string& name = options_.scenario;
-  if (name == "partition") faults_.Partitions();
-  if (name == "line") {
+  if (Is("faults") || Is("hours")) faults_.RandomHalf();
+  if (Is("partition")) faults_.Partitions();
+  if (Sparse()) {
     faults_.EndedLinks();
-    if (world_.random().Below(2) == 0) faults_.Crashes();
+    if (world_.random().Below(2) == 0) faults_.Crashes(false);
   }
-  if (name == "restart_all") {
+  if (Is("restart_all")) {
     faults_.RollingRestart();
-    if (world_.random().Below(2) == 0) faults_.RestartAll(work_us_ - 4 * kSecond);
-  }
-  if (name != "faults") return;
-  // A random half of the menu, never none of it.
-  for (bool any = false; !any;) {
-    const auto maybe = [&](void (Faults::*fault)()) {
-      if (world_.random().Below(2) == 0) return;
-      any = true;
-      (faults_.*fault)();
-    };
-    maybe(&Faults::Crashes);
-    maybe(&Faults::Partitions);
-    maybe(&Faults::OneWayCuts);
-    maybe(&Faults::EndedLinks);
-    maybe(&Faults::Clocks);
+    if (world_.random().Below(2) == 0) faults_.RestartAll(profile_.work_us - 4 * kSecond);
   }
 }
 
-std::string Scenario::Agreement() const {
-  if (auto fault = world_.Unsettled(); !fault.empty()) return fault;
-  return clients_.Check();
+std::string Scenario::Agreement(const std::vector<int>& hosts) const {
+  if (auto fault = world_.Unsettled(hosts); !fault.empty()) return fault;
+  return watching_.Check();
 }
 
-// Peace: everything has to agree within a minute, and some seconds for each node for the sake of lines. A second later
-// it has to agree still; but what a node sent before it lost its power may come only then, and begins it anew.
-bool Scenario::Settle() {
+// These nodes are well now: they have to agree within bounds. A second later they have to agree still; but what a node
+// sent before it lost its power may come only then, and begins it anew.
+bool Scenario::Settle(const char* who, const std::vector<int>& hosts) {
   const int64_t peace_us = world_.queue().now_us();
-  const int64_t limit_us = peace_us + (60 + 3 * world_.size()) * kSecond;
+  const int64_t limit_us = peace_us + profile_.settle_us;
   std::string fault = "not looked at";
-  while (!fault.empty() && world_.RunUntil(world_.queue().now_us() + 250'000)) {
+  while (!fault.empty() && world_.RunUntil(world_.queue().now_us() + profile_.look_us)) {
     settled_ms_ = (world_.queue().now_us() - peace_us) / 1000;
-    fault = Agreement();
-    if (!fault.empty() && world_.queue().now_us() >= limit_us) world_.Fail("no agreement: " + fault);
-    if (fault.empty() && world_.RunUntil(world_.queue().now_us() + kSecond)) fault = Agreement();
+    fault = Agreement(hosts);
+    if (!fault.empty() && world_.queue().now_us() >= limit_us) {
+      world_.Fail(std::string(who) + " does not agree: " + fault);
+    }
+    if (fault.empty() && world_.RunUntil(world_.queue().now_us() + 4 * profile_.look_us)) fault = Agreement(hosts);
   }
-  if (world_.failed()) return false;
-  if (fault = world_.CheckWhole(); !fault.empty()) world_.Fail(fault);
-  if (options_.scenario == "calm" && clients_.expired() > 0) world_.Fail("a cursor expired though nobody died");
   return !world_.failed();
+}
+
+// A majority is well and has to agree, whatever goes on among the rest and between the rest and it.
+void Scenario::Core() {
+  std::vector<int> all = Everyone(), core;
+  while (core.size() * 2 <= all.size()) {
+    const auto at = all.begin() + world_.random().Below(static_cast<int64_t>(all.size()));
+    if (std::find(core.begin(), core.end(), *at) == core.end()) core.push_back(*at);
+  }
+  std::sort(core.begin(), core.end());
+  faults_.Spare(core);
+  watching_.Only(core);
+  watching_.MayGiveUp();
+  if (!Settle("the core", core)) return;
+  if (const auto fault = world_.CheckWhole(core, false); !fault.empty()) world_.Fail("the core: " + fault);
+  watching_.Only(all);
 }
 
 RunResult Scenario::Go() {
   SetUp();
-  clients_.Start();
+  writers_.Start();
+  watching_.Start();
   SetFaults();
-  world_.RunUntil(work_us_);
-  if (options_.scenario == "join_storm" && !world_.failed()) JoinStorm();
-  clients_.Stop();
+  world_.RunUntil(profile_.work_us);
+  if (Is("join_storm") && !world_.failed()) JoinStorm();
+  writers_.Stop();
+  watching_.Stop();
+  if ((Is("faults") || Is("hours")) && world_.random().Below(2) == 0 && !world_.failed()) Core();
   if (!world_.failed()) {
-    const bool line = options_.scenario == "line";
-    faults_.Heal(!line);  // a line with a gap never agrees
-    if (line || static_cast<int>(world_.living().size()) < world_.size()) clients_.MayGiveUp();
-    Settle();
+    faults_.Heal(!Sparse());  // a line with a gap never agrees
+    if (Sparse() || static_cast<int>(world_.living().size()) < world_.size()) watching_.MayGiveUp();
+    if (Settle("the cluster", world_.living())) {
+      if (const auto fault = world_.CheckWhole(world_.living(), true); !fault.empty()) world_.Fail(fault);
+      if (Is("calm") && watching_.expired() > 0) world_.Fail("a cursor expired though nobody died");
+    }
   }
   RunResult result;
   result.failure = world_.failure();
@@ -157,10 +188,11 @@ RunResult Scenario::Go() {
   result.events = world_.trace().events();
   result.writes = world_.writes();
   result.refused = world_.refused();
-  result.watched = clients_.events();
-  result.moves = clients_.moves();
-  result.expired = clients_.expired();
+  result.watched = watching_.events();
+  result.moves = watching_.moves();
+  result.expired = watching_.expired();
   result.settled_ms = settled_ms_;
+  result.virtual_ms = world_.queue().now_us() / 1000;
   result.lines.assign(world_.trace().lines().begin(), world_.trace().lines().end());
   return result;
 }
@@ -168,14 +200,12 @@ RunResult Scenario::Go() {
 }  // namespace
 
 const std::vector<std::string>& Scenarios() {
-  static const std::vector<std::string> kNames = {"calm", "faults", "partition", "line", "restart_all", "join_storm"};
+  static const std::vector<std::string> kNames = {"calm", "faults",      "partition",  "line", "ring",
+                                                  "star", "restart_all", "join_storm", "hours"};
   return kNames;
 }
 
-RunResult Run(const RunOptions& options) {
-  core::Random random(options.seed ^ 0x72756c6573);
-  return Scenario(options, RulesOf(random)).Go();
-}
+RunResult Run(const RunOptions& options) { return Scenario(options).Go(); }
 
 std::string ReplayCommand(const RunOptions& options) {
   return "make sim SEED=" + std::to_string(options.seed) + " NODES=" + std::to_string(options.nodes) +

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,12 +19,14 @@ struct RunResult {
   uint64_t hash = 0;    // of the trace
   uint64_t events = 0, writes = 0, refused = 0, watched = 0, moves = 0, expired = 0;
   int64_t settled_ms = 0;  // from the end of the faults to agreement
+  int64_t virtual_ms = 0;  // how much of the cluster's time was played
   std::vector<std::string> lines;
 };
 
-// calm: nothing happens. faults: a random half of the menu (crashes, power loss, partitions, one-way cuts, ended links,
-// clocks). partition: two sides, again and again. line: only neighbours can link. restart_all: one after another, then
-// all at once. join_storm: most nodes start at once where a few hold the map.
+// calm: nothing happens. faults: a random half of the menu (faults.h), then a core of it well and the rest not.
+// partition: two sides, again and again. line, ring, star: only neighbours can link. restart_all: one after another,
+// then all at once. join_storm: most nodes start at once where a few hold the map. hours: the faults menu over hours
+// of leases, with heartbeats twenty times and more slower than the real ones.
 const std::vector<std::string>& Scenarios();
 RunResult Run(const RunOptions& options);
 // The command that replays a run.

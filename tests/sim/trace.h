@@ -12,12 +12,10 @@ class Trace {
   // Lines are kept for a replay only; the number is always made.
   explicit Trace(bool keep_lines) : keep_lines_(keep_lines) {}
 
-  // FNV-1a, 64 bits, over the parts of each event.
+  // FNV-1a over the bytes of the name and, a word at a time, over the numbers.
   void Note(int64_t at_us, const char* what, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0) {
     for (const char* p = what; *p != 0; ++p) Mix(static_cast<uint8_t>(*p));
-    for (const uint64_t part : {static_cast<uint64_t>(at_us), a, b, c}) {
-      for (int i = 0; i < 8; ++i) Mix(static_cast<uint8_t>(part >> (8 * i)));
-    }
+    for (const uint64_t part : {static_cast<uint64_t>(at_us), a, b, c}) Mix(part);
     ++events_;
     if (keep_lines_) {
       Say(at_us, std::string(what) + " " + std::to_string(a) + " " + std::to_string(b) + " " + std::to_string(c));
@@ -37,7 +35,10 @@ class Trace {
 
  private:
   static constexpr size_t kLines = 20000;
-  void Mix(uint8_t byte) { hash_ = (hash_ ^ byte) * 0x100000001b3; }
+  void Mix(uint64_t word) {
+    hash_ = (hash_ ^ word) * 0x100000001b3;
+    hash_ ^= hash_ >> 32;
+  }
 
   bool keep_lines_;
   uint64_t hash_ = 0xcbf29ce484222325;

@@ -2,13 +2,16 @@
 #include "tests/sim/world.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "peer/core/error.h"
+#include "tests/sim/checkers/converged.h"
 
 namespace leasemap::sim {
 namespace {
 
 constexpr int64_t kSomeday = 1'700'000'000'000;  // UTC milliseconds at which virtual time begins, or soon after
+constexpr int kPlacesEach = 4;                   // a host can move so often, less one
 
 // What distinguishes messages in the trace.
 uint64_t Digest(const core::Message& message) {
@@ -21,54 +24,70 @@ uint64_t Digest(const core::Message& message) {
   return digest;
 }
 
+// node-7 is host 7, and a seed of that name stands for wherever that host is now.
+int HostNamed(const std::string& node) {
+  int host = 0;
+  std::from_chars(node.data() + 5, node.data() + node.size(), host);
+  return host;
+}
+
 const char* KindOf(const core::Message& message) {
-  static constexpr const char* kNames[] = {"Hello", "Accept", "Refuse",         "Ping",       "Pong",     "Report",
-                                           "Live",  "Ask",    "SessionEntries", "SessionEnd", "Broadcast"};
-  return kNames[message.index()];
+  static constexpr const char* kNames[] = {"Hello", "Accept", "Refuse",         "Ping",       "Pong",      "Report",
+                                           "Live",  "Ask",    "SessionEntries", "SessionEnd", "Broadcast", "other"};
+  return kNames[std::min<size_t>(message.index(), std::size(kNames) - 1)];
 }
 
 }  // namespace
 
-World::World(uint64_t seed, int hosts, bool keep_lines, core::LeaseRules rules)
-    : trace_(keep_lines),
-      random_(seed),
-      rules_(rules),
+World::World(const WorldOptions& options)
+    : options_(options),
+      trace_(options.keep_lines),
+      random_(options.seed),
       base_wall_ms_(kSomeday + random_.Below(7'200'000)),
-      hosts_(static_cast<size_t>(hosts)),
+      hosts_(static_cast<size_t>(options.hosts)),
       host_of_{-1},
-      network_(queue_, random_.Next(), MakeEvents()) {}
+      next_place_(options.hosts),
+      network_(queue_, random_.Next(), kPlacesEach * options.hosts, MakeEvents()),
+      checks_(options.rules, [this](const std::string& node) { return WallAt(node); }) {
+  for (int host = 0; host < options.hosts; ++host) hosts_[host].place = host;
+  queue_.Handle(Queue::kTick, [this](uint32_t host, uint64_t process) { Tick(static_cast<int>(host), process); });
+}
 
 Network::Events World::MakeEvents() {
   Network::Events events;
   events.dialed = [this](ProcessId process, core::LinkId link, const std::string& address) {
-    Call(process, [&](core::Node& node, core::Now now, int host) {
+    Call(process, [this, link, address](core::Node& node, core::Now now, int host) {
       trace_.Note(queue_.now_us(), "dialed", static_cast<uint64_t>(host), link);
-      node.OnDialed(now, link, address, AddressOf(host));
+      node.OnDialed(now, link, address, AddressOf(hosts_[host].place));
     });
   };
   events.dial_failed = [this](ProcessId process, const std::string& address) {
-    Call(process, [&](core::Node& node, core::Now now, int) { node.OnDialFailed(now, address); });
+    Call(process, [address](core::Node& node, core::Now now, int) { node.OnDialFailed(now, address); });
   };
   events.accepted = [this](ProcessId process, core::LinkId link, const std::string& remote) {
-    Call(process, [&](core::Node& node, core::Now now, int host) {
+    Call(process, [this, link, remote](core::Node& node, core::Now now, int host) {
       trace_.Note(queue_.now_us(), "accepted", static_cast<uint64_t>(host), link);
-      node.OnAccepted(now, link, AddressOf(host), remote);
+      node.OnAccepted(now, link, AddressOf(hosts_[host].place), remote);
     });
   };
+  // Nothing of a link comes to a process that stands still (network.h).
   events.message = [this](ProcessId process, core::LinkId link, core::Message message) {
-    Call(process, [&](core::Node& node, core::Now now, int host) {
-      trace_.Note(queue_.now_us(), KindOf(message), static_cast<uint64_t>(host), link, Digest(message));
+    const int at = HostOf(process);
+    if (at < 0) return;
+    Step(at, [&](core::Node& node, core::Now now) {
+      trace_.Note(queue_.now_us(), KindOf(message), static_cast<uint64_t>(at), link, Digest(message));
+      Met(at, message);
       node.OnMessage(now, link, std::move(message));
     });
   };
   events.closed = [this](ProcessId process, core::LinkId link) {
-    Call(process, [&](core::Node& node, core::Now now, int host) {
+    Call(process, [this, link](core::Node& node, core::Now now, int host) {
       trace_.Note(queue_.now_us(), "closed", static_cast<uint64_t>(host), link);
       node.OnClosed(now, link);
     });
   };
   events.room = [this](ProcessId process, core::LinkId link) {
-    if (const int host = HostOf(process); host >= 0) Pump(host, link);
+    if (const int host = HostOf(process); host >= 0 && !hosts_[host].still) Pump(host, link);
   };
   return events;
 }
@@ -82,37 +101,64 @@ template <typename F>
 void World::Call(ProcessId process, F f) {
   const int host = HostOf(process);
   if (host < 0) return;
+  if (hosts_[host].still) {
+    hosts_[host].postponed.push_back([this, process, f = std::move(f)] { Call(process, f); });
+    return;
+  }
   Step(host, [&](core::Node& node, core::Now now) { f(node, now, host); });
 }
 
 template <typename F>
 void World::Step(int host, F f) {
-  core::Node& node = *hosts_[host].node;
-  f(node, NowAt(host));
-  core::Effects effects = node.Take();
+  Host& at = hosts_[host];
+  f(*at.node, NowAt(host));
+  core::Effects effects = at.node->Take();
   const bool changed = effects.changed;
+  const bool crashes = at.crash_after > 0 && --at.crash_after == 0;
+  if (crashes) {
+    effects.send.resize(static_cast<size_t>(random_.Below(static_cast<int64_t>(effects.send.size()) + 1)));
+    effects.pull = false;
+    effects.hang_up.clear();
+  }
   Perform(host, std::move(effects));
+  if (changed) Check(host);
+  if (crashes) return Crash(host, at.crash_silently);
   SetTick(host);
-  Check(host);
   if (changed && changed_) changed_(host);
 }
 
+// Pairs of entries that are about to be merged.
+void World::Met(int host, const core::Message& message) {
+  const std::vector<core::EntryPtr>* entries = nullptr;
+  if (const auto* live = std::get_if<core::Live>(&message)) entries = &live->entries;
+  if (const auto* session = std::get_if<core::SessionEntries>(&message)) entries = &session->entries;
+  if (entries == nullptr) return;
+  for (const core::EntryPtr& entry : *entries) {
+    const core::EntryPtr* held = hosts_[host].node->store().Find(entry->key);
+    if (held != nullptr) Look(host, "merge laws", checks_.Met(*held, entry));
+  }
+}
+
 void World::Perform(int host, core::Effects effects) {
-  for (auto& line : effects.log) trace_.Say(queue_.now_us(), "node-" + std::to_string(host) + ": " + line.text);
+  if (trace_.keeps_lines()) {
+    for (auto& line : effects.log) trace_.Say(queue_.now_us(), "node-" + std::to_string(host) + ": " + line.text);
+  }
   for (auto& send : effects.send) network_.Send(send.link, std::move(send.message), false);
   if (effects.pull) {
     for (const core::LinkId link : hosts_[host].node->LinksToPull()) Pump(host, link);
   }
   for (const auto& hang_up : effects.hang_up) {
-    if (!hang_up.why.empty()) {
+    if (!hang_up.why.empty() && trace_.keeps_lines()) {
       trace_.Say(queue_.now_us(), "node-" + std::to_string(host) + " closes a link: " + hang_up.why);
     }
     network_.HangUp(hang_up.link);
   }
-  for (const auto& address : effects.dial) network_.Dial(host, address);
+  for (const auto& address : effects.dial) network_.Dial(hosts_[host].place, address);
   for (const auto& seed : effects.resolve) {
     queue_.After(1000 + random_.Below(20'000), [this, process = hosts_[host].process, seed] {
-      Call(process, [&](core::Node& node, core::Now now, int) { node.OnResolved(now, seed, {seed}); });
+      Call(process, [this, seed](core::Node& node, core::Now now, int) {
+        node.OnResolved(now, seed, {AddressOf(hosts_[HostNamed(seed)].place)});
+      });
     });
   }
 }
@@ -131,32 +177,39 @@ void World::SetTick(int host) {
   const int64_t due_us = queue_.now_us() + std::max<int64_t>(1, at.node->NextDue(now) - now.mono_ms) * 1000;
   if (at.tick_us != 0 && at.tick_us <= due_us) return;
   at.tick_us = due_us;
-  queue_.After(due_us - queue_.now_us(), [this, process = at.process, due_us] {
-    const int here = HostOf(process);
-    if (here < 0 || hosts_[here].tick_us != due_us) return;
-    hosts_[here].tick_us = 0;
-    Step(here, [](core::Node& node, core::Now at) { node.Tick(at); });
-  });
+  queue_.Post(due_us - queue_.now_us(), Queue::kTick, static_cast<uint32_t>(host), at.process);
+}
+
+void World::Tick(int host, ProcessId process) {
+  Host& at = hosts_[host];
+  if (HostOf(process) < 0 || at.tick_us != queue_.now_us() || at.still) return;  // GoOn ticks anew
+  at.tick_us = 0;
+  Step(host, [](core::Node& node, core::Now now) { node.Tick(now); });
+}
+
+void World::Look(int host, const char* rule, const std::string& fault) {
+  if (!fault.empty()) Fail(std::string(rule) + ": node-" + std::to_string(host) + " " + fault);
 }
 
 void World::Check(int host) {
   Host& at = hosts_[host];
-  const auto look = [&](const char* rule, const std::string& fault) {
-    if (!fault.empty()) Fail(std::string(rule) + ": node-" + std::to_string(host) + " " + fault);
-  };
-  look("ranks never fall", ranks_.Look(at.process, at.node->store()));
-  look("coverage", coverage_.Look(at.process, at.node->vector(), at.node->store(), log_));
+  const auto [rule, fault] = checks_.Look(at.process, *at.node);
+  Look(host, rule, fault);
   if (at.ready || !at.node->ready()) return;
   at.ready = true;
   trace_.Note(queue_.now_us(), "ready", static_cast<uint64_t>(host));
   if (at.expects_all && !at.node->vector().Covers(at.at_start)) {
-    look("readiness", "is ready and lacks what every node had when it started");
+    Look(host, "readiness", "is ready and lacks what every node had when it started");
   }
+}
+
+int64_t World::WallAt(const std::string& node) const {
+  return hosts_[HostNamed(node)].clock.At(true_ms());
 }
 
 core::Now World::NowAt(int host) const {
   const int64_t ms = queue_.now_us() / 1000;
-  return {ms + 1000, base_wall_ms_ + ms + hosts_[host].offset_ms};
+  return {ms + 1000, hosts_[host].clock.At(base_wall_ms_ + ms)};
 }
 
 void World::Start(int host) {
@@ -166,14 +219,17 @@ void World::Start(int host) {
   host_of_.push_back(host);
   at.tick_us = 0;
   at.ready = false;
+  at.crash_after = 0;
+  at.started_us = queue_.now_us();
   core::NodeOptions options;
   options.node_id = "node-" + std::to_string(host);
-  options.rules = rules_;
-  options.advertise = AddressOf(host);
+  options.rules = options_.rules;
+  options.timing = options_.timing;
+  options.advertise = AddressOf(at.place);
   options.seeds = at.seeds;
   options.seed = random_.Next();
   at.node = std::make_unique<core::Node>(std::move(options), NowAt(host));
-  network_.Up(host, at.process);
+  network_.Up(at.place, at.process);
   trace_.Note(queue_.now_us(), "start", static_cast<uint64_t>(host));
   Step(host, [](core::Node& node, core::Now now) { node.Tick(now); });
 }
@@ -182,11 +238,44 @@ void World::Crash(int host, bool silently) {
   Host& at = hosts_[host];
   if (!at.node) return;
   trace_.Note(queue_.now_us(), silently ? "power loss" : "crash", static_cast<uint64_t>(host));
-  ranks_.Forget(at.process);
-  coverage_.Forget(at.process);
+  checks_.Ended(at.process, *at.node);
   at.node.reset();
-  network_.Down(host, silently);
+  at.still = false;
+  at.postponed.clear();
+  network_.Down(at.place, silently);
   if (changed_) changed_(host);
+}
+
+void World::CrashInStep(int host, int steps, bool silently) {
+  if (!up(host)) return;
+  hosts_[host].crash_after = steps;
+  hosts_[host].crash_silently = silently;
+}
+
+void World::StandStill(int host) {
+  if (!answers(host)) return;
+  trace_.Note(queue_.now_us(), "stands still", static_cast<uint64_t>(host));
+  hosts_[host].still = true;
+  network_.Hold(hosts_[host].place, true);
+}
+
+void World::GoOn(int host) {
+  Host& at = hosts_[host];
+  if (!at.still) return;
+  trace_.Note(queue_.now_us(), "goes on", static_cast<uint64_t>(host));
+  at.still = false;
+  const ProcessId process = at.process;
+  for (auto& action : std::exchange(at.postponed, {})) action();
+  if (HostOf(process) < 0) return;
+  network_.Hold(at.place, false);
+  at.tick_us = 0;
+  Step(host, [](core::Node& node, core::Now now) { node.Tick(now); });
+  if (HostOf(process) < 0) return;
+  for (const core::LinkId link : at.node->LinksToPull()) Pump(host, link);
+}
+
+void World::Move(int host) {
+  if (!up(host) && next_place_ < network_.reach().places()) hosts_[host].place = next_place_++;
 }
 
 std::vector<int> World::living() const {
@@ -197,24 +286,32 @@ std::vector<int> World::living() const {
   return out;
 }
 
-void World::Write(int host, const core::WriteCommand& command) {
+std::vector<int> World::places(const std::vector<int>& hosts) const {
+  std::vector<int> out;
+  for (const int host : hosts) out.push_back(hosts_[host].place);
+  return out;
+}
+
+absl::StatusOr<core::EntryPtr> World::Write(int host, const core::WriteCommand& command) {
+  absl::StatusOr<core::EntryPtr> result;
   Step(host, [&](core::Node& node, core::Now now) {
     const core::EntryPtr* found = node.store().Find(command.key);
     const core::EntryPtr previous = found ? *found : nullptr;
-    const auto written = node.Write(now, command);
-    ++(written.ok() && *written ? writes_ : refused_);
-    if (!written.ok()) {
-      const std::string reason = core::ReasonOf(written.status());
+    result = node.Write(now, command);
+    ++(result.ok() && *result ? writes_ : refused_);
+    if (!result.ok()) {
+      const std::string reason = core::ReasonOf(result.status());
       trace_.Note(queue_.now_us(), reason.c_str(), static_cast<uint64_t>(host));
-      if (reason.empty()) Fail("a write was refused without a reason: " + written.status().ToString());
+      if (reason.empty()) Fail("a write was refused without a reason: " + result.status().ToString());
       return;
     }
-    if (!*written) return;
-    trace_.Note(queue_.now_us(), "write", static_cast<uint64_t>(host), (*written)->dot.seq, (*written)->lease.epoch);
-    if (auto fault = dots_.Wrote(hosts_[host].process, *written, previous, log_); !fault.empty()) {
-      Fail("dots are unique: node-" + std::to_string(host) + " " + fault);
-    }
+    if (!*result) return;
+    const core::EntryPtr& written = *result;
+    trace_.Note(queue_.now_us(), "write", static_cast<uint64_t>(host), written->dot.seq, written->lease.epoch);
+    const auto [rule, fault] = checks_.Wrote(hosts_[host].process, written, previous);
+    Look(host, rule, fault);
   });
+  return result;
 }
 
 bool World::RunUntil(int64_t until_us) {
@@ -228,15 +325,15 @@ void World::Fail(const std::string& what) {
   trace_.Say(queue_.now_us(), "FAILED: " + what);
 }
 
-std::string World::Unsettled() const {
-  const auto nodes = living();
-  if (nodes.empty()) return "no node lives";
-  const core::Node& first = node(nodes.front());
-  for (const int host : nodes) {
+std::string World::Unsettled(const std::vector<int>& hosts) const {
+  if (hosts.empty()) return "no node lives";
+  if (!ready(hosts.front())) return "node-" + std::to_string(hosts.front()) + " is not ready";
+  const core::Node& first = node(hosts.front());
+  for (const int host : hosts) {
     const std::string name = "node-" + std::to_string(host);
     if (!ready(host)) return name + " is not ready";
     if (!(node(host).vector() == first.vector())) {
-      return name + " and node-" + std::to_string(nodes.front()) + " cover different writes";
+      return name + " and node-" + std::to_string(hosts.front()) + " cover different writes";
     }
     // The same entries, so those that lapsed differ only in how far each clock is.
     if (node(host).store().live_keys() != first.store().live_keys()) return name + " has other keys lapsed";
@@ -244,15 +341,15 @@ std::string World::Unsettled() const {
   return "";
 }
 
-std::string World::CheckWhole() const {
+std::string World::CheckWhole(const std::vector<int>& hosts, bool all) const {
   std::vector<Replica> replicas;
-  for (const int host : living()) {
+  for (const int host : hosts) {
     replicas.push_back({"node-" + std::to_string(host), &node(host).store(), &node(host).vector()});
-    if (auto fault = CoverageChecker::Whole(node(host).vector(), node(host).store(), log_); !fault.empty()) {
+    if (auto fault = CoverageChecker::Whole(node(host).vector(), node(host).store(), checks_.log()); !fault.empty()) {
       return "coverage: " + replicas.back().name + " " + fault;
     }
   }
-  const auto fault = CheckConverged(replicas, log_);
+  const auto fault = all ? CheckConverged(replicas, checks_.log()) : CheckAlike(replicas);
   return fault.empty() ? "" : "converged: " + fault;
 }
 

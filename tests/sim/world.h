@@ -1,6 +1,6 @@
-// The simulated cluster: nodes that start, crash and start again with an empty map and a new incarnation, each with a
-// wall clock of its own, and for each the part of the shell: effects carried out in order, bulk messages pulled through
-// a bounded window, ticks when they are due. After every step of a node the checkers look at it.
+// The simulated cluster: nodes that start, crash, stand still and start again with a new incarnation, each with a wall
+// clock of its own, and for each the part of the shell: effects carried out in order, bulk messages pulled through a
+// bounded window, ticks when they are due. After every step of a node the checkers look at what it changed.
 #pragma once
 
 #include <cstdint>
@@ -12,44 +12,66 @@
 #include <vector>
 
 #include "peer/core/node.h"
-#include "tests/sim/checkers/converged.h"
-#include "tests/sim/checkers/coverage.h"
-#include "tests/sim/checkers/dots_unique.h"
-#include "tests/sim/checkers/ranks_never_fall.h"
+#include "tests/sim/checkers/step_checks.h"
+#include "tests/sim/clock.h"
 #include "tests/sim/network.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/trace.h"
 
 namespace leasemap::sim {
 
+struct WorldOptions {
+  uint64_t seed = 1;
+  int hosts = 5;
+  bool keep_lines = false;
+  core::LeaseRules rules;
+  core::Timing timing;
+};
+
 struct Host {
+  int place = 0;  // where it runs: its address
   std::vector<std::string> seeds;
   std::unique_ptr<core::Node> node;  // null while it is down
   ProcessId process = 0;
-  int64_t offset_ms = 0;         // of the wall clock
-  int64_t tick_us = 0;           // the next tick that is in the queue; 0: none
-  bool ready = false;            // as seen last
+  WallClock clock;
+  int64_t tick_us = 0;                   // the next tick that is in the queue; 0: none
+  bool still = false;                    // the process stands still …
+  std::vector<Queue::Action> postponed;  // … and this waits for it
+  int crash_after = 0;                   // it crashes in the middle of its so-manieth step from now; 0: it does not
+  bool crash_silently = false;
+  bool ready = false;  // as seen last
+  int64_t started_us = 0;
   core::VersionVector at_start;  // what was everywhere when it started: to be covered once it is ready
   bool expects_all = false;      // … where no fault can have hidden it
 };
 
 class World {
  public:
-  World(uint64_t seed, int hosts, bool keep_lines, core::LeaseRules rules);
+  explicit World(const WorldOptions& options);
 
   // --- hosts
   void Start(int host);
   void Crash(int host, bool silently);
+  // Crashes in the middle of its so-manieth step from now: some of what that step sends has left, the rest never will.
+  void CrashInStep(int host, int steps, bool silently);
+  void StandStill(int host);
+  void GoOn(int host);
+  // Where it runs from its next start on: nobody was there before.
+  void Move(int host);
   bool up(int host) const { return hosts_[host].node != nullptr; }
-  bool ready(int host) const { return up(host) && hosts_[host].node->ready(); }
+  bool answers(int host) const { return up(host) && !hosts_[host].still; }
+  bool ready(int host) const { return answers(host) && hosts_[host].node->ready(); }
   Host& at(int host) { return hosts_[host]; }
+  const Host& at(int host) const { return hosts_[host]; }
   const core::Node& node(int host) const { return *hosts_[host].node; }
   int size() const { return static_cast<int>(hosts_.size()); }
   std::vector<int> living() const;
+  std::vector<int> places(const std::vector<int>& hosts) const;
   core::Now NowAt(int host) const;
+  int64_t true_ms() const { return base_wall_ms_ + queue_.now_us() / 1000; }
 
   // --- clients
-  void Write(int host, const core::WriteCommand& command);
+  absl::StatusOr<core::EntryPtr> Write(int host, const core::WriteCommand& command);
   // Called after a step that changed something a watch could see.
   void OnChanged(std::function<void(int host)> changed) { changed_ = std::move(changed); }
 
@@ -59,16 +81,18 @@ class World {
   void Fail(const std::string& what);
   bool failed() const { return !failure_.empty(); }
   const std::string& failure() const { return failure_; }
-  // Why the living nodes do not yet agree; empty: they do. Cheap.
-  std::string Unsettled() const;
-  // Everything, on every living node.
-  std::string CheckWhole() const;
+  // Why these nodes do not yet agree; empty: they do. Cheap.
+  std::string Unsettled(const std::vector<int>& hosts) const;
+  // Everything, on these nodes. `all`: whatever survived is held by one of them.
+  std::string CheckWhole(const std::vector<int>& hosts, bool all) const;
 
   Queue& queue() { return queue_; }
   Network& network() { return network_; }
   Trace& trace() { return trace_; }
   core::Random& random() { return random_; }
-  const core::LeaseRules& rules() const { return rules_; }
+  StepChecks& checks() { return checks_; }
+  const core::LeaseRules& rules() const { return options_.rules; }
+  const core::Timing& timing() const { return options_.timing; }
   uint64_t writes() const { return writes_; }
   uint64_t refused() const { return refused_; }
 
@@ -76,32 +100,34 @@ class World {
   static constexpr int kBulkWindow = 3;
 
   Network::Events MakeEvents();
+  // Carries out f at this process, once it goes on if it stands still, never if it is over.
   template <typename F>
   void Call(ProcessId process, F f);
   template <typename F>
   void Step(int host, F f);
+  void Met(int host, const core::Message& message);
   void Perform(int host, core::Effects effects);
   void Pump(int host, core::LinkId link);
   void SetTick(int host);
+  void Tick(int host, ProcessId process);
   void Check(int host);
+  void Look(int host, const char* rule, const std::string& fault);
   int HostOf(ProcessId process) const;
+  int64_t WallAt(const std::string& node) const;
 
+  const WorldOptions options_;
   Queue queue_;
   Trace trace_;
   core::Random random_;
-  const core::LeaseRules rules_;
   const int64_t base_wall_ms_;
   std::vector<Host> hosts_;
   std::vector<int> host_of_;  // by process
+  int next_place_;
   Network network_;
   std::function<void(int)> changed_;
   std::string failure_;
   uint64_t writes_ = 0, refused_ = 0;
-
-  WriteLog log_;
-  RanksNeverFall ranks_;
-  CoverageChecker coverage_;
-  DotsUnique dots_;
+  StepChecks checks_;
 };
 
 }  // namespace leasemap::sim

@@ -30,6 +30,13 @@ std::string CheckEqual(const Replica& a, const Replica& b) {
 
 }  // namespace
 
+std::string CheckAlike(const std::vector<Replica>& replicas) {
+  for (const Replica& one : replicas) {
+    if (auto fault = CheckEqual(replicas.front(), one); !fault.empty()) return fault;
+  }
+  return "";
+}
+
 std::string CheckConverged(const std::vector<Replica>& replicas, const WriteLog& log) {
   if (replicas.empty()) return "no node lives";
   std::map<std::string, const core::Entry*> winners;

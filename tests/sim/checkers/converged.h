@@ -17,6 +17,9 @@ struct Replica {
   const core::VersionVector* vector;
 };
 
+// These replicas are alike.
+std::string CheckAlike(const std::vector<Replica>& replicas);
+// … and hold the winners.
 std::string CheckConverged(const std::vector<Replica>& replicas, const WriteLog& log);
 
 }  // namespace leasemap::sim

@@ -25,37 +25,43 @@ std::string Range(const core::ReplicaId& replica, uint64_t first, uint64_t last,
   return "";
 }
 
-std::string Added(const core::VersionVector& before, const core::VersionVector& vector, const core::Store& store,
-                  const WriteLog& log) {
-  static const core::Coverage kNone;
-  for (const auto& [replica, coverage] : vector.runs()) {
-    auto it = before.runs().find(replica);
-    const core::Coverage& old = it == before.runs().end() ? kNone : it->second;
-    if (coverage == old) continue;
-    if (auto fault = Range(replica, old.prefix + 1, coverage.prefix, old, store, log); !fault.empty()) return fault;
-    for (const auto& [first, last] : coverage.exceptions) {
-      if (auto fault = Range(replica, first, last, old, store, log); !fault.empty()) return fault;
-    }
+std::string New(const core::ReplicaId& replica, const core::Coverage& now, const core::Coverage& before,
+                const core::Store& store, const WriteLog& log) {
+  if (const auto lost = now.FirstMissing(before)) {
+    return "no longer covers " + Describe(replica) + "#" + std::to_string(*lost);
+  }
+  if (auto fault = Range(replica, before.prefix + 1, now.prefix, before, store, log); !fault.empty()) return fault;
+  for (const auto& [first, last] : now.exceptions) {
+    if (auto fault = Range(replica, first, last, before, store, log); !fault.empty()) return fault;
   }
   return "";
 }
 
 }  // namespace
 
+// Both are in one order: walked side by side, and mostly one run has changed.
 std::string CoverageChecker::Look(uint64_t process, const core::VersionVector& vector, const core::Store& store,
                                   const WriteLog& log) {
-  core::VersionVector& before = seen_[process];
-  if (before == vector) return "";
-  if (const auto lost = vector.FirstMissing(before)) {
-    return "no longer covers " + Describe(lost->replica) + "#" + std::to_string(lost->seq);
+  Seen& seen = seen_[process];
+  auto before = seen.begin();
+  for (const auto& [replica, coverage] : vector.runs()) {
+    if (before != seen.end() && before->first < replica)
+      return "no longer covers anything of " + Describe(before->first);
+    if (before == seen.end() || before->first != replica) before = seen.emplace_hint(before, replica, core::Coverage{});
+    core::Coverage& old = (before++)->second;
+    if (coverage.prefix == old.prefix && coverage.exceptions == old.exceptions) continue;
+    if (auto fault = New(replica, coverage, old, store, log); !fault.empty()) return fault;
+    old = coverage;
   }
-  auto fault = Added(before, vector, store, log);
-  before = vector;
-  return fault;
+  if (before != seen.end()) return "no longer covers anything of " + Describe(before->first);
+  return "";
 }
 
 std::string CoverageChecker::Whole(const core::VersionVector& vector, const core::Store& store, const WriteLog& log) {
-  return Added(core::VersionVector(), vector, store, log);
+  for (const auto& [replica, coverage] : vector.runs()) {
+    if (auto fault = New(replica, coverage, core::Coverage{}, store, log); !fault.empty()) return fault;
+  }
+  return "";
 }
 
 }  // namespace leasemap::sim

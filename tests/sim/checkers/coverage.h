@@ -18,7 +18,8 @@ class CoverageChecker {
   void Forget(uint64_t process) { seen_.erase(process); }
 
  private:
-  std::map<uint64_t, core::VersionVector> seen_;
+  using Seen = std::map<core::ReplicaId, core::Coverage>;
+  std::map<uint64_t, Seen> seen_;
 };
 
 }  // namespace leasemap::sim

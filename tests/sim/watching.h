@@ -1,5 +1,5 @@
-// The users of a simulated cluster: writers that set, delete, renew and release a few keys under several holders, and
-// watchers that move between the nodes with their cursors.
+// The users who watch: they move between the nodes with their cursors, some of which they keep for long, and fold what
+// they hear into a map (checkers/watchers.h).
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,16 @@
 
 namespace leasemap::sim {
 
-class Clients {
+class Watching {
  public:
-  Clients(World& world, int writers, int watchers, int keys, int64_t pause_us);
+  // How long they stay with a node and keep a cursor is multiplied by the pace.
+  Watching(World& world, int watchers, int64_t pace);
 
-  // So many keys more are set early on: a map that no watch and no session tells in one message.
-  void Fill(int keys) { fill_ = keys; }
-  // Writers go on until Stop; watchers move until then, and follow for ever.
+  // They move until Stop, and follow for ever.
   void Start();
-  void Stop() { stopped_ = true; }
+  void Stop();
+  // From now on they look for a node among these only.
+  void Only(std::vector<int> hosts);
   // Some cursors name writes of which no node can tell that they are gone: a member that might hold them is away for
   // good, or (in a line) too far off to be heard of. Then a watcher takes a snapshot anew after three vain waits.
   void MayGiveUp() { may_give_up_ = true; }
@@ -41,24 +42,21 @@ class Clients {
     int vain = 0;         // NOT_CAUGHT_UP so often since the last batch
   };
 
-  void WriteSome(int writer);
-  void FillSome();
-  core::WriteCommand RandomCommand(int host, int writer);
   void Connect(size_t id);
   void Disconnect(size_t id);
   void MoveLater(size_t id);
   void Read(size_t id);
+  void Ended(size_t id, const absl::Status& why);
   void Wake(size_t id, int64_t after_us);
   void OnChanged(int host);
 
   World& world_;
   core::Random random_;
-  const int writers_, keys_;
-  const int64_t pause_us_;
-  int fill_ = 0;
+  const int64_t pace_;
+  std::vector<int> hosts_;  // where they look for a node
   std::vector<Watcher> watchers_;
   bool stopped_ = false, may_give_up_ = false;
-  uint64_t moves_ = 0, expired_ = 0, next_value_ = 0;
+  uint64_t moves_ = 0, expired_ = 0;
 };
 
 }  // namespace leasemap::sim

@@ -1,0 +1,105 @@
+// Faults of processes and of their clocks.
+#include "tests/sim/faults.h"
+
+namespace leasemap::sim {
+
+void Faults::RestartLater(int host, int64_t most_us, bool may_move) {
+  Later(1000, most_us, [this, host, may_move] {
+    if (stopped_) return;
+    if (may_move && random_.Below(6) == 0) world_.Move(host);
+    world_.Start(host);
+  });
+}
+
+void Faults::Crashes(bool may_move) {
+  Repeat(2'000'000, [this, may_move] {
+    const int host = Anyone();
+    if (host < 0 || !world_.up(host)) return;
+    const bool silently = random_.Below(2) == 0;
+    const int64_t most_us = random_.Below(2) == 0 ? 300'000 : 6'000'000;
+    if (random_.Below(2) == 0) {
+      world_.CrashInStep(host, 1 + static_cast<int>(random_.Below(20)), silently);
+      Later(500'000, 500'000 + most_us, [this, host] {
+        if (!stopped_) world_.Start(host);
+      });
+      return;
+    }
+    world_.Crash(host, silently);
+    RestartLater(host, most_us, may_move);
+  });
+}
+
+void Faults::CrashSome(int percent) {
+  world_.trace().Note(world_.queue().now_us(), "many crash", static_cast<uint64_t>(percent));
+  for (int host = 0; host < world_.size(); ++host) {
+    if (Spared(host) || !world_.up(host) || random_.Below(100) >= percent) continue;
+    world_.Crash(host, random_.Below(2) == 0);
+    RestartLater(host, random_.Below(2) == 0 ? 300'000 : 4'000'000, true);
+  }
+}
+
+void Faults::MassCrashes() {
+  Repeat(5'000'000, [this] { CrashSome(30 + static_cast<int>(random_.Below(66))); });
+}
+
+void Faults::RestartsOfAll() {
+  Repeat(8'000'000, [this] { CrashSome(100); });
+}
+
+void Faults::Pauses() {
+  Repeat(1'500'000, [this] {
+    const int host = Anyone();
+    if (host < 0 || !world_.answers(host)) return;
+    world_.StandStill(host);
+    // 0.1 to 120 s, as often below a second as above ten. Not slowed down with the rest.
+    const int64_t us = std::min<int64_t>(120'000'000, (100'000 + random_.Below(100'000)) << random_.Below(11));
+    const ProcessId process = world_.at(host).process;
+    world_.queue().After(us, [this, host, process] {
+      if (world_.at(host).process == process) world_.GoOn(host);
+    });
+  });
+}
+
+void Faults::Clocks() {
+  Repeat(1'500'000, [this] {
+    const int host = Anyone();
+    if (host < 0) return;
+    WallClock& clock = world_.at(host).clock;
+    const int64_t now_ms = world_.true_ms();
+    // Half of the steps stay within the bound; the others are wrong for a while.
+    switch (random_.Below(8)) {
+      case 0:
+        clock.Set(random_.Below(8000) - 4000);
+        break;
+      case 1:
+        clock.Drift(now_ms, random_.Below(100'000) - 50'000);
+        break;
+      case 2:
+        clock.Freeze(now_ms);
+        break;
+      default:
+        clock.Set(GoodOffset());
+        return;
+    }
+    world_.trace().Note(world_.queue().now_us(), "clock", static_cast<uint64_t>(host),
+                        static_cast<uint64_t>(clock.OffsetAt(now_ms)));
+    Later(100'000, 4'000'000, [this, host] { world_.at(host).clock.Set(GoodOffset()); });
+  });
+}
+
+void Faults::RollingRestart() {
+  for (int host = 0; host < world_.size(); ++host) {
+    const int64_t at_us = 3'000'000 + 4'000'000 * host / world_.size();
+    world_.queue().After(at_us, [this, host] { world_.Crash(host, false); });
+    world_.queue().After(at_us + random_.Below(400'000), [this, host] { world_.Start(host); });
+  }
+}
+
+void Faults::RestartAll(int64_t after_us) {
+  for (int host = 0; host < world_.size(); ++host) {
+    world_.queue().After(after_us + random_.Below(1'000'000), [this, host] { world_.Crash(host, host % 2 == 0); });
+    world_.queue().After(after_us + 500'000 + random_.Below(1'500'000), [this, host] { world_.Start(host); });
+  }
+}
+
+}  // namespace leasemap::sim

@@ -1,0 +1,56 @@
+// How long a run is, and how fast everything in it goes.
+//
+// Seconds: the real times of a node, faults every second or so. Hours: a node's links live slower (a heartbeat every
+// half minute; silence, probes, sessions and dials in proportion), faults come every few minutes, and leases, deletes
+// and cursors live as long as in earnest. A heartbeat each second among 50 nodes is 18 million messages an hour, which
+// nobody would wait for; the rules of leases and merging do not know of heartbeats.
+#pragma once
+
+#include <cstdint>
+
+#include "peer/core/timing.h"
+
+namespace leasemap::sim {
+
+struct Profile {
+  core::Timing timing;
+  int64_t pace = 1;          // faults and moves of clients are so much rarer, and faults last so much longer
+  int64_t work_us = 0;       // clients and faults go on for so long
+  int64_t write_us = 0;      // a writer's mean pause
+  int64_t settle_us = 0;     // within which the cluster has to agree once it is whole
+  int64_t look_us = 250'000;  // how often it is asked whether it does
+};
+
+// Everything that follows from the heartbeat, slower in the same measure. Reports are made on a change and stay prompt,
+// since cursors rely on their being so.
+inline core::Timing SlowTiming(int64_t times) {
+  core::Timing timing;
+  for (int64_t* each : {&timing.heartbeat, &timing.silent, &timing.probe, &timing.session_idle, &timing.ready_after,
+                        &timing.dial_max, &timing.handshake, &timing.resolve_every}) {
+    *each *= times;
+  }
+  timing.report_every *= 4;
+  return timing;
+}
+
+inline Profile ProfileOf(bool hours, int nodes) {
+  constexpr int64_t kSecond = 1'000'000;
+  const bool large = nodes > 12;
+  Profile profile;
+  if (hours) {
+    const int64_t times = large ? 60 : 30;
+    profile.timing = SlowTiming(times);
+    profile.pace = 300;
+    profile.work_us = (large ? 2 : 5) * 3600 * kSecond;
+    profile.write_us = (large ? 200 : 40) * kSecond;
+    profile.settle_us = (60 + nodes) * times * kSecond;
+    profile.look_us = 5 * kSecond;
+  } else {
+    profile.work_us = (large ? 7 : 12) * kSecond;
+    profile.write_us = large ? 300'000 : 150'000;
+    profile.settle_us = (60 + 3 * nodes) * kSecond;
+  }
+  return profile;
+}
+
+}  // namespace leasemap::sim

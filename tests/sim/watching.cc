@@ -1,0 +1,144 @@
+// See watching.h.
+#include "tests/sim/watching.h"
+
+#include <algorithm>
+
+#include "peer/core/error.h"
+
+namespace leasemap::sim {
+
+Watching::Watching(World& world, int watchers, int64_t pace)
+    : world_(world), random_(world.random().Next()), pace_(pace), watchers_(static_cast<size_t>(watchers)) {
+  for (int host = 0; host < world.size(); ++host) hosts_.push_back(host);
+  for (size_t id = 1; id < watchers_.size(); id += 2) {  // every other one watches a part of the map
+    watchers_[id].filter.prefixes.insert("k1");
+    watchers_[id].filter.keys.insert("k2");
+  }
+  world_.OnChanged([this](int host) { OnChanged(host); });
+}
+
+void Watching::Start() {
+  for (size_t id = 0; id < watchers_.size(); ++id) {
+    Wake(id, random_.Below(1'000'000));
+    MoveLater(id);
+  }
+}
+
+void Watching::Stop() {
+  stopped_ = true;
+  for (size_t id = 0; id < watchers_.size(); ++id) {
+    if (!watchers_[id].watch) Wake(id, random_.Below(300'000));
+  }
+}
+
+void Watching::Only(std::vector<int> hosts) {
+  hosts_ = std::move(hosts);
+  for (size_t id = 0; id < watchers_.size(); ++id) {
+    if (std::find(hosts_.begin(), hosts_.end(), watchers_[id].host) != hosts_.end()) continue;
+    Disconnect(id);
+    Wake(id, random_.Below(300'000));
+  }
+}
+
+void Watching::MoveLater(size_t id) {
+  world_.queue().After(pace_ * (500'000 + random_.Below(4'000'000)), [this, id] {
+    if (stopped_) return;
+    Disconnect(id);
+    // Now and then a cursor is kept for long.
+    Wake(id, random_.Below(8) == 0 ? pace_ * random_.Below(20'000'000) : random_.Below(300'000));
+    MoveLater(id);
+  });
+}
+
+void Watching::Disconnect(size_t id) {
+  Watcher& watcher = watchers_[id];
+  if (watcher.watch) ++moves_;
+  watcher.watch.reset();
+  watcher.fold.Drop();
+}
+
+void Watching::Connect(size_t id) {
+  Watcher& watcher = watchers_[id];
+  const int host = hosts_[static_cast<size_t>(random_.Below(static_cast<int64_t>(hosts_.size())))];
+  if (!world_.ready(host)) return Wake(id, 200'000);
+  const std::string& cursor = watcher.fold.cursor();
+  auto watch = world_.node(host).StartWatch(world_.NowAt(host), watcher.filter, cursor.empty(), cursor);
+  if (!watch.ok()) return world_.Fail("a watch was refused: " + watch.status().ToString());
+  watcher.watch = *std::move(watch);
+  watcher.host = host;
+  watcher.process = world_.at(host).process;
+  Read(id);
+}
+
+// Reads what there is, and sees to the next read.
+void Watching::Read(size_t id) {
+  Watcher& watcher = watchers_[id];
+  watcher.wake_us = 0;
+  if (!watcher.watch) return Connect(id);
+  if (!world_.up(watcher.host) || world_.at(watcher.host).process != watcher.process) {
+    Disconnect(id);
+    return Wake(id, 50'000);
+  }
+  if (world_.at(watcher.host).still) return Wake(id, 200'000);
+  const core::Node& node = world_.node(watcher.host);
+  const core::Now now = world_.NowAt(watcher.host);
+  auto batch = node.ReadWatch(now, *watcher.watch);
+  if (!batch.ok()) return Ended(id, batch.status());
+  if (!batch->empty()) {
+    watcher.vain = 0;
+    world_.trace().Note(world_.queue().now_us(), "batch", id, batch->events.size(), batch->cursor.size());
+  }
+  if (auto fault = watcher.fold.Take(*batch, watcher.filter, node.store()); !fault.empty()) {
+    return world_.Fail("watchers: " + std::to_string(id) + " at node-" + std::to_string(watcher.host) + ": " + fault);
+  }
+  Wake(id, batch->more ? 100 : std::max<int64_t>(1, batch->wake_ms - now.mono_ms) * 1000);
+}
+
+void Watching::Ended(size_t id, const absl::Status& why) {
+  Watcher& watcher = watchers_[id];
+  const std::string reason = core::ReasonOf(why);
+  world_.trace().Note(world_.queue().now_us(), reason.c_str(), id, static_cast<uint64_t>(watcher.host));
+  const bool expired = reason == "CURSOR_EXPIRED";
+  if (!expired && reason != "NOT_CAUGHT_UP") return world_.Fail("a watch ended: " + why.ToString());
+  Disconnect(id);
+  expired_ += expired;
+  watcher.vain += !expired;
+  if (expired || (may_give_up_ && watcher.vain >= 3)) watcher.fold.Clear();
+  Wake(id, 100'000);
+}
+
+void Watching::Wake(size_t id, int64_t after_us) {
+  const int64_t at_us = world_.queue().now_us() + after_us;
+  Watcher& watcher = watchers_[id];
+  if (watcher.wake_us != 0 && watcher.wake_us <= at_us) return;
+  watcher.wake_us = at_us;
+  world_.queue().After(after_us, [this, id, at_us] {
+    if (watchers_[id].wake_us == at_us) Read(id);
+  });
+}
+
+// As in the server: a watch reads again soon after a change, several changes at once.
+void Watching::OnChanged(int host) {
+  for (size_t id = 0; id < watchers_.size(); ++id) {
+    if (watchers_[id].watch && watchers_[id].host == host) Wake(id, 100 + random_.Below(2000));
+  }
+}
+
+std::string Watching::Check() const {
+  for (size_t id = 0; id < watchers_.size(); ++id) {
+    const Watcher& watcher = watchers_[id];
+    const std::string name = "watcher " + std::to_string(id);
+    if (!watcher.watch || watcher.fold.cursor().empty()) return name + " found no node";
+    auto fault = watcher.fold.Compare(watcher.filter, world_.node(watcher.host).store());
+    if (!fault.empty()) return name + ": " + fault;
+  }
+  return "";
+}
+
+uint64_t Watching::events() const {
+  uint64_t sum = 0;
+  for (const Watcher& watcher : watchers_) sum += watcher.fold.events();
+  return sum;
+}
+
+}  // namespace leasemap::sim
