@@ -64,5 +64,6 @@ inline constexpr int64_t kHandshakeMs = 4000;     // half a handshake is closed 
 inline constexpr int64_t kResolveEveryMs = 2000;  // a seed's name is resolved again so often: addresses come and go
 inline constexpr int64_t kGoneMs = 30000;         // not linked for so long: shown as GONE
 inline constexpr int64_t kCursorWaitMs = 10000;   // design: a resumed watch waits so long for its node to catch up
+inline constexpr int64_t kCursorLostMs = 1000;    // reports are at most this old before writes are taken for gone
 
 }  // namespace leasemap::core

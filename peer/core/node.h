@@ -144,6 +144,8 @@ class Node {
     bool report_whole = false;
     bool fetch_now = false;  // its handshake report covered more than we do: ask at once
     std::optional<Lack> lack;
+    VectorPtr looked_at;         // the report that UpdateLack compared last …
+    uint64_t looked_change = 0;  // … and the vector_change_ that it compared it with
     int64_t avoid_until_ms = 0;  // a session with it failed
     int64_t reported_ms = 0;
     uint64_t reported_change = 0;     // report_change_ that it was told of
@@ -207,6 +209,7 @@ class Node {
   VersionVector vector_;
   mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change
   uint64_t report_change_ = 1;       // counts what makes reports differ
+  uint64_t vector_change_ = 1;       // counts changes of vector_
   std::map<LinkId, Link> links_;
   std::optional<AskedSession> asking_;
   uint64_t next_session_ = 1;

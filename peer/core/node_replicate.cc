@@ -17,6 +17,7 @@ bool Node::Apply(EntryPtr entry) {
 
 void Node::ChangedVector() {
   shared_vector_.reset();
+  ++vector_change_;
   ++report_change_;
   effects_.changed = true;
 }
@@ -169,7 +170,9 @@ void Node::NoteReport(Now now, const Report& report, const Link& link) {
 // Notes since when something of the peer's report has been lacked. An old report is kept for that, not the first dot
 // lacked: under a steady flow of writes that is a fresh one each time, and would hide what is lacked for long.
 void Node::UpdateLack(Now now, Link& link) {
-  if (!link.report) return;
+  if (!link.report || (link.looked_at == link.report && link.looked_change == vector_change_)) return;
+  link.looked_at = link.report;
+  link.looked_change = vector_change_;
   if (vector_.Covers(*link.report)) {
     link.lack.reset();
     link.fetch_now = false;

@@ -48,7 +48,7 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
                        "cursor: it is from the future, of a node whose clock was wrong; drop what you have and start "
                        "anew with include_snapshot");
       }
-      if (now.mono_ms - watch.started_ms >= kCursorWaitMs) {
+      if (now.mono_ms - watch.started_ms >= options_.timing.cursor_wait) {
         auto status = Refusal(absl::StatusCode::kUnavailable, "NOT_CAUGHT_UP",
                               "cursor: this node did not get the writes that it names within 10 s; try again, or "
                               "another node");
@@ -132,7 +132,7 @@ bool Node::CursorIsLost(Now now, const Watch& watch) const {
 
   const auto known = members.find(writer.node);
   const int64_t lost_ms = known == members.end() ? 0 : known->second.lost_mono_ms;
-  const int64_t after_ms = std::max(watch.started_ms, lost_ms) + kCursorLostMs;
+  const int64_t after_ms = std::max(watch.started_ms, lost_ms) + options_.timing.cursor_lost;
   if (now.mono_ms < after_ms) return false;  // without others to ask, the writer may still link again
   const auto heard_on_a_link = [&](const std::string& node) {
     const auto it = members.find(node);

@@ -1,8 +1,8 @@
 // The times by which a node's links live, as one value: the design's by default, which is what the server runs with.
 //
 // They are an option because the simulator plays hours of a cluster in a second: there a heartbeat comes every half
-// minute, and everything that follows from the heartbeat is slower in the same measure. What a lease, a cursor or a
-// deadline means does not change with them.
+// minute, and all of these are slower in the same measure. What a lease, a cursor or a deadline means does not change
+// with them.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,8 @@ struct Timing {
   int64_t dial_max = kDialMaxMs;
   int64_t handshake = kHandshakeMs;
   int64_t resolve_every = kResolveEveryMs;
+  int64_t cursor_wait = kCursorWaitMs;
+  int64_t cursor_lost = kCursorLostMs;
 };
 
 }  // namespace leasemap::core

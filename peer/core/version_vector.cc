@@ -68,11 +68,18 @@ void VersionVector::Join(const VersionVector& other) {
   }
 }
 
+// Both are in one order: mostly they name the same incarnations, and are walked side by side.
 std::optional<Dot> VersionVector::FirstMissing(const VersionVector& other) const {
   static const Coverage kNone;
+  auto it = runs_.begin();
   for (const auto& [replica, theirs] : other.runs_) {
-    auto it = runs_.find(replica);
-    const Coverage& ours = it == runs_.end() ? kNone : it->second;
+    auto order = it == runs_.end() ? std::strong_ordering::greater : it->first <=> replica;
+    if (order < 0) {
+      it = runs_.lower_bound(replica);
+      order = it == runs_.end() ? std::strong_ordering::greater : it->first <=> replica;
+    }
+    const Coverage& ours = order == 0 ? (it++)->second : kNone;
+    if (theirs.exceptions.empty() && theirs.prefix <= ours.prefix) continue;
     if (auto seq = ours.FirstMissing(theirs)) return Dot{replica, *seq};
   }
   return std::nullopt;

@@ -60,7 +60,6 @@ struct Watch {
 
 inline constexpr int64_t kCursorEveryMs = 1000;        // design: with new events not more than once a second
 inline constexpr int64_t kCursorIdleMs = 15000;        // design: at least every 15 s
-inline constexpr int64_t kCursorLostMs = 1000;         // reports are at most this old before writes are taken for gone
 inline constexpr size_t kWatchBatchEvents = 256;       // one message of a watch: at most so many events …
 inline constexpr size_t kWatchBatchBytes = 512 << 10;  // … and bytes (a larger single event travels alone)
 inline constexpr size_t kWatchScan = 4096;  // revisions read under one lock at most: a few hundred microseconds

@@ -28,11 +28,11 @@ Faults::Paths Faults::ShapeOf(int64_t shape) {
     for (int b = 0; b < size; ++b) {
       if (a == b) continue;
       const int apart = (b - a + size) % size;
-      const bool cuts = shape == 0   ? side[a] != side[b]                        // two sides
-                        : shape == 1 ? a == one || b == one                      // one alone
-                        : shape == 2 ? apart != 1 && apart != size - 1           // a ring
+      const bool cuts = shape == 0   ? side[a] != side[b]                          // two sides
+                        : shape == 1 ? a == one || b == one                        // one alone
+                        : shape == 2 ? apart != 1 && apart != size - 1             // a ring
                         : shape == 3 ? side[a] != side[b] && a != one && b != one  // two sides and a bridge
-                                     : side[a] && !side[b];                      // one way only
+                                     : side[a] && !side[b];                        // one way only
       if (cuts) cut.emplace_back(a, b);
     }
   }
@@ -50,7 +50,8 @@ void Faults::Partitions() {
 
 void Faults::OneWayCuts() {
   Repeat(800'000, [this] {
-    const int from = static_cast<int>(random_.Below(world_.size())), to = static_cast<int>(random_.Below(world_.size()));
+    const int from = static_cast<int>(random_.Below(world_.size())),
+              to = static_cast<int>(random_.Below(world_.size()));
     if (from == to) return;
     CutFor({{from, to}}, pace_ * (100'000 + random_.Below(6'000'000)));
     world_.trace().Note(world_.queue().now_us(), "cut", static_cast<uint64_t>(from), static_cast<uint64_t>(to));

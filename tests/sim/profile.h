@@ -1,9 +1,9 @@
 // How long a run is, and how fast everything in it goes.
 //
-// Seconds: the real times of a node, faults every second or so. Hours: a node's links live slower (a heartbeat every
-// half minute; silence, probes, sessions and dials in proportion), faults come every few minutes, and leases, deletes
-// and cursors live as long as in earnest. A heartbeat each second among 50 nodes is 18 million messages an hour, which
-// nobody would wait for; the rules of leases and merging do not know of heartbeats.
+// Seconds: the real times of a node, faults every second or so. Hours: a node's links live in slow motion (a heartbeat
+// every half minute; silence, reports, sessions and dials in proportion), faults come every few minutes, and leases,
+// deletes and cursors live as long as in earnest. A heartbeat each second among 50 nodes is 18 million messages an
+// hour, which nobody would wait for; the rules of leases and merging do not know of heartbeats.
 #pragma once
 
 #include <cstdint>
@@ -14,22 +14,20 @@ namespace leasemap::sim {
 
 struct Profile {
   core::Timing timing;
-  int64_t pace = 1;          // faults and moves of clients are so much rarer, and faults last so much longer
-  int64_t work_us = 0;       // clients and faults go on for so long
-  int64_t write_us = 0;      // a writer's mean pause
-  int64_t settle_us = 0;     // within which the cluster has to agree once it is whole
+  int64_t pace = 1;           // faults and moves of clients are so much rarer, and faults last so much longer
+  int64_t work_us = 0;        // clients and faults go on for so long
+  int64_t write_us = 0;       // a writer's mean pause
+  int64_t settle_us = 0;      // within which the cluster has to agree once it is whole
   int64_t look_us = 250'000;  // how often it is asked whether it does
 };
 
-// Everything that follows from the heartbeat, slower in the same measure. Reports are made on a change and stay prompt,
-// since cursors rely on their being so.
 inline core::Timing SlowTiming(int64_t times) {
   core::Timing timing;
-  for (int64_t* each : {&timing.heartbeat, &timing.silent, &timing.probe, &timing.session_idle, &timing.ready_after,
-                        &timing.dial_max, &timing.handshake, &timing.resolve_every}) {
+  for (int64_t* each : {&timing.heartbeat, &timing.silent, &timing.probe, &timing.report_every, &timing.lack,
+                        &timing.session_idle, &timing.ready_after, &timing.dial_min, &timing.dial_max,
+                        &timing.handshake, &timing.resolve_every, &timing.cursor_wait, &timing.cursor_lost}) {
     *each *= times;
   }
-  timing.report_every *= 4;
   return timing;
 }
 

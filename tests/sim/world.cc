@@ -203,9 +203,7 @@ void World::Check(int host) {
   }
 }
 
-int64_t World::WallAt(const std::string& node) const {
-  return hosts_[HostNamed(node)].clock.At(true_ms());
-}
+int64_t World::WallAt(const std::string& node) const { return hosts_[HostNamed(node)].clock.At(true_ms()); }
 
 core::Now World::NowAt(int host) const {
   const int64_t ms = queue_.now_us() / 1000;

@@ -24,7 +24,8 @@ std::string LeaseChecker::Wrote(const core::Entry& entry, const core::Entry* pre
   if (std::abs(giver_ms - writer_ms) > rules_.clock_bound_ms) return "";
   if (lived && giver_ms < before.expire_ms) return "another holder's lease lives still: " + both;
   // Whoever takes over after a lapse starts after it: a loser by merging can tell it from a conflict.
-  if (lived && entry.lease.start_s * 1000 < before.expire_ms) return "the new lease starts before the old one ends: " + both;
+  if (lived && entry.lease.start_s * 1000 < before.expire_ms)
+    return "the new lease starts before the old one ends: " + both;
   return "";
 }
 

@@ -1,5 +1,5 @@
-// What a lease promises on one node: it is given to nobody else before it has lapsed, its start and holder stay while it
-// lives, and the fencing token never falls from one write of a key to the next that knew of it.
+// What a lease promises on one node: it is given to nobody else before it has lapsed, its start and holder stay while
+// it lives, and the fencing token never falls from one write of a key to the next that knew of it.
 //
 // The right time and every host's clock are known here, so a lapse is judged by the clock of the node that gave the
 // lease, not by the one that takes it over: as long as the two differ by less than the bound, no takeover may come

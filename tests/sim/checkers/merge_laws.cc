@@ -6,7 +6,9 @@
 namespace leasemap::sim {
 namespace {
 
-const core::EntryPtr& Higher(const core::EntryPtr& a, const core::EntryPtr& b) { return core::Outranks(*b, *a) ? b : a; }
+const core::EntryPtr& Higher(const core::EntryPtr& a, const core::EntryPtr& b) {
+  return core::Outranks(*b, *a) ? b : a;
+}
 
 std::string Pair(const core::EntryPtr& a, const core::EntryPtr& b) {
   const auto ab = core::CompareRank(*a, *b), ba = core::CompareRank(*b, *a);
