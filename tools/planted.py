@@ -15,7 +15,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PATCHES = ROOT / "tests/sim/planted"
 WORK = ROOT / "build/planted"
-SCENARIOS = ["faults", "partition", "restart_all", "line"]
+SCENARIOS = ["faults", "partition", "hours", "restart_all", "line", "join_storm"]
 MOST_SEEDS, MOST_SECONDS, STEP, RANGES = 1000, 60, 5, 3
 
 
