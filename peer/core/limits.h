@@ -49,18 +49,26 @@ inline constexpr size_t kMaxBroadcastBytes = 64 << 10;
 // Links that wait for another's probe at once; further ones are refused and dial again.
 inline constexpr size_t kMaxProbes = 64;
 
+// A member's word on this node's clock counts for so many heartbeats: a refused member dials again within three, and
+// one that is linked is measured at each.
+inline constexpr int64_t kClockAnswerBeats = 10;
+
+// A stamp is bogus from four clock bounds ahead on (design, section 2); one more is left for small steps of this clock.
+inline constexpr int64_t kBogusPastBounds = 5;
+
 // Times, in milliseconds.
-inline constexpr int64_t kHeartbeatMs = 1000;     // design: every second
-inline constexpr int64_t kSilentMs = 3000;        // design: silent after three
-inline constexpr int64_t kProbeMs = 1000;         // design: a first link silent for a second is replaced
-inline constexpr int64_t kReportEveryMs = 100;    // design: at most every 100 ms
-inline constexpr int64_t kLackMs = 1000;          // design: a dot lacked for longer than a second is asked for
-inline constexpr int64_t kSessionIdleMs = 5000;   // a session from which nothing came for so long is given up
-inline constexpr int64_t kReadyAfterMs = 3000;    // design: seeds have so long to answer or fail once
-inline constexpr int64_t kDialMinMs = 100;        // first back-off; doubles up to the next
-inline constexpr int64_t kDialMaxMs = 3000;       // so that a healed mesh is whole within seconds
-inline constexpr int64_t kDialTimeoutMs = 3000;   // a dial with no answer is a failure
-inline constexpr int64_t kHandshakeMs = 4000;     // half a handshake is closed within 5 s
+inline constexpr int64_t kClockRetryMs = 1000;   // a write refused for the clock's sake: the next heartbeat may mend it
+inline constexpr int64_t kHeartbeatMs = 1000;    // design: every second
+inline constexpr int64_t kSilentMs = 3000;       // design: silent after three
+inline constexpr int64_t kProbeMs = 1000;        // design: a first link silent for a second is replaced
+inline constexpr int64_t kReportEveryMs = 100;   // design: at most every 100 ms
+inline constexpr int64_t kLackMs = 1000;         // design: a dot lacked for longer than a second is asked for
+inline constexpr int64_t kSessionIdleMs = 5000;  // a session from which nothing came for so long is given up
+inline constexpr int64_t kReadyAfterMs = 3000;   // design: seeds have so long to answer or fail once
+inline constexpr int64_t kDialMinMs = 100;       // first back-off; doubles up to the next
+inline constexpr int64_t kDialMaxMs = 3000;      // so that a healed mesh is whole within seconds
+inline constexpr int64_t kDialTimeoutMs = 3000;  // a dial with no answer is a failure
+inline constexpr int64_t kHandshakeMs = 4000;    // half a handshake is closed within 5 s
 inline constexpr int64_t kResolveEveryMs = 2000;  // a seed's name is resolved again so often: addresses come and go
 inline constexpr int64_t kGoneMs = 30000;         // not linked for so long: shown as GONE
 inline constexpr int64_t kCursorWaitMs = 10000;   // design: a resumed watch waits so long for its node to catch up

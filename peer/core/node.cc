@@ -21,6 +21,7 @@ Node::Node(NodeOptions options, Now now)
     : options_(std::move(options)),
       self_{options_.node_id, NewIncarnation(now.wall_ms, Random(options_.seed).Next())},
       membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
+      clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
       started_ms_(now.mono_ms) {
   UpdateReady(now);
 }
@@ -34,6 +35,7 @@ Effects Node::Take() {
 void Node::Log(bool warning, std::string text) { effects_.log.push_back({warning, std::move(text)}); }
 
 void Node::Tick(Now now) {
+  LookAtClock(now);
   Lapse(now);
   membership_.Tick(now.mono_ms, effects_);
   Heartbeats(now);
@@ -123,6 +125,9 @@ Status Node::GetStatus() const {
       }
     }
     if (status.notes.empty()) status.notes.push_back("waiting for the seeds to answer");
+  }
+  if (const std::string text = clock_guard_.Describe(); !text.empty()) {
+    status.notes.push_back(absl::StrCat(clock_guard_.trusted() ? "" : "writes are refused: ", text));
   }
   for (const auto& [who, text] : said_) status.notes.push_back(text);
   return status;

@@ -5,9 +5,9 @@
 //   Perform(node.Take());                    // what is to be done because of it
 //   timer.SetTo(node.NextDue(now));          // call Tick then at the latest
 //
-// The calls are in files by theme: node.cc (time, readiness, status), node_lapse.cc (ephemeral keys), node_write.cc
-// (reads and local writes), node_link.cc (handshake, heartbeats, duplicates), node_replicate.cc (live entries, reports,
-// sessions) and node_watch.cc (watches).
+// The calls are in files by theme: node.cc (time, readiness, status), node_clock.cc (the wall
+// clock), node_lapse.cc (ephemeral keys), node_write.cc (reads and local writes), node_link.cc (handshake, heartbeats,
+// duplicates), node_replicate.cc (live entries, reports, sessions) and node_watch.cc (watches).
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "peer/core/clock_guard.h"
 #include "peer/core/effects.h"
 #include "peer/core/hybrid_clock.h"
 #include "peer/core/lease.h"
@@ -163,6 +164,13 @@ class Node {
   int64_t LapseDue(Now now) const;
   int64_t HorizonAt(Now now) const;
 
+  // node_clock.cc
+  void LookAtClock(Now now);
+  absl::Status CheckClock() const;
+  bool ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms);
+  void NoteClock(Now now, const std::string& node, bool agrees);
+  void CheckOwnPast(Now now);
+
   // node_link.cc
   void SendHello(Now now, LinkId id, Link& link);
   void OnHello(Now now, LinkId id, Link& link, Hello hello);
@@ -170,7 +178,6 @@ class Node {
   void OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse);
   void Answer(Now now, LinkId id, Link& link);
   std::optional<Refuse> Judge(Now now, const Link& link) const;
-  bool ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms);
   void RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse);
   void Drop(Now now, LinkId id, const std::string& why);
   enum class Duplicate { kNone, kProbe, kYield };
@@ -204,6 +211,8 @@ class Node {
   ReplicaId self_;
   Membership membership_;
   HybridClock clock_;
+  ClockGuard clock_guard_;
+  bool check_past_ = false;  // the clock was just agreed upon: is what this node wrote before from the future?
   Store store_;
   OwnLog own_log_;
   VersionVector vector_;

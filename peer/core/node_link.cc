@@ -7,7 +7,6 @@
 //                ←     Accept           the link is up at the acceptor once this is sent …
 //                                       … and at the dialer once it came
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,7 +18,8 @@ namespace leasemap::core {
 namespace {
 constexpr char kSelf[] = "SELF";                 // both ends are this node: hang up silently
 constexpr char kDuplicate[] = "DUPLICATE_LINK";  // another link to the same member stays: nothing is logged
-constexpr size_t kMaxSaid = 64;                  // refusals remembered, so that each is logged once
+constexpr char kClockMismatch[] = "CLOCK_MISMATCH";
+constexpr size_t kMaxSaid = 64;  // refusals remembered, so that each is logged once
 }  // namespace
 
 void Node::OnDialed(Now now, LinkId id, const std::string& address, const std::string& local) {
@@ -78,6 +78,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   auto it = links_.find(id);
   if (it == links_.end()) return;
   Link& link = it->second;
+  LookAtClock(now);
   link.heard_ms = now.mono_ms;
   const bool up = link.phase == Phase::kUp;
   if (up) {
@@ -102,8 +103,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   } else if (auto* pong = std::get_if<Pong>(&message)) {
     // The token is our clock at the ping.
     if (!ClockFits(now, link, pong->wall_ms, static_cast<int64_t>(pong->token))) {
-      RefuseLink(now, id, link,
-                 {"CLOCK_MISMATCH", "the clocks differ by more than the bound; check NTP on both hosts"});
+      RefuseLink(now, id, link, {kClockMismatch, "the clocks differ by more than the bound; check NTP on both hosts"});
     }
   } else if (auto* report = std::get_if<Report>(&message)) {
     OnReport(now, id, link, *report);
@@ -119,6 +119,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   } else if (auto* broadcast = std::get_if<Broadcast>(&message)) {
     effects_.heard.push_back({link.peer.self.node, std::move(broadcast->payload)});
   }
+  CheckOwnPast(now);
 }
 
 // What the handshake refuses whatever the clocks say; nullopt: welcome.
@@ -154,17 +155,6 @@ std::optional<Refuse> Node::Judge(Now, const Link& link) const {
   return std::nullopt;
 }
 
-// Measures the member's clock over a round trip that began at sent_ms. False if it differs by more than the bound.
-bool Node::ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms) {
-  const int64_t rtt = std::max<int64_t>(0, now.mono_ms - sent_ms);
-  const int64_t offset = peer_wall_ms - (now.wall_ms - rtt / 2);
-  if (auto it = membership_.members().find(link.peer.self.node); it != membership_.members().end()) {
-    it->second.offset_ms = offset;
-    it->second.measured = true;
-  }
-  return std::abs(offset) - rtt / 2 <= options_.rules.clock_bound_ms;
-}
-
 void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
   if (link.helloed || (link.phase != Phase::kHelloSent && link.phase != Phase::kAwaitHello)) {
     return Drop(now, id, absl::StrCat(link.address, ": a second Hello"));
@@ -176,7 +166,7 @@ void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
     membership_.OnAnswered(link.address, link.peer.self.node);
     if (!ClockFits(now, link, link.peer.wall_ms, link.sent_ms)) {
       return RefuseLink(now, id, link,
-                        {"CLOCK_MISMATCH", "the clocks differ by more than the bound; check NTP on both hosts"});
+                        {kClockMismatch, "the clocks differ by more than the bound; check NTP on both hosts"});
     }
   }
   switch (CheckDuplicate(id, link)) {
@@ -204,7 +194,7 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
   if (!link.dialed) {
     if (!ClockFits(now, link, accept.wall_ms, link.sent_ms)) {
       return RefuseLink(now, id, link,
-                        {"CLOCK_MISMATCH", "the clocks differ by more than the bound; check NTP on both hosts"});
+                        {kClockMismatch, "the clocks differ by more than the bound; check NTP on both hosts"});
     }
     effects_.send.push_back({id, Accept{now.wall_ms, MakeReport(link)}});
   }
@@ -243,6 +233,7 @@ void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
     if (link.dialed) membership_.OnAnswered(link.address, refuse.message);
     link.helloed = true;
   } else {
+    if (refuse.reason == kClockMismatch && link.helloed) NoteClock(now, link.peer.self.node, false);
     NoteRefusal(now, link, "refused by", refuse);
   }
   Drop(now, id, "");
@@ -251,6 +242,7 @@ void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
 // Tells the peer why, and hangs up.
 void Node::RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse) {
   effects_.send.push_back({id, refuse});
+  if (refuse.reason == kClockMismatch) NoteClock(now, link.peer.self.node, false);
   if (refuse.reason != kSelf && refuse.reason != kDuplicate) NoteRefusal(now, link, "refusing", refuse);
   Drop(now, id, "");
 }

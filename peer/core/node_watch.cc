@@ -43,15 +43,16 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
                        "cursor: it names writes that died with their node, unshared; drop what you have and start anew "
                        "with include_snapshot");
       }
-      if (watch.skip_told_ms > now.wall_ms + 4 * options_.rules.clock_bound_ms) {
+      if (clock_guard_.trusted() && watch.skip_told_ms > now.wall_ms + 4 * options_.rules.clock_bound_ms) {
         return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
                        "cursor: it is from the future, of a node whose clock was wrong; drop what you have and start "
                        "anew with include_snapshot");
       }
       if (now.mono_ms - watch.started_ms >= options_.timing.cursor_wait) {
         auto status = Refusal(absl::StatusCode::kUnavailable, "NOT_CAUGHT_UP",
-                              "cursor: this node did not get the writes that it names within 10 s; try again, or "
-                              "another node");
+                              covered ? "cursor: this node's clock is behind it; try another node"
+                                      : "cursor: this node did not get the writes that it names within 10 s; try "
+                                        "again, or another node");
         SetRetryMs(status, 1000);
         return status;
       }

@@ -56,6 +56,8 @@ EntryPtr Node::Get(std::string_view key) const {
 
 absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   if (auto status = CheckArguments(options_.rules, command); !status.ok()) return status;
+  LookAtClock(now);
+  if (auto status = CheckClock(); !status.ok()) return status;
   Lapse(now);
   const Store::Slot* found = store_.FindSlot(command.key);
   const Entry* previous = found ? found->entry.get() : nullptr;

@@ -1,5 +1,7 @@
 #include "server/host/node_host.h"
 
+#include <time.h>
+
 #include <chrono>
 #include <iterator>
 
@@ -24,9 +26,13 @@ void Append(std::vector<T>& to, std::vector<T>& from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
+// The boot-time clock is one that nobody sets and that goes on while the machine sleeps: a wall clock that moves
+// against it was stepped, and links and leases are as old after a sleep as everybody else sees them. (CLOCK_MONOTONIC,
+// which timers wait by, stands still then; so waits are always for a span.)
 core::Now Clocks() {
-  return {Ms(std::chrono::steady_clock::now().time_since_epoch()),
-          Ms(std::chrono::system_clock::now().time_since_epoch())};
+  timespec boot{};
+  clock_gettime(CLOCK_BOOTTIME, &boot);
+  return {boot.tv_sec * 1000 + boot.tv_nsec / 1'000'000, Ms(std::chrono::system_clock::now().time_since_epoch())};
 }
 
 }  // namespace

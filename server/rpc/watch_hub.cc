@@ -207,7 +207,7 @@ void WatchHub::Run() {
       if (wake_ms_ == INT64_MAX) {
         wake_.wait(lock);
       } else {
-        wake_.wait_until(lock, std::chrono::steady_clock::time_point{std::chrono::milliseconds(wake_ms_)});
+        wake_.wait_for(lock, std::chrono::milliseconds(wake_ms_ - host_.now().mono_ms));
       }
       continue;
     }

@@ -1,0 +1,72 @@
+// What the node makes of its clock: when it asks the others, when it refuses writes, and what becomes of writes that it
+// made under a wrong one.
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "peer/core/node.h"
+
+namespace leasemap::core {
+
+// At the start of whatever reads the wall clock.
+void Node::LookAtClock(Now now) {
+  const ClockGuard::State before = clock_guard_.state();
+  if (clock_guard_.Look(now, membership_.members().size())) {
+    for (auto& [id, link] : links_) link.ping_ms = std::min(link.ping_ms, now.mono_ms - options_.timing.heartbeat);
+  }
+  if (clock_guard_.state() == before) return;
+  const std::string text = clock_guard_.Describe();
+  if (!clock_guard_.trusted()) {
+    Log(true, absl::StrCat("writes are refused: ", text, "; check NTP"));
+  } else if (!text.empty()) {
+    Log(true, text);
+  } else {
+    Log(false, "other members agree with this node's clock");
+  }
+  effects_.changed = true;
+}
+
+absl::Status Node::CheckClock() const {
+  if (clock_guard_.trusted()) return absl::OkStatus();
+  auto status = Refusal(absl::StatusCode::kUnavailable, "CLOCK_UNSAFE",
+                        absl::StrCat(clock_guard_.Describe(), "; write through another node, and check NTP here"));
+  SetRetryMs(status, kClockRetryMs);
+  return status;
+}
+
+// Measures the member's clock over a round trip that began at sent_ms. False if it differs by more than the bound.
+bool Node::ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms) {
+  const int64_t rtt = std::max<int64_t>(0, now.mono_ms - sent_ms);
+  const int64_t offset = peer_wall_ms - (now.wall_ms - rtt / 2);
+  const std::string& node = link.peer.self.node;
+  if (auto it = membership_.members().find(node); it != membership_.members().end()) {
+    it->second.offset_ms = offset;
+    it->second.measured = true;
+  }
+  const bool fits = std::abs(offset) - rtt / 2 <= options_.rules.clock_bound_ms;
+  // Over a slow link anything fits: that is no reason to trust a clock.
+  if (!fits || rtt / 2 <= options_.rules.clock_bound_ms) NoteClock(now, node, fits);
+  return fits;
+}
+
+// Another member's word on our clock. A refusal for the clock's sake, theirs or ours, is one too.
+void Node::NoteClock(Now now, const std::string& node, bool agrees) {
+  if (!membership_.members().contains(node)) return;
+  clock_guard_.Answer(now, node, agrees);
+  LookAtClock(now);
+  check_past_ |= agrees && clock_guard_.trusted();
+}
+
+// The clock is right now: whatever was stamped far ahead of it was written, taken or told under a wrong one, and others
+// refuse it. Links go with a reset, so this comes last in a call.
+void Node::CheckOwnPast(Now now) {
+  if (!std::exchange(check_past_, false)) return;
+  const int64_t ahead_ms = std::max(StampMs(clock_.last()), store_.horizon_ms()) - now.wall_ms;
+  if (ahead_ms <= kBogusPastBounds * options_.rules.clock_bound_ms) return;
+  Log(true, absl::StrCat("this node wrote under a clock that was ", ShownDuration(ahead_ms), " ahead"));
+}
+
+}  // namespace leasemap::core
