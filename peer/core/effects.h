@@ -6,14 +6,20 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "peer/core/message.h"
 
 namespace leasemap::core {
+
+struct Explanation;  // explain.h
 
 struct Now {
   int64_t mono_ms = 0;  // a clock that never jumps; for time-outs
   int64_t wall_ms = 0;  // UTC; for leases and stamps
 };
+
+// Names a call that waits in the node (waits.h); 0 is none.
+using WaitId = uint64_t;
 
 struct Effects {
   struct Send {
@@ -28,6 +34,13 @@ struct Effects {
     std::string from_node;
     std::string payload;
   };
+  // The end of a wait that Node::Submit, AwaitVersion or Explain began.
+  struct Answered {
+    WaitId wait;
+    absl::Status status;
+    EntryPtr entry;                                    // of Submit: the write, also when its acks are incomplete
+    std::shared_ptr<const Explanation> explanation{};  // of Explain
+  };
   struct Log {
     bool warning;
     std::string text;
@@ -40,11 +53,12 @@ struct Effects {
   std::vector<std::string> resolve;  // seeds; answered by OnResolved
   bool changed = false;              // the store, a vector or the state of a member changed: watches look again
   std::vector<Heard> heard;          // broadcasts for the subscribers here
+  std::vector<Answered> answered;    // calls that need wait no longer
   std::vector<Log> log;
 
   bool empty() const {
     return send.empty() && !pull && hang_up.empty() && dial.empty() && resolve.empty() && !changed && heard.empty() &&
-           log.empty();
+           answered.empty() && log.empty();
   }
 };
 

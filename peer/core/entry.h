@@ -48,6 +48,7 @@ struct Entry {
   bool ephemeral = false;
   Lease lease;
   Dot dot;
+  uint64_t request = 0;        // hash of the holder and its request ID (requests.h); 0: it gave none
   uint64_t stamp = 0;          // hybrid clock: 48 bits of milliseconds, 16 of counter
   std::string unknown_fields;  // fields of a later protocol version, stored and forwarded unchanged
   bool operator==(const Entry&) const = default;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "peer/core/entry.h"
 #include "peer/core/limits.h"
 
 namespace leasemap::core {
@@ -44,6 +45,10 @@ absl::Status Refusal(absl::StatusCode code, std::string_view reason, const std::
 
 void AddMetadata(absl::Status& status, std::string_view name, std::string_view value) {
   status.SetPayload(absl::StrCat(kMetadata, Shown(name)), absl::Cord(Shown(value)));
+}
+
+void AddVersion(absl::Status& status, std::string_view name, const Dot& dot) {
+  status.SetPayload(absl::StrCat(kMetadata, Shown(name)), absl::Cord(VersionOf(dot)));
 }
 
 void SetRetryMs(absl::Status& status, int64_t ms) { status.SetPayload(kRetry, absl::Cord(absl::StrCat(ms))); }

@@ -10,11 +10,15 @@
 
 namespace leasemap::core {
 
+struct Dot;
+
 // A status with a reason such as "LEASE_HELD"; the message says what to do.
 absl::Status Refusal(absl::StatusCode code, std::string_view reason, const std::string& message);
 // Adds to the metadata of a refusal. A name or value over 64 bytes is escaped and cut, since trailers over 8 KiB
 // destroy the error.
 void AddMetadata(absl::Status& status, std::string_view name, std::string_view value);
+// Adds a version, whole: it is of use only whole, and at most some 400 bytes long.
+void AddVersion(absl::Status& status, std::string_view name, const Dot& dot);
 // How long to wait before the call is worth repeating.
 void SetRetryMs(absl::Status& status, int64_t ms);
 

@@ -56,6 +56,18 @@ inline constexpr int64_t kClockAnswerBeats = 10;
 // A stamp is bogus from four clock bounds ahead on (design, section 2); one more is left for small steps of this clock.
 inline constexpr int64_t kBogusPastBounds = 5;
 
+// Calls that wait for acks or for a version (waits.h): 2,000 a second for the longest wait of 5 s, some 5 MiB.
+inline constexpr size_t kMaxWaits = 10'000;
+// Requests remembered by their ID (requests.h): each has a key of at most 4 KiB and no value, so 60 MiB at the very
+// most and some 5 MiB as a rule. At over 16 a second the oldest are forgotten before their ten minutes.
+inline constexpr size_t kMaxRequests = 10'000;
+inline constexpr size_t kMaxRequestIdBytes = 64;  // a UUID has 36
+// Conflicts kept for ListConflicts and slow watchers (conflicts.h); the total goes on counting.
+inline constexpr size_t kMaxConflicts = 1000;
+inline constexpr size_t kMaxConflictBytes = 32 << 20;  // both entries' values are kept: a value can have 1 MiB
+// Explains that gather answers at once: asked by people, each costs every member a message.
+inline constexpr size_t kMaxExplains = 64;
+
 // Times, in milliseconds.
 inline constexpr int64_t kClockRetryMs = 1000;   // a write refused for the clock's sake: the next heartbeat may mend it
 inline constexpr int64_t kHeartbeatMs = 1000;    // design: every second
@@ -73,5 +85,11 @@ inline constexpr int64_t kResolveEveryMs = 2000;  // a seed's name is resolved a
 inline constexpr int64_t kGoneMs = 30000;         // not linked for so long: shown as GONE
 inline constexpr int64_t kCursorWaitMs = 10000;   // design: a resumed watch waits so long for its node to catch up
 inline constexpr int64_t kCursorLostMs = 1000;    // reports are at most this old before writes are taken for gone
+inline constexpr int64_t kWaitMs = 5000;          // design: an ack is waited for so long at most
+inline constexpr int64_t kRequestMs = 600'000;    // a client that retries for longer has given up
+inline constexpr int64_t kExplainMs = 1000;       // a member that has not answered by then is shown as silent
+// A neighbour that waits for an ack is reported to so often at most, times a quarter of the links: with 64 nodes every
+// 16 ms, else its thread would do nothing but read reports.
+inline constexpr int64_t kReportNowMs = 1;
 
 }  // namespace leasemap::core

@@ -45,6 +45,7 @@ struct Member {
   bool measured = false;
   // The last whole report of it, on its own link or relayed; null if none.
   VectorPtr report;
+  uint64_t report_incarnation = 0;  // whose report it is: not its successor's
   int64_t report_mono_ms = 0;
   std::string relayed_by;  // empty: its own link
 };

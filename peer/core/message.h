@@ -14,7 +14,9 @@ namespace leasemap::core {
 
 // Protocol versions that this build speaks; a link uses the highest that both sides speak.
 inline constexpr uint32_t kProtocolMin = 1;
-inline constexpr uint32_t kProtocolMax = 1;
+inline constexpr uint32_t kProtocolMax = 2;
+// From this version on a node answers a Query.
+inline constexpr uint32_t kProtocolQuery = 2;
 
 using LinkId = uint64_t;
 using VectorPtr = std::shared_ptr<const VersionVector>;
@@ -68,6 +70,7 @@ struct Pong {
 };
 struct Live {
   std::vector<EntryPtr> entries;
+  bool report_now = false;  // an ack is waited for: report at once
 };
 struct SessionRequest {
   uint64_t session = 0;
@@ -84,8 +87,18 @@ struct SessionEnd {
 struct Broadcast {
   std::string payload;
 };
+// How does the receiver see this key? (Protocol version 2.)
+struct Query {
+  uint64_t token = 0;
+  std::string key;
+};
+struct QueryReply {
+  uint64_t token = 0;
+  EntryPtr entry;  // without its value; null: there is none
+  VectorPtr vector = std::make_shared<VersionVector>();
+};
 
 using Message = std::variant<Hello, Accept, Refuse, Ping, Pong, Report, Live, SessionRequest, SessionEntries,
-                             SessionEnd, Broadcast>;
+                             SessionEnd, Broadcast, Query, QueryReply>;
 
 }  // namespace leasemap::core

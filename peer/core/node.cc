@@ -46,6 +46,7 @@ void Node::Tick(Now now) {
   AskForSession(now);
   SendReports(now);
   UpdateReady(now);
+  SettleWaits(now);
 }
 
 int64_t Node::NextDue(Now now) const {
@@ -55,8 +56,7 @@ int64_t Node::NextDue(Now now) const {
     switch (link.phase) {
       case Phase::kUp:
         due = std::min({due, link.ping_ms + options_.timing.heartbeat, link.heard_ms + options_.timing.silent});
-        if (link.reported_change != report_change_)
-          due = std::min(due, link.reported_ms + options_.timing.report_every);
+        if (link.reported_change != report_change_) due = std::min(due, ReportDue(link));
         if (link.lack && !asking_) {
           due = std::min(due, std::max(link.lack->since_ms + options_.timing.lack, link.avoid_until_ms));
         }
@@ -69,6 +69,7 @@ int64_t Node::NextDue(Now now) const {
     }
   }
   if (asking_) due = std::min(due, asking_->heard_ms + options_.timing.session_idle);
+  due = std::min({due, waits_.next_due_ms(), NextExplainDue()});
   return std::max(due, now.mono_ms);
 }
 

@@ -5,9 +5,10 @@
 //   Perform(node.Take());                    // what is to be done because of it
 //   timer.SetTo(node.NextDue(now));          // call Tick then at the latest
 //
-// The calls are in files by theme: node.cc (time, readiness, status), node_clock.cc (the wall
-// clock), node_lapse.cc (ephemeral keys), node_write.cc (reads and local writes), node_link.cc (handshake, heartbeats,
-// duplicates), node_replicate.cc (live entries, reports, sessions) and node_watch.cc (watches).
+// The calls are in files by theme: node.cc (time, readiness, status), node_clock.cc (the wall clock), node_lapse.cc
+// (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
+// (handshake, heartbeats, duplicates), node_replicate.cc (live entries, reports, sessions), node_watch.cc (watches) and
+// node_explain.cc.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +22,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "peer/core/clock_guard.h"
+#include "peer/core/conflicts.h"
 #include "peer/core/effects.h"
+#include "peer/core/explain.h"
 #include "peer/core/hybrid_clock.h"
 #include "peer/core/lease.h"
 #include "peer/core/limits.h"
 #include "peer/core/membership.h"
 #include "peer/core/message.h"
 #include "peer/core/own_log.h"
+#include "peer/core/requests.h"
 #include "peer/core/session.h"
 #include "peer/core/store.h"
 #include "peer/core/timing.h"
 #include "peer/core/version_vector.h"
+#include "peer/core/waits.h"
 #include "peer/core/watch.h"
 
 namespace leasemap::core {
@@ -46,6 +51,8 @@ struct NodeOptions {
   Timing timing;
   // Entries of one bulk message at most. 1 in the explorer (tests/sim/explore), where each entry travels alone.
   size_t batch_entries = kBatchEntries;
+  // Protocol versions spoken with peers; the simulator runs nodes of the version before.
+  uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
 };
 
 // A local change of one key. `holder` is never empty here.
@@ -59,7 +66,19 @@ struct WriteCommand {
   std::string if_version;
   bool if_absent = false;
   bool allow_missing = false;
-  bool ephemeral = false;  // Set: the key vanishes when its lease lapses
+  bool ephemeral = false;      // Set: the key vanishes when its lease lapses
+  bool validate_only = false;  // check all and write nothing: the entry comes as it would be, without a dot's seq
+  std::string request_id;      // names the request, so that a retry is answered and not done again
+  // Of Node::Submit: who must have the write before the answer, and how long the caller waits for that.
+  Ack ack;
+  int64_t patience_ms = kWaitMs;
+};
+
+// What Submit did. The answer is the entry (null: nothing to change) if `wait` is 0; else Effects::answered of that
+// wait will bring it.
+struct Submitted {
+  EntryPtr entry;
+  WaitId wait = 0;
 };
 
 struct Status {
@@ -99,8 +118,24 @@ class Node {
   // Writes, or says why not (design, section 5: arguments first, then the lease, then conditions). A null entry means
   // that there was nothing to change.
   absl::StatusOr<EntryPtr> Write(Now now, const WriteCommand& command);
+  // Writes as a client asks for it: a request that was done already is not done again, and acks are waited for, until
+  // nine tenths of the patience and 5 s at most.
+  absl::StatusOr<Submitted> Submit(Now now, const WriteCommand& command);
+  // Waits until the write of this version is covered here; 0: it is.
+  absl::StatusOr<WaitId> AwaitVersion(Now now, const std::string& version, int64_t patience_ms);
+  // The caller went away. False if the wait was answered already.
+  bool CancelWait(WaitId wait);
+  // Answers all that wait, with what is known by now: this node is shutting down.
+  void EndWaits(Now now);
   const Store& store() const { return store_; }
   const VersionVector& vector() const { return vector_; }
+
+  // A write that this process took lost to another lease's: counts and keeps it if it was a conflict. Whoever finds it
+  // elsewhere than in a merge here (a write that was refused when it was submitted anew) calls this, once.
+  void NoteConflict(Now now, const EntryPtr& loser, const EntryPtr& winner);
+  const Conflicts& conflicts() const { return conflicts_; }
+  // Asks the linked members how they see a key; Effects::answered brings the explanation.
+  absl::StatusOr<WaitId> Explain(Now now, const std::string& key, int64_t patience_ms);
 
   // --- watches
   // Starts a watch at a cursor ("" for none), or says what is wrong with it.
@@ -131,11 +166,12 @@ class Node {
     std::string local;    // this end
     Hello peer;           // after their Hello
     bool helloed = false;
-    bool settled = false;   // the membership knows how this dial ended
-    int64_t opened_ms = 0;  // monotonic, as all below
-    int64_t sent_ms = 0;    // when our Hello (dialer) or Hello answer (acceptor) left
-    int64_t heard_ms = 0;   // when anything came
-    int64_t ping_ms = 0;    // when the last ping left
+    uint32_t protocol = kProtocolMin;  // the highest that both ends speak; after their Hello
+    bool settled = false;              // the membership knows how this dial ended
+    int64_t opened_ms = 0;             // monotonic, as all below
+    int64_t sent_ms = 0;               // when our Hello (dialer) or Hello answer (acceptor) left
+    int64_t heard_ms = 0;              // when anything came
+    int64_t ping_ms = 0;               // when the last ping left
     int64_t probe_until_ms = 0;
     int64_t probed_heard_ms = 0;
     LinkId probed = 0;  // the first link that this one waits for
@@ -149,6 +185,7 @@ class Node {
     uint64_t looked_change = 0;  // … and the vector_change_ that it compared it with
     int64_t avoid_until_ms = 0;  // a session with it failed
     int64_t reported_ms = 0;
+    bool report_now = false;          // the peer waits for an ack
     uint64_t reported_change = 0;     // report_change_ that it was told of
     std::vector<std::string> linked;  // whom the peer is linked with
     std::optional<ServedSession> serving;
@@ -191,13 +228,14 @@ class Node {
   void NoteRefusal(Now now, Link& link, const char* what, const Refuse& refuse);
 
   // node_replicate.cc
-  bool Apply(EntryPtr entry);
+  bool Apply(Now now, EntryPtr entry);
   bool TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session);
   void OnReport(Now now, LinkId id, Link& link, const Report& report);
   void NoteReport(Now now, const Report& report, const Link& link);
   void OnSessionRequest(LinkId id, Link& link, const SessionRequest& request);
   void OnSessionEnd(Now now, LinkId id, const SessionEnd& end);
   Report MakeReport(const Link& link) const;
+  int64_t ReportDue(const Link& link) const;
   void SendReports(Now now);
   void UpdateLack(Now now, Link& link);
   void AskForSession(Now now);
@@ -205,7 +243,31 @@ class Node {
   VectorPtr SharedVector() const;
   bool CursorIsLost(Now now, const Watch& watch) const;
   WatchBatch ReadEvents(Watch& watch) const;
+  void AddLost(Watch& watch, WatchBatch& batch) const;
   void AddCursor(Now now, Watch& watch, WatchBatch& batch) const;
+
+  // node_write.cc
+  absl::Status CheckRoom(const WriteCommand& command, bool new_key) const;
+  absl::StatusOr<std::optional<EntryPtr>> FindDone(Now now, const WriteCommand& command);
+  EntryPtr Remember(Now now, const WriteCommand& command, const EntryPtr& entry);
+
+  // node_wait.cc
+  absl::Status CheckWaits() const;
+  void AskForReports(const Dot& dot);
+  void SettleWaits(Now now);
+  Waits::View WaitsView(Now now) const;
+
+  // node_explain.cc
+  struct PendingExplain {
+    VectorPtr vector;  // ours when it began
+    Explanation explanation;
+    std::map<LinkId, size_t> asked;  // the links whose answer is missing → their views
+    int64_t due_ms;
+  };
+  void OnQuery(LinkId id, const Query& query);
+  void OnQueryReply(Now now, LinkId id, const QueryReply& reply);
+  void EndExplains(Now now);
+  int64_t NextExplainDue() const;
 
   const NodeOptions options_;
   ReplicaId self_;
@@ -220,6 +282,10 @@ class Node {
   uint64_t report_change_ = 1;       // counts what makes reports differ
   uint64_t vector_change_ = 1;       // counts changes of vector_
   std::map<LinkId, Link> links_;
+  Waits waits_;
+  Requests requests_;
+  Conflicts conflicts_;
+  std::map<WaitId, PendingExplain> explains_;
   std::optional<AskedSession> asking_;
   uint64_t next_session_ = 1;
   uint64_t next_ping_ = 1;

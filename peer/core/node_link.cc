@@ -64,6 +64,8 @@ void Node::OnAccepted(Now now, LinkId id, const std::string& local, const std::s
 
 void Node::SendHello(Now now, LinkId id, Link& link) {
   Hello hello;
+  hello.protocol_min = options_.protocol_min;
+  hello.protocol_max = options_.protocol_max;
   hello.cluster = options_.cluster;
   hello.leasing = options_.rules.leasing;
   hello.period_ms = options_.rules.period_ms;
@@ -108,7 +110,10 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   } else if (auto* report = std::get_if<Report>(&message)) {
     OnReport(now, id, link, *report);
   } else if (auto* live = std::get_if<Live>(&message)) {
-    TakeEntries(now, id, live->entries, false);
+    if (TakeEntries(now, id, live->entries, false) && live->report_now) {
+      link.report_now = true;
+      SendReports(now);
+    }
   } else if (auto* request = std::get_if<SessionRequest>(&message)) {
     OnSessionRequest(id, link, *request);
   } else if (auto* entries = std::get_if<SessionEntries>(&message)) {
@@ -118,8 +123,13 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
     OnSessionEnd(now, id, *end);
   } else if (auto* broadcast = std::get_if<Broadcast>(&message)) {
     effects_.heard.push_back({link.peer.self.node, std::move(broadcast->payload)});
+  } else if (auto* query = std::get_if<Query>(&message)) {
+    OnQuery(id, *query);
+  } else if (auto* reply = std::get_if<QueryReply>(&message)) {
+    OnQueryReply(now, id, *reply);
   }
   CheckOwnPast(now);
+  SettleWaits(now);
 }
 
 // What the handshake refuses whatever the clocks say; nullopt: welcome.
@@ -128,9 +138,9 @@ std::optional<Refuse> Node::Judge(Now, const Link& link) const {
   const auto differs = [&](const char* reason, const std::string& theirs, const std::string& ours) {
     return Refuse{reason, absl::StrCat(Shown(peer.self.node), " has ", theirs, ", ", options_.node_id, " has ", ours)};
   };
-  if (peer.protocol_max < kProtocolMin || peer.protocol_min > kProtocolMax) {
+  if (peer.protocol_max < options_.protocol_min || peer.protocol_min > options_.protocol_max) {
     return differs("PROTOCOL_MISMATCH", absl::StrCat("protocol ", peer.protocol_min, " to ", peer.protocol_max),
-                   absl::StrCat("protocol ", kProtocolMin, " to ", kProtocolMax));
+                   absl::StrCat("protocol ", options_.protocol_min, " to ", options_.protocol_max));
   }
   if (peer.cluster != options_.cluster) {
     return differs("CLUSTER_MISMATCH", absl::StrCat("cluster ", Shown(peer.cluster)),
@@ -161,6 +171,7 @@ void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
   }
   link.peer = std::move(hello);
   link.helloed = true;
+  link.protocol = std::min(options_.protocol_max, link.peer.protocol_max);
   if (auto refuse = Judge(now, link)) return RefuseLink(now, id, link, *refuse);
   if (link.dialed) {
     membership_.OnAnswered(link.address, link.peer.self.node);

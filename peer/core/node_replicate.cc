@@ -8,11 +8,17 @@
 namespace leasemap::core {
 
 // The one way into the map, for a local, a received and a reloaded write: merges it and covers exactly its dot.
-bool Node::Apply(EntryPtr entry) {
+bool Node::Apply(Now now, EntryPtr entry) {
   clock_.See(entry->stamp);
   vector_.Add(entry->dot);
   ChangedVector();
-  return store_.Merge(std::move(entry));
+  EntryPtr loser;
+  const bool stands = store_.Merge(entry, &loser);
+  waits_.Covered(entry->dot);
+  if (!loser) return stands;
+  waits_.Replaced(loser->dot);
+  if (loser->dot.replica == self_) NoteConflict(now, loser, stands ? entry : *store_.Find(entry->key));
+  return stands;
 }
 
 void Node::ChangedVector() {
@@ -40,7 +46,7 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
       if (session && asking_ && asking_->link == id) asking_->refused = true;
       continue;
     }
-    Apply(entry);
+    Apply(now, entry);
   }
   if (link.target && !ready_) UpdateReady(now);
   return true;
@@ -62,6 +68,7 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
   if (link.live_next < own_log_.end()) {
     link.live_next = std::max(link.live_next, own_log_.first());
     Live live;
+    live.report_now = waits_.any_acks();
     size_t bytes = 0;
     while (link.live_next < own_log_.end() && live.entries.size() < options_.batch_entries) {
       const EntryPtr& entry = own_log_.at(link.live_next);
@@ -102,10 +109,18 @@ Report Node::MakeReport(const Link& link) const {
   return report;
 }
 
+// When the link's next report may leave.
+int64_t Node::ReportDue(const Link& link) const {
+  const int64_t least = kReportNowMs * std::max<int64_t>(1, static_cast<int64_t>(links_.size() / 4));
+  return link.reported_ms +
+         (link.report_now ? std::min(least, options_.timing.report_every) : options_.timing.report_every);
+}
+
 void Node::SendReports(Now now) {
   for (auto& [id, link] : links_) {
     if (link.phase != Phase::kUp || link.reported_change == report_change_) continue;
-    if (now.mono_ms - link.reported_ms < options_.timing.report_every) continue;
+    if (now.mono_ms < ReportDue(link)) continue;
+    link.report_now = false;
     link.reported_change = report_change_;
     link.reported_ms = now.mono_ms;
     effects_.send.push_back({id, MakeReport(link)});
@@ -149,6 +164,7 @@ void Node::NoteReport(Now now, const Report& report, const Link& link) {
   }
   if (auto it = members.find(link.peer.self.node); it != members.end() && !report.cut_short) {
     it->second.report = report.vector;
+    it->second.report_incarnation = link.peer.self.incarnation;
     it->second.report_mono_ms = now.mono_ms;
     it->second.relayed_by.clear();
   }
@@ -160,6 +176,7 @@ void Node::NoteReport(Now now, const Report& report, const Link& link) {
     auto it = members.find(relay.member.node);
     if (it == members.end() || it->second.linked || relay.member < it->second.id) continue;
     it->second.report = relay.vector;
+    it->second.report_incarnation = relay.member.incarnation;
     it->second.report_mono_ms = now.mono_ms;
     it->second.relayed_by = link.peer.self.node;
   }
@@ -207,6 +224,7 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
     link.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
   } else {
     vector_.Join(*end.vector);
+    waits_.LookAgain();
     ChangedVector();
   }
   link.fetch_now = false;

@@ -13,6 +13,7 @@ absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapsho
   watch.filter = std::move(filter);
   watch.filter_hash = watch.filter.Hash();
   watch.started_ms = now.mono_ms;
+  watch.next_lost = conflicts_.end();
   if (!text.empty()) {
     const auto cursor = DecodeCursor(text);
     const auto invalid = [](const std::string& why) {
@@ -64,6 +65,7 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
     watch.position = 0;
   }
   WatchBatch batch = ReadEvents(watch);
+  AddLost(watch, batch);
   if (!batch.more) AddCursor(now, watch, batch);
   if (!batch.empty()) watch.first_due = false;
   return batch;
@@ -92,6 +94,26 @@ WatchBatch Node::ReadEvents(Watch& watch) const {
   }
   watch.news |= !batch.events.empty();
   return batch;
+}
+
+// LOST events are of this process alone and outside all cursors: the watch has a place of its own in the list.
+void Node::AddLost(Watch& watch, WatchBatch& batch) const {
+  watch.next_lost = std::max(watch.next_lost, conflicts_.first());
+  if (!watch.filter.MatchesKind(EventKind::kLost)) {
+    watch.next_lost = conflicts_.end();
+    return;
+  }
+  size_t bytes = 0;
+  for (; watch.next_lost < conflicts_.end(); ++watch.next_lost) {
+    const Conflict& conflict = conflicts_.at(watch.next_lost);
+    if (!watch.filter.MatchesKey(conflict.loser->key)) continue;
+    bytes += Weight(*conflict.loser) + Weight(*conflict.winner);
+    if (batch.events.size() >= kWatchBatchEvents || (!batch.events.empty() && bytes > kWatchBatchBytes)) {
+      batch.more = true;
+      return;
+    }
+    batch.events.push_back({EventKind::kLost, conflict.loser, conflict.winner});
+  }
 }
 
 // At the head, and only there: whatever this node covers has been sent, or was replaced by what has been sent.

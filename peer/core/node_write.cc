@@ -1,5 +1,6 @@
 // Reads and local writes.
 #include "absl/strings/str_cat.h"
+#include "peer/core/bytes.h"
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "peer/core/node.h"
@@ -28,7 +29,30 @@ absl::Status CheckArguments(const LeaseRules& rules, const WriteCommand& command
       return InvalidField("on_lapse", "ON_LAPSE_DELETE needs a lease; leave lease_duration unset or above 0");
     }
   }
+  if (command.request_id.size() > kMaxRequestIdBytes || !IsPrintableUtf8(command.request_id)) {
+    return InvalidField("request_id", absl::StrCat("must be at most ", kMaxRequestIdBytes,
+                                                   " bytes of printable UTF-8, has ", command.request_id.size()));
+  }
+  if (command.ack.level == Ack::Level::kNodes && (command.ack.nodes == 0 || command.ack.nodes > kMaxMembers + 1)) {
+    return InvalidField("ack_nodes", absl::StrCat("a cluster never has ", command.ack.nodes, " nodes; give 1 to ",
+                                                  kMaxMembers + 1, ", this node included"));
+  }
   return command.duration_ms ? CheckDuration(rules, *command.duration_ms) : absl::OkStatus();
+}
+
+// Of all that a request asks for, how long it waits for acks aside: a retry may be more or less patient.
+uint64_t FingerprintOf(const WriteCommand& command) {
+  std::string rest;
+  PutVarint(rest, static_cast<uint64_t>(command.change));
+  PutString(rest, command.key);
+  PutVarint(rest, command.value_is_text);
+  PutVarint(rest, command.duration_ms ? 1 : 0);
+  PutVarint(rest, static_cast<uint64_t>(command.duration_ms.value_or(0)));
+  PutString(rest, command.if_version);
+  PutVarint(rest, command.if_absent);
+  PutVarint(rest, command.allow_missing);
+  PutVarint(rest, command.ephemeral);
+  return Hash64(command.value, Hash64(rest));
 }
 
 absl::Status CheckConditions(const Entry* present, const WriteCommand& command) {
@@ -59,12 +83,15 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   LookAtClock(now);
   if (auto status = CheckClock(); !status.ok()) return status;
   Lapse(now);
+  if (auto done = FindDone(now, command); !done.ok() || done->has_value()) {
+    return done.ok() ? absl::StatusOr<EntryPtr>(**done) : done.status();
+  }
   const Store::Slot* found = store_.FindSlot(command.key);
   const Entry* previous = found ? found->entry.get() : nullptr;
   const Entry* present = found && !Store::IsDead(*found) ? previous : nullptr;
   const bool needs_key = command.change != Change::kSet;
   if (needs_key && present == nullptr) {
-    if (command.allow_missing) return nullptr;
+    if (command.allow_missing) return Remember(now, command, nullptr);
     return command.if_version.empty() ? KeyNotFound(command.key) : CheckConditions(nullptr, command);
   }
 
@@ -72,16 +99,11 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   auto lease = Admit(options_.rules, previous, request, now.wall_ms);
   if (!lease.ok()) return lease.status();
   if (auto status = CheckConditions(present, command); !status.ok()) return status;
-  if (!lease->has_value()) return nullptr;
+  if (!lease->has_value()) return Remember(now, command, nullptr);
   if (command.change == Change::kRenew && present->ephemeral && (*lease)->duration_ms == 0) {
     return InvalidField("lease_duration", "0 on an ephemeral key; Release it, or Set it anew with ON_LAPSE_KEEP");
   }
-  if (previous == nullptr && store_.keys() >= kMaxKeys) {
-    return Refusal(absl::StatusCode::kResourceExhausted, "KEY_LIMIT", "the map is full of keys; delete some first");
-  }
-  if (command.change == Change::kSet && store_.bytes() + command.value.size() > kMaxMapBytes) {
-    return Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT", "the map is full; delete or shrink values");
-  }
+  if (auto status = CheckRoom(command, previous == nullptr); !status.ok()) return status;
 
   const Stamp stamp = clock_.Peek(now.wall_ms, previous ? previous->stamp : 0);
   if (StampMs(stamp) > now.wall_ms + 4 * options_.rules.clock_bound_ms) {
@@ -103,10 +125,56 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   }
   entry->lease = *std::move(*lease);
   entry->stamp = stamp;
-  entry->dot = Dot{self_, own_log_.end()};
+  entry->request = command.request_id.empty() ? 0 : RequestHash(command.holder, command.request_id);
+  entry->dot = Dot{self_, command.validate_only ? 0 : own_log_.end()};
+  if (command.validate_only) return entry;
   own_log_.Append(entry);
-  Apply(entry);
+  Apply(now, entry);
   effects_.pull = !links_.empty();
+  return Remember(now, command, entry);
+}
+
+absl::Status Node::CheckRoom(const WriteCommand& command, bool new_key) const {
+  if (new_key && store_.keys() >= kMaxKeys) {
+    return Refusal(absl::StatusCode::kResourceExhausted, "KEY_LIMIT", "the map is full of keys; delete some first");
+  }
+  if (command.change == Change::kSet && store_.bytes() + command.value.size() > kMaxMapBytes) {
+    return Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT", "the map is full; delete or shrink values");
+  }
+  return command.ack.local() ? absl::OkStatus() : CheckWaits();
+}
+
+// What was answered to the request of this ID, if it was done: here, or elsewhere and the key is still as it left it.
+absl::StatusOr<std::optional<EntryPtr>> Node::FindDone(Now now, const WriteCommand& command) {
+  if (command.request_id.empty()) return std::nullopt;
+  const auto other = [&] {
+    return InvalidField("request_id", absl::StrCat("\"", Shown(command.request_id),
+                                                   "\" named another request; give each request an ID of its own, "
+                                                   "and only repeat the same request with it"));
+  };
+  if (const auto* done = requests_.Find(now.mono_ms, command.holder, command.request_id)) {
+    if (done->fingerprint != FingerprintOf(command)) return other();
+    return done->entry;
+  }
+  const EntryPtr* found = store_.Find(command.key);
+  if (found == nullptr || (*found)->request != RequestHash(command.holder, command.request_id)) return std::nullopt;
+  const Entry& entry = **found;
+  const bool same = entry.lease.holder == command.holder && entry.tombstone == (command.change == Change::kDelete) &&
+                    (entry.tombstone || (entry.value == command.value && entry.value_is_text == command.value_is_text &&
+                                         entry.ephemeral == command.ephemeral));
+  if (!same) return other();
+  return Remember(now, command, *found);
+}
+
+EntryPtr Node::Remember(Now now, const WriteCommand& command, const EntryPtr& entry) {
+  if (command.request_id.empty() || command.validate_only) return entry;
+  std::shared_ptr<Entry> kept;
+  if (entry) {
+    kept = std::make_shared<Entry>(*entry);
+    kept->value = {};
+    kept->unknown_fields = {};
+  }
+  requests_.Add(now.mono_ms, command.holder, command.request_id, {FingerprintOf(command), std::move(kept)});
   return entry;
 }
 

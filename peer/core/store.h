@@ -43,8 +43,9 @@ class Store {
   // The present entry of a key, dead ones included; null if there never was one.
   const EntryPtr* Find(std::string_view key) const;
   const Slot* FindSlot(std::string_view key) const;
-  // Keeps `entry` if it outranks what is there, under a new revision. Returns whether it stands now.
-  bool Merge(EntryPtr entry);
+  // Keeps `entry` if it outranks what is there, under a new revision. Returns whether it stands now; `loser` gets the
+  // one of the two that does not, if there are two.
+  bool Merge(EntryPtr entry, EntryPtr* loser = nullptr);
 
   // Moves the horizon on to `to_ms`, never back, and lets lapse what it passes; returns how many did. After kLapseBatch
   // of them it stops short: call again while NextLapse says that more is due.

@@ -15,15 +15,15 @@
 
 namespace leasemap::core {
 
-enum class EventKind { kSet, kDeleted, kExpired };
+enum class EventKind { kSet, kDeleted, kExpired, kLost };
 
 struct WatchFilter {
   std::set<std::string, std::less<>> prefixes;
   std::set<std::string, std::less<>> keys;  // with no prefixes and no keys: the whole map
-  std::set<EventKind> kinds;                // empty: all
+  std::set<EventKind> kinds;                // empty: all but kLost
 
   bool MatchesKey(std::string_view key) const;
-  bool MatchesKind(EventKind kind) const { return kinds.empty() || kinds.contains(kind); }
+  bool MatchesKind(EventKind kind) const { return kinds.empty() ? kind != EventKind::kLost : kinds.contains(kind); }
   // The same for the same sets of keys, prefixes and kinds, on every node.
   uint64_t Hash() const;
 };
@@ -31,6 +31,7 @@ struct WatchFilter {
 struct WatchEvent {
   EventKind kind;
   EntryPtr entry;
+  EntryPtr winner{};  // of kLost: what stands in the entry's place
 };
 
 struct WatchBatch {
@@ -52,6 +53,7 @@ struct Watch {
   int64_t skip_told_ms = 0;    // … and UTC up to when lapses of that had been told
   int64_t started_ms = 0;      // monotonic
   uint64_t position = 0;       // revisions up to here were read
+  uint64_t next_lost = 0;      // the next conflict to tell, by its number here (conflicts.h); no cursor knows of it
   uint64_t snapshot_from = 0;  // the head when the snapshot began: the dead up to it are left out
   bool first_due = true;       // nothing was sent yet
   bool news = false;           // events were sent since the last cursor

@@ -1,5 +1,6 @@
 #include "peer/wire/codec.h"
 
+#include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "peer/wire/codec_parts.h"
 #include "peer/wire/frame.h"
@@ -39,7 +40,7 @@ struct ToEnvelope {
   void operator()(const core::Report& m) { ToProto(m, out->mutable_report()); }
   void operator()(const core::Live& m) {
     for (const auto& entry : m.entries) ToProto(*entry, out->mutable_live()->add_entries());
-    out->mutable_live();
+    out->mutable_live()->set_report_now(m.report_now);
   }
   void operator()(const core::SessionRequest& m) {
     out->mutable_session_request()->set_session(m.session);
@@ -54,6 +55,15 @@ struct ToEnvelope {
     ToProto(*m.vector, out->mutable_session_end()->mutable_vector());
   }
   void operator()(const core::Broadcast& m) { out->mutable_broadcast()->set_payload(m.payload); }
+  void operator()(const core::Query& m) {
+    out->mutable_query()->set_token(m.token);
+    out->mutable_query()->set_key(m.key);
+  }
+  void operator()(const core::QueryReply& m) {
+    out->mutable_query_reply()->set_token(m.token);
+    if (m.entry) ToProto(*m.entry, out->mutable_query_reply()->mutable_entry());
+    ToProto(*m.vector, out->mutable_query_reply()->mutable_vector());
+  }
 };
 
 absl::Status Bad(const char* what) { return absl::InvalidArgumentError(what); }
@@ -93,6 +103,18 @@ absl::Status FromVector(const pb::Vector& in, core::VectorPtr* out) {
   return status;
 }
 
+absl::StatusOr<std::optional<Message>> FromQueryReply(pb::QueryReply& in) {
+  core::QueryReply m;
+  m.token = in.token();
+  if (in.has_entry()) {
+    auto entry = std::make_shared<core::Entry>();
+    if (auto status = FromProto(std::move(*in.mutable_entry()), entry.get()); !status.ok()) return status;
+    m.entry = std::move(entry);
+  }
+  if (auto status = FromVector(in.vector(), &m.vector); !status.ok()) return status;
+  return m;
+}
+
 absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in) {
   absl::Status status;
   std::optional<Message> out;
@@ -124,6 +146,7 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in) {
     }
     case pb::Envelope::kLive: {
       core::Live m;
+      m.report_now = in.live().report_now();
       status = FromEntries(in.mutable_live()->mutable_entries(), &m.entries);
       out = std::move(m);
       break;
@@ -149,6 +172,11 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in) {
     case pb::Envelope::kBroadcast:
       if (in.broadcast().payload().size() > core::kMaxBroadcastBytes) return Bad("a long broadcast");
       return core::Broadcast{std::move(*in.mutable_broadcast()->mutable_payload())};
+    case pb::Envelope::kQuery:
+      if (!core::CheckKey(in.query().key()).ok()) return Bad("a bad key");
+      return core::Query{in.query().token(), std::move(*in.mutable_query()->mutable_key())};
+    case pb::Envelope::kQueryReply:
+      return FromQueryReply(*in.mutable_query_reply());
     case pb::Envelope::kPart:
       return Bad("a part within a part");
     case pb::Envelope::KIND_NOT_SET:

@@ -61,6 +61,7 @@ void ToProto(const core::Entry& entry, pb::Entry* out) {
   out->set_incarnation(entry.dot.replica.incarnation);
   out->set_seq(entry.dot.seq);
   out->set_stamp(entry.stamp);
+  out->set_request(entry.request);
 }
 
 void ToProto(const core::Report& report, pb::Report* out) {
@@ -127,6 +128,7 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
       std::move(*in.mutable_holder()), in.epoch(), in.start_s(), in.duration_ms(), in.expire_ms(), in.released()};
   out->dot = {{std::move(*in.mutable_node()), in.incarnation()}, in.seq()};
   out->stamp = in.stamp();
+  out->request = in.request();
   return absl::OkStatus();
 }
 

@@ -44,10 +44,8 @@ void Mesh::Advance(int64_t ms) {
 }
 
 absl::StatusOr<EntryPtr> Mesh::Set(int i, const std::string& key, const std::string& value, const std::string& holder) {
-  WriteCommand command;
-  command.key = key;
-  command.value = value;
-  command.holder = holder.empty() ? peers_[i].node->self().node : holder;
+  WriteCommand command = Command(i, key, value);
+  if (!holder.empty()) command.holder = holder;
   return Write(i, command);
 }
 
@@ -83,6 +81,7 @@ bool Mesh::Perform(int i) {
   }
   for (const auto& address : effects.dial) peers_[i].dialed.push_back(address);
   for (auto& line : effects.log) peers_[i].log.push_back(line.text);
+  for (auto& answer : effects.answered) peers_[i].answered.emplace(answer.wait, std::move(answer));
   for (auto& heard : effects.heard) peers_[i].heard.push_back(std::move(heard));
   return true;
 }

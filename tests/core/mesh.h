@@ -23,6 +23,7 @@ class Mesh {
     int64_t offset_ms = 0;  // of its wall clock
     std::vector<std::string> log, dialed;
     std::vector<Effects::Heard> heard;
+    std::map<WaitId, Effects::Answered> answered;
   };
 
   static NodeOptions Options(const std::string& id) {
@@ -71,6 +72,22 @@ class Mesh {
   // Sets key = value on a node under a holder.
   absl::StatusOr<EntryPtr> Set(int i, const std::string& key, const std::string& value, const std::string& holder = "");
   absl::StatusOr<EntryPtr> Write(int i, const WriteCommand& command) { return peers_[i].node->Write(now(i), command); }
+  absl::StatusOr<Submitted> Submit(int i, const WriteCommand& command) {
+    return peers_[i].node->Submit(now(i), command);
+  }
+  // The answer to a wait of a node; null while there is none.
+  const Effects::Answered* Answer(int i, WaitId wait) const {
+    auto it = peers_[i].answered.find(wait);
+    return it == peers_[i].answered.end() ? nullptr : &it->second;
+  }
+  // A command with the node's own ID as its holder.
+  WriteCommand Command(int i, const std::string& key, const std::string& value = "v") const {
+    WriteCommand command;
+    command.key = key;
+    command.value = value;
+    command.holder = peers_[i].node->self().node;
+    return command;
+  }
   std::string Value(int i, const std::string& key) {
     const EntryPtr entry = peers_[i].node->Get(key);
     return entry ? entry->value : "(none)";

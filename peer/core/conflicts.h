@@ -1,0 +1,40 @@
+// Conflicts: writes that lost to another lease's, and the bounded list of those that this process took.
+//
+// Two sides of a partition may each grant a lease on one key; once they meet, the higher rank stands and the other
+// write is gone. Whether that is worth telling is, like merging itself, a pure function of the two entries, so all
+// nodes find the same; the one process that took the losing write tells it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "peer/core/entry.h"
+
+namespace leasemap::core {
+
+// Whether `loser`, outranked by `winner`, was of another lease that still ran when the winner's began. A takeover after
+// lapse or release is none (a release that the winner's node never saw can look like one); an entry without a lease
+// loses none, and so there are none with leasing off.
+bool IsConflict(const Entry& loser, const Entry& winner);
+
+struct Conflict {
+  EntryPtr loser, winner;
+  int64_t found_ms = 0;  // UTC
+};
+
+// The latest conflicts of this process, numbered 1, 2, 3 …; the oldest go first.
+class Conflicts {
+ public:
+  void Add(Conflict conflict);
+  uint64_t first() const { return first_; }                    // the least number still here
+  uint64_t end() const { return first_ + conflicts_.size(); }  // one above the greatest
+  const Conflict& at(uint64_t number) const { return conflicts_[number - first_]; }
+  uint64_t total() const { return end() - 1; }  // ever found
+
+ private:
+  std::deque<Conflict> conflicts_;
+  uint64_t first_ = 1;
+  size_t bytes_ = 0;
+};
+
+}  // namespace leasemap::core

@@ -1,0 +1,147 @@
+// Conflicts: which losses are one, who tells them, and the LOST events of watches.
+#include <gtest/gtest.h>
+
+#include "peer/core/conflicts.h"
+#include "peer/core/limits.h"
+#include "tests/core/mesh.h"
+
+namespace leasemap::core {
+namespace {
+
+Entry Leased(const std::string& holder, int64_t start_s, int64_t duration_s) {
+  Entry entry;
+  entry.key = "k";
+  entry.lease.holder = holder;
+  entry.lease.start_s = start_s;
+  entry.lease.duration_ms = duration_s * 1000;
+  entry.lease.expire_ms = (start_s + duration_s) * 1000;
+  return entry;
+}
+
+TEST(Conflict, IsTheLossOfAnotherLeaseThatStillRan) {
+  const Entry early = Leased("a", 100, 60);
+  EXPECT_TRUE(IsConflict(Leased("b", 130, 60), early));
+  EXPECT_TRUE(IsConflict(early, Leased("b", 130, 60)));
+  EXPECT_TRUE(IsConflict(early, Leased("a", 130, 60)));   // the same holder's other lease
+  EXPECT_FALSE(IsConflict(early, Leased("a", 100, 90)));  // renewed
+  EXPECT_FALSE(IsConflict(early, Leased("b", 160, 60)));  // lapsed
+  EXPECT_TRUE(IsConflict(early, Leased("b", 159, 60)));
+  EXPECT_FALSE(IsConflict(Leased("b", 130, 0), early));  // no lease, nothing lost
+  EXPECT_TRUE(IsConflict(early, Leased("b", 130, 0)));
+  Entry released = early;
+  released.lease.released = true;
+  released.lease.expire_ms = 120'000;
+  EXPECT_FALSE(IsConflict(released, Leased("b", 130, 60)));
+  EXPECT_TRUE(IsConflict(released, Leased("b", 110, 60)));  // by one who never saw the release
+}
+
+TEST(Conflict, TheListKeepsTheLatest) {
+  Conflicts list;
+  const auto entry = std::make_shared<const Entry>(Leased("a", 1, 1));
+  for (size_t i = 0; i < kMaxConflicts + 5; ++i) list.Add({entry, entry, static_cast<int64_t>(i)});
+  EXPECT_EQ(list.total(), kMaxConflicts + 5);
+  EXPECT_EQ(list.first(), 6u);
+  EXPECT_EQ(list.at(list.first()).found_ms, 5);
+  EXPECT_EQ(list.at(list.end() - 1).found_ms, static_cast<int64_t>(kMaxConflicts + 4));
+  Entry large = Leased("a", 1, 1);
+  large.value = std::string(kMaxValueBytes, 'x');
+  for (int i = 0; i < 100; ++i) list.Add({std::make_shared<const Entry>(large), entry, 0});
+  EXPECT_LE((list.end() - list.first()) * kMaxValueBytes, kMaxConflictBytes);
+}
+
+class ConflictMesh : public ::testing::Test {
+ protected:
+  ConflictMesh() {
+    for (const char* id : {"a", "b", "c"}) mesh_.Add(id);
+  }
+  std::vector<WatchEvent> Read(int i, Watch& watch) {
+    std::vector<WatchEvent> events;
+    for (bool more = true; more;) {
+      auto batch = mesh_[i].ReadWatch(mesh_.now(i), watch);
+      EXPECT_TRUE(batch.ok());
+      for (auto& event : batch->events) events.push_back(std::move(event));
+      more = batch->more;
+    }
+    return events;
+  }
+  Mesh mesh_;
+};
+
+TEST_F(ConflictMesh, TheNodeThatTookTheLosingWriteTellsItOnce) {
+  WatchFilter lost, other, usual;
+  lost.kinds = {EventKind::kLost};
+  other.kinds = {EventKind::kLost};
+  other.keys = {"other"};
+  auto of_lost = mesh_[1].StartWatch(mesh_.now(1), lost, false, "");
+  auto of_other = mesh_[1].StartWatch(mesh_.now(1), other, false, "");
+  auto of_usual = mesh_[1].StartWatch(mesh_.now(1), usual, false, "");
+  ASSERT_TRUE(mesh_.Set(0, "k", "of a").ok());
+  ASSERT_TRUE(mesh_.Set(1, "k", "of b").ok());  // cut off from one another, in one second: a stands
+  Read(1, *of_lost);
+  mesh_.Connect(0, 1);
+  mesh_.Connect(1, 2);
+  mesh_.Connect(0, 2);
+  mesh_.Advance(3000);
+  EXPECT_EQ(mesh_[0].conflicts().total(), 0u);
+  EXPECT_EQ(mesh_[2].conflicts().total(), 0u);
+  ASSERT_EQ(mesh_[1].conflicts().total(), 1u);
+  EXPECT_EQ(mesh_[1].conflicts().at(1).loser->value, "of b");
+  EXPECT_EQ(mesh_[1].conflicts().at(1).winner->value, "of a");
+  EXPECT_EQ(mesh_[1].conflicts().at(1).found_ms / 10'000, Mesh::kStart / 10'000 + 100);
+
+  const auto events = Read(1, *of_lost);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, EventKind::kLost);
+  EXPECT_EQ(events[0].entry->value, "of b");
+  EXPECT_EQ(events[0].winner->value, "of a");
+  EXPECT_TRUE(Read(1, *of_lost).empty());
+  EXPECT_TRUE(Read(1, *of_other).empty());
+  for (const auto& event : Read(1, *of_usual)) EXPECT_NE(event.kind, EventKind::kLost);
+  auto late = mesh_[1].StartWatch(mesh_.now(1), lost, false, "");
+  EXPECT_TRUE(Read(1, *late).empty());  // starts at the head of the list
+}
+
+TEST_F(ConflictMesh, ATakeoverAfterLapseOrReleaseIsNone) {
+  WriteCommand command = mesh_.Command(0, "k");
+  command.duration_ms = 5000;
+  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  mesh_.Connect(0, 1);
+  mesh_.Advance(6000);
+  ASSERT_TRUE(mesh_.Set(1, "k", "of b").ok());
+  command.key = "k2";
+  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  command.change = Change::kRelease;
+  command.duration_ms.reset();
+  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  mesh_.Settle();
+  ASSERT_TRUE(mesh_.Set(1, "k2", "of b").ok());
+  mesh_.Settle();
+  EXPECT_EQ(mesh_.Value(0, "k"), "of b");
+  EXPECT_EQ(mesh_.Value(0, "k2"), "of b");
+  EXPECT_EQ(mesh_[0].conflicts().total() + mesh_[1].conflicts().total(), 0u);
+}
+
+TEST_F(ConflictMesh, AWriteThatWasRenewedElsewhereIsNotToldTwice) {
+  // b writes k and renews; the conflict is told for the latest of its writes alone.
+  ASSERT_TRUE(mesh_.Set(0, "k", "of a").ok());
+  ASSERT_TRUE(mesh_.Set(1, "k", "1").ok());
+  ASSERT_TRUE(mesh_.Set(1, "k", "2").ok());
+  mesh_.Connect(0, 1);
+  mesh_.Advance(2000);
+  ASSERT_EQ(mesh_[1].conflicts().total(), 1u);
+  EXPECT_EQ(mesh_[1].conflicts().at(1).loser->value, "2");
+}
+
+TEST_F(ConflictMesh, WithLeasingOffThereAreNone) {
+  NodeOptions x = Mesh::Options("x"), y = Mesh::Options("y");
+  x.rules.leasing = y.rules.leasing = false;
+  const int i = mesh_.Add(x), j = mesh_.Add(y);
+  ASSERT_TRUE(mesh_.Set(i, "k", "1").ok());
+  ASSERT_TRUE(mesh_.Set(j, "k", "2").ok());
+  mesh_.Connect(i, j);
+  mesh_.Advance(2000);
+  EXPECT_EQ(mesh_[i].conflicts().total() + mesh_[j].conflicts().total(), 0u);
+}
+
+}  // namespace
+}  // namespace leasemap::core
