@@ -36,6 +36,26 @@ void Store::Count(const Slot& slot, bool add) {
   hashes_[Hash64(entry.key) % kBuckets] ^= HashOf(entry);
 }
 
+// `key` is that of by_key_: it stays where it is as long as the slot.
+void Store::AwaitLapse(std::string_view key, Slot& slot) {
+  if (Lapses(*slot.entry) && !slot.lapsed) by_expiry_.emplace(std::pair(slot.entry->lease.expire_ms, key), &slot);
+}
+
+void Store::Link(Slot& slot) {
+  const Entry& entry = *slot.entry;
+  slot.lapsed = Lapses(entry) && entry.lease.expire_ms <= horizon_ms_;
+  slot.revision = ++head_;
+  by_revision_.emplace_hint(by_revision_.end(), head_, &slot);
+  if (Lapses(entry)) AwaitLapse(by_key_.find(entry.key)->first, slot);
+  Count(slot, true);
+}
+
+void Store::Unlink(Slot& slot) {
+  Count(slot, false);
+  by_revision_.erase(slot.revision);
+  if (!slot.lapsed && Lapses(*slot.entry)) by_expiry_.erase({slot.entry->lease.expire_ms, slot.entry->key});
+}
+
 bool Store::Merge(EntryPtr entry, EntryPtr* loser) {
   auto it = by_key_.find(entry->key);
   if (it == by_key_.end()) {

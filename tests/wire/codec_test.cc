@@ -23,6 +23,7 @@ core::Entry SomeEntry() {
   entry.lease = {"holder-1", 77, 1'700'000'000, 3'600'000, 1'700'003'600'000, false};
   entry.dot = {{"node-1", 42}, 7};
   entry.stamp = 99;
+  entry.request = 0xfedcba9876543210;
   return entry;
 }
 
@@ -69,7 +70,10 @@ TEST(Codec, EntriesComeBackTheSame) {
   tombstone.value.clear();
   tombstone.lease.released = true;
   live.entries.push_back(std::make_shared<core::Entry>(tombstone));
+  live.report_now = true;
   const auto back = Back(live);
+  EXPECT_TRUE(back.report_now);
+  EXPECT_FALSE(Back(core::Live{}).report_now);
   ASSERT_EQ(back.entries.size(), 2u);
   EXPECT_EQ(*back.entries[0], *live.entries[0]);
   EXPECT_EQ(*back.entries[1], *live.entries[1]);
@@ -114,6 +118,28 @@ TEST(Codec, ReportsAndSessionsComeBackTheSame) {
   EXPECT_EQ(*Back(core::SessionRequest{4, SomeVector()}).vector, *SomeVector());
   EXPECT_EQ(*Back(core::SessionEnd{4, SomeVector()}).vector, *SomeVector());
   EXPECT_EQ(Back(core::SessionEntries{4, {}}).session, 4u);
+}
+
+TEST(Codec, QueriesAndTheirRepliesComeBackTheSame) {
+  EXPECT_EQ(Back(core::Query{7, "k"}).key, "k");
+  EXPECT_EQ(Back(core::Query{7, "k"}).token, 7u);
+  const auto entry = std::make_shared<core::Entry>(SomeEntry());
+  const auto back = Back(core::QueryReply{7, entry, SomeVector()});
+  EXPECT_EQ(back.token, 7u);
+  EXPECT_EQ(*back.entry, *entry);
+  EXPECT_EQ(*back.vector, *SomeVector());
+  EXPECT_EQ(Back(core::QueryReply{}).entry, nullptr);
+}
+
+TEST(Codec, BadQueriesAreRefused) {
+  Decoder decoder;
+  pb::Envelope envelope;
+  envelope.mutable_query()->set_token(1);
+  EXPECT_FALSE(decoder.Decode(envelope.SerializeAsString()).ok());
+  envelope.mutable_query()->set_key(std::string(core::kMaxKeyBytes + 1, 'k'));
+  EXPECT_FALSE(decoder.Decode(envelope.SerializeAsString()).ok());
+  envelope.mutable_query_reply()->mutable_entry();
+  EXPECT_FALSE(decoder.Decode(envelope.SerializeAsString()).ok());
 }
 
 TEST(Codec, LargeValuesTravelInPartsWithHeartbeatsBetween) {
