@@ -20,6 +20,8 @@ v1::Event::Kind KindOf(core::EventKind kind) {
       return v1::Event::KIND_DELETED;
     case core::EventKind::kExpired:
       return v1::Event::KIND_EXPIRED;
+    case core::EventKind::kLost:
+      return v1::Event::KIND_LOST;
   }
   return v1::Event::KIND_UNSPECIFIED;
 }
@@ -107,6 +109,7 @@ class WatchStream final : public WatchHub::Reactor {
       auto* out = response_.add_events();
       out->set_kind(KindOf(event.kind));
       ToProto(*event.entry, !keys_only_, out->mutable_entry());
+      if (event.winner) ToProto(*event.winner, !keys_only_, out->mutable_winner());
     }
     response_.set_cursor(batch.cursor);
     response_.set_snapshot_end(batch.snapshot_end);
