@@ -65,7 +65,7 @@ class ChaosNode(Node):
         super().__init__(f"n{i:02d}", ip=address(i), prefix=Network.inside(i), flags=("--insecure", *flags))
         self.number, self.port, self.mesh_port = i, GRPC_PORT, MESH_PORT
         self.seeds = [f"{address(j)}:{MESH_PORT}" for j in range(1, size + 1) if j != i]
-        self.proxy, self.clock, self.paused = None, None, 0
+        self.proxy, self.clock, self.paused, self.log_begin = None, None, 0, 0
         self.exits = []  # what went wrong at an end
         if proxied:
             # The proxy has the port that the others dial; the node listens beside it, on loopback.
@@ -96,6 +96,7 @@ class ChaosNode(Node):
         command = [*self.prefix, BUILD / "server/leasemapd", f"--node-id={self.name}", f"--listen={self.target}",
                    f"--mesh-listen={self.mesh_target}", "--http-listen=", f"--seeds={','.join(self.seeds)}", *self.flags]
         with self.log.open("ab") as log:
+            self.log_begin = log.tell()
             self.process = spawn(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
         if self.clock:
             atexit.register(drop_clock_files, self.process.pid)
@@ -111,7 +112,9 @@ class ChaosNode(Node):
             process.kill()
             process.wait()
             status = "nothing: it had to be killed after 10 s"
-        if status != (-signal.SIGKILL if how == signal.SIGKILL else 0):
+        # Before it serves, a signal ends a process as it ends any other.
+        serves = b"gRPC on port" in self.log.read_bytes()[self.log_begin:]
+        if status != (-how if how == signal.SIGKILL or not serves else 0):
             self.exits.append(f"{self.name} answered {how.name} with {status}")
         drop_clock_files(process.pid)
 

@@ -48,7 +48,7 @@ def arguments(words=None):
     parser.add_argument("--brief", type=int, default=50, help="of a thousand writes so many are of ephemeral keys")
     parser.add_argument("--watchers", type=int, default=6)
     parser.add_argument("--heal-bound", type=float, default=15, help="seconds until maps have to be equal")
-    parser.add_argument("--far-clocks", action="store_true", help="clocks are also moved beyond the bound")
+    parser.add_argument("--near-clocks", action="store_true", help="clocks stay within the bound")
     parser.add_argument("--plan", action="store_true", help="print the faults and end")
     given = parser.parse_args(words)
     if not 3 <= given.nodes <= 60:
@@ -61,7 +61,7 @@ def arguments(words=None):
 class Run:
     def __init__(self, given):
         self.arguments, self.begin, self.end = given, time.time(), 0
-        self.field = schedule.Field(given.nodes, far=given.far_clocks)
+        self.field = schedule.Field(given.nodes, far=not given.near_clocks)
         # faketime would have to be loaded before the sanitizers' own library.
         clocked = () if sanitized() else self.field.clocked
         self.network = network.Network(given.nodes)
@@ -243,7 +243,7 @@ def keep_logs(run):
 def main(words=None):
     given = arguments(words)
     rounds = given.rounds or max(1, round(given.minutes * 60 / given.round))
-    plans = schedule.Planner(schedule.Field(given.nodes, far=given.far_clocks), given.seed).rounds(
+    plans = schedule.Planner(schedule.Field(given.nodes, far=not given.near_clocks), given.seed).rounds(
         rounds, given.round)
     if given.plan:
         for number, plan in enumerate(plans, 1):
