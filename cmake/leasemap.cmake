@@ -4,8 +4,9 @@
 add_library(leasemap_flags INTERFACE)
 target_compile_options(leasemap_flags INTERFACE -Wall -Wextra -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  # g++ 12 takes the unused alternatives of a std::variant for read (GCC bugs 105562 and 80635).
-  target_compile_options(leasemap_flags INTERFACE -Wno-maybe-uninitialized)
+  # g++ 12 takes the unused alternatives of a std::variant for read (GCC bugs 105562 and 80635), and appended literals for
+  # overlapping copies (GCC bug 105651).
+  target_compile_options(leasemap_flags INTERFACE -Wno-maybe-uninitialized -Wno-restrict)
 endif()
 
 # leasemap_library(name FOLDER folder SOURCES ... LINK ...)

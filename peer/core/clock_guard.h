@@ -45,13 +45,13 @@ class ClockGuard {
   };
 
   int64_t bound_ms_, answer_ms_;
-  int64_t offset_ms_;       // wall − mono when the clock was taken for right last
-  int64_t step_ms_ = 0;     // how far it jumped then
-  int64_t since_ms_;        // monotonic: of the last answer, the last jump or the start, whichever was latest
-  bool jumped_ = false;     // and nobody agreed since
+  int64_t offset_ms_;    // wall − mono when the clock was taken for right last
+  int64_t step_ms_ = 0;  // how far it jumped then
+  int64_t since_ms_;     // monotonic: of the last answer, the last jump or the start, whichever was latest
+  bool jumped_ = false;  // and nobody agreed since
   State state_ = State::kAgreed;
-  size_t agree_ = 0, differ_ = 0;       // of the answers that count
-  std::map<std::string, Said> said_;    // the last answer of each member; as many as there are members
+  size_t agree_ = 0, differ_ = 0;     // of the answers that count
+  std::map<std::string, Said> said_;  // the last answer of each member; as many as there are members
 };
 
 }  // namespace leasemap::core

@@ -6,7 +6,7 @@
 namespace leasemap::core {
 namespace {
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kFormat = 2;
 constexpr uint64_t kChecksumSeed = 0x6c6d63;  // "lmc": a checksum of nothing else
 
 void PutVector(std::string& out, const VersionVector& vector) {
@@ -22,6 +22,12 @@ void PutVector(std::string& out, const VersionVector& vector) {
       PutVarint(out, last - first);
       at = last;
     }
+  }
+  PutVarint(out, vector.marks().size());
+  for (const auto& [node, mark] : vector.marks()) {
+    PutString(out, node);
+    PutFixed64(out, mark.below);
+    PutFixed64(out, mark.digest);
   }
 }
 
@@ -39,6 +45,11 @@ bool ReadVector(Reader& in, VersionVector* vector) {
       vector->Add(replica, first, last);
       at = last;
     }
+  }
+  for (uint64_t n = in.Varint(); n > 0 && in.ok(); --n) {
+    const std::string node(in.String(kMaxNameBytes));
+    const uint64_t below = in.Fixed64();
+    vector->JoinMark(node, {below, in.Fixed64()});
   }
   return in.ok();
 }

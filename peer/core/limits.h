@@ -19,6 +19,10 @@ inline constexpr int64_t kMaxLeaseMs = int64_t{100} * 366 * 24 * 3600 * 1000;
 inline constexpr size_t kOwnLogEntries = 16384;
 inline constexpr size_t kOwnLogBytes = 32 << 20;
 
+// Dead entries looked at, and entries submitted anew after a reset, in one go: well below a millisecond under the lock.
+inline constexpr size_t kCollectAtOnce = 1000;
+inline constexpr size_t kResubmitAtOnce = 200;
+
 // One Live or SessionEntries message: large enough that per-message costs vanish, small enough that a heartbeat never
 // waits long behind it. A single larger entry travels alone.
 inline constexpr size_t kBatchBytes = 64 << 10;
@@ -26,6 +30,9 @@ inline constexpr size_t kBatchEntries = 512;
 
 // A report names at most this many exceptions in all; what is left out is claimed later. 4,096 ranges are about 80 KiB.
 inline constexpr size_t kReportExceptions = 4096;
+// How far folded incarnations went is remembered of so many, the latest: with cursors older than that many restarts of
+// the cluster's nodes, writes that died with their node can't be told from others. 1,024 are about 60 KiB.
+inline constexpr size_t kMaxFolded = 1024;
 // A cursor is not made while the vector has more exceptions than this (they would make it long; sessions soon fill
 // the gaps).
 inline constexpr size_t kCursorExceptions = 64;
@@ -33,6 +40,9 @@ inline constexpr size_t kMaxCursorBytes = 256 << 10;
 
 // The full mesh is made for up to 64 nodes; twice that is room for members that are gone but remembered.
 inline constexpr size_t kMaxMembers = 128;
+// The map's fingerprint has so many parts: a difference is found, and mended, without the whole map.
+inline constexpr size_t kHashBuckets = 256;
+
 // Addresses dialled: members, and what the seeds' names stand for.
 inline constexpr size_t kMaxTargets = 512;
 // Links at most: one for each member and as many again while duplicates are being settled.
@@ -91,5 +101,11 @@ inline constexpr int64_t kExplainMs = 1000;       // a member that has not answe
 // A neighbour that waits for an ack is reported to so often at most, times a quarter of the links: with 64 nodes every
 // 16 ms, else its thread would do nothing but read reports.
 inline constexpr int64_t kReportNowMs = 1;
+inline constexpr int64_t kKeepDeadMs = 3'600'000;   // design: a tombstone is kept for an hour, or the lease period
+inline constexpr int64_t kCollectEveryMs = 10'000;  // tombstones wait an hour: some seconds more don't matter
+inline constexpr int64_t kHashAlarmMs = 5000;       // maps that differ at equal vectors for so long are an alarm
+inline constexpr int64_t kForgetAfterMs = int64_t{72} * 3600 * 1000;  // design: 72 h
+// A node that gave its map up for a peer's, and finds no peer for so long, takes its own back.
+inline constexpr int64_t kResetGiveUpMs = 60'000;
 
 }  // namespace leasemap::core

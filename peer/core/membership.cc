@@ -1,6 +1,7 @@
 #include "peer/core/membership.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "peer/core/limits.h"
 
@@ -15,19 +16,81 @@ Membership::Membership(std::string self, std::vector<std::string> seeds, uint64_
   }
 }
 
-Member* Membership::Remember(const ReplicaId& id, const std::string& address, int64_t mono_ms) {
-  if (id.node == self_) return nullptr;
-  auto it = members_.find(id.node);
-  if (it == members_.end()) {
-    if (members_.size() >= kMaxMembers) return nullptr;
-    it = members_.emplace(id.node, Member{}).first;
-    it->second.id = id;
-    it->second.heard_mono_ms = mono_ms;
+// A record of this node ID, in the place of one that is gone if there is no other.
+Member* Membership::Make(const std::string& node, int64_t mono_ms) {
+  if (members_.size() >= kMaxMembers) {
+    auto oldest = members_.end();
+    for (auto it = members_.begin(); it != members_.end(); ++it) {
+      const bool older = oldest == members_.end() || it->second.heard_mono_ms < oldest->second.heard_mono_ms;
+      if (it->second.gone() && older) oldest = it;
+    }
+    if (oldest == members_.end()) return nullptr;
+    members_.erase(oldest);
   }
-  Member& member = it->second;
-  member.id = std::max(member.id, id);
-  if (member.address.empty()) member.address = address;
-  return &member;
+  Member& made = members_[node];
+  made.heard_mono_ms = mono_ms;
+  return &made;
+}
+
+// What an earlier process of it covered says nothing of this one.
+void Membership::Advance(Member& member, uint64_t incarnation, uint64_t generation) {
+  if (incarnation != member.id.incarnation || generation % 2 != 0) {
+    member.report.reset();
+    member.relayed_by.clear();
+  }
+  member.id.incarnation = incarnation;
+  member.generation = generation;
+  if (!member.gone()) return;
+  for (auto it = targets_.begin(); it != targets_.end();) {
+    const bool its = it->second.node == member.id.node && !it->second.seed && !it->second.dialing;
+    it = its ? targets_.erase(it) : std::next(it);
+  }
+}
+
+Member* Membership::Learn(const MemberInfo& info, int64_t mono_ms, bool* changed) {
+  *changed = false;
+  if (info.id.node == self_) return nullptr;
+  auto it = members_.find(info.id.node);
+  Member* member = it == members_.end() ? Make(info.id.node, mono_ms) : &it->second;
+  if (member == nullptr) return nullptr;
+  const bool fresh = member->id.node.empty();
+  member->id.node = info.id.node;
+  if (fresh ||
+      std::pair(member->id.incarnation, member->generation) < std::pair(info.id.incarnation, info.generation)) {
+    *changed = true;
+    Advance(*member, info.id.incarnation, info.generation);
+  }
+  if (member->linked && member->gone() && !member->leaving)
+    ++member->generation;  // it is here: whoever says otherwise is told so
+  if (member->address.empty()) member->address = info.address;
+  return member;
+}
+
+Member* Membership::Meet(const ReplicaId& id, const std::string& address, int64_t mono_ms) {
+  bool changed = false;
+  Member* member = Learn({id, address, 0}, mono_ms, &changed);
+  if (member == nullptr) return nullptr;
+  if (member->gone()) ++member->generation;
+  member->leaving = false;
+  member->address = address;
+  return member;
+}
+
+bool Membership::Forget(const std::string& node) {
+  auto it = members_.find(node);
+  if (it == members_.end() || it->second.gone()) return false;
+  Advance(it->second, it->second.id.incarnation, it->second.generation + 1);
+  return true;
+}
+
+std::vector<std::string> Membership::ForgetSilent(int64_t since_mono_ms) {
+  std::vector<std::string> silent;
+  for (const auto& [node, member] : members_) {
+    const int64_t heard_ms = std::max(member.heard_mono_ms, member.relayed_by.empty() ? 0 : member.report_mono_ms);
+    if (!member.linked && !member.gone() && heard_ms < since_mono_ms) silent.push_back(node);
+  }
+  for (const auto& node : silent) Forget(node);
+  return silent;
 }
 
 void Membership::LearnAddress(const std::string& node, const std::string& address, int64_t mono_ms) {

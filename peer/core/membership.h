@@ -1,10 +1,13 @@
 // Whom this node knows, and whom it dials.
 //
-// A member is remembered by its node ID from its first accepted handshake, or from a peer's naming it. What is dialled
+// A member is remembered by its node ID from its first accepted handshake, or from a peer's naming it, until it leaves,
+// is forgotten, or was silent for long. That it is gone is a record like the others: it spreads, and only a handshake
+// undoes it. Remembered members count for acks and for collection, whether they answer or not. What is dialled
 // is addresses: those that the seeds' names stand for, and those of members. An address is tried again for ever, with
 // exponential back-off and jitter, unless it is this node itself or the member there is linked already.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -35,9 +38,12 @@ class Random {
 };
 
 struct Member {
-  ReplicaId id;         // the latest incarnation that was met
-  std::string address;  // as it advertised itself last
+  ReplicaId id;             // the latest incarnation that was met
+  uint64_t generation = 0;  // within it: odd once it left or was forgotten (MemberInfo)
+  uint64_t linked_as = 0;   // the incarnation that is linked; 0: none
+  std::string address;      // as it advertised itself last
   bool linked = false;
+  bool leaving = false;       // it said itself that it leaves
   int64_t heard_mono_ms = 0;  // when it was last heard, or first named
   int64_t heard_wall_ms = 0;  // 0: never
   int64_t lost_mono_ms = 0;   // when its last link ended; 0: never had one that did
@@ -48,6 +54,8 @@ struct Member {
   uint64_t report_incarnation = 0;  // whose report it is: not its successor's
   int64_t report_mono_ms = 0;
   std::string relayed_by;  // empty: its own link
+
+  bool gone() const { return generation % 2 != 0; }
 };
 
 class Membership {
@@ -57,8 +65,19 @@ class Membership {
   // --- members
   std::map<std::string, Member>& members() { return members_; }
   const std::map<std::string, Member>& members() const { return members_; }
-  // The member of this ID, made if there is room for it; null if not, or if it is this node.
-  Member* Remember(const ReplicaId& id, const std::string& address, int64_t mono_ms);
+  // How many are remembered: those that are gone are not.
+  size_t remembered() const {
+    return std::count_if(members_.begin(), members_.end(), [](const auto& item) { return !item.second.gone(); });
+  }
+  // Takes what a peer says of a member, if it is later than what is known; null if it is this node, or if there is no
+  // room. `changed` tells whether there is something to tell on.
+  Member* Learn(const MemberInfo& info, int64_t mono_ms, bool* changed);
+  // A handshake with it was accepted: it is a member, whatever was said before. Null if there is no room.
+  Member* Meet(const ReplicaId& id, const std::string& address, int64_t mono_ms);
+  // It left, or is to be forgotten. False if it is not remembered.
+  bool Forget(const std::string& node);
+  // Forgets those of whom nothing was heard since `since_mono_ms`; their names.
+  std::vector<std::string> ForgetSilent(int64_t since_mono_ms);
   // Makes sure that a member's address is dialled.
   void LearnAddress(const std::string& node, const std::string& address, int64_t mono_ms);
   // The member is at this address now: others that only it was said to have are dialled no more.
@@ -100,6 +119,8 @@ class Membership {
     int64_t backoff_ms = 0;
   };
 
+  Member* Make(const std::string& node, int64_t mono_ms);
+  void Advance(Member& member, uint64_t incarnation, uint64_t generation);
   Target* Find(const std::string& address);
   void Retry(Target& target, int64_t mono_ms, int64_t least_ms);
   bool Linked(const Target& target) const;

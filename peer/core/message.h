@@ -21,9 +21,13 @@ inline constexpr uint32_t kProtocolQuery = 2;
 using LinkId = uint64_t;
 using VectorPtr = std::shared_ptr<const VersionVector>;
 
+// What is known of a member. `generation` counts within an incarnation: even, it is a member; odd, it left or was
+// forgotten. Of two records the one with the higher (incarnation, generation) stands, so that they spread like entries.
 struct MemberInfo {
   ReplicaId id;
   std::string address;
+  uint64_t generation = 0;
+  bool gone() const { return generation % 2 != 0; }
   bool operator==(const MemberInfo&) const = default;
 };
 
@@ -38,7 +42,10 @@ struct Relay {
 struct Report {
   VectorPtr vector = std::make_shared<VersionVector>();
   bool cut_short = false;
-  std::vector<MemberInfo> members;
+  VectorPtr floor;                  // in a handshake only: what of the deletes the sender has collected; null elsewhere
+  bool whole = false;               // the sender has the map: it was ready once, and not reset since
+  uint64_t map_hash = 0;            // Store::hash() at this vector
+  std::vector<MemberInfo> members;  // the sender among them, so that it can say that it leaves
   std::vector<std::string> linked;  // node IDs, ascending
   std::vector<Relay> relays;
 };
@@ -75,6 +82,9 @@ struct Live {
 struct SessionRequest {
   uint64_t session = 0;
   VectorPtr vector;
+  // Not empty: the maps differ at equal vectors. Whatever the vector covers, everything is sent of the buckets whose
+  // hash (Store::hashes) is not the sender's.
+  std::vector<uint64_t> buckets = {};
 };
 struct SessionEntries {
   uint64_t session = 0;
@@ -83,6 +93,8 @@ struct SessionEntries {
 struct SessionEnd {
   uint64_t session = 0;
   VectorPtr vector;
+  VectorPtr floor =
+      std::make_shared<VersionVector>();  // of the sender: what deletes the vector covers without an entry
 };
 struct Broadcast {
   std::string payload;

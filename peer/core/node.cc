@@ -8,21 +8,18 @@
 #include "peer/core/limits.h"
 
 namespace leasemap::core {
-namespace {
 
-// Ordered by start time: 44 bits of milliseconds, then 20 random bits for two starts in one millisecond.
 uint64_t NewIncarnation(int64_t wall_ms, uint64_t random) {
   return (static_cast<uint64_t>(std::max<int64_t>(wall_ms, 1)) << 20) | (random & 0xfffff);
 }
 
-}  // namespace
-
-Node::Node(NodeOptions options, Now now)
+Node::Node(NodeOptions options, Now now, const Image* image)
     : options_(std::move(options)),
       self_{options_.node_id, NewIncarnation(now.wall_ms, Random(options_.seed).Next())},
       membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
       clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
       started_ms_(now.mono_ms) {
+  if (image != nullptr) Restore(*image, now);
   UpdateReady(now);
 }
 
@@ -47,6 +44,12 @@ void Node::Tick(Now now) {
   SendReports(now);
   UpdateReady(now);
   SettleWaits(now);
+  ForgetSilent(now);
+  CompareHashes(now);
+  if (ready_ && now.mono_ms >= next_collect_ms_) FoldIncarnations();
+  Collect(now);
+  SubmitSomeAnew(now);
+  TakeBack(now);
 }
 
 int64_t Node::NextDue(Now now) const {
@@ -68,6 +71,7 @@ int64_t Node::NextDue(Now now) const {
         due = std::min(due, link.opened_ms + options_.timing.handshake);
     }
   }
+  if (retired_ && ready_) due = now.mono_ms + 1;  // more of it to submit anew
   if (asking_) due = std::min(due, asking_->heard_ms + options_.timing.session_idle);
   due = std::min({due, waits_.next_due_ms(), NextExplainDue()});
   return std::max(due, now.mono_ms);
@@ -83,9 +87,16 @@ void Node::UpdateReady(Now now) {
     const bool answering = link.dialed && link.phase == Phase::kAwaitAccept;
     if (behind || answering || link.phase == Phase::kProbing) return;
   }
+  if (retired_ && !whole_) {
+    const auto has_it = [&](const auto& item) {
+      return item.second.phase == Phase::kUp && item.second.peer_whole && item.second.report &&
+             vector_.Covers(*item.second.report);
+    };
+    if (std::none_of(links_.begin(), links_.end(), has_it)) return;
+  }
   if (membership_.AnyRefused() && !linked_once_) return;
   if (!membership_.AllTried() && now.mono_ms < started_ms_ + options_.timing.ready_after) return;
-  ready_ = true;
+  ready_ = whole_ = true;
   effects_.changed = true;
   Log(false, absl::StrCat("ready: ", store_.live_keys(), " keys"));
 }
@@ -116,9 +127,16 @@ Status Node::GetStatus() const {
   status.vector = SharedVector();
   status.converged = ready_;
   for (const auto& [id, link] : links_) {
-    if (link.phase == Phase::kUp && (!link.report || *link.report != vector_)) status.converged = false;
+    const bool equal = link.report && link.report->Covers(vector_) && vector_.Covers(*link.report);
+    if (link.phase == Phase::kUp && !equal) status.converged = false;
   }
-  for (const auto& [node, member] : membership_.members()) status.members.push_back(member);
+  status.remembered = 1 + membership_.remembered();
+  for (const auto& [node, member] : membership_.members()) {
+    status.members.push_back(member);
+  }
+  status.resets = resets_;
+  status.hash_alarms = hash_alarms_;
+  status.collected = store_.collected();
   if (!ready_) {
     for (const auto& [id, link] : links_) {
       if (link.phase == Phase::kUp && link.target && !vector_.Covers(*link.target)) {

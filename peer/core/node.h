@@ -7,8 +7,9 @@
 //
 // The calls are in files by theme: node.cc (time, readiness, status), node_clock.cc (the wall clock), node_lapse.cc
 // (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
-// (handshake, heartbeats, duplicates), node_replicate.cc (live entries, reports, sessions), node_watch.cc (watches) and
-// node_explain.cc.
+// (handshake, heartbeats, duplicates), node_replicate.cc (live entries, reports, sessions), node_watch.cc (watches),
+// node_explain.cc, node_collect.cc (what everybody knows and can go) and node_reset.cc (a map that is given up for a
+// peer's; restarts).
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,7 @@
 #include "peer/core/effects.h"
 #include "peer/core/explain.h"
 #include "peer/core/hybrid_clock.h"
+#include "peer/core/image.h"
 #include "peer/core/lease.h"
 #include "peer/core/limits.h"
 #include "peer/core/membership.h"
@@ -53,7 +55,11 @@ struct NodeOptions {
   size_t batch_entries = kBatchEntries;
   // Protocol versions spoken with peers; the simulator runs nodes of the version before.
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
+  int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
 };
+
+// Ordered by start time: 44 bits of milliseconds, then 20 random bits for two starts in one millisecond.
+uint64_t NewIncarnation(int64_t wall_ms, uint64_t random);
 
 // A local change of one key. `holder` is never empty here.
 struct WriteCommand {
@@ -87,13 +93,16 @@ struct Status {
   bool converged = false;
   uint64_t keys = 0, bytes = 0, map_hash = 0;
   VectorPtr vector;
-  std::vector<Member> members;  // others, by node ID
+  std::vector<Member> members;  // others, by node ID; those that are gone too
+  uint64_t remembered = 0;      // members that are not gone, this node included
+  uint64_t resets = 0, hash_alarms = 0, collected = 0;
   std::vector<std::string> notes;
 };
 
 class Node {
  public:
-  Node(NodeOptions options, Now now);
+  // With an image, the node goes on from there.
+  Node(NodeOptions options, Now now, const Image* image = nullptr);
 
   // --- time and effects
   Effects Take();
@@ -129,6 +138,9 @@ class Node {
   void EndWaits(Now now);
   const Store& store() const { return store_; }
   const VersionVector& vector() const { return vector_; }
+  // What of the deletes was collected, here or by those this node had its map from.
+  const VersionVector& floor() const { return floor_; }
+  Image TakeImage() const;
 
   // A write that this process took lost to another lease's: counts and keeps it if it was a conflict. Whoever finds it
   // elsewhere than in a merge here (a write that was refused when it was submitted anew) calls this, once.
@@ -145,6 +157,14 @@ class Node {
 
   // --- the mesh
   absl::StatusOr<int> SendBroadcast(const std::string& to_node, const std::string& payload);
+  // Forgets a member that won't come back: acks and collection wait for it no more. REQUEST_INVALID if it is linked.
+  absl::Status Forget(const std::string& node);
+  // Announces that this node leaves, for good as far as its map goes. Before it hangs up.
+  void Leave(Now now);
+  // Gives the map up for the others', and submits anew what they lack.
+  void Reset(Now now, const std::string& why);
+  // Once for each reset: the map was given up, and what was read of it before no longer holds.
+  uint64_t resets() const { return resets_; }
   bool ready() const { return ready_; }
   const ReplicaId& self() const { return self_; }
   const NodeOptions& options() const { return options_; }
@@ -179,7 +199,12 @@ class Node {
     uint64_t live_next = 1;  // the next own seq to send
     VectorPtr report;        // what the peer covers
     bool report_whole = false;
-    bool fetch_now = false;  // its handshake report covered more than we do: ask at once
+    bool peer_whole = false;       // it has the map
+    uint64_t map_hash = 0;         // of its map at that report
+    int64_t differs_since_ms = 0;  // its map is another though the vectors are equal; 0: no
+    VersionVector peer_floor;      // as told in the handshake
+    std::vector<ReplicaId> names;  // the members it knows, and as which incarnation; ascending
+    bool fetch_now = false;        // its handshake report covered more than we do: ask at once
     std::optional<Lack> lack;
     VectorPtr looked_at;         // the report that UpdateLack compared last …
     uint64_t looked_change = 0;  // … and the vector_change_ that it compared it with
@@ -200,6 +225,26 @@ class Node {
   void Lapse(Now now);
   int64_t LapseDue(Now now) const;
   int64_t HorizonAt(Now now) const;
+  // node_collect.cc
+  bool AllCover(const Dot& dot) const;
+  void Collect(Now now);
+  void RaiseFloor(const Dot& dot);
+  bool AllAlike(const std::string& node, uint64_t below, uint64_t digest) const;
+  void FoldIncarnations();
+  void AfterFold();
+  void ForgetSilent(Now now);
+  void CompareHashes(Now now);
+
+  // node_reset.cc
+  enum class Yields { kNobody, kSelf, kPeer };
+  Yields JudgeFloors(const Link& link, const Report& report) const;
+  bool IsCredible(const VersionVector& floor) const;
+  void Reset(Now now, VectorPtr peer, const std::string& why);
+  void KeepUnsubmitted();
+  void TakeBack(Now now);
+  void SubmitAnew(Now now, const EntryPtr& entry);
+  void SubmitSomeAnew(Now now);
+  void Restore(const Image& image, Now now);
 
   // node_clock.cc
   void LookAtClock(Now now);
@@ -211,6 +256,7 @@ class Node {
   // node_link.cc
   void SendHello(Now now, LinkId id, Link& link);
   void OnHello(Now now, LinkId id, Link& link, Hello hello);
+  void SendAccept(Now now, LinkId id, const Link& link);
   void OnAccept(Now now, LinkId id, Link& link, const Accept& accept);
   void OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse);
   void Answer(Now now, LinkId id, Link& link);
@@ -230,8 +276,10 @@ class Node {
   // node_replicate.cc
   bool Apply(Now now, EntryPtr entry);
   bool TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session);
+  void SendReport(Now now, LinkId id, Link& link);
+  void NoteMembers(Now now, const Report& report, Link& link);
   void OnReport(Now now, LinkId id, Link& link, const Report& report);
-  void NoteReport(Now now, const Report& report, const Link& link);
+  void NoteReport(Now now, const Report& report, Link& link);
   void OnSessionRequest(LinkId id, Link& link, const SessionRequest& request);
   void OnSessionEnd(Now now, LinkId id, const SessionEnd& end);
   Report MakeReport(const Link& link) const;
@@ -241,6 +289,8 @@ class Node {
   void AskForSession(Now now);
   void ChangedVector();
   VectorPtr SharedVector() const;
+  VectorPtr WholeVector() const;
+  bool HasMissed(Watch& watch) const;
   bool CursorIsLost(Now now, const Watch& watch) const;
   WatchBatch ReadEvents(Watch& watch) const;
   void AddLost(Watch& watch, WatchBatch& batch) const;
@@ -291,6 +341,21 @@ class Node {
   uint64_t next_ping_ = 1;
   int64_t started_ms_ = 0;
   bool ready_ = false;
+  bool whole_ = false;  // ready once, and not reset since: its map is one to go by
+  VersionVector floor_;
+  // The map that was given up in a reset, until all of it that the others lacked was submitted anew.
+  struct Retired {
+    Store store;
+    VersionVector vector, floor;
+    VectorPtr peer;                        // what the peer covered for which it was given up; null: unknown
+    int64_t since_ms = 0;                  // monotonic
+    std::optional<std::string> submitted;  // keys up to here
+  };
+  std::optional<Retired> retired_;
+  uint64_t resets_ = 0, hash_alarms_ = 0;
+  uint64_t own_generation_ = 0;  // of this node as a member; odd: it leaves
+  bool leaving_ = false;
+  int64_t next_collect_ms_ = 0;  // monotonic
   bool linked_once_ = false;
   std::map<std::string, std::string> said_;  // node or address → the refusal that was logged last
   Effects effects_;

@@ -14,7 +14,7 @@ namespace leasemap::core {
 // At the start of whatever reads the wall clock.
 void Node::LookAtClock(Now now) {
   const ClockGuard::State before = clock_guard_.state();
-  if (clock_guard_.Look(now, membership_.members().size())) {
+  if (clock_guard_.Look(now, membership_.remembered())) {
     for (auto& [id, link] : links_) link.ping_ms = std::min(link.ping_ms, now.mono_ms - options_.timing.heartbeat);
   }
   if (clock_guard_.state() == before) return;
@@ -66,7 +66,13 @@ void Node::CheckOwnPast(Now now) {
   if (!std::exchange(check_past_, false)) return;
   const int64_t ahead_ms = std::max(StampMs(clock_.last()), store_.horizon_ms()) - now.wall_ms;
   if (ahead_ms <= kBogusPastBounds * options_.rules.clock_bound_ms) return;
-  Log(true, absl::StrCat("this node wrote under a clock that was ", ShownDuration(ahead_ms), " ahead"));
+  const bool linked =
+      std::any_of(links_.begin(), links_.end(), [](const auto& l) { return l.second.phase == Phase::kUp; });
+  if (!linked) {
+    check_past_ = true;  // there is nobody to take the map from yet
+    return;
+  }
+  Reset(now, absl::StrCat("this node wrote under a clock that was ", ShownDuration(ahead_ms), " ahead"));
 }
 
 }  // namespace leasemap::core

@@ -73,6 +73,7 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
   const EntryPtr* own = store_.Find(key);
   pending.explanation.views.push_back({self_, true, true, own ? *own : nullptr, true, 0, 0});
   for (const auto& [node, member] : membership_.members()) {
+    if (member.gone()) continue;
     MemberView view;
     view.member = member.id;
     if (member.report) {

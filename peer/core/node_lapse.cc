@@ -12,7 +12,9 @@
 namespace leasemap::core {
 
 void Node::Lapse(Now now) {
-  if (clock_guard_.trusted() && store_.Lapse(now.wall_ms) > 0) effects_.changed = true;
+  if (!clock_guard_.trusted() || store_.Lapse(now.wall_ms) == 0) return;
+  ++report_change_;  // the map's hash is another one
+  effects_.changed = true;
 }
 
 // Monotonic milliseconds: something lapses then.

@@ -194,10 +194,16 @@ void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
 void Node::Answer(Now now, LinkId id, Link& link) {
   link.phase = Phase::kAwaitAccept;
   if (link.dialed) {
-    effects_.send.push_back({id, Accept{now.wall_ms, MakeReport(link)}});
+    SendAccept(now, id, link);
   } else {
     SendHello(now, id, link);
   }
+}
+
+void Node::SendAccept(Now now, LinkId id, const Link& link) {
+  Accept accept{now.wall_ms, MakeReport(link)};
+  accept.report.floor = std::make_shared<const VersionVector>(floor_);
+  effects_.send.push_back({id, std::move(accept)});
 }
 
 void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
@@ -207,9 +213,22 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
       return RefuseLink(now, id, link,
                         {kClockMismatch, "the clocks differ by more than the bound; check NTP on both hosts"});
     }
-    effects_.send.push_back({id, Accept{now.wall_ms, MakeReport(link)}});
+    SendAccept(now, id, link);
   }
   if (OutrunOldSelf(now, accept.report)) return;
+  if (accept.report.floor && !IsCredible(*accept.report.floor)) {
+    return RefuseLink(now, id, link, {"PROTOCOL_MISMATCH", "the floor names writes that were never made"});
+  }
+  switch (JudgeFloors(link, accept.report)) {
+    case Yields::kSelf:
+      return Reset(now, accept.report.vector,
+                   absl::StrCat(Shown(link.peer.self.node), " collected deletes while this node was away"));
+    case Yields::kPeer:
+      return Drop(now, id,
+                  absl::StrCat(Shown(link.peer.self.node), " was away while deletes were collected; it is reset"));
+    case Yields::kNobody:
+      break;
+  }
   Establish(now, id, link, accept.report);
 }
 
@@ -226,6 +245,8 @@ bool Node::OutrunOldSelf(Now now, const Report& report) {
   for (const MemberInfo& info : report.members) {
     if (info.id > self_ && info.id.node == self_.node) highest = std::max(highest, info.id.incarnation);
   }
+  const uint64_t mark = report.vector->MarkOf(self_.node);
+  if (mark > self_.incarnation) highest = std::max(highest, mark - 1);
   if (highest < self_.incarnation) return false;
   Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
   self_.incarnation = highest + 1;
@@ -295,7 +316,9 @@ void Node::OnClosed(Now now, LinkId id) {
   }
   if (link.phase == Phase::kUp) {
     if (auto member = membership_.members().find(link.peer.self.node); member != membership_.members().end()) {
-      member->second.linked = UpLinkOf(link.peer.self.node) != 0;
+      const LinkId other = UpLinkOf(link.peer.self.node);
+      member->second.linked = other != 0;
+      member->second.linked_as = other != 0 ? links_.at(other).peer.self.incarnation : 0;
       if (!member->second.linked) {
         member->second.lost_mono_ms = now.mono_ms;
         Log(false, absl::StrCat("lost ", link.peer.self.node));
@@ -359,7 +382,7 @@ void Node::EndProbes(Now now) {
 
 void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   const std::string node = link.peer.self.node;
-  Member* member = membership_.Remember(link.peer.self, link.peer.advertise, now.mono_ms);
+  Member* member = membership_.Meet(link.peer.self, link.peer.advertise, now.mono_ms);
   if (member == nullptr) {
     return RefuseLink(now, id, link, {"PROTOCOL_MISMATCH", "this node remembers as many members as it can"});
   }
@@ -371,13 +394,14 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   // Up before the first one goes: the member stays linked meanwhile, and readiness waits for its report still.
   link.phase = Phase::kUp;
   link.target = report.vector;
+  if (report.floor) link.peer_floor = *report.floor;
   if (first != 0) Drop(now, first, "");
   const bool news = !member->linked;
   link.ping_ms = link.reported_ms = now.mono_ms;
   link.reported_change = report_change_;
   linked_once_ = true;
   member->linked = true;
-  member->address = link.peer.advertise;
+  member->linked_as = link.peer.self.incarnation;
   member->heard_mono_ms = now.mono_ms;
   member->heard_wall_ms = now.wall_ms;
   membership_.Moved(node, link.peer.advertise, now.mono_ms);

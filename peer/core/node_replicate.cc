@@ -28,16 +28,20 @@ void Node::ChangedVector() {
   effects_.changed = true;
 }
 
+// With what is known of folded incarnations: for sessions, in which each dot counts.
+VectorPtr Node::WholeVector() const { return std::make_shared<const VersionVector>(vector_); }
+
 VectorPtr Node::SharedVector() const {
-  if (!shared_vector_) shared_vector_ = std::make_shared<const VersionVector>(vector_);
+  if (!shared_vector_) shared_vector_ = std::make_shared<const VersionVector>(vector_.Brief());
   return shared_vector_;
 }
 
 // Returns false if the link was closed over them.
 bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session) {
   Link& link = links_.at(id);
+  const bool all = asking_ && asking_->link == id && asking_->all;
   for (const EntryPtr& entry : entries) {
-    if (vector_.Covers(entry->dot)) continue;
+    if (vector_.Covers(entry->dot) && !(session && all)) continue;
     if (IsBogus(options_.rules, *entry, now.wall_ms)) {
       if (entry->dot.replica == link.peer.self) {
         RefuseLink(now, id, link, {"CLOCK_MISMATCH", "a write of yours is from the future; check NTP on both hosts"});
@@ -97,8 +101,14 @@ Report Node::MakeReport(const Link& link) const {
   } else {
     report.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &report.cut_short));
   }
+  report.whole = whole_;
+  report.map_hash = store_.hash();
+  report.members.push_back({self_, "", own_generation_});
   for (const auto& [node, member] : membership_.members()) {
-    report.members.push_back({member.id, member.address});
+    // As which incarnation it is linked, not one that was only heard of: what comes of that one ends with its link.
+    const uint64_t incarnation = member.linked_as != 0 ? member.linked_as : member.id.incarnation;
+    const bool older = incarnation != member.id.incarnation;
+    report.members.push_back({{node, incarnation}, member.address, older ? 0 : member.generation});
     if (member.linked) report.linked.push_back(node);
     const bool unlinked_there =
         node != link.peer.self.node && !std::binary_search(link.linked.begin(), link.linked.end(), node);
@@ -120,11 +130,15 @@ void Node::SendReports(Now now) {
   for (auto& [id, link] : links_) {
     if (link.phase != Phase::kUp || link.reported_change == report_change_) continue;
     if (now.mono_ms < ReportDue(link)) continue;
-    link.report_now = false;
-    link.reported_change = report_change_;
-    link.reported_ms = now.mono_ms;
-    effects_.send.push_back({id, MakeReport(link)});
+    SendReport(now, id, link);
   }
+}
+
+void Node::SendReport(Now now, LinkId id, Link& link) {
+  link.report_now = false;
+  link.reported_change = report_change_;
+  link.reported_ms = now.mono_ms;
+  effects_.send.push_back({id, MakeReport(link)});
 }
 
 void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
@@ -132,6 +146,9 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
   const bool relay_matters = !link.report || (whole && *link.report != *report.vector);
   link.report = report.vector;
   link.report_whole = whole;
+  link.peer_whole = report.whole;
+  link.map_hash = report.map_hash;
+  if (vector_.AdoptMarks(*report.vector)) AfterFold();
   if (link.linked != report.linked) {
     link.linked = report.linked;
     std::sort(link.linked.begin(), link.linked.end());
@@ -153,16 +170,38 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
   UpdateReady(now);
 }
 
-void Node::NoteReport(Now now, const Report& report, const Link& link) {
-  auto& members = membership_.members();
+void Node::NoteMembers(Now now, const Report& report, Link& link) {
+  std::vector<ReplicaId> names;
   for (const MemberInfo& info : report.members) {
-    if (info.id.node == self_.node) continue;
-    const bool known = members.contains(info.id.node);
-    Member* member = membership_.Remember(info.id, info.address, now.mono_ms);
-    if (member != nullptr && !member->linked) membership_.LearnAddress(info.id.node, info.address, now.mono_ms);
-    if (member != nullptr && !known) ++report_change_;
+    names.push_back(info.id);
+    if (info.id.node == self_.node) {
+      // Somebody takes this node for gone: it is not, or leaves indeed.
+      if (info.id != self_ || info.generation <= own_generation_) continue;
+      own_generation_ = info.generation + (info.gone() != leaving_ ? 1 : 0);
+      ++report_change_;
+      continue;
+    }
+    bool changed = false;
+    if (auto it = membership_.members().find(info.id.node);
+        info.id == link.peer.self && it != membership_.members().end()) {
+      it->second.leaving = info.gone();  // its own word
+    }
+    const Member* member = membership_.Learn(info, now.mono_ms, &changed);
+    if (member != nullptr && !member->linked && !member->gone()) {
+      membership_.LearnAddress(info.id.node, info.address, now.mono_ms);
+    }
+    if (changed) ++report_change_;
   }
-  if (auto it = members.find(link.peer.self.node); it != members.end() && !report.cut_short) {
+  std::sort(names.begin(), names.end());
+  if (names != link.names) link.names = std::move(names);
+}
+
+void Node::NoteReport(Now now, const Report& report, Link& link) {
+  NoteMembers(now, report, link);
+  auto& members = membership_.members();
+  const auto its = members.find(link.peer.self.node);
+  // The report of a process that is known to have ended says nothing of its successor.
+  if (auto it = its; it != members.end() && it->second.id == link.peer.self && !report.cut_short) {
     it->second.report = report.vector;
     it->second.report_incarnation = link.peer.self.incarnation;
     it->second.report_mono_ms = now.mono_ms;
@@ -174,7 +213,7 @@ void Node::NoteReport(Now now, const Report& report, const Link& link) {
   }
   for (const Relay& relay : report.relays) {
     auto it = members.find(relay.member.node);
-    if (it == members.end() || it->second.linked || relay.member < it->second.id) continue;
+    if (it == members.end() || it->second.linked || it->second.gone() || relay.member != it->second.id) continue;
     it->second.report = relay.vector;
     it->second.report_incarnation = relay.member.incarnation;
     it->second.report_mono_ms = now.mono_ms;
@@ -211,8 +250,10 @@ void Node::AskForSession(Now now) {
     UpdateLack(now, link);
     const bool due = link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= options_.timing.lack);
     if (!due) continue;
-    asking_ = AskedSession{next_session_++, id, now.mono_ms, false};
-    effects_.send.push_back({id, SessionRequest{asking_->id, SharedVector()}});
+    asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false};
+    // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
+    if (vector_.empty()) floor_.Join(link.peer_floor);
+    effects_.send.push_back({id, SessionRequest{asking_->id, WholeVector(), {}}});
     return;
   }
 }
@@ -224,8 +265,9 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
     link.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
   } else {
     vector_.Join(*end.vector);
+    floor_.Join(*end.floor);
     waits_.LookAgain();
-    ChangedVector();
+    AfterFold();
   }
   link.fetch_now = false;
   asking_.reset();
@@ -237,7 +279,8 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
 // --- sessions, the serving side
 
 void Node::OnSessionRequest(LinkId, Link& link, const SessionRequest& request) {
-  link.serving.emplace(request.session, request.vector, SharedVector());
+  link.serving.emplace(request.session, request.vector, WholeVector(), std::make_shared<const VersionVector>(floor_),
+                       request.buckets);
   effects_.pull = true;
 }
 

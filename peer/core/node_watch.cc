@@ -1,5 +1,6 @@
 // Watches: where one starts, what it reads, and when it gets a cursor.
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
@@ -14,6 +15,8 @@ absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapsho
   watch.filter_hash = watch.filter.Hash();
   watch.started_ms = now.mono_ms;
   watch.next_lost = conflicts_.end();
+  watch.resets = resets_;
+  watch.collected = store_.collected();
   if (!text.empty()) {
     const auto cursor = DecodeCursor(text);
     const auto invalid = [](const std::string& why) {
@@ -35,14 +38,29 @@ absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapsho
   return watch;
 }
 
+// What a watch has still to be told is gone: the map was given up in a reset, or deletes that it was not told yet were
+// collected. (A watch that stands before them is an hour behind, or resumes with a cursor as old.)
+bool Node::HasMissed(Watch& watch) const {
+  if (watch.resets != resets_) return true;
+  const bool news = std::exchange(watch.collected, store_.collected()) != store_.collected();
+  const uint64_t read_to = std::max(watch.position, watch.snapshot_from);
+  return news && read_to < store_.collected_up_to() && !watch.skip.Covers(floor_);
+}
+
 absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
+  const auto expired = [](const char* why) {
+    return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
+                   absl::StrCat("cursor: ", why, "; drop what you have and start anew with include_snapshot"));
+  };
+  if (HasMissed(watch)) return expired("changes after it are no longer known here");
+  if (watch.phase == Watch::Phase::kWaiting && !watch.skip.Covers(floor_)) {
+    return expired("deletes after it were collected");
+  }
   if (watch.phase == Watch::Phase::kWaiting) {
     const bool covered = vector_.Covers(watch.skip);
     if (!covered || HorizonAt(now) < watch.skip_told_ms) {
       if (!covered && CursorIsLost(now, watch)) {
-        return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
-                       "cursor: it names writes that died with their node, unshared; drop what you have and start anew "
-                       "with include_snapshot");
+        return expired("it names writes that died with their node, unshared");
       }
       if (clock_guard_.trusted() && watch.skip_told_ms > now.wall_ms + 4 * options_.rules.clock_bound_ms) {
         return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
@@ -163,6 +181,7 @@ bool Node::CursorIsLost(Now now, const Watch& watch) const {
   };
   return std::all_of(members.begin(), members.end(), [&](const auto& item) {
     const auto& [node, member] = item;
+    if (member.gone()) return true;                                 // nobody waits for it
     const bool ended = node == writer.node && member.id == writer;  // the writer itself need not answer
     return ended || (member.report && heard_on_a_link(member.relayed_by.empty() ? node : member.relayed_by));
   });

@@ -7,6 +7,13 @@ namespace {
 constexpr int kWalk = 4096;  // keys looked at in one go: a few hundred microseconds under the node's lock
 }
 
+bool ServedSession::Wanted(const Entry& entry, const Store& store) const {
+  if (!theirs_->Covers(entry.dot)) return true;
+  if (buckets_.empty()) return false;
+  const size_t bucket = BucketOf(entry.key);
+  return buckets_[bucket] != store.hashes()[bucket];
+}
+
 Message ServedSession::Next(const Store& store, size_t most) {
   SessionEntries out{id_, {}};
   size_t bytes = 0;
@@ -14,7 +21,7 @@ Message ServedSession::Next(const Store& store, size_t most) {
   for (int walked = 0; it != store.by_key().end(); ++it) {
     if (walked++ == kWalk || out.entries.size() == most) return out;
     const EntryPtr& entry = it->second.entry;
-    if (!theirs_->Covers(entry->dot)) {
+    if (Wanted(*entry, store)) {
       if (!out.entries.empty() && bytes + Weight(*entry) > kBatchBytes) return out;
       bytes += Weight(*entry);
       out.entries.push_back(entry);
@@ -23,7 +30,7 @@ Message ServedSession::Next(const Store& store, size_t most) {
   }
   if (!out.entries.empty()) return out;
   done_ = true;
-  return SessionEnd{id_, v0_};
+  return SessionEnd{id_, v0_, floor_};
 }
 
 }  // namespace leasemap::core

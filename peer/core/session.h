@@ -19,8 +19,14 @@ namespace leasemap::core {
 // The serving side: a position in the key order.
 class ServedSession {
  public:
-  ServedSession(uint64_t id, VectorPtr theirs, VectorPtr v0)
-      : id_(id), theirs_(std::move(theirs)), v0_(std::move(v0)) {}
+  // With `buckets` (Store::hashes of the asker) it sends all of the buckets that differ, whatever `theirs` covers.
+  ServedSession(uint64_t id, VectorPtr theirs, VectorPtr v0, VectorPtr floor = std::make_shared<VersionVector>(),
+                std::vector<uint64_t> buckets = {})
+      : id_(id),
+        theirs_(std::move(theirs)),
+        v0_(std::move(v0)),
+        floor_(std::move(floor)),
+        buckets_(std::move(buckets)) {}
 
   // The next message, of at most `most` entries; SessionEnd is the last. May be called until done().
   Message Next(const Store& store, size_t most = kBatchEntries);
@@ -28,10 +34,13 @@ class ServedSession {
 
  private:
   friend struct Inside;  // see node.h
+  bool Wanted(const Entry& entry, const Store& store) const;
 
   uint64_t id_;
   VectorPtr theirs_;
   VectorPtr v0_;
+  VectorPtr floor_;
+  std::vector<uint64_t> buckets_;
   std::string after_;  // keys up to here were walked
   bool done_ = false;
 };
@@ -42,6 +51,7 @@ struct AskedSession {
   LinkId link = 0;
   int64_t heard_ms = 0;  // monotonic: when something of it came last
   bool refused = false;  // something of it had to be left out: its end is not joined
+  bool all = false;      // what differs was asked for, covered or not
 };
 
 }  // namespace leasemap::core

@@ -1,6 +1,9 @@
 #include "peer/core/store.h"
 
+#include <algorithm>
+
 #include "peer/core/bytes.h"
+#include "peer/core/hybrid_clock.h"
 #include "peer/core/limits.h"
 
 namespace leasemap::core {
@@ -11,11 +14,22 @@ Store::Store(const Store& other)
       head_(other.head_),
       live_keys_(other.live_keys_),
       bytes_(other.bytes_),
+      collected_(other.collected_),
+      collected_up_to_(other.collected_up_to_),
       hashes_(other.hashes_) {
   for (auto& [key, slot] : by_key_) {
     by_revision_.emplace(slot.revision, &slot);
     AwaitLapse(key, slot);
+    if (IsDead(slot)) dead_.insert(DeadOf(key, slot));
   }
+}
+
+size_t BucketOf(std::string_view key) { return Hash64(key) % kHashBuckets; }
+
+// A deleted key from its tombstone's stamp on, a lapsed one from its expire_ms on.
+Store::Dead Store::DeadOf(std::string_view key, const Slot& slot) {
+  const Entry& entry = *slot.entry;
+  return {entry.tombstone ? StampMs(entry.stamp) : entry.lease.expire_ms, key};
 }
 
 const EntryPtr* Store::Find(std::string_view key) const {
@@ -33,7 +47,7 @@ void Store::Count(const Slot& slot, bool add) {
   bytes_ += add ? Weight(entry) : -Weight(entry);
   if (IsDead(slot)) return;
   live_keys_ += add ? 1 : -1;
-  hashes_[Hash64(entry.key) % kBuckets] ^= HashOf(entry);
+  hashes_[BucketOf(entry.key)] ^= HashOf(entry);
 }
 
 // `key` is that of by_key_: it stays where it is as long as the slot.
@@ -46,13 +60,18 @@ void Store::Link(Slot& slot) {
   slot.lapsed = Lapses(entry) && entry.lease.expire_ms <= horizon_ms_;
   slot.revision = ++head_;
   by_revision_.emplace_hint(by_revision_.end(), head_, &slot);
-  if (Lapses(entry)) AwaitLapse(by_key_.find(entry.key)->first, slot);
+  if (Lapses(entry) || IsDead(slot)) {
+    const std::string_view key = by_key_.find(entry.key)->first;
+    AwaitLapse(key, slot);
+    if (IsDead(slot)) dead_.insert(DeadOf(key, slot));
+  }
   Count(slot, true);
 }
 
 void Store::Unlink(Slot& slot) {
   Count(slot, false);
   by_revision_.erase(slot.revision);
+  if (IsDead(slot)) dead_.erase(DeadOf(slot.entry->key, slot));
   if (!slot.lapsed && Lapses(*slot.entry)) by_expiry_.erase({slot.entry->lease.expire_ms, slot.entry->key});
 }
 
@@ -96,6 +115,15 @@ size_t Store::Lapse(int64_t to_ms) {
 
 std::optional<int64_t> Store::NextLapse() const {
   return by_expiry_.empty() ? std::nullopt : std::optional(by_expiry_.begin()->first.first);
+}
+
+void Store::Collect(std::string_view key) {
+  auto it = by_key_.find(key);
+  if (it == by_key_.end()) return;
+  ++collected_;
+  collected_up_to_ = std::max(collected_up_to_, it->second.revision);
+  Unlink(it->second);
+  by_key_.erase(it);
 }
 
 const Store::Slot* Store::NextAfter(uint64_t revision) const {

@@ -8,18 +8,24 @@
 // tombstone, so that no older write can bring the key back.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "absl/container/btree_map.h"
 #include "peer/core/entry.h"
+#include "peer/core/limits.h"
 
 namespace leasemap::core {
+
+// Which of the hash buckets a key is in.
+size_t BucketOf(std::string_view key);
 
 class Store {
  public:
@@ -35,7 +41,7 @@ class Store {
     bool lapsed = false;  // ephemeral, and its expire_ms is not above the horizon
   };
   using ByKey = std::map<std::string, Slot, std::less<>>;
-  static constexpr size_t kBuckets = 256;
+  static constexpr size_t kBuckets = kHashBuckets;
 
   // The key is not in the map for readers: it was deleted, or lapsed.
   static bool IsDead(const Slot& slot) { return slot.entry->tombstone || slot.lapsed; }
@@ -54,6 +60,21 @@ class Store {
   // The expire_ms of the ephemeral entry that lapses next.
   std::optional<int64_t> NextLapse() const;
 
+  // --- the dead: what was deleted or lapsed, oldest first; collected once everybody knows
+  struct Dead {
+    int64_t since_ms;  // UTC; by the clock of the node that deleted it
+    std::string_view key;
+    auto operator<=>(const Dead&) const = default;
+  };
+  const std::set<Dead>& dead() const { return dead_; }
+  // Removes a dead key for good.
+  void Collect(std::string_view key);
+  // How many were collected, and the highest revision among them: a reader that was not there yet missed it.
+  uint64_t collected() const { return collected_; }
+  uint64_t collected_up_to() const { return collected_up_to_; }
+  // Revisions go on above this one: a map that takes the place of another must not repeat its revisions.
+  void SkipTo(uint64_t revision) { head_ = std::max(head_, revision); }
+
   const ByKey& by_key() const { return by_key_; }
   // The first slot whose revision is above `revision`; null at the head.
   const Slot* NextAfter(uint64_t revision) const;
@@ -68,6 +89,7 @@ class Store {
   uint64_t hash() const;
 
  private:
+  static Dead DeadOf(std::string_view key, const Slot& slot);
   static bool Lapses(const Entry& entry) { return entry.ephemeral && !entry.tombstone; }
   void Count(const Slot& slot, bool add);
   void AwaitLapse(std::string_view key, Slot& slot);
@@ -82,6 +104,8 @@ class Store {
   uint64_t head_ = 0;  // the latest revision given
   uint64_t live_keys_ = 0;
   uint64_t bytes_ = 0;
+  std::set<Dead> dead_;  // its keys are those of by_key_
+  uint64_t collected_ = 0, collected_up_to_ = 0;
   std::array<uint64_t, kBuckets> hashes_{};
 };
 

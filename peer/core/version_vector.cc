@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "peer/core/bytes.h"
+#include "peer/core/limits.h"
+
 namespace leasemap::core {
 
 bool Coverage::Covers(uint64_t seq) const {
@@ -49,34 +52,64 @@ void Coverage::Add(uint64_t first, uint64_t last) {
 
 bool VersionVector::Covers(const Dot& dot) const {
   auto it = runs_.find(dot.replica);
-  return it != runs_.end() && it->second.Covers(dot.seq);
+  if (it != runs_.end() && it->second.Covers(dot.seq)) return true;
+  if (marks_.empty() || !BelowMark(dot.replica)) return false;
+  const auto folded = FoldedPrefix(dot.replica);
+  return !folded || dot.seq <= *folded;
 }
 
 bool VersionVector::Covers(const VersionVector& other) const { return !FirstMissing(other).has_value(); }
 
-void VersionVector::Add(const Dot& dot) { runs_[dot.replica].Add(dot.seq, dot.seq); }
+bool VersionVector::CoversPrefix(const Dot& dot) const {
+  auto it = runs_.find(dot.replica);
+  return it == runs_.end() ? Covers(dot) : it->second.prefix >= dot.seq;
+}
+
+void VersionVector::Add(const Dot& dot) { Add(dot.replica, dot.seq, dot.seq); }
 
 void VersionVector::Add(const ReplicaId& replica, uint64_t first, uint64_t last) {
-  if (first <= last) runs_[replica].Add(first, last);
+  if (first > last) return;
+  if (!marks_.empty() && BelowMark(replica)) {
+    const auto folded = FoldedPrefix(replica);
+    if (!folded || last <= *folded) return;
+    if (*folded > 0) runs_[replica].Add(1, *folded);
+  }
+  runs_[replica].Add(first, last);
 }
 
 void VersionVector::Join(const VersionVector& other) {
+  if (other.folded_) RaiseFolded(*other.folded_);
+  for (const auto& [node, mark] : other.marks_) {
+    // Taken over from one that does not tell what it stands for.
+    if (!other.folded_ && MarkOf(node) < mark.below) AddFolded({{}, mark.below});
+    JoinMark(node, mark);
+  }
   for (const auto& [replica, theirs] : other.runs_) {
-    Coverage& ours = runs_[replica];
-    if (theirs.prefix > 0) ours.Add(1, theirs.prefix);
-    for (const auto& [first, last] : theirs.exceptions) ours.Add(first, last);
+    if (theirs.prefix > 0) Add(replica, 1, theirs.prefix);
+    for (const auto& [first, last] : theirs.exceptions) Add(replica, first, last);
   }
 }
 
 // Both are in one order: mostly they name the same incarnations, and are walked side by side.
 std::optional<Dot> VersionVector::FirstMissing(const VersionVector& other) const {
   static const Coverage kNone;
+  if (marks_ != other.marks_) {
+    for (const auto& [node, mark] : other.marks_) {
+      // Which dot of the folded ones is missing can't be told; the last incarnation stands for them.
+      if (!CoversMark(node, mark)) return Dot{{node, mark.below - 1}, 1};
+    }
+  }
   auto it = runs_.begin();
   for (const auto& [replica, theirs] : other.runs_) {
     auto order = it == runs_.end() ? std::strong_ordering::greater : it->first <=> replica;
     if (order < 0) {
       it = runs_.lower_bound(replica);
       order = it == runs_.end() ? std::strong_ordering::greater : it->first <=> replica;
+    }
+    if (order != 0 && BelowMark(replica)) {
+      const auto folded = FoldedPrefix(replica);
+      if (folded && theirs.Top() > *folded) return Dot{replica, *folded + 1};
+      continue;
     }
     const Coverage& ours = order == 0 ? (it++)->second : kNone;
     if (theirs.exceptions.empty() && theirs.prefix <= ours.prefix) continue;
@@ -95,6 +128,7 @@ VersionVector VersionVector::CutShort(size_t max, bool* cut) const {
   *cut = exceptions() > max;
   if (!*cut) return *this;
   VersionVector out;
+  out.marks_ = marks_;
   for (const auto& [replica, coverage] : runs_) {
     Coverage kept{coverage.prefix, {}};
     for (const auto& range : coverage.exceptions) {
@@ -105,6 +139,130 @@ VersionVector VersionVector::CutShort(size_t max, bool* cut) const {
     if (kept.prefix > 0 || !kept.exceptions.empty()) out.runs_.emplace(replica, std::move(kept));
   }
   return out;
+}
+
+// --- folding
+
+namespace {
+uint64_t DigestOf(const ReplicaId& replica, uint64_t prefix) {
+  if (prefix == 0) return 0;
+  std::string run;
+  PutFixed64(run, replica.incarnation);
+  PutFixed64(run, prefix);
+  return Hash64(run);
+}
+}  // namespace
+
+// Two nodes may have folded the same incarnations at different lengths: each knew only a part of the members.
+bool VersionVector::CoversMark(const std::string& node, const Mark& mark) const {
+  const uint64_t below = MarkOf(node);
+  if (below == mark.below) return marks_.at(node).digest == mark.digest;
+  if (below < mark.below) return DigestBelow(node, mark.below) == mark.digest;
+  if (!folded_ || folded_->known_from > 0) return true;  // no longer known
+  uint64_t digest = 0;
+  for (auto it = folded_->prefixes.lower_bound({node, 0}); it != folded_->prefixes.end(); ++it) {
+    if (!(it->first < ReplicaId{node, mark.below})) break;
+    digest += DigestOf(it->first, it->second);
+  }
+  return digest == mark.digest;
+}
+
+// What another has folded farther counts here as well, and shows in the digest of the mark that stands for it.
+void VersionVector::RaiseFolded(const Folded& folded) {
+  Folded higher;
+  higher.known_from = folded.known_from;
+  for (const auto& [replica, prefix] : folded.prefixes) {
+    const uint64_t ours = FoldedPrefix(replica).value_or(prefix);
+    if (!BelowMark(replica)) {
+      higher.prefixes.emplace(replica, prefix);
+    } else if (ours < prefix) {
+      higher.prefixes.emplace(replica, prefix);
+      marks_.at(replica.node).digest += DigestOf(replica, prefix) - DigestOf(replica, ours);
+      if (auto it = runs_.find(replica); it != runs_.end() && it->second.Top() <= prefix) runs_.erase(it);
+    }
+  }
+  AddFolded(higher);
+}
+
+uint64_t VersionVector::MarkOf(const std::string& node) const {
+  auto it = marks_.find(node);
+  return it == marks_.end() ? 0 : it->second.below;
+}
+
+std::optional<uint64_t> VersionVector::FoldedPrefix(const ReplicaId& replica) const {
+  if (!folded_ || replica.incarnation < folded_->known_from) return std::nullopt;
+  auto it = folded_->prefixes.find(replica);
+  return it == folded_->prefixes.end() ? 0 : it->second;
+}
+
+void VersionVector::AddFolded(const Folded& folded) {
+  Folded all = folded_ ? *folded_ : Folded();
+  for (const auto& [replica, prefix] : folded.prefixes) {
+    uint64_t& ours = all.prefixes[replica];
+    ours = std::max(ours, prefix);
+  }
+  all.known_from = std::max(all.known_from, folded.known_from);
+  while (all.prefixes.size() > kMaxFolded) {
+    uint64_t oldest = UINT64_MAX;
+    // The oldest go: incarnations begin with their time of start.
+    for (const auto& [replica, prefix] : all.prefixes) oldest = std::min(oldest, replica.incarnation);
+    std::erase_if(all.prefixes, [oldest](const auto& one) { return one.first.incarnation == oldest; });
+    all.known_from = std::max(all.known_from, oldest + 1);
+  }
+  folded_ = std::make_shared<const Folded>(std::move(all));
+}
+
+VersionVector VersionVector::Brief() const {
+  VersionVector brief = *this;
+  brief.folded_.reset();
+  return brief;
+}
+
+std::optional<uint64_t> VersionVector::DigestBelow(const std::string& node, uint64_t below) const {
+  auto mark = marks_.find(node);
+  if (mark != marks_.end() && mark->second.below > below) return std::nullopt;
+  uint64_t digest = mark == marks_.end() ? 0 : mark->second.digest;
+  const ReplicaId from{node, mark == marks_.end() ? 0 : mark->second.below};
+  for (auto it = runs_.lower_bound(from); it != runs_.end() && it->first < ReplicaId{node, below}; ++it) {
+    if (!it->second.exceptions.empty()) return std::nullopt;
+    digest += DigestOf(it->first, it->second.prefix);
+  }
+  return digest;
+}
+
+bool VersionVector::Fold(const std::string& node, uint64_t below) {
+  const auto digest = DigestBelow(node, below);
+  const auto first = runs_.lower_bound({node, MarkOf(node)});
+  if (!digest || first == runs_.end() || !(first->first < ReplicaId{node, below})) return false;
+  Folded folded;
+  for (auto it = first; it != runs_.end() && it->first < ReplicaId{node, below}; ++it) {
+    folded.prefixes.emplace(it->first, it->second.prefix);
+  }
+  AddFolded(folded);
+  JoinMark(node, {below, *digest});
+  return true;
+}
+
+bool VersionVector::AdoptMarks(const VersionVector& other) {
+  bool changed = false;
+  for (const auto& [node, mark] : other.marks_) {
+    if (mark.below <= MarkOf(node) || DigestBelow(node, mark.below) != mark.digest) continue;
+    if (!Fold(node, mark.below)) JoinMark(node, mark);
+    changed = true;
+  }
+  return changed;
+}
+
+void VersionVector::JoinMark(const std::string& node, const Mark& mark) {
+  Mark& ours = marks_[node];
+  if (ours.below >= mark.below) return;
+  ours = mark;
+  const auto end = runs_.lower_bound({node, mark.below});
+  for (auto it = runs_.lower_bound({node, 0}); it != end;) {
+    const auto folded = FoldedPrefix(it->first);
+    const bool beyond = folded && it->second.Top() > *folded;
+    it = beyond ? std::next(it) : runs_.erase(it);
+  }
 }
 
 }  // namespace leasemap::core

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "peer/core/entry.h"
@@ -29,6 +31,16 @@ struct Coverage {
   std::optional<uint64_t> FirstMissing(const Coverage& other) const;
 };
 
+// "Complete below": whatever incarnations of a node before `below` wrote is covered. The digest stands for the runs
+// that were folded into the mark, so that a vector that still has them can tell that they say the same.
+// How far each of them went is kept beside the vector for the latest of them (`Folded`): a dot beyond that was never
+// covered, and is not now.
+struct Mark {
+  uint64_t below = 0;
+  uint64_t digest = 0;  // sum over the folded runs of a hash of (incarnation, prefix)
+  bool operator==(const Mark&) const = default;
+};
+
 class VersionVector {
  public:
   bool Covers(const Dot& dot) const;
@@ -42,13 +54,47 @@ class VersionVector {
   size_t exceptions() const;
   // A vector that claims no more than this one and has at most `max` exceptions; `cut` says whether some were left out.
   VersionVector CutShort(size_t max, bool* cut) const;
+  // Whether 1 … dot.seq are covered without a gap.
+  bool CoversPrefix(const Dot& dot) const;
+
+  // --- folding, so that restarts grow nothing
+  // What all of `node`'s incarnations before `below` come to; nullopt while a gap in one of them is open.
+  std::optional<uint64_t> DigestBelow(const std::string& node, uint64_t below) const;
+  // Replaces the runs of `node` before `below` by a mark; false if there are none, or a gap is open.
+  bool Fold(const std::string& node, uint64_t below);
+  // Folds what `other` has folded, where its mark stands for just the runs that are here. Whether anything changed.
+  bool AdoptMarks(const VersionVector& other);
+  // Takes a mark over, and drops the runs that it stands for.
+  void JoinMark(const std::string& node, const Mark& mark);
+  // How far folded incarnations went. One that is not named wrote nothing that was covered, unless it is before
+  // `known_from`: those are no longer known, and taken for covered.
+  struct Folded {
+    std::map<ReplicaId, uint64_t> prefixes;
+    uint64_t known_from = 0;
+  };
+  // Null: not known at all.
+  const Folded* folded() const { return folded_.get(); }
+  void AddFolded(const Folded& folded);
+  // The same claims without Folded, as they travel in reports.
+  VersionVector Brief() const;
+  const std::map<std::string, Mark>& marks() const { return marks_; }
+  uint64_t MarkOf(const std::string& node) const;
 
   const std::map<ReplicaId, Coverage>& runs() const { return runs_; }
-  bool empty() const { return runs_.empty(); }
-  bool operator==(const VersionVector&) const = default;
+  bool empty() const { return runs_.empty() && marks_.empty(); }
+  bool operator==(const VersionVector& other) const { return runs_ == other.runs_ && marks_ == other.marks_; }
 
  private:
-  std::map<ReplicaId, Coverage> runs_;  // never an empty Coverage
+  // What is covered of a folded incarnation: nullopt if it is not folded, or how far it went is no longer known.
+  std::optional<uint64_t> FoldedPrefix(const ReplicaId& replica) const;
+  bool CoversMark(const std::string& node, const Mark& mark) const;
+  void RaiseFolded(const Folded& folded);
+  bool BelowMark(const ReplicaId& replica) const { return replica.incarnation < MarkOf(replica.node); }
+
+  // Never an empty Coverage. Below its node's mark only what goes beyond what was folded.
+  std::map<ReplicaId, Coverage> runs_;
+  std::map<std::string, Mark> marks_;
+  std::shared_ptr<const Folded> folded_;  // shared by copies; null: none
 };
 
 }  // namespace leasemap::core

@@ -184,7 +184,8 @@ void Waits::UpdateTracks(const View& view) {
   const size_t before = tracks_.size();
   Members used;
   for (auto it = tracks_.begin(); it != tracks_.end();) {
-    if (view.members.contains(it->first)) {
+    const auto member = view.members.find(it->first);
+    if (member != view.members.end() && !member->second.gone()) {
       used.set(it->second.index);
       ++it;
     } else {
@@ -194,6 +195,7 @@ void Waits::UpdateTracks(const View& view) {
   }
   bool others = tracks_.size() != before;
   for (const auto& [node, member] : view.members) {
+    if (member.gone()) continue;
     auto [it, added] = tracks_.try_emplace(node);
     Track& track = it->second;
     if (added) {

@@ -45,6 +45,7 @@ struct ToEnvelope {
   void operator()(const core::SessionRequest& m) {
     out->mutable_session_request()->set_session(m.session);
     ToProto(*m.vector, out->mutable_session_request()->mutable_vector());
+    for (const uint64_t bucket : m.buckets) out->mutable_session_request()->add_buckets(bucket);
   }
   void operator()(const core::SessionEntries& m) {
     out->mutable_session_entries()->set_session(m.session);
@@ -53,6 +54,7 @@ struct ToEnvelope {
   void operator()(const core::SessionEnd& m) {
     out->mutable_session_end()->set_session(m.session);
     ToProto(*m.vector, out->mutable_session_end()->mutable_vector());
+    ToProto(*m.floor, out->mutable_session_end()->mutable_floor());
   }
   void operator()(const core::Broadcast& m) { out->mutable_broadcast()->set_payload(m.payload); }
   void operator()(const core::Query& m) {
@@ -152,7 +154,11 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in) {
       break;
     }
     case pb::Envelope::kSessionRequest: {
-      core::SessionRequest m{in.session_request().session(), nullptr};
+      core::SessionRequest m{in.session_request().session(), nullptr, {}};
+      const auto& buckets = in.session_request().buckets();
+      if (!buckets.empty() && buckets.size() != static_cast<int>(core::kHashBuckets))
+        return Bad("a bad number of buckets");
+      m.buckets.assign(buckets.begin(), buckets.end());
       status = FromVector(in.session_request().vector(), &m.vector);
       out = std::move(m);
       break;
@@ -164,8 +170,9 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in) {
       break;
     }
     case pb::Envelope::kSessionEnd: {
-      core::SessionEnd m{in.session_end().session(), nullptr};
+      core::SessionEnd m{in.session_end().session(), nullptr, nullptr};
       status = FromVector(in.session_end().vector(), &m.vector);
+      if (status.ok()) status = FromVector(in.session_end().floor(), &m.floor);
       out = std::move(m);
       break;
     }

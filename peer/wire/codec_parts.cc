@@ -42,6 +42,20 @@ void ToProto(const core::VersionVector& vector, pb::Vector* out) {
       run->set_last(last);
     }
   }
+  for (const auto& [node, mark] : vector.marks()) {
+    auto* one = out->add_marks();
+    one->set_node(node);
+    one->set_below(mark.below);
+    one->set_digest(mark.digest);
+  }
+  if (vector.folded() == nullptr) return;
+  out->set_folded_from(vector.folded()->known_from);
+  for (const auto& [replica, prefix] : vector.folded()->prefixes) {
+    auto* entry = out->add_folded();
+    entry->set_node(replica.node);
+    entry->set_incarnation(replica.incarnation);
+    entry->set_prefix(prefix);
+  }
 }
 
 void ToProto(const core::Entry& entry, pb::Entry* out) {
@@ -67,11 +81,15 @@ void ToProto(const core::Entry& entry, pb::Entry* out) {
 void ToProto(const core::Report& report, pb::Report* out) {
   ToProto(*report.vector, out->mutable_vector());
   out->set_cut_short(report.cut_short);
+  if (report.floor) ToProto(*report.floor, out->mutable_floor());
+  out->set_whole(report.whole);
+  out->set_map_hash(report.map_hash);
   for (const auto& info : report.members) {
     auto* member = out->add_members();
     member->set_node(info.id.node);
     member->set_incarnation(info.id.incarnation);
     member->set_address(info.address);
+    member->set_generation(info.generation);
   }
   for (const auto& node : report.linked) out->add_linked(node);
   for (const auto& relay : report.relays) {
@@ -88,6 +106,21 @@ absl::Status FromProto(const pb::ReplicaId& in, core::ReplicaId* out) {
 }
 
 absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
+  if (in.folded_size() > static_cast<int>(core::kMaxFolded)) return Bad("too many folded incarnations");
+  core::VersionVector::Folded folded;
+  for (const auto& entry : in.folded()) {
+    if (!GoodName(entry.node()) || entry.incarnation() == 0 || entry.prefix() > kMaxSeq) return Bad("a bad folded one");
+    folded.prefixes.emplace(core::ReplicaId{entry.node(), entry.incarnation()}, entry.prefix());
+  }
+  folded.known_from = in.folded_from();
+  if (in.has_folded_from()) out->AddFolded(folded);
+  const std::string* last_node = nullptr;
+  for (const auto& mark : in.marks()) {
+    const bool ascends = last_node == nullptr || *last_node < mark.node();
+    if (!GoodName(mark.node()) || mark.below() == 0 || !ascends) return Bad("a bad mark");
+    last_node = &mark.node();
+    out->JoinMark(mark.node(), {mark.below(), mark.digest()});
+  }
   core::ReplicaId before;
   for (const auto& entry : in.entries()) {
     core::ReplicaId replica{entry.node(), entry.incarnation()};
@@ -137,6 +170,13 @@ absl::Status FromProto(const pb::Report& in, core::Report* out) {
   if (auto status = FromProto(in.vector(), &vector); !status.ok()) return status;
   out->vector = Share(std::move(vector));
   out->cut_short = in.cut_short();
+  if (in.has_floor()) {
+    core::VersionVector floor;
+    if (auto status = FromProto(in.floor(), &floor); !status.ok()) return status;
+    out->floor = Share(std::move(floor));
+  }
+  out->whole = in.whole();
+  out->map_hash = in.map_hash();
   const auto many = static_cast<int>(core::kMaxMembers) + 1;
   if (in.members_size() > many || in.linked_size() > many || in.relays_size() > many) return Bad("too many members");
   for (const auto& member : in.members()) {
@@ -144,7 +184,7 @@ absl::Status FromProto(const pb::Report& in, core::Report* out) {
         !core::IsPrintableUtf8(member.address())) {
       return Bad("a bad member");
     }
-    out->members.push_back({{member.node(), member.incarnation()}, member.address()});
+    out->members.push_back({{member.node(), member.incarnation()}, member.address(), member.generation()});
   }
   for (const auto& node : in.linked()) {
     if (!GoodName(node)) return Bad("a bad linked member");

@@ -65,12 +65,13 @@ TEST(CursorCodec, RightChecksumsDoNotMakeNonsenseRight) {
     return EncodeBase64(body);
   };
   std::string head;
-  PutVarint(head, 1);
+  PutVarint(head, 2);
   PutString(head, "leasemap");
   PutFixed64(head, 1);
   PutFixed64(head, 2);
   std::string none = head;
-  PutVarint(none, 0);
+  PutVarint(none, 0);  // runs
+  PutVarint(none, 0);  // marks
   ASSERT_TRUE(DecodeCursor(sealed(none)));  // the format as this test knows it
   const auto refused = [&](uint64_t runs, uint64_t prefix, std::vector<std::pair<uint64_t, uint64_t>> ranges) {
     std::string body = head;
@@ -83,6 +84,7 @@ TEST(CursorCodec, RightChecksumsDoNotMakeNonsenseRight) {
       PutVarint(body, gap);
       PutVarint(body, length);
     }
+    PutVarint(body, 0);  // marks
     return !DecodeCursor(sealed(body)).has_value();
   };
   EXPECT_FALSE(refused(1, 5, {{2, 0}}));
@@ -94,7 +96,7 @@ TEST(CursorCodec, RightChecksumsDoNotMakeNonsenseRight) {
   EXPECT_TRUE(refused(1, 5, {{2, UINT64_MAX}}));
   EXPECT_TRUE(refused(1, 5, {{2, UINT64_MAX - 7}}));  // up to the greatest number
   std::string later;
-  PutVarint(later, 2);
+  PutVarint(later, 3);
   EXPECT_FALSE(DecodeCursor(sealed(later + head.substr(1) + std::string(1, '\0'))));
 }
 

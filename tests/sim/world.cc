@@ -6,6 +6,7 @@
 
 #include "peer/core/error.h"
 #include "tests/sim/checkers/converged.h"
+#include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {
 namespace {
@@ -330,8 +331,18 @@ std::string World::Unsettled(const std::vector<int>& hosts) const {
   for (const int host : hosts) {
     const std::string name = "node-" + std::to_string(host);
     if (!ready(host)) return name + " is not ready";
-    if (!(node(host).vector() == first.vector())) {
+    if (!node(host).vector().Covers(first.vector()) || !first.vector().Covers(node(host).vector())) {
       return name + " and node-" + std::to_string(hosts.front()) + " cover different writes";
+    }
+    if (!(node(host).vector() == first.vector())) {
+      std::string both = name + " and node-" + std::to_string(hosts.front()) + " have folded differently";
+      for (const core::Node* one : {&node(host), &first}) {
+        both += ";";
+        for (const auto& [who, mark] : one->vector().marks()) both += " " + who + "<" + std::to_string(mark.below);
+        for (const auto& [who, run] : one->vector().runs())
+          both += " " + Describe(who) + "#" + std::to_string(run.Top());
+      }
+      return both;
     }
     // The same entries, so those that lapsed differ only in how far each clock is.
     if (node(host).store().live_keys() != first.store().live_keys()) return name + " has other keys lapsed";
@@ -342,8 +353,10 @@ std::string World::Unsettled(const std::vector<int>& hosts) const {
 std::string World::CheckWhole(const std::vector<int>& hosts, bool all) const {
   std::vector<Replica> replicas;
   for (const int host : hosts) {
-    replicas.push_back({"node-" + std::to_string(host), &node(host).store(), &node(host).vector()});
-    if (auto fault = CoverageChecker::Whole(node(host).vector(), node(host).store(), checks_.log()); !fault.empty()) {
+    replicas.push_back(
+        {"node-" + std::to_string(host), &node(host).store(), &node(host).vector(), &node(host).floor()});
+    const auto& [name, store, vector, floor] = replicas.back();
+    if (auto fault = CoverageChecker::Whole(*vector, *store, checks_.log(), *floor); !fault.empty()) {
       return "coverage: " + replicas.back().name + " " + fault;
     }
   }

@@ -15,6 +15,7 @@ struct Replica {
   std::string name;
   const core::Store* store;
   const core::VersionVector* vector;
+  const core::VersionVector* floor = nullptr;
 };
 
 // These replicas are alike.

@@ -13,12 +13,17 @@ namespace leasemap::sim {
 
 class CoverageChecker {
  public:
-  std::string Look(uint64_t process, const core::VersionVector& vector, const core::Store& store, const WriteLog& log);
-  static std::string Whole(const core::VersionVector& vector, const core::Store& store, const WriteLog& log);
+  std::string Look(uint64_t process, const core::VersionVector& vector, const core::Store& store, const WriteLog& log,
+                   const core::VersionVector& floor = {});
+  static std::string Whole(const core::VersionVector& vector, const core::Store& store, const WriteLog& log,
+                           const core::VersionVector& floor = {});
   void Forget(uint64_t process) { seen_.erase(process); }
 
  private:
-  using Seen = std::map<core::ReplicaId, core::Coverage>;
+  struct Seen {
+    std::map<core::ReplicaId, core::Coverage> runs;
+    std::map<std::string, core::Mark> marks;
+  };
   std::map<uint64_t, Seen> seen_;
 };
 

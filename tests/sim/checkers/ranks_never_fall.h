@@ -18,8 +18,10 @@ class RanksNeverFall {
  private:
   struct Seen {
     uint64_t revision = 0;
+    uint64_t collected = 0;
     std::map<std::string, std::pair<core::EntryPtr, bool>> entries;  // and whether it had lapsed
   };
+  static std::string Gone(Seen& seen, const core::Store& store);
   std::map<uint64_t, Seen> seen_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "peer/core/node.h"
@@ -35,6 +36,7 @@ class StepChecks {
 
  private:
   WriteLog log_;
+  std::map<uint64_t, uint64_t> resets_;  // by process: Node::resets() as seen last
   RanksNeverFall ranks_;
   CoverageChecker coverage_;
   DotsUnique dots_;

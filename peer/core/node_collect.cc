@@ -1,0 +1,159 @@
+// What a node may let go of because everybody knows: deletes, the incarnations of the past, and members that are gone.
+//
+// A tombstone goes once it is old enough that no new write can fall below it (an hour, the lease period, and the
+// current period's start: the epoch formula of lease.h), and every remembered member covers it, so that nobody can
+// bring back what it deleted (causal stability: Baquero, Almeida and Shoker, "Making Operation-Based CRDTs
+// Operation-Based", 2014, section 4). What was collected is kept as a floor, against which those who were not
+// remembered are judged (node_reset.cc).
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "peer/core/node.h"
+
+namespace leasemap::core {
+
+// Every remembered member has reported that it covers the dot: a neighbour on its own link, others by what was relayed.
+bool Node::AllCover(const Dot& dot) const {
+  if (!vector_.CoversPrefix(dot)) return false;
+  const auto& members = membership_.members();
+  return std::all_of(members.begin(), members.end(), [&](const auto& item) {
+    const Member& member = item.second;
+    return member.gone() || (member.report && member.report->CoversPrefix(dot));
+  });
+}
+
+void Node::Collect(Now now) {
+  if (!ready_ || now.mono_ms < next_collect_ms_) return;
+  next_collect_ms_ = now.mono_ms + kCollectEveryMs;
+  const LeaseRules& rules = options_.rules;
+  int64_t before_ms = now.wall_ms - std::max(kKeepDeadMs, rules.period_ms);
+  if (rules.leasing) before_ms = std::min(before_ms, PeriodStartMs(rules, now.wall_ms));
+  std::vector<std::string> keys;
+  size_t looked = 0;
+  for (const Store::Dead& dead : store_.dead()) {
+    if (dead.since_ms >= before_ms || looked++ == kCollectAtOnce) break;
+    const Dot& dot = (*store_.Find(dead.key))->dot;
+    if (!AllCover(dot)) continue;
+    keys.emplace_back(dead.key);
+    RaiseFloor(dot);
+  }
+  for (const std::string& key : keys) store_.Collect(key);
+  if (looked > kCollectAtOnce && !keys.empty()) next_collect_ms_ = now.mono_ms;  // there may be more to go
+}
+
+void Node::RaiseFloor(const Dot& dot) {
+  const std::string& node = dot.replica.node;
+  if (dot.replica.incarnation < vector_.MarkOf(node)) {
+    floor_.JoinMark(node, vector_.marks().at(node));
+  } else {
+    floor_.Add(dot.replica, 1, dot.seq);
+  }
+}
+
+// Incarnations of one member that ended, and of which all members cover the same, fold into a mark. Each member has to
+// say so itself, and that it knows the member's present incarnation: then nothing of the old one is under way to it.
+bool Node::AllAlike(const std::string& node, uint64_t below, uint64_t digest) const {
+  for (const auto& [other, member] : membership_.members()) {
+    if (member.gone()) continue;
+    if (member.linked_as != member.id.incarnation || !member.report || !member.relayed_by.empty()) return false;
+    const VersionVector& report = *member.report;
+    if (report.MarkOf(node) <= below && report.DigestBelow(node, below) != digest) return false;
+    if (other == node || node == self_.node) continue;
+    const Link& link = links_.at(UpLinkOf(other));
+    const auto name = std::lower_bound(link.names.begin(), link.names.end(), ReplicaId{node, 0});
+    if (name == link.names.end() || name->node != node || name->incarnation < below) return false;
+  }
+  return true;
+}
+
+void Node::FoldIncarnations() {
+  std::vector<std::pair<std::string, uint64_t>> ended;  // (node, its present incarnation)
+  for (const auto& [replica, coverage] : vector_.runs()) {
+    const auto member = membership_.members().find(replica.node);
+    const uint64_t present = replica.node == self_.node              ? self_.incarnation
+                             : member != membership_.members().end() ? member->second.id.incarnation
+                                                                     : 0;
+    const bool again = !ended.empty() && ended.back().first == replica.node;
+    if (replica.incarnation < present && !again) ended.emplace_back(replica.node, present);
+  }
+  for (const auto& [node, present] : ended) {
+    const auto digest = vector_.DigestBelow(node, present);
+    if (digest && AllAlike(node, present, *digest) && vector_.Fold(node, present)) AfterFold();
+  }
+}
+
+// The floor's runs that were folded go the same way: whoever lacks some of the folded writes counts as below.
+void Node::AfterFold() {
+  std::vector<std::string> nodes;
+  for (const auto& [replica, coverage] : floor_.runs()) {
+    if (replica.incarnation < vector_.MarkOf(replica.node)) nodes.push_back(replica.node);
+  }
+  for (const auto& node : nodes) floor_.JoinMark(node, vector_.marks().at(node));
+  ChangedVector();
+}
+
+// --- members that are gone
+
+absl::Status Node::Forget(const std::string& node) {
+  const auto it = membership_.members().find(node);
+  if (node == self_.node) return InvalidField("node_id", "is this node itself; stop it, and forget it elsewhere");
+  if (it == membership_.members().end()) {
+    return InvalidField("node_id", absl::StrCat(Shown(node), " is not a member; ListMembers shows them"));
+  }
+  if (it->second.linked) {
+    return InvalidField("node_id",
+                        absl::StrCat(Shown(node), " is linked; only members that are away can be forgotten"));
+  }
+  it->second.leaving = false;
+  if (membership_.Forget(node)) Log(false, absl::StrCat("forgot ", node));
+  ++report_change_;
+  effects_.changed = true;
+  return absl::OkStatus();
+}
+
+void Node::ForgetSilent(Now now) {
+  for (const auto& node : membership_.ForgetSilent(now.mono_ms - options_.forget_after_ms)) {
+    Log(true, absl::StrCat("forgot ", node, ": it was silent for ", ShownDuration(options_.forget_after_ms)));
+    ++report_change_;
+    effects_.changed = true;
+  }
+}
+
+// Tells all members at once that this node won't come back as it is: they need not wait for it.
+void Node::Leave(Now now) {
+  if (leaving_) return;
+  leaving_ = true;
+  if (own_generation_ % 2 == 0) ++own_generation_;
+  ++report_change_;
+  for (auto& [id, link] : links_) {
+    if (link.phase == Phase::kUp) SendReport(now, id, link);
+  }
+}
+
+// --- fingerprints
+
+// Equal vectors mean equal maps. If they don't for some seconds, something is broken: an alarm, and all of the buckets
+// that differ are fetched, whatever is covered. Both sides do so, and so end with the same.
+void Node::CompareHashes(Now now) {
+  for (auto& [id, link] : links_) {
+    const bool comparable = link.phase == Phase::kUp && ready_ && link.peer_whole && link.report && link.report_whole &&
+                            vector_.Covers(*link.report) && link.report->Covers(vector_);
+    if (!comparable || link.map_hash == store_.hash()) {
+      link.differs_since_ms = 0;
+      continue;
+    }
+    if (link.differs_since_ms == 0) link.differs_since_ms = now.mono_ms;
+    if (now.mono_ms - link.differs_since_ms < kHashAlarmMs || asking_) continue;
+    link.differs_since_ms = 0;
+    ++hash_alarms_;
+    Log(true, absl::StrCat("ALARM: the map differs from that of ", link.peer.self.node,
+                           " though both cover the same writes; fetching what differs"));
+    const auto& hashes = store_.hashes();
+    asking_ = AskedSession{next_session_++, id, now.mono_ms, false, true};
+    effects_.send.push_back({id, SessionRequest{asking_->id, WholeVector(), {hashes.begin(), hashes.end()}}});
+  }
+}
+
+}  // namespace leasemap::core

@@ -1,0 +1,184 @@
+// Who is below whose floor, and how a node that is gives its map up for a peer's.
+//
+// A node that was away while others collected deletes may still hold what they deleted: their tombstones can't tell it
+// any more. So it is reset: it starts empty with a new incarnation, takes the map from its peers, and then submits
+// anew, by admission, each entry it held that they did not cover. The old map is kept until the new one is there: if
+// the peer dies meanwhile and nobody else is found, the node takes its own back.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "peer/core/node.h"
+
+namespace leasemap::core {
+namespace {
+
+// Whether who covers `vector`, on the ground of `own` floor, may hold what was deleted and collected up to `floor`. Who
+// holds nothing may not.
+bool IsBelow(const VersionVector& vector, const VersionVector& own, const VersionVector& floor) {
+  if (vector.empty() || vector.Covers(floor)) return false;
+  VersionVector both = vector;
+  both.Join(own);
+  return !both.Covers(floor);
+}
+
+}  // namespace
+
+// Who of the two sides of a new link is to be reset. Both sides know the same and come to the same.
+Node::Yields Node::JudgeFloors(const Link& link, const Report& report) const {
+  static const VersionVector kNone;
+  const VersionVector& theirs = report.floor ? *report.floor : kNone;
+  const bool we = IsBelow(vector_, floor_, theirs);
+  const bool they = IsBelow(*report.vector, theirs, floor_);
+  if (!we && !they) return Yields::kNobody;
+  // Who does not have the map yet gives up what little it has, whoever is below.
+  if (whole_ != report.whole) return whole_ ? Yields::kPeer : Yields::kSelf;
+  if (we && they) return self_.node > link.peer.self.node ? Yields::kSelf : Yields::kPeer;
+  return we ? Yields::kSelf : Yields::kPeer;
+}
+
+// A floor names writes that were made: of the members that this node is linked with none that they did not report.
+bool Node::IsCredible(const VersionVector& floor) const {
+  for (const auto& [replica, coverage] : floor.runs()) {
+    if (replica == self_) {
+      if (coverage.Top() >= own_log_.end()) return false;
+      continue;
+    }
+    const auto member = membership_.members().find(replica.node);
+    if (member == membership_.members().end() || member->second.linked_as != replica.incarnation) continue;
+    const VectorPtr& own = member->second.report;
+    if (own && member->second.relayed_by.empty() && !own->CoversPrefix({replica, coverage.Top()})) return false;
+  }
+  return true;
+}
+
+void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
+  Log(true, absl::StrCat("reset: ", why, "; taking the map from the others, and submitting anew what they lack"));
+  // What an earlier reset has still to submit goes with the map that is given up now.
+  const uint64_t head = store_.head();
+  const int64_t horizon_ms = std::min(store_.horizon_ms(), now.wall_ms);  // it may have been told by a wrong clock
+  if (!retired_) retired_.emplace();
+  if (whole_) {
+    KeepUnsubmitted();
+    retired_->store = std::move(store_);
+    retired_->vector = std::move(vector_);
+    retired_->floor = std::move(floor_);
+    retired_->peer = std::move(peer);
+  }
+  retired_->since_ms = now.mono_ms;
+  retired_->submitted.reset();
+  store_ = Store();
+  store_.SkipTo(head);
+  store_.Lapse(horizon_ms);
+  vector_ = VersionVector();
+  floor_ = VersionVector();
+  clock_ = HybridClock();
+  own_log_ = OwnLog();
+  self_.incarnation = std::max(self_.incarnation + 1, NewIncarnation(now.wall_ms, self_.incarnation));
+  asking_.reset();
+  EndWaits(now);
+  ready_ = whole_ = false;
+  started_ms_ = now.mono_ms;
+  ++resets_;
+  ChangedVector();
+  std::vector<LinkId> all;
+  for (const auto& [id, link] : links_) all.push_back(id);
+  for (const LinkId id : all) Drop(now, id, "");
+}
+
+void Node::KeepUnsubmitted() {
+  const auto& entries = retired_->store.by_key();
+  for (auto it = retired_->submitted ? entries.upper_bound(*retired_->submitted) : entries.begin(); it != entries.end();
+       ++it) {
+    const Dot& dot = it->second.entry->dot;
+    if (!vector_.Covers(dot) && !(retired_->peer && retired_->peer->Covers(dot))) store_.Merge(it->second.entry);
+  }
+}
+
+void Node::Reset(Now now, const std::string& why) { Reset(now, nullptr, why); }
+
+// Nobody was found to take the map from: the one that was given up is better than none.
+void Node::TakeBack(Now now) {
+  if (!retired_ || retired_->submitted || whole_ || now.mono_ms - retired_->since_ms < kResetGiveUpMs) return;
+  for (const auto& [id, link] : links_) {
+    if (link.phase == Phase::kUp && link.peer_whole) return;
+  }
+  Log(true, "reset: no other node was found; going on with the map as it was");
+  for (const auto& [key, slot] : retired_->store.by_key()) {
+    clock_.See(slot.entry->stamp);
+    store_.Merge(slot.entry);
+  }
+  vector_.Join(retired_->vector);
+  floor_.Join(retired_->floor);
+  retired_.reset();
+  whole_ = true;
+  ChangedVector();
+}
+
+// One entry of the map that was given up, as if its holder wrote it again now.
+void Node::SubmitAnew(Now now, const EntryPtr& entry) {
+  if (vector_.Covers(entry->dot) || (retired_->peer && retired_->peer->Covers(entry->dot))) return;
+  const EntryPtr* found = store_.Find(entry->key);
+  const Entry* present = found ? found->get() : nullptr;
+  const bool lapsed = entry->ephemeral && entry->lease.expire_ms <= now.wall_ms;
+  if (lapsed || (entry->tombstone && (present == nullptr || present->tombstone))) return;
+  if (present != nullptr && Outranks(*present, *entry)) return NoteConflict(now, entry, *found);
+  const int64_t left_ms = std::max<int64_t>(0, entry->lease.expire_ms - now.wall_ms);
+  const LeaseRequest request{entry->tombstone ? Change::kDelete : Change::kSet, entry->key, entry->lease.holder,
+                             entry->lease.duration_ms == 0 || entry->lease.released ? 0 : left_ms};
+  auto lease = Admit(options_.rules, present, request, now.wall_ms);
+  if (!lease.ok() || !lease->has_value()) {
+    if (found != nullptr) NoteConflict(now, entry, *found);
+    return;
+  }
+  auto again = std::make_shared<Entry>(*entry);
+  again->lease = *std::move(*lease);
+  again->stamp = clock_.Peek(now.wall_ms, present ? present->stamp : 0);
+  again->dot = Dot{self_, own_log_.end()};
+  own_log_.Append(again);
+  Apply(now, again);
+  effects_.pull = !links_.empty();
+}
+
+void Node::SubmitSomeAnew(Now now) {
+  if (!retired_ || !ready_) return;
+  const auto& entries = retired_->store.by_key();
+  auto it = retired_->submitted ? entries.upper_bound(*retired_->submitted) : entries.begin();
+  for (size_t n = 0; it != entries.end() && n < kResubmitAtOnce; ++n, ++it) {
+    SubmitAnew(now, it->second.entry);
+    retired_->submitted = it->first;
+  }
+  if (it == entries.end()) retired_.reset();
+}
+
+Image Node::TakeImage() const {
+  Image image;
+  image.incarnation = self_.incarnation;
+  image.whole = whole_;
+  image.vector = vector_;
+  image.floor = floor_;
+  for (const auto& [key, slot] : store_.by_key()) image.entries.push_back(slot.entry);
+  for (const auto& [node, member] : membership_.members()) {
+    image.members.push_back({member.id, member.address, member.generation});
+  }
+  return image;
+}
+
+void Node::Restore(const Image& image, Now now) {
+  self_.incarnation = std::max(self_.incarnation, image.incarnation + 1);
+  whole_ = image.whole;
+  vector_ = image.vector;
+  floor_ = image.floor;
+  for (const EntryPtr& entry : image.entries) {
+    clock_.See(entry->stamp);
+    store_.Merge(entry);
+  }
+  for (const MemberInfo& info : image.members) {
+    bool changed = false;
+    const Member* member = membership_.Learn(info, now.mono_ms, &changed);
+    if (member != nullptr && !member->gone()) membership_.LearnAddress(info.id.node, info.address, now.mono_ms);
+  }
+}
+
+}  // namespace leasemap::core
