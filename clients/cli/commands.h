@@ -24,6 +24,8 @@ int Watch(Connection& connection);
 // node_commands.cc: the asked node and its cluster
 int Members(Connection& connection);
 int Status(Connection& connection);
+int Explain(Connection& connection);
+int Conflicts(Connection& connection);
 int Healthcheck(Connection& connection);
 
 }  // namespace leasemap::cli

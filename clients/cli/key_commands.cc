@@ -25,6 +25,13 @@ int ShowWritten(const Connection& connection, int exit_code, const Response& res
   return kDone;
 }
 
+template <typename Request>
+void PutAcks(const Options& options, Request& request) {
+  request.set_ack(options.ack);
+  request.set_ack_nodes(options.ack_nodes);
+  request.set_request_id(options.request_id);
+}
+
 v1::ListRequest ListRequestFor(const Options& options) {
   v1::ListRequest request;
   if (options.prefix) {
@@ -47,6 +54,7 @@ int Get(Connection& connection) {
   v1::GetRequest request;
   v1::GetResponse response;
   PutKey(connection.options().key, request);
+  request.set_min_version(connection.options().min_version);
   const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Get, request, response);
   if (exit_code != kDone) return exit_code;
   if (connection.options().json) {
@@ -72,6 +80,8 @@ int Set(Connection& connection) {
   request.set_if_version(options.if_version);
   request.set_if_absent(options.if_absent);
   if (options.ephemeral) request.set_on_lapse(v1::ON_LAPSE_DELETE);
+  PutAcks(options, request);
+  request.set_validate_only(options.validate_only);
   const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Set, request, response);
   return ShowWritten(connection, exit_code, response);
 }
@@ -84,6 +94,7 @@ int Delete(Connection& connection) {
   request.set_holder(options.holder);
   request.set_if_version(options.if_version);
   request.set_allow_missing(options.allow_missing);
+  PutAcks(options, request);
   const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Delete, request, response);
   return ShowWritten(connection, exit_code, response);
 }

@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
       {"batch", leasemap::cli::Batch},
       {"members", leasemap::cli::Members},
       {"status", leasemap::cli::Status},
+      {"explain", leasemap::cli::Explain},
+      {"conflicts", leasemap::cli::Conflicts},
       {"healthcheck", leasemap::cli::Healthcheck},
   };
   std::ios::sync_with_stdio(false);

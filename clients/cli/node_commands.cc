@@ -1,7 +1,8 @@
-// The commands about the asked node and its cluster: members, status, healthcheck.
+// The commands about the asked node and its cluster: members, status, explain, conflicts, healthcheck.
 #include <iostream>
 
 #include "clients/cli/commands.h"
+#include "clients/cli/core/request.h"
 #include "clients/cli/print.h"
 
 namespace leasemap::cli {
@@ -28,6 +29,33 @@ int Status(Connection& connection) {
     PrintJson(response, true);
   } else {
     PrintStatus(response);
+  }
+  return kDone;
+}
+
+int Explain(Connection& connection) {
+  v1::ExplainRequest request;
+  v1::ExplainResponse response;
+  PutKey(connection.options().key, request);
+  const int exit_code = connection.Call(connection.mesh(), &v1::Mesh::Stub::Explain, request, response);
+  if (exit_code != kDone) return exit_code;
+  if (connection.options().json) {
+    for (const v1::MemberView& view : response.views()) PrintJson(view, true);
+  } else {
+    PrintViews(response);
+  }
+  return kDone;
+}
+
+int Conflicts(Connection& connection) {
+  v1::ListConflictsResponse response;
+  const int exit_code =
+      connection.Call(connection.mesh(), &v1::Mesh::Stub::ListConflicts, v1::ListConflictsRequest(), response);
+  if (exit_code != kDone) return exit_code;
+  if (connection.options().json) {
+    for (const v1::Conflict& conflict : response.conflicts()) PrintJson(conflict);
+  } else {
+    PrintConflicts(response);
   }
   return kDone;
 }

@@ -39,6 +39,17 @@ uint64_t LimitOrThrow(const std::string& text) {
   return limit;
 }
 
+void AckOrThrow(const std::string& word, Options& options) {
+  options.ack = v1::ACK_UNSPECIFIED;
+  options.ack_nodes = 0;
+  if (word.empty()) return;
+  if (word == "local" || word == "majority" || word == "all") {
+    options.ack = word == "local" ? v1::ACK_LOCAL : word == "all" ? v1::ACK_ALL : v1::ACK_MAJORITY;
+  } else if (!absl::SimpleAtoi(word, &options.ack_nodes) || options.ack_nodes == 0) {
+    throw CLI::ValidationError("--ack", "must be local, majority, all or a number of nodes above 0");
+  }
+}
+
 // Reads an option that must not be set to the empty string from its variable, or else leaves the default.
 std::string Choose(const std::string& given, const char* variable, const char* otherwise) {
   if (!given.empty()) return given;
@@ -80,6 +91,15 @@ void AddLease(CLI::App* command, Options& options) {
       "How long the lease runs, as 30s or 1h; 0: no lease (by default what the cluster was started with)");
 }
 
+void AddAcks(CLI::App* command, Options& options) {
+  command->add_option_function<std::string>(
+      "--ack", [&options](const std::string& word) { AckOrThrow(word, options); },
+      "Who must have the write before it is answered: local (this node, the default), majority, all, or a number of "
+      "nodes");
+  command->add_option("--request-id", options.request_id,
+                      "A name for this request: when repeated under the same name it is answered and not done again");
+}
+
 void AddWriteCommands(CLI::App& app, Options& options) {
   CLI::App* set = AddCommand(app, options, "set", "Write a key, and take or renew its lease");
   AddKey(set, options);
@@ -89,12 +109,15 @@ void AddWriteCommands(CLI::App& app, Options& options) {
   AddLease(set, options);
   set->add_option("--if-version", options.if_version, "Write only if this is the key's present version");
   set->add_flag("--if-absent", options.if_absent, "Write only if there is no such key");
+  AddAcks(set, options);
+  set->add_flag("--validate-only", options.validate_only, "Check everything and write nothing");
   set->add_flag("--ephemeral", options.ephemeral, "The key vanishes when its lease lapses or is released");
 
   CLI::App* del = AddCommand(app, options, "del", "Delete a key");
   AddKey(del, options);
   del->add_option("--if-version", options.if_version, "Delete only if this is the key's present version");
   del->add_flag("--allow-missing", options.allow_missing, "A missing key is no error");
+  AddAcks(del, options);
 
   CLI::App* renew = AddCommand(app, options, "renew", "Run the lease on a key anew from now");
   AddKey(renew, options);
@@ -112,7 +135,9 @@ void AddWriteCommands(CLI::App& app, Options& options) {
 }
 
 void AddReadCommands(CLI::App& app, Options& options) {
-  AddKey(AddCommand(app, options, "get", "Print the value of a key"), options);
+  CLI::App* get = AddCommand(app, options, "get", "Print the value of a key");
+  AddKey(get, options);
+  get->add_option("--min-version", options.min_version, "First wait until the write of this version is at the node");
 
   CLI::App* ls = AddCommand(app, options, "ls", "List keys and values in key order");
   ls->add_option("PREFIX", options.prefix, "Only keys that start with this");
@@ -149,6 +174,8 @@ void AddReadCommands(CLI::App& app, Options& options) {
 
 void AddNodeCommands(CLI::App& app, Options& options) {
   AddCommand(app, options, "members", "List the nodes of the cluster as the asked one sees them");
+  AddKey(AddCommand(app, options, "explain", "Show how each member of the cluster sees a key"), options);
+  AddCommand(app, options, "conflicts", "List the writes of this node that lost to another lease's");
   AddCommand(app, options, "status", "Show who the node is, what it holds and how far it has come");
   CLI::App* health = AddCommand(app, options, "healthcheck", "Exit 0 if the node serves, 1 if not, 3 if unreachable");
   health->add_option("--service", options.service,

@@ -32,6 +32,11 @@ struct Options {
   bool if_absent = false;
   bool ephemeral = false;  // set
   bool allow_missing = false;
+  v1::Ack ack = v1::ACK_UNSPECIFIED;  // set, del
+  uint32_t ack_nodes = 0;
+  std::string request_id;
+  bool validate_only = false;            // set
+  std::string min_version;               // get
   std::optional<std::string> prefix;     // ls
   std::optional<std::string> start_key;  // ls
   std::optional<std::string> end_key;    // ls

@@ -28,6 +28,26 @@ std::string ShortName(const std::string& name, const std::string& prefix) {
   return std::string(absl::StripPrefix(name, prefix));
 }
 
+// Columns as wide as their widest cell; the first row is the heading.
+void PrintTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      const bool last = i + 1 == row.size();
+      std::cout << std::left << std::setw(last ? 0 : static_cast<int>(widths[i]) + 2) << row[i];
+    }
+    std::cout << "\n";
+  }
+}
+
+std::string ShowTime(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", TimeOf(time), absl::UTCTimeZone());
+}
+
 void PrintLine(const char* name, const std::string& text) {
   std::cout << std::left << std::setw(16) << name << text << "\n";
 }
@@ -72,7 +92,7 @@ void PrintWritten(const v1::Entry& entry) {
   } else {
     std::cout << "leased by " << Escape(entry.lease().holder()) << " for " << absl::FormatDuration(left);
   }
-  std::cout << ", version " << Escape(entry.version()) << "\n";
+  std::cout << (entry.version().empty() ? ", not written" : ", version " + Escape(entry.version())) << "\n";
 }
 
 void PrintEvent(const v1::Event& event) {
@@ -81,6 +101,36 @@ void PrintEvent(const v1::Event& event) {
     std::cout << " " << Escape(ValueOf(event.entry()));
   }
   std::cout << "\n";
+}
+
+void PrintViews(const v1::ExplainResponse& response) {
+  std::vector<std::vector<std::string>> rows = {{"NODE", "ANSWER", "HOLDER", "VERSION", "LAG", "RANK"}};
+  for (const v1::MemberView& view : response.views()) {
+    const v1::Entry& entry = view.entry();
+    const std::string answer = !view.asked()       ? "not asked"
+                               : !view.answered()  ? "silent"
+                               : !view.has_entry() ? "no entry"
+                               : entry.deleted()   ? "deleted"
+                                                   : "has it";
+    const std::string age = view.age().seconds() > 0 ? absl::StrCat(" ", ShowDuration(view.age()), " ago") : "";
+    rows.push_back({Escape(view.node_id()), answer, view.has_entry() ? Escape(entry.lease().holder()) : "-",
+                    view.has_entry() ? Escape(entry.version()) : "-",
+                    view.has_lag() ? absl::StrCat(view.lag(), age) : "unknown",
+                    view.has_entry() ? Escape(view.rank()) : "-"});
+  }
+  PrintTable(rows);
+}
+
+void PrintConflicts(const v1::ListConflictsResponse& response) {
+  std::vector<std::vector<std::string>> rows = {{"FOUND", "KEY", "LOSER", "ITS VERSION", "WINNER", "ITS VERSION"}};
+  for (const v1::Conflict& conflict : response.conflicts()) {
+    rows.push_back({ShowTime(conflict.found_time()), Escape(KeyOf(conflict.loser())),
+                    Escape(conflict.loser().lease().holder()), Escape(conflict.loser().version()),
+                    Escape(conflict.winner().lease().holder()), Escape(conflict.winner().version())});
+  }
+  PrintTable(rows);
+  const uint64_t earlier = response.total() - static_cast<uint64_t>(response.conflicts_size());
+  if (earlier > 0) std::cout << "(and " << earlier << " before these)\n";
 }
 
 void PrintMembers(const v1::ListMembersResponse& response) {
@@ -97,11 +147,9 @@ void PrintMembers(const v1::ListMembersResponse& response) {
   };
   line("NODE", "ADDRESS", "STATE", "LAST HEARD");
   for (const v1::Member& member : response.members()) {
-    const std::string heard =
-        member.self() ? "this node"
-        : member.has_last_heard_time()
-            ? absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", TimeOf(member.last_heard_time()), absl::UTCTimeZone())
-            : "never";
+    const std::string heard = member.self()                  ? "this node"
+                              : member.has_last_heard_time() ? ShowTime(member.last_heard_time())
+                                                             : "never";
     line(Escape(member.node_id()), Escape(member.address()),
          ShortName(v1::Member::State_Name(member.state()), "STATE_"), heard);
   }

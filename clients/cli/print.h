@@ -24,6 +24,10 @@ void PrintWritten(const v1::Entry& entry);
 // value.
 void PrintEvent(const v1::Event& event);
 void PrintMembers(const v1::ListMembersResponse& response);
+// A line for each member: whether it answered, what it has, and how far it lags.
+void PrintViews(const v1::ExplainResponse& response);
+// A line for each conflict, newest last, and how many there were if that is more.
+void PrintConflicts(const v1::ListConflictsResponse& response);
 void PrintStatus(const v1::GetStatusResponse& status);
 
 }  // namespace leasemap::cli

@@ -51,36 +51,56 @@ core::Now NodeHost::now() const { return Clocks(); }
 
 template <typename F>
 auto NodeHost::Change(F f) {
+  std::vector<std::pair<Done, core::Effects::Answered>> answers;
   bool changed = false;
-  const auto finish = [&] {
-    core::Effects effects = node_.Take();
-    changed = std::exchange(effects.changed, false);
-    ready_.store(node_.ready(), std::memory_order_release);
-    const bool idle = effects.empty();
-    Append(pending_.send, effects.send);
-    pending_.pull |= effects.pull;
-    Append(pending_.hang_up, effects.hang_up);
-    Append(pending_.dial, effects.dial);
-    Append(pending_.resolve, effects.resolve);
-    Append(pending_.heard, effects.heard);
-    Append(pending_.log, effects.log);
-    // What the network thread does itself may also have moved the timer.
-    const bool needed = !idle || io_.get_executor().running_in_this_thread();
-    if (needed && !std::exchange(perform_posted_, true)) asio::post(io_, [this] { Perform(); });
-  };
   std::unique_lock lock(mutex_);
   if constexpr (std::is_void_v<decltype(f(node_, Clocks()))>) {
     f(node_, Clocks());
-    finish();
+    Finish(answers, changed);
     lock.unlock();
-    if (changed && listeners_.changed) listeners_.changed();
+    Tell(answers, changed);
   } else {
     auto result = f(node_, Clocks());
-    finish();
+    Finish(answers, changed);
     lock.unlock();
-    if (changed && listeners_.changed) listeners_.changed();
+    Tell(answers, changed);
     return result;
   }
+}
+
+// Takes the effects over, under the lock: those on sockets for the network thread, the rest for the caller.
+void NodeHost::Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool& changed) {
+  core::Effects effects = node_.Take();
+  changed = std::exchange(effects.changed, false);
+  ready_.store(node_.ready(), std::memory_order_release);
+  for (auto& answered : effects.answered) {
+    if (auto done = waiting_.extract(answered.wait))
+      answers.emplace_back(std::move(done.mapped()), std::move(answered));
+  }
+  effects.answered.clear();
+  const bool idle = effects.empty();
+  Append(pending_.send, effects.send);
+  pending_.pull |= effects.pull;
+  Append(pending_.hang_up, effects.hang_up);
+  Append(pending_.dial, effects.dial);
+  Append(pending_.resolve, effects.resolve);
+  Append(pending_.heard, effects.heard);
+  Append(pending_.log, effects.log);
+  // What the network thread does itself may also have moved the timer.
+  const bool needed = std::exchange(timer_moved_, false) || !idle || io_.get_executor().running_in_this_thread();
+  if (needed && !std::exchange(perform_posted_, true)) asio::post(io_, [this] { Perform(); });
+}
+
+void NodeHost::Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool changed) {
+  if (changed && listeners_.changed) listeners_.changed();
+  for (const auto& [done, answered] : answers) done(answered);
+}
+
+// Under the lock, before the effects of the same call are looked at: they may have the answer already.
+void NodeHost::Await(core::WaitId wait, Done done) {
+  if (wait == 0) return;
+  waiting_.emplace(wait, std::move(done));
+  timer_moved_ = true;
 }
 
 std::string NodeHost::advertised() const {
@@ -201,7 +221,47 @@ core::EntryPtr NodeHost::Get(std::string_view key) const {
 }
 
 absl::StatusOr<core::EntryPtr> NodeHost::Write(const core::WriteCommand& command) {
-  return Change([&](core::Node& node, core::Now now) { return node.Write(now, command); });
+  return Change([&](core::Node& node, core::Now now) -> absl::StatusOr<core::EntryPtr> {
+    const auto submitted = node.Submit(now, command);
+    if (!submitted.ok()) return submitted.status();
+    node.CancelWait(submitted->wait);
+    return submitted->entry;
+  });
+}
+
+absl::StatusOr<core::Submitted> NodeHost::Submit(const core::WriteCommand& command, Done done) {
+  return Change([&](core::Node& node, core::Now now) {
+    auto submitted = node.Submit(now, command);
+    if (submitted.ok()) Await(submitted->wait, std::move(done));
+    return submitted;
+  });
+}
+
+absl::StatusOr<core::WaitId> NodeHost::AwaitVersion(const std::string& version, int64_t patience_ms, Done done) {
+  return Change([&](core::Node& node, core::Now now) {
+    auto wait = node.AwaitVersion(now, version, patience_ms);
+    if (wait.ok()) Await(*wait, std::move(done));
+    return wait;
+  });
+}
+
+absl::StatusOr<core::WaitId> NodeHost::Explain(const std::string& key, int64_t patience_ms, Done done) {
+  return Change([&](core::Node& node, core::Now now) {
+    auto wait = node.Explain(now, key, patience_ms);
+    if (wait.ok()) Await(*wait, std::move(done));
+    return wait;
+  });
+}
+
+bool NodeHost::CancelWait(core::WaitId wait) {
+  return Change([&](core::Node& node, core::Now) {
+    node.CancelWait(wait);
+    return waiting_.erase(wait) > 0;
+  });
+}
+
+void NodeHost::EndWaits() {
+  Change([](core::Node& node, core::Now now) { node.EndWaits(now); });
 }
 
 absl::StatusOr<core::Watch> NodeHost::StartWatch(core::WatchFilter filter, bool snapshot,

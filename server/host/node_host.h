@@ -7,11 +7,13 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "asio/executor_work_guard.hpp"
@@ -50,7 +52,20 @@ class NodeHost {
   core::Now now() const;
 
   core::EntryPtr Get(std::string_view key) const;
+  // A write that waits for nobody.
   absl::StatusOr<core::EntryPtr> Write(const core::WriteCommand& command);
+
+  // What waits: each answers at once (an error, or no wait: 0), or else calls `done` once, when the node has the
+  // answer: on any thread, without the lock, perhaps before it returns. `done` must not block.
+  using Done = std::function<void(const core::Effects::Answered&)>;
+  absl::StatusOr<core::Submitted> Submit(const core::WriteCommand& command, Done done);
+  absl::StatusOr<core::WaitId> AwaitVersion(const std::string& version, int64_t patience_ms, Done done);
+  absl::StatusOr<core::WaitId> Explain(const std::string& key, int64_t patience_ms, Done done);
+  // True: `done` was not called, and never will be.
+  bool CancelWait(core::WaitId wait);
+  // Answers all that wait with what is known by now.
+  void EndWaits();
+
   absl::StatusOr<core::Watch> StartWatch(core::WatchFilter filter, bool snapshot, const std::string& cursor) const;
   absl::StatusOr<core::WatchBatch> ReadWatch(core::Watch& watch) const;
   absl::StatusOr<int> SendBroadcast(const std::string& to_node, const std::string& payload);
@@ -67,6 +82,9 @@ class NodeHost {
   // Runs f(node, now) under the lock and sees to its effects.
   template <typename F>
   auto Change(F f);
+  void Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool& changed);
+  void Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool changed);
+  void Await(core::WaitId wait, Done done);
   void Perform();
   void SetTimer();
   void LeaveLinks(int64_t until_ms);
@@ -78,9 +96,11 @@ class NodeHost {
   Listeners listeners_;
 
   mutable std::mutex mutex_;
-  core::Node node_;              // guarded by mutex_
-  core::Effects pending_;        // guarded by mutex_; for the network thread
-  bool perform_posted_ = false;  // guarded by mutex_
+  core::Node node_;                       // guarded by mutex_
+  core::Effects pending_;                 // guarded by mutex_; for the network thread
+  bool perform_posted_ = false;           // guarded by mutex_
+  bool timer_moved_ = false;              // guarded by mutex_; something is due earlier than the timer may be set to
+  std::map<core::WaitId, Done> waiting_;  // guarded by mutex_; as many as the node bounds
 
   std::atomic<bool> ready_{false};
 

@@ -12,16 +12,22 @@ namespace {
 constexpr int kMaxWatchPrefixes = 64;
 constexpr int kMaxWatchKeys = 1000;
 
-constexpr char kLater[] = "not supported by this version; leave it unset";
-
-absl::Status CheckAck(v1::Ack ack, uint32_t nodes, const std::string& request_id) {
-  if (ack != v1::ACK_UNSPECIFIED && ack != v1::ACK_LOCAL) {
-    if (!v1::Ack_IsValid(ack)) return core::InvalidField("ack", "an unknown value");
-    return core::Unsupported("ack", "only ACK_LOCAL is supported by this version");
+absl::StatusOr<core::Ack> AckOf(v1::Ack ack, uint32_t nodes) {
+  if (ack != v1::ACK_UNSPECIFIED && nodes != 0) {
+    return core::InvalidField("ack_nodes", "can't be had together with ack; give one of the two");
   }
-  if (nodes != 0) return core::Unsupported("ack_nodes", kLater);
-  if (!request_id.empty()) return core::Unsupported("request_id", kLater);
-  return absl::OkStatus();
+  if (nodes != 0) return core::Ack{core::Ack::Level::kNodes, nodes};
+  switch (ack) {
+    case v1::ACK_UNSPECIFIED:
+    case v1::ACK_LOCAL:
+      return core::Ack{};
+    case v1::ACK_MAJORITY:
+      return core::Ack{core::Ack::Level::kMajority, 0};
+    case v1::ACK_ALL:
+      return core::Ack{core::Ack::Level::kAll, 0};
+    default:
+      return core::InvalidField("ack", "an unknown value");
+  }
 }
 
 template <typename Request>
@@ -63,7 +69,7 @@ void ToProto(const core::Entry& entry, bool with_value, v1::Entry* out) {
   lease->mutable_start_time()->set_seconds(entry.lease.start_s);
   SetTime(entry.lease.expire_ms, lease->mutable_expire_time());
   lease->set_fencing_token(core::FencingToken(entry.lease));
-  out->set_version(core::VersionOf(entry.dot));
+  if (entry.dot.seq != 0) out->set_version(core::VersionOf(entry.dot));  // else it was only validated
   SetTime(core::StampMs(entry.stamp), out->mutable_update_time());
   out->set_origin(entry.dot.replica.node);
   out->set_deleted(entry.tombstone);
@@ -103,8 +109,11 @@ absl::StatusOr<core::WriteCommand> FromProto(const v1::SetRequest& request, cons
   }
   command.ephemeral = request.on_lapse() == v1::ON_LAPSE_DELETE;
   if (!v1::OnLapse_IsValid(request.on_lapse())) return core::InvalidField("on_lapse", "an unknown value");
-  if (auto status = CheckAck(request.ack(), request.ack_nodes(), request.request_id()); !status.ok()) return status;
-  if (request.validate_only()) return core::Unsupported("validate_only", kLater);
+  const auto ack = AckOf(request.ack(), request.ack_nodes());
+  if (!ack.ok()) return ack.status();
+  command.ack = *ack;
+  command.request_id = request.request_id();
+  command.validate_only = request.validate_only();
   command.if_version = request.if_version();
   command.if_absent = request.if_absent();
   return command;
@@ -113,7 +122,10 @@ absl::StatusOr<core::WriteCommand> FromProto(const v1::SetRequest& request, cons
 absl::StatusOr<core::WriteCommand> FromProto(const v1::DeleteRequest& request, const std::string& default_holder) {
   auto command = Command(core::Change::kDelete, request, default_holder);
   if (auto status = core::CheckKey(command.key); !status.ok()) return status;
-  if (auto status = CheckAck(request.ack(), request.ack_nodes(), request.request_id()); !status.ok()) return status;
+  const auto ack = AckOf(request.ack(), request.ack_nodes());
+  if (!ack.ok()) return ack.status();
+  command.ack = *ack;
+  command.request_id = request.request_id();
   command.if_version = request.if_version();
   command.allow_missing = request.allow_missing();
   return command;
@@ -166,7 +178,8 @@ absl::StatusOr<core::WatchFilter> FromProto(const v1::WatchRequest& request) {
         filter.kinds.insert(core::EventKind::kExpired);
         break;
       case v1::Event::KIND_LOST:
-        return core::Unsupported("kinds", "LOST is not supported by this version");
+        filter.kinds.insert(core::EventKind::kLost);
+        break;
       default:
         return core::InvalidField("kinds", "an unknown value");
     }

@@ -1,10 +1,15 @@
 #include "server/rpc/key_value_service.h"
 
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/list.h"
 #include "server/rpc/status.h"
+#include "server/rpc/waiting_call.h"
 
 namespace leasemap::rpc {
 namespace {
@@ -23,6 +28,12 @@ absl::Status CheckBatch(int size) {
   return core::InvalidField("requests", absl::StrCat("has ", size, " items; at most ", kMaxBatch, " are allowed"));
 }
 
+// Whether the answer has to wait for other nodes. What is wrong with the fields is found when they are converted.
+template <typename Request>
+bool WantsAcks(const Request& request) {
+  return (request.ack() != v1::ACK_UNSPECIFIED && request.ack() != v1::ACK_LOCAL) || request.ack_nodes() > 1;
+}
+
 absl::Status Unserved(const char* rpc) { return core::Unsupported(rpc, "not supported by this version"); }
 
 }  // namespace
@@ -30,9 +41,6 @@ absl::Status Unserved(const char* rpc) { return core::Unsupported(rpc, "not supp
 absl::Status KeyValueService::GetOne(const v1::GetRequest& request, v1::Entry* out, size_t* bytes) {
   const std::string& key = KeyOf(request);
   if (auto status = core::CheckKey(key); !status.ok()) return status;
-  if (!request.min_version().empty()) {
-    return core::Unsupported("min_version", "not supported by this version; leave it unset");
-  }
   const core::EntryPtr entry = host_.Get(key);
   if (entry == nullptr) return core::KeyNotFound(key);
   const size_t with = *bytes + core::Weight(*entry);
@@ -60,14 +68,57 @@ grpc::ServerUnaryReactor* KeyValueService::Get(grpc::CallbackServerContext* cont
                                                v1::GetResponse* response) {
   size_t bytes = 0;
   auto status = gate_.Check();
+  if (status.ok() && !request->min_version().empty()) return GetLater(context, request, response);
   if (status.ok()) status = GetOne(*request, response->mutable_entry(), &bytes);
   return Finish(context, status);
+}
+
+// A Get that waits for its min_version first.
+grpc::ServerUnaryReactor* KeyValueService::GetLater(grpc::CallbackServerContext* context, const v1::GetRequest* request,
+                                                    v1::GetResponse* response) {
+  if (auto status = core::CheckKey(KeyOf(*request)); !status.ok()) return Finish(context, status);
+  auto outcome = std::make_shared<absl::Status>();
+  auto* call = new WaitingCall(host_, [this, request, response, outcome] {
+    size_t bytes = 0;
+    return outcome->ok() ? GetOne(*request, response->mutable_entry(), &bytes) : *outcome;
+  });
+  const auto take = [outcome](const core::Effects::Answered& answered) { *outcome = answered.status; };
+  const auto wait = host_.AwaitVersion(request->min_version(), PatienceMs(*context), call->Expect(take));
+  if (!wait.ok()) *outcome = wait.status();
+  call->Began(wait.ok() ? *wait : 0);
+  call->Ready();
+  return call;
+}
+
+// A Set or Delete that waits for acks.
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* KeyValueService::WriteAcked(grpc::CallbackServerContext* context, const Request* request,
+                                                      Response* response) {
+  auto command = FromProto(*request, host_.options().node_id);
+  if (!command.ok()) return Finish(context, command.status());
+  command->patience_ms = PatienceMs(*context);
+  auto outcome = std::make_shared<absl::Status>();
+  auto* call = new WaitingCall(host_, [outcome] { return *outcome; });
+  const auto take = [outcome, response](const core::Effects::Answered& answered) {
+    *outcome = answered.status;
+    if (outcome->ok()) ToProto(*answered.entry, false, response->mutable_entry());
+  };
+  const auto submitted = host_.Submit(*command, call->Expect(take));
+  if (!submitted.ok()) {
+    *outcome = submitted.status();
+  } else if (submitted->wait == 0 && submitted->entry) {
+    ToProto(*submitted->entry, false, response->mutable_entry());
+  }
+  call->Began(submitted.ok() ? submitted->wait : 0);
+  call->Ready();
+  return call;
 }
 
 grpc::ServerUnaryReactor* KeyValueService::Set(grpc::CallbackServerContext* context, const v1::SetRequest* request,
                                                v1::SetResponse* response) {
   bool changed = false;
   auto status = gate_.Check();
+  if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
   return Finish(context, status);
 }
@@ -76,6 +127,7 @@ grpc::ServerUnaryReactor* KeyValueService::Delete(grpc::CallbackServerContext* c
                                                   const v1::DeleteRequest* request, v1::DeleteResponse* response) {
   bool changed = false;
   auto status = gate_.Check();
+  if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
   if (!changed) response->clear_entry();
   return Finish(context, status);
@@ -119,14 +171,34 @@ grpc::ServerUnaryReactor* KeyValueService::BatchGet(grpc::CallbackServerContext*
   auto status = gate_.Check();
   if (status.ok()) status = CheckBatch(request->requests_size());
   if (!status.ok()) return Finish(context, status);
-  size_t bytes = 0;
-  for (const auto& item : request->requests()) {
-    auto* result = response->add_results();
-    const auto outcome = GetOne(item, result->mutable_entry(), &bytes);
-    if (!outcome.ok()) result->clear_entry();
-    ToItem(outcome, result->mutable_status());
+  auto waited = std::make_shared<std::vector<absl::Status>>(request->requests_size());
+  const auto read = [this, request, response, waited] {
+    size_t bytes = 0;
+    for (int i = 0; i < request->requests_size(); ++i) {
+      auto* result = response->add_results();
+      auto outcome = (*waited)[i];
+      if (outcome.ok()) outcome = GetOne(request->requests(i), result->mutable_entry(), &bytes);
+      if (!outcome.ok()) result->clear_entry();
+      ToItem(outcome, result->mutable_status());
+    }
+    return absl::OkStatus();
+  };
+  const auto& items = request->requests();
+  if (std::all_of(items.begin(), items.end(), [](const auto& item) { return item.min_version().empty(); })) {
+    return Finish(context, read());
   }
-  return Finish(context, absl::OkStatus());
+  // All are read once the last of the versions asked for is here.
+  auto* call = new WaitingCall(host_, read);
+  const int64_t patience_ms = PatienceMs(*context);
+  for (int i = 0; i < items.size(); ++i) {
+    if (items[i].min_version().empty()) continue;
+    const auto take = [waited, i](const core::Effects::Answered& answered) { (*waited)[i] = answered.status; };
+    const auto wait = host_.AwaitVersion(items[i].min_version(), patience_ms, call->Expect(take));
+    if (!wait.ok()) (*waited)[i] = wait.status();
+    call->Began(wait.ok() ? *wait : 0);
+  }
+  call->Ready();
+  return call;
 }
 
 grpc::ServerUnaryReactor* KeyValueService::BatchSet(grpc::CallbackServerContext* context,
@@ -135,14 +207,34 @@ grpc::ServerUnaryReactor* KeyValueService::BatchSet(grpc::CallbackServerContext*
   auto status = gate_.Check();
   if (status.ok()) status = CheckBatch(request->requests_size());
   if (!status.ok()) return Finish(context, status);
-  for (const auto& item : request->requests()) {
-    bool changed = false;
-    auto* result = response->add_results();
-    const auto outcome = WriteOne(item, result->mutable_entry(), &changed);
-    if (!outcome.ok()) result->clear_entry();
+  for (int i = 0; i < request->requests_size(); ++i) response->add_results();
+  const auto settle = [response](int i, const absl::Status& outcome, const core::EntryPtr& entry) {
+    auto* result = response->mutable_results(i);
+    if (outcome.ok() && entry) ToProto(*entry, false, result->mutable_entry());
     ToItem(outcome, result->mutable_status());
+  };
+  // The items are written one after the other, and their acks waited for together.
+  auto* call = new WaitingCall(host_, [] { return absl::OkStatus(); });
+  for (int i = 0; i < request->requests_size(); ++i) {
+    auto command = FromProto(request->requests(i), host_.options().node_id);
+    if (!command.ok()) {
+      settle(i, command.status(), nullptr);
+      continue;
+    }
+    command->patience_ms = PatienceMs(*context);
+    const auto take = [settle, i](const core::Effects::Answered& answered) {
+      settle(i, answered.status, answered.entry);
+    };
+    const auto submitted = host_.Submit(*command, call->Expect(take));
+    if (!submitted.ok()) {
+      settle(i, submitted.status(), nullptr);
+    } else if (submitted->wait == 0) {
+      settle(i, absl::OkStatus(), submitted->entry);
+    }
+    call->Began(submitted.ok() ? submitted->wait : 0);
   }
-  return Finish(context, absl::OkStatus());
+  call->Ready();
+  return call;
 }
 
 grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>* KeyValueService::Write(grpc::CallbackServerContext*) {

@@ -1,4 +1,5 @@
-// leasemap.v1.KeyValue. Each unary call is carried through on the thread that it came in on.
+// leasemap.v1.KeyValue. A unary call is carried through on the thread that it came in on, unless it has to wait for
+// others (waiting_call.h).
 #pragma once
 
 #include "leasemap/v1/key_value.grpc.pb.h"
@@ -29,6 +30,11 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
 
  private:
   absl::Status GetOne(const v1::GetRequest& request, v1::Entry* out, size_t* bytes);
+  grpc::ServerUnaryReactor* GetLater(grpc::CallbackServerContext* context, const v1::GetRequest* request,
+                                     v1::GetResponse* response);
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* WriteAcked(grpc::CallbackServerContext* context, const Request* request,
+                                       Response* response);
   template <typename Request>
   absl::Status WriteOne(const Request& request, v1::Entry* out, bool* changed);
 

@@ -1,10 +1,15 @@
 #include "server/rpc/mesh_service.h"
 
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 #include "absl/strings/str_format.h"
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/status.h"
+#include "server/rpc/waiting_call.h"
 
 namespace leasemap::rpc {
 namespace {
@@ -22,6 +27,24 @@ grpc::ServerUnaryReactor* Unserved(grpc::CallbackServerContext* context, const c
 void SetDuration(int64_t ms, google::protobuf::Duration* out) {
   out->set_seconds(ms / 1000);
   out->set_nanos(static_cast<int32_t>(ms % 1000 * 1'000'000));
+}
+
+// One answer of ListConflicts: well below the 4 MiB that a gRPC client takes by default.
+constexpr size_t kMaxConflictsAnswer = 1 << 20;
+
+void ToProto(const core::MemberView& view, v1::MemberView* out) {
+  out->set_node_id(view.member.node);
+  out->set_incarnation(view.member.incarnation);
+  out->set_asked(view.asked);
+  out->set_answered(view.answered);
+  if (view.entry) {
+    rpc::ToProto(*view.entry, true, out->mutable_entry());
+    out->set_rank(core::RankText(*view.entry));
+  }
+  if (view.lag_known) {
+    out->set_lag(view.lag);
+    SetDuration(view.age_ms, out->mutable_age());
+  }
 }
 
 v1::Member::State StateOf(const core::Member& member, int64_t mono_ms) {
@@ -87,14 +110,46 @@ grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* 
   return Finish(context, absl::OkStatus());
 }
 
-grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest*,
-                                               v1::ExplainResponse*) {
-  return Unserved(context, "Explain");
+grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
+                                               v1::ExplainResponse* response) {
+  auto outcome = std::make_shared<absl::Status>();
+  auto* call = new WaitingCall(host_, [outcome] { return *outcome; });
+  const auto take = [outcome, response](const core::Effects::Answered& answered) {
+    *outcome = answered.status;
+    for (const auto& view : answered.explanation->views) ToProto(view, response->add_views());
+  };
+  const auto wait = host_.Explain(KeyOf(*request), PatienceMs(*context), call->Expect(take));
+  if (!wait.ok()) *outcome = wait.status();
+  call->Began(wait.ok() ? *wait : 0);
+  call->Ready();
+  return call;
 }
 
 grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext* context,
-                                                     const v1::ListConflictsRequest*, v1::ListConflictsResponse*) {
-  return Unserved(context, "ListConflicts");
+                                                     const v1::ListConflictsRequest*,
+                                                     v1::ListConflictsResponse* response) {
+  // The latest that fit, oldest of them first; entries are shared, so little is copied under the lock.
+  std::vector<core::Conflict> latest;
+  const uint64_t total = host_.Read([&](const core::Node& node) {
+    const auto& all = node.conflicts();
+    size_t bytes = 0;
+    for (uint64_t number = all.end(); number > all.first(); --number) {
+      const core::Conflict& conflict = all.at(number - 1);
+      bytes += core::Weight(*conflict.loser) + core::Weight(*conflict.winner);
+      if (!latest.empty() && bytes > kMaxConflictsAnswer) break;
+      latest.push_back(conflict);
+    }
+    return all.total();
+  });
+  std::reverse(latest.begin(), latest.end());
+  for (const auto& conflict : latest) {
+    auto* out = response->add_conflicts();
+    ToProto(*conflict.loser, true, out->mutable_loser());
+    ToProto(*conflict.winner, true, out->mutable_winner());
+    SetTime(conflict.found_ms, out->mutable_found_time());
+  }
+  response->set_total(total);
+  return Finish(context, absl::OkStatus());
 }
 
 grpc::ServerUnaryReactor* MeshService::Broadcast(grpc::CallbackServerContext* context,

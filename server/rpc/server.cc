@@ -70,6 +70,7 @@ void Server::Drain() {
   subscribers_.Drain();
   // From Shutdown on gRPC refuses calls itself, without our words: first let those on their way hear DRAINING.
   std::this_thread::sleep_for(kGrace);
+  host_.EndWaits();  // those who wait for others hear how far it came
   health_.EndStreams();
   server_->Shutdown(deadline);
   server_->Wait();

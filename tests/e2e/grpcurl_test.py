@@ -140,7 +140,8 @@ class GrpcurlTest(SharedClusterTest):
         self.fails(a, KEY_VALUE + "Set", "InvalidArgument", "REQUEST_INVALID", "value", key="k")
         self.fails(a, KEY_VALUE + "Set", "InvalidArgument", "LEASE_INVALID", key="k", value="1", lease_duration="1s")
         self.fails(a, KEY_VALUE + "Watch", "InvalidArgument", "CURSOR_INVALID", cursor="junk")
-        self.fails(a, KEY_VALUE + "Set", "Unimplemented", "UNSUPPORTED", "ack", key="k", value="1", ack="ACK_ALL")
+        self.fails(a, KEY_VALUE + "Set", "InvalidArgument", "REQUEST_INVALID", "ack_nodes", key="k", value="1",
+                   ack="ACK_ALL", ack_nodes=2)
         self.fails(a, KEY_VALUE + "Set", "Aborted", "VERSION_MISMATCH", key="held", value="2", holder="somebody",
                    if_absent=True)
 

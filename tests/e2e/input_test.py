@@ -149,25 +149,27 @@ class InputTest(SharedClusterTest):
         gets = [pb.GetRequest(key="here")] * 1001
         self.bad("BatchGet", pb.BatchGetRequest(requests=gets), INVALID, "REQUEST_INVALID", "requests", "1000")
         bad = [pb.SetRequest(value="v"), pb.SetRequest(key="k"), pb.SetRequest(key="here", value="2", holder="other"),
-               pb.SetRequest(key="k", value="v", ack=pb.ACK_ALL)]
+               pb.SetRequest(key="k", value="v", ack=pb.ACK_ALL, ack_nodes=1)]
         answer = self.node.kv.BatchSet(pb.BatchSetRequest(requests=bad), timeout=BOUND)
         self.assertEqual([(result.status.code, result.status.reason) for result in answer.results],
-                         [(3, "KEY_INVALID"), (3, "REQUEST_INVALID"), (9, "LEASE_HELD"), (12, "UNSUPPORTED")])
+                         [(3, "KEY_INVALID"), (3, "REQUEST_INVALID"), (9, "LEASE_HELD"), (3, "REQUEST_INVALID")])
         self.assertTrue(all(result.status.message and not result.HasField("entry") for result in answer.results))
 
+    def test_acks_and_requests(self):
+        for fields in ({"ack": 77}, {"on_lapse": 77}, {"request_id": "x" * 65}, {"request_id": "a\nb"}):
+            self.bad_set(INVALID, "REQUEST_INVALID", next(iter(fields)), **fields)
+        for fields in ({"ack": pb.ACK_ALL, "ack_nodes": 1}, {"ack_nodes": 130}, {"ack_nodes": 2 ** 32 - 1}):
+            self.bad_set(INVALID, "REQUEST_INVALID", "ack_nodes", **fields)
+            self.bad("Delete", pb.DeleteRequest(key="here", **fields), INVALID, "REQUEST_INVALID", "ack_nodes")
+        for version in ("v", "x" * 5000):
+            self.bad("Get", pb.GetRequest(key="here", min_version=version), INVALID, "REQUEST_INVALID", "min_version")
+        explain = lambda: self.node.mesh.Explain(mesh_pb.ExplainRequest(), timeout=BOUND)
+        self.refused(explain, INVALID, "KEY_INVALID")
+
     def test_what_later_versions_will_do(self):
-        for field, value in (("ack", pb.ACK_MAJORITY), ("ack", pb.ACK_ALL), ("ack_nodes", 2), ("request_id", "r"),
-                             ("validate_only", True)):
-            self.bad_set("UNIMPLEMENTED", "UNSUPPORTED", field, **{field: value})
-        for field, value in (("ack", pb.ACK_ALL), ("ack_nodes", 1), ("request_id", "r")):
-            self.bad("Delete", pb.DeleteRequest(key="here", **{field: value}), "UNIMPLEMENTED", "UNSUPPORTED", field)
-        self.bad("Get", pb.GetRequest(key="here", min_version="v"), "UNIMPLEMENTED", "UNSUPPORTED", "min_version")
-        self.bad("Watch", pb.WatchRequest(kinds=[pb.Event.KIND_LOST]), "UNIMPLEMENTED", "UNSUPPORTED", "kinds")
-        for field in ("ack", "on_lapse"):
-            self.bad_set(INVALID, "REQUEST_INVALID", field, **{field: 77})
         requests = iter([pb.WriteRequest(set=pb.SetRequest(key="k", value="v"))])
         self.refused(lambda: next(self.node.kv.Write(requests, timeout=BOUND)), "UNIMPLEMENTED", "UNSUPPORTED", "Write")
-        for rpc in ("Explain", "ListConflicts", "Forget"):
+        for rpc in ("Forget",):
             call = lambda rpc=rpc: getattr(self.node.mesh, rpc)(getattr(mesh_pb, rpc + "Request")(), timeout=BOUND)
             self.refused(call, "UNIMPLEMENTED", "UNSUPPORTED", rpc)
 

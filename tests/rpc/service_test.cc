@@ -41,7 +41,6 @@ TEST(Service, BadArgumentsNameTheirReasonAndChangeNothing) {
   };
   using R = v1::SetRequest;
   const auto invalid = StatusCode::INVALID_ARGUMENT;
-  const auto later = StatusCode::UNIMPLEMENTED;
   EXPECT_REFUSED(with([](R& r) { r.clear_key(); }), invalid, "KEY_INVALID");
   EXPECT_REFUSED(with([](R& r) { r.set_key(std::string(4097, 'k')); }), invalid, "KEY_INVALID");
   EXPECT_REFUSED(with([](R& r) { r.clear_value(); }), invalid, "REQUEST_INVALID");
@@ -52,10 +51,6 @@ TEST(Service, BadArgumentsNameTheirReasonAndChangeNothing) {
   EXPECT_REFUSED(with([](R& r) { r.set_holder("a\nb"); }), invalid, "REQUEST_INVALID");
   EXPECT_REFUSED(with([](R& r) { r.set_holder(std::string(256, 'h')); }), invalid, "REQUEST_INVALID");
   EXPECT_REFUSED(with([](R& r) { r.set_if_absent(true), r.set_if_version("x"); }), invalid, "REQUEST_INVALID");
-  EXPECT_REFUSED(with([](R& r) { r.set_ack(v1::ACK_ALL); }), later, "UNSUPPORTED");
-  EXPECT_REFUSED(with([](R& r) { r.set_ack_nodes(2); }), later, "UNSUPPORTED");
-  EXPECT_REFUSED(with([](R& r) { r.set_request_id("x"); }), later, "UNSUPPORTED");
-  EXPECT_REFUSED(with([](R& r) { r.set_validate_only(true); }), later, "UNSUPPORTED");
   EXPECT_REFUSED(with([](R& r) { r.set_on_lapse(v1::ON_LAPSE_DELETE), r.mutable_lease_duration(); }), invalid,
                  "REQUEST_INVALID");
   EXPECT_REFUSED(node.Get("k"), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
@@ -242,7 +237,7 @@ TEST(Service, BytesAndTextAreTheSameKey) {
 TEST(Service, MeshTellsStatusAndMembersAndWhatItCannotDo) {
   OneNode node;
   ASSERT_TRUE(node.Set("k", "v").ok());
-  grpc::ClientContext c1, c2, c3, c4, c5, c6;
+  grpc::ClientContext c1, c2, c5, c6;
   v1::GetStatusResponse status;
   ASSERT_TRUE(node.mesh->GetStatus(&c1, {}, &status).ok());
   EXPECT_EQ(status.node_id(), "node-1");
@@ -259,10 +254,6 @@ TEST(Service, MeshTellsStatusAndMembersAndWhatItCannotDo) {
   ASSERT_EQ(members.members_size(), 1);
   EXPECT_EQ(members.members(0).state(), v1::Member::STATE_ALIVE);
   EXPECT_TRUE(members.members(0).self());
-  v1::ExplainResponse explained;
-  EXPECT_REFUSED(node.mesh->Explain(&c3, {}, &explained), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
-  v1::ListConflictsResponse conflicts;
-  EXPECT_REFUSED(node.mesh->ListConflicts(&c4, {}, &conflicts), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
   v1::ForgetResponse forgotten;
   EXPECT_REFUSED(node.mesh->Forget(&c5, {}, &forgotten), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
   const auto stream = node.kv->Write(&c6);

@@ -105,7 +105,6 @@ TEST(Watch, BadRequestsNameTheirReason) {
   EXPECT_EQ(reason([&](auto& r) { r.set_cursor(one.cursor); }), "CURSOR_INVALID");  // of another filter
   EXPECT_EQ(reason([&](auto& r) { r.set_cursor(one.cursor), r.add_prefixes("a"), r.set_include_snapshot(true); }),
             "REQUEST_INVALID");
-  EXPECT_EQ(reason([](auto& r) { r.add_kinds(v1::Event::KIND_LOST); }), "UNSUPPORTED");
   EXPECT_EQ(reason([](auto& r) { r.add_kinds(v1::Event::KIND_UNSPECIFIED); }), "REQUEST_INVALID");
   EXPECT_EQ(reason([](auto& r) { r.add_keys(""); }), "KEY_INVALID");
 }

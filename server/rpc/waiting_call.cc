@@ -1,0 +1,56 @@
+#include "server/rpc/waiting_call.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace leasemap::rpc {
+
+int64_t PatienceMs(const grpc::CallbackServerContext& context) {
+  using std::chrono::milliseconds;
+  const auto deadline = context.deadline();
+  const auto now = std::chrono::system_clock::now();
+  // Without a deadline it is the end of all time, from which nothing can be counted in finer units.
+  if (deadline > now + std::chrono::hours(24)) return INT64_MAX;
+  return std::max<int64_t>(0, std::chrono::duration_cast<milliseconds>(deadline - now).count());
+}
+
+host::NodeHost::Done WaitingCall::Expect(std::function<void(const core::Effects::Answered&)> take) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++left_;
+  }
+  return [this, take = std::move(take)](const core::Effects::Answered& answered) {
+    {
+      const std::lock_guard lock(mutex_);
+      take(answered);
+    }
+    Arrive();
+  };
+}
+
+void WaitingCall::Began(core::WaitId wait) {
+  if (wait == 0) return Arrive();
+  const std::lock_guard lock(mutex_);
+  waits_.push_back(wait);
+}
+
+void WaitingCall::OnCancel() {
+  std::vector<core::WaitId> waits;
+  {
+    const std::lock_guard lock(mutex_);
+    waits = waits_;
+  }
+  for (const core::WaitId wait : waits) {
+    if (host_.CancelWait(wait)) Arrive();
+  }
+}
+
+void WaitingCall::Arrive() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (--left_ > 0) return;
+  }
+  Finish(ToGrpc(finish_()));
+}
+
+}  // namespace leasemap::rpc
