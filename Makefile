@@ -1,5 +1,5 @@
 # What can be done here; each target installs what it needs (root or sudo).
-.PHONY: build run test asan tsan sim planted chaos fuzz format image readme
+.PHONY: build run test asan tsan sim explore planted chaos fuzz format image readme
 SEED ?= 1
 NODES ?= 5
 SCENARIO ?= faults
@@ -18,6 +18,9 @@ tsan:  ## core, wire, net, host and simulator under ThreadSanitizer
 sim:  ## replays one simulation: make sim SEED=7 NODES=50 SCENARIO=faults
 	tools/build.sh release sim
 	build/release/tests/sim/sim --seed $(SEED) --nodes $(NODES) --scenario $(SCENARIO)
+explore:  ## all interleavings of three nodes: make explore BOUNDS="--writes 2 --steps 0 --cuts 1 --crashes 0"
+	tools/build.sh release explore
+	build/release/tests/sim/explore/explore $(BOUNDS)
 planted:  ## plants known bugs and measures how many seeds find each
 	tools/install-deps.sh
 	/usr/bin/python3 tools/planted.py

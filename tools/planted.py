@@ -25,8 +25,9 @@ def sh(*command):
         sys.exit(f"{' '.join(map(str, command))}:\n{(done.stdout + done.stderr)[-3000:]}")
 
 
-def build(patch):
-    """The simulator with this bug. All files of the copy are new each time: an old date would keep the last bug built."""
+def build(patch, program="sim/sim"):
+    """The simulator, or the explorer, with this bug. All files of the copy are new each time: an old date would keep
+    the last bug built."""
     copy = WORK / "tree"
     for folder in ["CMakeLists.txt", "CMakePresets.json", "cmake", "protos", "peer", "server", "tests"]:
         source, target = ROOT / folder, copy / folder
@@ -38,8 +39,8 @@ def build(patch):
     if patch:
         sh("patch", "-p1", "-s", "-d", str(copy), "-i", str(patch))
     sh("cmake", "-S", str(copy), "-B", str(WORK / "build"), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DLEASEMAP_SERVER=OFF")
-    sh("cmake", "--build", str(WORK / "build"), "--target", "sim")
-    return WORK / "build/tests/sim/sim"
+    sh("cmake", "--build", str(WORK / "build"), "--target", pathlib.Path(program).name)
+    return WORK / "build/tests" / program
 
 
 def seeds_until_found(sim, first):
@@ -82,4 +83,5 @@ def main():
     sys.exit(1 if missed or not found else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

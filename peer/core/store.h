@@ -89,6 +89,8 @@ class Store {
   uint64_t hash() const;
 
  private:
+  friend struct Inside;  // see node.h
+
   static Dead DeadOf(std::string_view key, const Slot& slot);
   static bool Lapses(const Entry& entry) { return entry.ephemeral && !entry.tombstone; }
   void Count(const Slot& slot, bool add);

@@ -1,0 +1,281 @@
+// See inside.h. Whoever comes here because a structured binding names too few fields: add the new field's name, and put
+// it into the digest, or into the comment that says why it makes no difference.
+#include "tests/sim/explore/inside.h"
+
+#include <algorithm>
+#include <concepts>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace leasemap::core {
+namespace {
+
+using explore::Digester;
+
+// --- what everything is made of
+
+template <typename T>
+requires std::integral<T> || std::is_enum_v<T>
+void Put(Digester& d, T value) { d.Number(static_cast<uint64_t>(value)); }
+void Put(Digester& d, const std::string& text) { d.Text(text); }
+
+void Put(Digester& d, const ReplicaId& id);
+void Put(Digester& d, const Dot& dot);
+void Put(Digester& d, const Entry& entry);
+void Put(Digester& d, const Coverage& coverage);
+void Put(Digester& d, const VersionVector& vector);
+void Put(Digester& d, const MemberInfo& info);
+void Put(Digester& d, const Relay& relay);
+void Put(Digester& d, const Report& report);
+template <typename T>
+void Put(Digester& d, const std::shared_ptr<const T>& pointer);
+template <typename T>
+void Put(Digester& d, const std::optional<T>& value);
+template <typename T>
+void Put(Digester& d, const std::vector<T>& values);
+template <typename K, typename V>
+void Put(Digester& d, const std::map<K, V>& values);
+
+template <typename... T>
+void PutAll(Digester& d, const T&... values) {
+  (Put(d, values), ...);
+}
+
+template <typename T>
+void Put(Digester& d, const std::shared_ptr<const T>& pointer) {
+  Put(d, pointer != nullptr);
+  if (pointer) Put(d, *pointer);
+}
+template <typename T>
+void Put(Digester& d, const std::optional<T>& value) {
+  Put(d, value.has_value());
+  if (value) Put(d, *value);
+}
+template <typename T>
+void Put(Digester& d, const std::vector<T>& values) {
+  Put(d, values.size());
+  for (const T& value : values) Put(d, value);
+}
+template <typename K, typename V>
+void Put(Digester& d, const std::map<K, V>& values) {
+  Put(d, values.size());
+  for (const auto& [key, value] : values) PutAll(d, key, value);
+}
+
+// --- entries and vectors
+
+void Put(Digester& d, const ReplicaId& id) {
+  const auto& [node, incarnation] = id;
+  PutAll(d, node, incarnation);
+}
+void Put(Digester& d, const Dot& dot) {
+  const auto& [replica, seq] = dot;
+  PutAll(d, replica, seq);
+}
+void Put(Digester& d, const Entry& entry) {
+  const auto& [key, value, value_is_text, tombstone, ephemeral, lease, dot, stamp, unknown_fields] = entry;
+  const auto& [holder, epoch, start_s, duration_ms, expire_ms, released] = lease;
+  PutAll(d, key, value, value_is_text, tombstone, ephemeral, dot, stamp, unknown_fields);
+  PutAll(d, holder, epoch, start_s, duration_ms, expire_ms, released);
+}
+void Put(Digester& d, const Coverage& coverage) {
+  const auto& [prefix, exceptions] = coverage;
+  PutAll(d, prefix, exceptions);
+}
+void Put(Digester& d, const VersionVector& vector) { Put(d, vector.runs()); }
+
+// --- messages
+
+void Put(Digester& d, const MemberInfo& info) {
+  const auto& [id, address] = info;
+  PutAll(d, id, address);
+}
+void Put(Digester& d, const Relay& relay) {
+  const auto& [member, vector] = relay;
+  PutAll(d, member, vector);
+}
+void Put(Digester& d, const Report& report) {
+  const auto& [vector, cut_short, members, linked, relays] = report;
+  PutAll(d, vector, cut_short, members, linked, relays);
+}
+void Put(Digester& d, const Hello& hello) {
+  const auto& [protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise] = hello;
+  PutAll(d, protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise);
+}
+void Put(Digester& d, const Accept& accept) {
+  const auto& [wall_ms, report] = accept;
+  PutAll(d, wall_ms, report);
+}
+void Put(Digester& d, const Refuse& refuse) {
+  const auto& [reason, message] = refuse;
+  PutAll(d, reason, message);
+}
+void Put(Digester& d, const Ping& ping) {
+  const auto& [token] = ping;
+  Put(d, token);
+}
+void Put(Digester& d, const Pong& pong) {
+  const auto& [token, wall_ms] = pong;
+  PutAll(d, token, wall_ms);
+}
+void Put(Digester& d, const Live& live) {
+  const auto& [entries] = live;
+  Put(d, entries);
+}
+void Put(Digester& d, const SessionRequest& request) {
+  const auto& [session, vector] = request;
+  PutAll(d, session, vector);
+}
+void Put(Digester& d, const SessionEntries& entries) {
+  const auto& [session, list] = entries;
+  PutAll(d, session, list);
+}
+void Put(Digester& d, const SessionEnd& end) {
+  const auto& [session, vector] = end;
+  PutAll(d, session, vector);
+}
+void Put(Digester& d, const Broadcast& broadcast) {
+  const auto& [payload] = broadcast;
+  Put(d, payload);
+}
+
+// --- times
+
+// How long ago, up to `most`: older makes no difference.
+void PutAge(Digester& d, int64_t now_ms, int64_t then_ms, int64_t most) { Put(d, std::min(now_ms - then_ms, most)); }
+// How long until; what is past makes no difference.
+void PutUntil(Digester& d, int64_t now_ms, int64_t then_ms) { Put(d, std::max<int64_t>(then_ms - now_ms, 0)); }
+
+}  // namespace
+
+explore::Digest Inside::Of(const Entry& entry) {
+  Digester d;
+  Put(d, entry);
+  return d.Done();
+}
+
+explore::Digest Inside::Of(const Message& message) {
+  Digester d;
+  Put(d, message.index());
+  std::visit([&](const auto& one) { Put(d, one); }, message);
+  return d.Done();
+}
+
+namespace {
+
+// The private types are reached through `auto`.
+template <typename Links>
+void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, uint64_t report_change,
+              const VersionVector& vector, bool ready) {
+  const int64_t ms = now.mono_ms;
+  Put(d, links.size());
+  for (const auto& [id, link] : links) {
+    // opened_ms and sent_ms count in the handshake alone, which the steps of time of an exploration never outlast.
+    const auto& [phase, dialed, address, local, peer, helloed, settled, opened_ms, sent_ms, heard_ms, ping_ms,
+                 probe_until_ms, probed_heard_ms, probed, live_next, report, report_whole, fetch_now, lack,
+                 avoid_until_ms, reported_ms, reported_change, linked, serving, target] = link;
+    PutAll(d, id, phase, dialed, address, local, peer.self, helloed, settled);
+    PutAge(d, ms, heard_ms, timing.silent);
+    PutAge(d, ms, ping_ms, timing.heartbeat);
+    PutUntil(d, ms, probe_until_ms);
+    Put(d, probed);
+    if (probed != 0) PutAge(d, ms, probed_heard_ms, timing.silent);
+    PutAll(d, live_next, report, report_whole);
+    // A lack that is filled, and haste about one, are forgotten before they are looked at again (UpdateLack).
+    Put(d, fetch_now && report && !vector.Covers(*report));
+    const bool lacks = lack && !vector.Covers(*lack->claimed);
+    Put(d, lacks);
+    if (lacks) {
+      const auto& [claimed, since_ms] = *lack;
+      Put(d, claimed);
+      PutAge(d, ms, since_ms, timing.lack);
+    }
+    PutUntil(d, ms, avoid_until_ms);
+    PutAge(d, ms, reported_ms, timing.report_every);
+    PutAll(d, reported_change == report_change, linked);
+    if (!ready) Put(d, target);
+    Put(d, serving.has_value());
+  }
+}
+
+template <typename Members>
+void PutMembers(Digester& d, const Members& members) {
+  Put(d, members.size());
+  for (const auto& [node, member] : members) {
+    // When it was heard or lost, and its clock, are shown in status alone (and end a cursor's wait: no watches here).
+    const auto& [id, address, linked, heard_mono_ms, heard_wall_ms, lost_mono_ms, offset_ms, measured, report,
+                 report_mono_ms, relayed_by] = member;
+    PutAll(d, id, address, linked, report, relayed_by);
+  }
+}
+
+}  // namespace
+
+explore::Digest Inside::Of(const Node& node, Now now) {
+  Digester d;
+  // `options`: the same in all states. `shared_vector`: a copy of `vector`. `next_ping`: never read. `started_ms`,
+  // `linked_once`: for readiness, which is given once. `said`: what was logged.
+  const auto& [options, self, membership, clock, store, own_log, vector, shared_vector, report_change, links, asking,
+               next_session, next_ping, started_ms, ready, linked_once, said, effects] = node;
+  PutAll(d, self, clock.last(), vector, next_session, ready);
+  if (!ready) PutAll(d, started_ms, linked_once);
+  // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.
+  const auto& [by_key, by_revision, by_expiry, horizon_ms, head, live_keys, bytes, hashes] = store;
+  PutAll(d, by_key.size(), horizon_ms);
+  for (const auto& [key, slot] : by_key) {
+    const auto& [entry, revision, lapsed] = slot;
+    PutAll(d, entry, lapsed);
+  }
+  PutAll(d, own_log.first(), own_log.end());
+  for (uint64_t seq = own_log.first(); seq < own_log.end(); ++seq) Put(d, own_log.at(seq));
+  PutLinks(d, links, now, options.timing, report_change, vector, ready);
+  for (const auto& [id, link] : links) {
+    if (!link.serving) continue;
+    const auto& [session, theirs, v0, after, done] = *link.serving;
+    PutAll(d, session, theirs, v0, after, done);
+  }
+  Put(d, asking.has_value());
+  if (asking) {
+    const auto& [id, link, heard_ms, refused] = *asking;
+    PutAll(d, id, link, refused);
+    PutAge(d, now.mono_ms, heard_ms, options.timing.session_idle);
+  }
+  // The explorer dials itself: nobody has a seed or an address, so nothing is random either.
+  const auto& [self_name, times, random, seeds, targets, members] = membership;
+  PutAll(d, seeds.size(), targets.size());
+  PutMembers(d, members);
+  return d.Done();
+}
+
+Inside::Link Inside::Of(const Node& node, LinkId id, Now now) {
+  Link out;
+  auto it = node.links_.find(id);
+  if (it == node.links_.end()) return out;
+  const auto& link = it->second;
+  switch (link.phase) {
+    case Node::Phase::kUp:
+      out.phase = Phase::kUp;
+      break;
+    case Node::Phase::kAwaitAccept:
+      out.phase = Phase::kAwaitAccept;
+      break;
+    case Node::Phase::kProbing:
+      out.phase = Phase::kProbing;
+      break;
+    default:
+      out.phase = Phase::kEarly;
+  }
+  out.live = out.phase == Phase::kUp && link.live_next < node.own_log_.end();
+  out.serving = link.serving.has_value();
+  out.asking = node.asking_ && node.asking_->link == id;
+  out.due = link.report && !node.vector_.Covers(*link.report) &&
+            (link.fetch_now || (link.lack && now.mono_ms - link.lack->since_ms >= node.options_.timing.lack));
+  return out;
+}
+
+}  // namespace leasemap::core
