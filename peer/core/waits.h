@@ -77,6 +77,8 @@ class Waits {
   int64_t next_due_ms() const { return due_.empty() ? INT64_MAX : due_.begin()->first; }
 
  private:
+  friend struct Inside;  // see node.h
+
   // One bit for each member: its index among the tracks.
   using Members = std::bitset<kMaxMembers>;
   struct Wait {

@@ -24,6 +24,7 @@ struct Scope {
   int handshakes = kNodes;  // under way at a time
   bool both_dial = false;   // either node of a pair may dial; else the smaller ID does
   bool reduce = true;       // where the order of moves makes no difference, one order is enough (reduce.h)
+  bool acks = false;        // clients wait until all members have their writes
   bool turn = false;        // a lease period ends before the first step of time
 };
 
@@ -60,6 +61,7 @@ class Cluster {
   int Handshakes(const State& state) const;
   bool MayDial(const State& state, int from, int to) const;
   std::string Tell(State& state, int node, Event::Kind kind, uint32_t link, MessageNumber message = 0);
+  std::string CheckAcked(const State& state, const core::Entry& entry) const;
   void End(State& state, int node, const Channel& out);
   std::string Close(State& state, const Channel& c);
   std::string Arrive(State& state, const Channel& c);

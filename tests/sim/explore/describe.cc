@@ -38,7 +38,6 @@ struct InWords {
   std::string operator()(const core::Ping&) const { return "Ping"; }
   std::string operator()(const core::Pong&) const { return "Pong"; }
   std::string operator()(const core::Report& report) const { return "Report, covers " + Words(*report.vector); }
-  std::string operator()(const core::Live& live) const { return "Live " + Words(live.entries); }
   std::string operator()(const core::SessionRequest& request) const {
     return "SessionRequest " + std::to_string(request.session) + ", covers " + Words(*request.vector);
   }
@@ -47,6 +46,9 @@ struct InWords {
   }
   std::string operator()(const core::SessionEnd& end) const {
     return "SessionEnd " + std::to_string(end.session) + ", covers " + Words(*end.vector);
+  }
+  std::string operator()(const core::Live& live) const {
+    return absl::StrCat("Live ", Words(live.entries), live.report_now ? ", report at once" : "");
   }
   template <typename T>
   std::string operator()(const T&) const {

@@ -67,6 +67,21 @@ TEST(Explore, TheEndOfALeasePeriod) {
   ExploreAll(scope);
 }
 
+// With all members asked, at most one of two holders that write at the same time is told that all have its write.
+TEST(Explore, Acks) {
+  for (Scope scope : {Within(2, 0, 0, 0), Within(1, 1, 0, 0), Within(1, 0, 1, 0), Within(1, 0, 0, 1)}) {
+    scope.acks = true;
+    ExploreAll(scope);
+  }
+}
+
+TEST(Explore, EitherEndDials) {
+  Scope scope = Within(1, 0, 1, 0);
+  scope.both_dial = scope.half_open = true;
+  scope.handshakes = kSanitized ? 1 : kNodes;
+  ExploreAll(scope);
+}
+
 TEST(Explore, LinksThatEndAtOneEndFirst) {
   Scope scope = Within(1, 0, 1, 0);
   scope.half_open = true;

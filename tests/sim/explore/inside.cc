@@ -78,9 +78,9 @@ void Put(Digester& d, const Dot& dot) {
   PutAll(d, replica, seq);
 }
 void Put(Digester& d, const Entry& entry) {
-  const auto& [key, value, value_is_text, tombstone, ephemeral, lease, dot, stamp, unknown_fields] = entry;
+  const auto& [key, value, value_is_text, tombstone, ephemeral, lease, dot, request, stamp, unknown_fields] = entry;
   const auto& [holder, epoch, start_s, duration_ms, expire_ms, released] = lease;
-  PutAll(d, key, value, value_is_text, tombstone, ephemeral, dot, stamp, unknown_fields);
+  PutAll(d, key, value, value_is_text, tombstone, ephemeral, dot, request, stamp, unknown_fields);
   PutAll(d, holder, epoch, start_s, duration_ms, expire_ms, released);
 }
 void Put(Digester& d, const Coverage& coverage) {
@@ -124,8 +124,8 @@ void Put(Digester& d, const Pong& pong) {
   PutAll(d, token, wall_ms);
 }
 void Put(Digester& d, const Live& live) {
-  const auto& [entries] = live;
-  Put(d, entries);
+  const auto& [entries, report_now] = live;
+  PutAll(d, entries, report_now);
 }
 void Put(Digester& d, const SessionRequest& request) {
   const auto& [session, vector] = request;
@@ -142,6 +142,15 @@ void Put(Digester& d, const SessionEnd& end) {
 void Put(Digester& d, const Broadcast& broadcast) {
   const auto& [payload] = broadcast;
   Put(d, payload);
+}
+
+void Put(Digester& d, const Query& query) {
+  const auto& [token, key] = query;
+  PutAll(d, token, key);
+}
+void Put(Digester& d, const QueryReply& reply) {
+  const auto& [token, entry, vector] = reply;
+  PutAll(d, token, entry, vector);
 }
 
 // --- times
@@ -176,10 +185,12 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
   Put(d, links.size());
   for (const auto& [id, link] : links) {
     // opened_ms and sent_ms count in the handshake alone, which the steps of time of an exploration never outlast.
-    const auto& [phase, dialed, address, local, peer, helloed, settled, opened_ms, sent_ms, heard_ms, ping_ms,
-                 probe_until_ms, probed_heard_ms, probed, live_next, report, report_whole, fetch_now, lack,
-                 avoid_until_ms, reported_ms, reported_change, linked, serving, target] = link;
-    PutAll(d, id, phase, dialed, address, local, peer.self, helloed, settled);
+    // looked_at and looked_change: what UpdateLack would find anew.
+    const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms, ping_ms,
+                 probe_until_ms, probed_heard_ms, probed, live_next, report, report_whole, fetch_now, lack, looked_at,
+                 looked_change, avoid_until_ms, reported_ms, report_now, reported_change, linked, serving, target] =
+        link;
+    PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled);
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
     PutUntil(d, ms, probe_until_ms);
@@ -197,7 +208,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     }
     PutUntil(d, ms, avoid_until_ms);
     PutAge(d, ms, reported_ms, timing.report_every);
-    PutAll(d, reported_change == report_change, linked);
+    PutAll(d, report_now, reported_change == report_change, linked);
     if (!ready) Put(d, target);
     Put(d, serving.has_value());
   }
@@ -209,20 +220,44 @@ void PutMembers(Digester& d, const Members& members) {
   for (const auto& [node, member] : members) {
     // When it was heard or lost, and its clock, are shown in status alone (and end a cursor's wait: no watches here).
     const auto& [id, address, linked, heard_mono_ms, heard_wall_ms, lost_mono_ms, offset_ms, measured, report,
-                 report_mono_ms, relayed_by] = member;
-    PutAll(d, id, address, linked, report, relayed_by);
+                 report_incarnation, report_mono_ms, relayed_by] = member;
+    PutAll(d, id, address, linked, report, report_incarnation, relayed_by);
   }
 }
 
 }  // namespace
 
+void Inside::PutWaits(Digester& d, const Waits& waits, Now now) {
+  const auto& [acks, versions, dots, due, tracks, covered, replaced, fresh, to_check, look_again, next] = waits;
+  PutAll(d, acks.size(), versions.size(), next, covered, replaced, fresh, look_again, to_check.size());
+  for (const WaitId id : to_check) Put(d, id);
+  for (const auto* by_dot : {&acks, &versions}) {
+    for (const auto& [place, wait] : *by_dot) {
+      // `since_ms` is for the text of an answer. `dots` and `due` follow from these.
+      const auto& [id, entry, dot, ack, since_ms, due_ms, acked] = wait;
+      const auto& [level, nodes] = ack;
+      PutAll(d, id, entry, dot, level, nodes, acked.to_string());
+      PutUntil(d, now.mono_ms, due_ms);
+    }
+  }
+  Put(d, tracks.size());
+  for (const auto& [node, track] : tracks) {
+    const auto& [index, incarnation, confirmed, candidate, missing, done] = track;
+    PutAll(d, node, index, incarnation, confirmed, candidate, missing, done);
+  }
+}
+
 explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
   // `options`: the same in all states. `shared_vector`: a copy of `vector`. `next_ping`: never read. `started_ms`,
-  // `linked_once`: for readiness, which is given once. `said`: what was logged.
-  const auto& [options, self, membership, clock, store, own_log, vector, shared_vector, report_change, links, asking,
-               next_session, next_ping, started_ms, ready, linked_once, said, effects] = node;
-  PutAll(d, self, clock.last(), vector, next_session, ready);
+  // `linked_once`: for readiness, which is given once. `said`: what was logged. `clock_guard`: all clocks are the same,
+  // so it has one state. `requests`, `explains`: nobody uses them here. `conflicts`: what is told, and changes nothing.
+  const auto& [options, self, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
+               report_change, vector_change, links, waits, requests, conflicts, explains, asking, next_session,
+               next_ping, started_ms, ready, linked_once, said, effects] = node;
+  PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
+  PutAll(d, requests.size(), explains.size());
+  PutWaits(d, waits, now);
   if (!ready) PutAll(d, started_ms, linked_once);
   // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.
   const auto& [by_key, by_revision, by_expiry, horizon_ms, head, live_keys, bytes, hashes] = store;

@@ -29,6 +29,9 @@ struct Inside {
     bool due = false;      // it lacks something, and the time to ask has come
   };
   static Link Of(const Node& node, LinkId link, Now now);
+
+ private:
+  static void PutWaits(explore::Digester& d, const Waits& waits, Now now);
 };
 
 }  // namespace leasemap::core

@@ -15,7 +15,8 @@ using leasemap::explore::Scope;
 int Usage() {
   std::fputs(
       "usage: explore [--writes N] [--steps N] [--cuts N] [--crashes N] [--deletes 0|1] [--half-open 0|1]\n"
-      "               [--both-dial 0|1] [--turn 0|1] [--states N] [--verbose 0|1] [--replay MOVES]\n"
+      "               [--both-dial 0|1] [--handshakes N] [--acks 0|1] [--turn 0|1] [--reduce 0|1] [--states N] "
+      "[--verbose 0|1] [--replay MOVES]\n"
       "Explores everything that three linked nodes can do within these bounds (N: 0 to 9). --replay tells the story "
       "of\n"
       "the moves that a violation was printed with, within the same bounds.\n",
@@ -49,8 +50,9 @@ bool ReadFlag(const std::string& flag, const char* value, Options& options) {
   const struct {
     const char* name;
     bool* yes;
-  } switches[] = {{"--deletes", &scope.deletes}, {"--half-open", &scope.half_open}, {"--both-dial", &scope.both_dial},
-                  {"--turn", &scope.turn},       {"--reduce", &scope.reduce},       {"--verbose", &options.verbose}};
+  } switches[] = {{"--deletes", &scope.deletes},  {"--half-open", &scope.half_open}, {"--both-dial", &scope.both_dial},
+                  {"--turn", &scope.turn},        {"--reduce", &scope.reduce},       {"--acks", &scope.acks},
+                  {"--verbose", &options.verbose}};
   uint64_t n = 0;
   for (const auto& one : numbers) {
     if (flag != one.name) continue;

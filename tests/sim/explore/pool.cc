@@ -2,6 +2,7 @@
 #include "tests/sim/explore/pool.h"
 
 #include "peer/core/bytes.h"
+#include "peer/core/error.h"
 #include "tests/sim/checkers/coverage.h"
 #include "tests/sim/checkers/dots_unique.h"
 #include "tests/sim/checkers/ranks_never_fall.h"
@@ -78,6 +79,14 @@ const Outcome& Pool::Do(const Event& event) {
     outcome.sent.push_back({send.link, Keep(std::move(send.message))});
   }
   for (const auto& hang_up : effects.hang_up) outcome.hung_up.push_back(hang_up.link);
+  for (const auto& answered : effects.answered) {
+    if (answered.status.ok()) {
+      outcome.acked.push_back(answered.entry);
+    } else if (core::ReasonOf(answered.status) == "SUPERSEDED") {
+      const core::EntryPtr* held = node->store().Find(answered.entry->key);
+      if (held == nullptr || !core::Outranks(**held, *answered.entry)) outcome.fault = "acks: superseded by nothing";
+    }
+  }
   if (!effects.dial.empty() || !effects.resolve.empty()) outcome.fault = "explorer: a node dials by itself";
   if (auto fault = Compare(*before.node, *node); !fault.empty()) outcome.fault = fault;
   outcome.node = Keep(std::move(node), step);
@@ -100,7 +109,7 @@ void Pool::Tell(core::Node& node, const Event& event, int step, Outcome& outcome
       command.value = "of " + command.holder;
       const core::EntryPtr* found = node.store().Find(command.key);
       const core::EntryPtr previous = found ? *found : nullptr;
-      if (auto written = node.Write(now, command); written.ok()) outcome.wrote = *std::move(written);
+      if (auto written = node.Submit(now, command); written.ok()) outcome.wrote = written->entry;
       if (outcome.wrote && previous && !core::Outranks(*outcome.wrote, *previous)) {
         outcome.fault = "dots are unique: a write that does not outrank what it replaces";
       }

@@ -43,7 +43,8 @@ struct Outcome {
   std::vector<Sent> sent;
   std::vector<uint64_t> hung_up;
   core::EntryPtr wrote;
-  std::string fault;  // what a checker said
+  std::vector<core::EntryPtr> acked;  // clients were told that all members have it
+  std::string fault;                  // what a checker said
 };
 
 class Pool {
