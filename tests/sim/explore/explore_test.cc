@@ -91,8 +91,10 @@ TEST(Explore, LinksThatEndAtOneEndFirst) {
 
 // What is left out as a matter of order leaves out no end.
 TEST(Reduction, MeetsTheSameEnds) {
-  for (Scope scope :
-       {Within(2, 0, 0, 0), Within(3, 0, 0, 0), Within(1, 1, 0, 0), Within(1, 0, 1, 0), Within(1, 0, 0, 1)}) {
+  Scope half_open = Within(1, 0, 1, 0), both_dial = Within(1, 0, 0, 1);
+  half_open.half_open = both_dial.half_open = both_dial.both_dial = true;
+  for (Scope scope : {Within(2, 0, 0, 0), Within(3, 0, 0, 0), Within(1, 1, 0, 0), Within(1, 0, 1, 0),
+                      Within(1, 0, 0, 1), half_open, both_dial}) {
     const Found reduced = ExploreAll(scope);
     scope.reduce = false;
     const Found all = ExploreAll(scope);

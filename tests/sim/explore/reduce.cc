@@ -68,8 +68,8 @@ bool Reducer::NodeAlone(int node) const {
   for (int peer = 0; peer < kNodes; ++peer) {
     if (peer == node) continue;
     if (Has(dials_, peer, node)) return false;
-    // Two links, or one that ends, can both bring something.
-    if ((under_way_[peer][node] & kEndBit) != 0 || Has(doubled_, peer, node)) return false;
+    // Of two links, or of one that ends and its successor, both can bring something.
+    if (((under_way_[peer][node] | under_way_[node][peer]) & kEndBit) != 0 || Has(doubled_, peer, node)) return false;
     if (under_way_[peer][node] != 0) continue;
     const bool sends = Has(live_, peer, node) || Has(serves_, peer, node) || Has(may_ask_, peer, node) ||
                        (under_way_[node][peer] & kRequest) != 0;
@@ -108,6 +108,7 @@ bool Reducer::PullsAlone(const Channel& out) const {
 bool Reducer::ArrivesAlone(const Channel& c) const {
   if (state_.steps > 0 || state_.writes > 0 || state_.cuts > 0 || state_.crashes > 0 || state_.Ended(c)) return false;
   const int at = c.to, from = c.from, third = kNodes - at - from;
+  if (Has(doubled_, at, from) || ((under_way_[at][from] | under_way_[from][at]) & kEndBit) != 0) return false;
   if (Has(unsettled_ | dials_, at, third) || Has(dials_, third, at) || Has(asks_, at, third) || Has(serves_, third, at))
     return false;
   const uint32_t comes = under_way_[third][at];
