@@ -42,11 +42,9 @@ bool ReadFlag(const std::string& flag, const char* value, Options& options) {
   const struct {
     const char* name;
     int* number;
-  } numbers[] = {{"--writes", &scope.writes},
-                 {"--steps", &scope.steps},
-                 {"--cuts", &scope.cuts},
-                 {"--crashes", &scope.crashes},
-                 {"--handshakes", &scope.handshakes}};
+  } numbers[] = {{"--writes", &scope.writes},    {"--steps", &scope.steps},           {"--cuts", &scope.cuts},
+                 {"--crashes", &scope.crashes},  {"--handshakes", &scope.handshakes}, {"--cut-of", &scope.cut_of},
+                 {"--crash-of", &scope.crash_of}};
   const struct {
     const char* name;
     bool* yes;
