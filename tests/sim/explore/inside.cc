@@ -28,6 +28,7 @@ void Put(Digester& d, const ReplicaId& id);
 void Put(Digester& d, const Dot& dot);
 void Put(Digester& d, const Entry& entry);
 void Put(Digester& d, const Coverage& coverage);
+void Put(Digester& d, const Mark& mark);
 void Put(Digester& d, const VersionVector& vector);
 void Put(Digester& d, const MemberInfo& info);
 void Put(Digester& d, const Relay& relay);
@@ -87,21 +88,30 @@ void Put(Digester& d, const Coverage& coverage) {
   const auto& [prefix, exceptions] = coverage;
   PutAll(d, prefix, exceptions);
 }
-void Put(Digester& d, const VersionVector& vector) { Put(d, vector.runs()); }
+void Put(Digester& d, const Mark& mark) {
+  const auto& [below, digest] = mark;
+  PutAll(d, below, digest);
+}
+void Put(Digester& d, const VersionVector& vector) {
+  PutAll(d, vector.runs(), vector.marks(), vector.folded() != nullptr);
+  if (vector.folded() == nullptr) return;
+  const auto& [prefixes, known_from] = *vector.folded();
+  PutAll(d, prefixes, known_from);
+}
 
 // --- messages
 
 void Put(Digester& d, const MemberInfo& info) {
-  const auto& [id, address] = info;
-  PutAll(d, id, address);
+  const auto& [id, address, generation] = info;
+  PutAll(d, id, address, generation);
 }
 void Put(Digester& d, const Relay& relay) {
   const auto& [member, vector] = relay;
   PutAll(d, member, vector);
 }
 void Put(Digester& d, const Report& report) {
-  const auto& [vector, cut_short, members, linked, relays] = report;
-  PutAll(d, vector, cut_short, members, linked, relays);
+  const auto& [vector, cut_short, floor, whole, map_hash, members, linked, relays] = report;
+  PutAll(d, vector, cut_short, floor, whole, map_hash, members, linked, relays);
 }
 void Put(Digester& d, const Hello& hello) {
   const auto& [protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise] = hello;
@@ -128,16 +138,16 @@ void Put(Digester& d, const Live& live) {
   PutAll(d, entries, report_now);
 }
 void Put(Digester& d, const SessionRequest& request) {
-  const auto& [session, vector] = request;
-  PutAll(d, session, vector);
+  const auto& [session, vector, buckets] = request;
+  PutAll(d, session, vector, buckets);
 }
 void Put(Digester& d, const SessionEntries& entries) {
   const auto& [session, list] = entries;
   PutAll(d, session, list);
 }
 void Put(Digester& d, const SessionEnd& end) {
-  const auto& [session, vector] = end;
-  PutAll(d, session, vector);
+  const auto& [session, vector, floor] = end;
+  PutAll(d, session, vector, floor);
 }
 void Put(Digester& d, const Broadcast& broadcast) {
   const auto& [payload] = broadcast;
@@ -187,16 +197,17 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     // opened_ms and sent_ms count in the handshake alone, which the steps of time of an exploration never outlast.
     // looked_at and looked_change: what UpdateLack would find anew.
     const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms, ping_ms,
-                 probe_until_ms, probed_heard_ms, probed, live_next, report, report_whole, fetch_now, lack, looked_at,
-                 looked_change, avoid_until_ms, reported_ms, report_now, reported_change, linked, serving, target] =
-        link;
+                 probe_until_ms, probed_heard_ms, probed, live_next, report, report_whole, peer_whole, map_hash,
+                 differs_since_ms, peer_floor, names, fetch_now, lack, looked_at, looked_change, avoid_until_ms,
+                 reported_ms, report_now, reported_change, linked, serving, target] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled);
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
     PutUntil(d, ms, probe_until_ms);
     Put(d, probed);
     if (probed != 0) PutAge(d, ms, probed_heard_ms, timing.silent);
-    PutAll(d, live_next, report, report_whole);
+    PutAll(d, live_next, report, report_whole, peer_whole, map_hash, peer_floor, names, differs_since_ms != 0);
+    if (differs_since_ms != 0) PutAge(d, ms, differs_since_ms, kHashAlarmMs);
     // A lack that is filled, and haste about one, are forgotten before they are looked at again (UpdateLack).
     Put(d, fetch_now && report && !vector.Covers(*report));
     const bool lacks = lack && !vector.Covers(*lack->claimed);
@@ -219,9 +230,9 @@ void PutMembers(Digester& d, const Members& members) {
   Put(d, members.size());
   for (const auto& [node, member] : members) {
     // When it was heard or lost, and its clock, are shown in status alone (and end a cursor's wait: no watches here).
-    const auto& [id, address, linked, heard_mono_ms, heard_wall_ms, lost_mono_ms, offset_ms, measured, report,
-                 report_incarnation, report_mono_ms, relayed_by] = member;
-    PutAll(d, id, address, linked, report, report_incarnation, relayed_by);
+    const auto& [id, generation, linked_as, address, linked, leaving, heard_mono_ms, heard_wall_ms, lost_mono_ms,
+                 offset_ms, measured, report, report_incarnation, report_mono_ms, relayed_by] = member;
+    PutAll(d, id, generation, linked_as, address, linked, leaving, report, report_incarnation, relayed_by);
   }
 }
 
@@ -251,16 +262,22 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
   // `options`: the same in all states. `shared_vector`: a copy of `vector`. `next_ping`: never read. `started_ms`,
   // `linked_once`: for readiness, which is given once. `said`: what was logged. `clock_guard`: all clocks are the same,
-  // so it has one state. `requests`, `explains`: nobody uses them here. `conflicts`: what is told, and changes nothing.
+  // so it has one state. `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and
+  // changes nothing.
   const auto& [options, self, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
                report_change, vector_change, links, waits, requests, conflicts, explains, asking, next_session,
-               next_ping, started_ms, ready, linked_once, said, effects] = node;
+               next_ping, started_ms, ready, whole, floor, retired, resets, hash_alarms, own_generation, leaving,
+               next_collect_ms, linked_once, said, effects] = node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
-  PutAll(d, requests.size(), explains.size());
+  PutAll(d, whole, floor, own_generation, leaving);
+  // Nothing is reset here (pool.cc looks), so nothing is retired.
+  PutAll(d, requests.size(), explains.size(), retired.has_value(), resets);
+  PutUntil(d, now.mono_ms, next_collect_ms);
   PutWaits(d, waits, now);
   if (!ready) PutAll(d, started_ms, linked_once);
   // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.
-  const auto& [by_key, by_revision, by_expiry, horizon_ms, head, live_keys, bytes, hashes] = store;
+  const auto& [by_key, by_revision, by_expiry, horizon_ms, head, live_keys, bytes, dead, collected, collected_up_to,
+               hashes] = store;
   PutAll(d, by_key.size(), horizon_ms);
   for (const auto& [key, slot] : by_key) {
     const auto& [entry, revision, lapsed] = slot;
@@ -271,13 +288,13 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   PutLinks(d, links, now, options.timing, report_change, vector, ready);
   for (const auto& [id, link] : links) {
     if (!link.serving) continue;
-    const auto& [session, theirs, v0, after, done] = *link.serving;
-    PutAll(d, session, theirs, v0, after, done);
+    const auto& [session, theirs, v0, session_floor, buckets, after, done] = *link.serving;
+    PutAll(d, session, theirs, v0, session_floor, buckets, after, done);
   }
   Put(d, asking.has_value());
   if (asking) {
-    const auto& [id, link, heard_ms, refused] = *asking;
-    PutAll(d, id, link, refused);
+    const auto& [id, link, heard_ms, refused, all] = *asking;
+    PutAll(d, id, link, refused, all);
     PutAge(d, now.mono_ms, heard_ms, options.timing.session_idle);
   }
   // The explorer dials itself: nobody has a seed or an address, so nothing is random either.

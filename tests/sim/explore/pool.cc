@@ -87,6 +87,8 @@ const Outcome& Pool::Do(const Event& event) {
       if (held == nullptr || !core::Outranks(**held, *answered.entry)) outcome.fault = "acks: superseded by nothing";
     }
   }
+  // Its digest does not have what a reset keeps.
+  if (node->resets() > 0) outcome.fault = "explorer: a node was reset, though nothing is collected";
   if (!effects.dial.empty() || !effects.resolve.empty()) outcome.fault = "explorer: a node dials by itself";
   if (auto fault = Compare(*before.node, *node); !fault.empty()) outcome.fault = fault;
   outcome.node = Keep(std::move(node), step);
@@ -163,7 +165,7 @@ LogNumber Pool::Add(LogNumber log, const core::EntryPtr& entry, std::string* fau
 std::string Pool::Check(NodeNumber number, LogNumber log) {
   if (!checked_.insert(uint64_t{number} << 32 | log).second) return "";
   const core::Node& at = node(number);
-  const auto fault = sim::CoverageChecker::Whole(at.vector(), at.store(), logs_[log]);
+  const auto fault = sim::CoverageChecker::Whole(at.vector(), at.store(), logs_[log], at.floor());
   return fault.empty() ? "" : "coverage: " + at.self().node + " " + fault;
 }
 
