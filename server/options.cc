@@ -130,7 +130,7 @@ const std::vector<Flag>& Flags() {
       {"data-dir", "", "folder for the map on disk (not supported yet: memory only)", false, true},
       {"fsync", "always", "always, interval or never (not supported yet)", false, true},
       {"max-clock-skew", "500ms", "how far the clocks of two nodes may differ, 1ms to 60s"},
-      {"forget-after", "72h", "silence after which a member is forgotten (not supported yet)", false, true},
+      {"forget-after", "72h", "silence after which a member is forgotten, 10s to 8760h"},
       {"tls-cert", "", "certificate file (not supported yet)", false, true},
       {"tls-key", "", "key file (not supported yet)", false, true},
       {"tls-ca", "", "file of trusted certificates (not supported yet)", false, true},
@@ -203,6 +203,10 @@ absl::StatusOr<Options> MakeOptions(const Settings& flags, const Settings& envir
   const auto period = values.Ms("lease-duration", 4 * *skew, int64_t{8760} * 3'600'000);
   if (!period.ok()) return period.status();
   out.node.rules = {*leasing, *period, *skew};
+  // Shorter than a few silences, a member that is only slow would be forgotten.
+  const auto forget = values.Ms("forget-after", 10'000, int64_t{8760} * 3'600'000);
+  if (!forget.ok()) return forget.status();
+  out.node.forget_after_ms = *forget;
   return out;
 }
 

@@ -120,7 +120,10 @@ void NodeHost::Stop() {
   if (!thread_.joinable()) return;
   asio::post(io_, [this] {
     timer_due_ms_ = INT64_MAX;  // never set again
-    LeaveLinks(Clocks().mono_ms + kLeaveMs);
+    // The map goes with the process, so it won't come back as this member.
+    Change([](core::Node& node, core::Now now) { node.Leave(now); });
+    // Behind the Perform that sends it.
+    asio::post(io_, [this] { LeaveLinks(Clocks().mono_ms + kLeaveMs); });
   });
   thread_.join();
 }
@@ -285,6 +288,10 @@ absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const st
     }
     return node.SendBroadcast(to_node, payload);
   });
+}
+
+absl::Status NodeHost::Forget(const std::string& member) {
+  return Change([&](core::Node& node, core::Now) { return node.Forget(member); });
 }
 
 core::Status NodeHost::GetStatus() const {

@@ -69,6 +69,7 @@ class NodeHost {
   absl::StatusOr<core::Watch> StartWatch(core::WatchFilter filter, bool snapshot, const std::string& cursor) const;
   absl::StatusOr<core::WatchBatch> ReadWatch(core::Watch& watch) const;
   absl::StatusOr<int> SendBroadcast(const std::string& to_node, const std::string& payload);
+  absl::Status Forget(const std::string& node);
   core::Status GetStatus() const;
 
   // Runs f(node) under the lock: for reads that need several looks at one state. f must be short.

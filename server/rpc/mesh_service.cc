@@ -48,6 +48,7 @@ void ToProto(const core::MemberView& view, v1::MemberView* out) {
 }
 
 v1::Member::State StateOf(const core::Member& member, int64_t mono_ms) {
+  if (member.gone()) return v1::Member::STATE_GONE;
   if (member.linked) return v1::Member::STATE_ALIVE;
   return mono_ms - member.heard_mono_ms < core::kGoneMs ? v1::Member::STATE_SUSPECT : v1::Member::STATE_GONE;
 }
@@ -64,7 +65,7 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   response->set_ready(status.ready && !gate_.draining());
   response->set_converged(status.converged);
   response->set_keys(status.keys);
-  response->set_members(static_cast<uint32_t>(status.members.size() + 1));
+  response->set_members(static_cast<uint32_t>(status.remembered));
   for (const auto& [replica, coverage] : status.vector->runs()) {
     auto* entry = response->add_vector();
     entry->set_node_id(replica.node);
@@ -82,6 +83,9 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   for (const auto& note : status.notes) response->add_notes(note);
   response->set_incarnation(status.self.incarnation);
   response->set_bytes(status.bytes);
+  response->set_resets(status.resets);
+  response->set_hash_alarms(status.hash_alarms);
+  response->set_collected(status.collected);
   response->set_leasing(options.rules.leasing);
   SetDuration(options.rules.period_ms, response->mutable_lease_duration());
   return Finish(context, absl::OkStatus());
@@ -99,7 +103,8 @@ grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* 
   SetTime(now.wall_ms, self->mutable_last_heard_time());
   self->set_self(true);
   for (const auto& member : status.members) {
-    if (member.heard_wall_ms == 0) continue;  // named by others, never linked with
+    if (member.heard_wall_ms == 0) continue;         // named by others, never linked with
+    if (member.gone() && !member.leaving) continue;  // forgotten; one that said itself that it leaves is shown as gone
     auto* out = response->add_members();
     out->set_node_id(member.id.node);
     out->set_address(member.address);
@@ -164,9 +169,9 @@ grpc::ServerWriteReactor<v1::SubscribeResponse>* MeshService::Subscribe(grpc::Ca
   return subscribers_.Open();
 }
 
-grpc::ServerUnaryReactor* MeshService::Forget(grpc::CallbackServerContext* context, const v1::ForgetRequest*,
+grpc::ServerUnaryReactor* MeshService::Forget(grpc::CallbackServerContext* context, const v1::ForgetRequest* request,
                                               v1::ForgetResponse*) {
-  return Unserved(context, "Forget");
+  return Finish(context, host_.Forget(request->node_id()));
 }
 
 }  // namespace leasemap::rpc
