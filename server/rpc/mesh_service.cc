@@ -20,10 +20,6 @@ grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const abs
   return reactor;
 }
 
-grpc::ServerUnaryReactor* Unserved(grpc::CallbackServerContext* context, const char* rpc) {
-  return Finish(context, core::Unsupported(rpc, "not supported by this version"));
-}
-
 void SetDuration(int64_t ms, google::protobuf::Duration* out) {
   out->set_seconds(ms / 1000);
   out->set_nanos(static_cast<int32_t>(ms % 1000 * 1'000'000));

@@ -70,8 +70,8 @@ TEST(CursorCodec, RightChecksumsDoNotMakeNonsenseRight) {
   PutFixed64(head, 1);
   PutFixed64(head, 2);
   std::string none = head;
-  PutVarint(none, 0);  // runs
-  PutVarint(none, 0);  // marks
+  PutVarint(none, 0);                       // runs
+  PutVarint(none, 0);                       // marks
   ASSERT_TRUE(DecodeCursor(sealed(none)));  // the format as this test knows it
   const auto refused = [&](uint64_t runs, uint64_t prefix, std::vector<std::pair<uint64_t, uint64_t>> ranges) {
     std::string body = head;

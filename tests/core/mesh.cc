@@ -49,6 +49,18 @@ absl::StatusOr<EntryPtr> Mesh::Set(int i, const std::string& key, const std::str
   return Write(i, command);
 }
 
+void Mesh::Restart(int i, const Image* image) {
+  std::vector<LinkId> others;
+  for (auto it = ends_.begin(); it != ends_.end();) {
+    if (it->second.peer == i) others.push_back(OtherEnd(it->first));
+    it = it->second.peer == i ? ends_.erase(it) : std::next(it);
+  }
+  const NodeOptions options = peers_[i].node->options();
+  peers_[i].node = std::make_unique<Node>(options, now(i), image);
+  for (const LinkId link : others) Close(link);
+  Settle();
+}
+
 void Mesh::Close(LinkId link) {
   auto it = ends_.find(link);
   if (it == ends_.end()) return;

@@ -60,6 +60,8 @@ class Mesh {
     Settle();
   }
   bool alive(LinkId link) const { return ends_.contains(link) && ends_.contains(OtherEnd(link)); }
+  // The process of a peer ends, and another starts in its place: empty, or from an image.
+  void Restart(int i, const Image* image = nullptr);
   // The far end hears nothing any more, and nobody is told.
   void Freeze(LinkId link) { frozen_[link] = frozen_[OtherEnd(link)] = true; }
 

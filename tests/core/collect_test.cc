@@ -1,0 +1,219 @@
+// What everybody knows can go: deletes, lapsed keys, the incarnations of the past, and members that are gone.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "tests/core/mesh.h"
+
+namespace leasemap::core {
+namespace {
+
+constexpr int64_t kHours = 3'600'000;
+
+WriteCommand DeleteOf(const Mesh& mesh, int i, const std::string& key) {
+  WriteCommand command = mesh.Command(i, key);
+  command.change = Change::kDelete;
+  return command;
+}
+
+// Three linked nodes; a key was set on the first, and deleted.
+class Collecting : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* id : {"A", "B", "C"}) mesh_.Add(id);
+    LinkAll();
+    mesh_.Advance(4000);
+    ASSERT_TRUE(mesh_.Set(0, "k", "old").ok());
+    mesh_.Settle();
+  }
+  void LinkAll() {
+    Link(0, 1);
+    Link(0, 2);
+    Link(1, 2);
+  }
+  LinkId Link(int a, int b) { return mesh_.Connect(a, b); }
+  // Nothing is looked at for so long; links don't outlive it.
+  void Pass(int64_t ms) {
+    mesh_.Skip(ms);
+    mesh_.Advance(10);
+  }
+  size_t Keys(int i) { return mesh_[i].store().keys(); }
+
+  Mesh mesh_;
+};
+
+TEST_F(Collecting, ADeleteGoesOnceAllCoverItAndAnHourHasPassed) {
+  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  mesh_.Advance(kCollectEveryMs + 1000);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Keys(i), 1u) << "too early on " << i;
+  Pass(2 * kHours);
+  LinkAll();
+  mesh_.Advance(kCollectEveryMs + 1000);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Keys(i), 0u) << i;
+    EXPECT_EQ(mesh_[i].GetStatus().collected, 1u);
+    EXPECT_FALSE(mesh_[i].floor().empty());
+    EXPECT_EQ(mesh_[i].vector(), mesh_[0].vector());
+  }
+}
+
+TEST_F(Collecting, AMemberThatIsAwayHoldsItUpUntilItIsForgotten) {
+  mesh_.Restart(2);  // ends its links; nobody dials it here
+  const uint64_t before = mesh_[2].self().incarnation;
+  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  Pass(2 * kHours);
+  Link(0, 1);
+  mesh_.Advance(kCollectEveryMs + 1000);
+  EXPECT_EQ(Keys(0), 1u);
+  EXPECT_EQ(Keys(1), 1u);
+  EXPECT_EQ(mesh_[0].GetStatus().remembered, 3u);
+  ASSERT_TRUE(mesh_[0].Forget("C").ok());
+  mesh_.Advance(kCollectEveryMs + 1000);
+  EXPECT_EQ(mesh_[0].GetStatus().remembered, 2u);
+  EXPECT_EQ(mesh_[1].GetStatus().remembered, 2u);  // the record spreads
+  EXPECT_EQ(Keys(0), 0u);
+  EXPECT_EQ(Keys(1), 0u);
+  // It comes back empty: a member like any other, and nothing to reset.
+  Link(0, 2);
+  mesh_.Advance(1000);
+  EXPECT_EQ(mesh_[0].GetStatus().remembered, 3u);
+  EXPECT_EQ(mesh_[1].GetStatus().remembered, 3u);
+  EXPECT_EQ(mesh_[2].self().incarnation, before);
+  EXPECT_EQ(mesh_[2].vector(), mesh_[0].vector());
+}
+
+TEST_F(Collecting, ALapsedEphemeralKeyGoesTheSameWay) {
+  WriteCommand command = mesh_.Command(0, "e");
+  command.ephemeral = true;
+  command.duration_ms = 5000;
+  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  mesh_.Advance(6000);
+  EXPECT_EQ(mesh_.Value(1, "e"), "(none)");
+  EXPECT_EQ(Keys(1), 2u);
+  Pass(2 * kHours);
+  LinkAll();
+  mesh_.Advance(kCollectEveryMs + 1000);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Keys(i), 1u) << i;
+}
+
+TEST_F(Collecting, ACursorBelowTheFloorExpiresAndALaterOneDoesNot) {
+  const auto cursor_of = [&](int i) {
+    auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, true, "");
+    EXPECT_TRUE(watch.ok());
+    auto batch = mesh_[i].ReadWatch(mesh_.now(i), *watch);
+    EXPECT_TRUE(batch.ok());
+    return batch->cursor;
+  };
+  const std::string early = cursor_of(1);
+  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  mesh_.Settle();
+  const std::string late = cursor_of(1);
+  Pass(2 * kHours);
+  LinkAll();
+  mesh_.Advance(kCollectEveryMs + 1000);
+  for (int i = 0; i < 3; ++i) {
+    auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, false, early);
+    ASSERT_TRUE(watch.ok());
+    EXPECT_EQ(ReasonOf(mesh_[i].ReadWatch(mesh_.now(i), *watch).status()), "CURSOR_EXPIRED") << i;
+    watch = mesh_[i].StartWatch(mesh_.now(i), {}, false, late);
+    ASSERT_TRUE(watch.ok());
+    EXPECT_TRUE(mesh_[i].ReadWatch(mesh_.now(i), *watch).ok()) << i;
+  }
+}
+
+TEST_F(Collecting, AWatchThatStoodStillBeforeADeleteIsTold) {
+  auto watch = mesh_[1].StartWatch(mesh_.now(1), {}, true, "");
+  ASSERT_TRUE(watch.ok());
+  ASSERT_TRUE(mesh_[1].ReadWatch(mesh_.now(1), *watch).ok());
+  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  mesh_.Settle();
+  auto reader = mesh_[1].StartWatch(mesh_.now(1), {}, true, "");
+  ASSERT_TRUE(mesh_[1].ReadWatch(mesh_.now(1), *reader).ok());
+  Pass(2 * kHours);
+  LinkAll();
+  mesh_.Advance(kCollectEveryMs + 1000);
+  EXPECT_EQ(ReasonOf(mesh_[1].ReadWatch(mesh_.now(1), *watch).status()), "CURSOR_EXPIRED");
+  EXPECT_TRUE(mesh_[1].ReadWatch(mesh_.now(1), *reader).ok());
+}
+
+TEST_F(Collecting, WhoForgetsAMemberThatAnotherIsLinkedWithIsToldSo) {
+  EXPECT_EQ(ReasonOf(mesh_[0].Forget("C")), "REQUEST_INVALID");
+  EXPECT_EQ(ReasonOf(mesh_[0].Forget("A")), "REQUEST_INVALID");
+  EXPECT_EQ(ReasonOf(mesh_[0].Forget("nobody")), "REQUEST_INVALID");
+  Mesh line;
+  for (const char* id : {"A", "B", "C"}) line.Add(id);
+  line.Connect(0, 1);
+  line.Connect(1, 2);
+  line.Advance(1000);
+  ASSERT_EQ(line[0].GetStatus().remembered, 3u);
+  ASSERT_TRUE(line[0].Forget("C").ok());
+  EXPECT_EQ(line[0].GetStatus().remembered, 2u);
+  line.Advance(1000);
+  EXPECT_EQ(line[0].GetStatus().remembered, 3u);
+  EXPECT_EQ(line[2].GetStatus().remembered, 3u);
+}
+
+TEST_F(Collecting, WhoLeavesIsNotWaitedForAndWhoIsSilentForLongIsForgotten) {
+  mesh_[2].Leave(mesh_.now(2));
+  mesh_.Settle();
+  EXPECT_EQ(mesh_[0].GetStatus().remembered, 2u);
+  mesh_.Restart(2);
+  mesh_.Advance(1000);
+  EXPECT_EQ(mesh_[1].GetStatus().remembered, 2u);
+  mesh_.Restart(1);
+  EXPECT_EQ(mesh_[0].GetStatus().remembered, 2u);
+  Pass(kForgetAfterMs + 1000);
+  EXPECT_EQ(mesh_[0].GetStatus().remembered, 1u);
+}
+
+TEST_F(Collecting, TwoHundredRestartsLeaveNoTraceInVectorsAndCursors) {
+  for (int n = 0; n < 200; ++n) {
+    mesh_.Restart(1);
+    Link(0, 1);
+    Link(1, 2);
+    mesh_.Advance(200);
+    ASSERT_TRUE(mesh_.Set(1, "r", std::to_string(n), "h").ok()) << n;
+    mesh_.Advance(kCollectEveryMs + 200);
+  }
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_LE(mesh_[i].vector().runs().size(), 3u) << i;
+    EXPECT_LE(mesh_[i].vector().marks().size(), 3u) << i;
+    EXPECT_EQ(mesh_[i].vector(), mesh_[0].vector());
+    auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, true, "");
+    ASSERT_TRUE(watch.ok());
+    EXPECT_LT(mesh_[i].ReadWatch(mesh_.now(i), *watch)->cursor.size(), 400u);
+  }
+}
+
+TEST_F(Collecting, ACursorOfBeforeAFoldResumesAndOneOfLostWritesDoesNot) {
+  ASSERT_TRUE(mesh_.Set(1, "r", "1").ok());
+  mesh_.Settle();
+  const auto cursor_of = [&](int i) {
+    auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, true, "");
+    return mesh_[i].ReadWatch(mesh_.now(i), *watch)->cursor;
+  };
+  const std::string shared = cursor_of(1);
+  ASSERT_TRUE(mesh_.Set(1, "r", "2").ok());  // never sent
+  const std::string lost = cursor_of(1);
+  mesh_.Restart(1);
+  Link(0, 1);
+  Link(1, 2);
+  mesh_.Advance(2 * kCollectEveryMs);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_FALSE(mesh_[i].vector().marks().empty()) << i;
+    auto good = mesh_[i].StartWatch(mesh_.now(i), {}, false, shared);
+    EXPECT_TRUE(mesh_[i].ReadWatch(mesh_.now(i), *good)->first) << i;
+    auto bad = mesh_[i].StartWatch(mesh_.now(i), {}, false, lost);
+    std::string reason;
+    for (int n = 0; n < 30 && reason.empty(); ++n) {
+      reason = ReasonOf(mesh_[i].ReadWatch(mesh_.now(i), *bad).status());
+      mesh_.Advance(100);
+    }
+    EXPECT_EQ(reason, "CURSOR_EXPIRED") << i;
+  }
+}
+
+}  // namespace
+}  // namespace leasemap::core
