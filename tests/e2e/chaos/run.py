@@ -173,7 +173,7 @@ class Run:
         graves = self.check_watchers(present, healed)
         listed = [node.conflicts() for node in nodes]
         conflicts = None
-        if None not in listed:
+        if all(some is not None for some in listed):
             conflicts = [Loss(node.name, one.loser.key, seen(one.loser), seen(one.winner))
                          for node, some in zip(nodes, listed) for one in some]
             self.conflicts = len(conflicts)
