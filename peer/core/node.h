@@ -134,8 +134,8 @@ class Node {
   absl::StatusOr<WaitId> AwaitVersion(Now now, const std::string& version, int64_t patience_ms);
   // The caller went away. False if the wait was answered already.
   bool CancelWait(WaitId wait);
-  // Answers all that wait, with what is known by now: this node is shutting down.
-  void EndWaits(Now now);
+  // Answers all that wait, with what is known by now; `why` it is too late.
+  void EndWaits(Now now, const char* why = "before this node began to shut down");
   const Store& store() const { return store_; }
   const VersionVector& vector() const { return vector_; }
   // What of the deletes was collected, here or by those this node had its map from.

@@ -77,7 +77,10 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   own_log_ = OwnLog();
   self_.incarnation = std::max(self_.incarnation + 1, NewIncarnation(now.wall_ms, self_.incarnation));
   asking_.reset();
-  EndWaits(now);
+  // A write whose ack is awaited stands no longer, and a request that was done may have to be done again.
+  waits_.LookAgain();
+  EndWaits(now, "before this node had to start anew from the others");
+  requests_ = Requests();
   ready_ = whole_ = false;
   started_ms_ = now.mono_ms;
   ++resets_;
@@ -113,6 +116,7 @@ void Node::TakeBack(Now now) {
   floor_.Join(retired_->floor);
   retired_.reset();
   whole_ = true;
+  waits_.LookAgain();
   ChangedVector();
 }
 

@@ -67,8 +67,8 @@ void Node::SettleWaits(Now now) {
   EndExplains(now);
 }
 
-void Node::EndWaits(Now now) {
-  waits_.EndAll(WaitsView(now), effects_.answered);
+void Node::EndWaits(Now now, const char* why) {
+  waits_.EndAll(WaitsView(now), why, effects_.answered);
   for (auto& [wait, pending] : explains_) pending.due_ms = now.mono_ms;
   EndExplains(now);
 }

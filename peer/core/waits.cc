@@ -155,11 +155,11 @@ void Waits::Settle(const View& view, std::vector<Effects::Answered>& answered) {
   }
 }
 
-void Waits::EndAll(const View& view, std::vector<Effects::Answered>& answered) {
+void Waits::EndAll(const View& view, const char* why, std::vector<Effects::Answered>& answered) {
   Settle(view, answered);
   while (!empty()) {
     const Wait& wait = *Find(dots_.begin()->first);
-    Answer(wait, TooLate(view, wait, "before this node began to shut down"), answered);
+    Answer(wait, TooLate(view, wait, why), answered);
   }
 }
 

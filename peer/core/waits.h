@@ -72,8 +72,8 @@ class Waits {
 
   // Appends the answers that are due now.
   void Settle(const View& view, std::vector<Effects::Answered>& answered);
-  // Answers everything that is awaited: the node is shutting down.
-  void EndAll(const View& view, std::vector<Effects::Answered>& answered);
+  // Answers everything that is awaited; `why` it is too late.
+  void EndAll(const View& view, const char* why, std::vector<Effects::Answered>& answered);
   int64_t next_due_ms() const { return due_.empty() ? INT64_MAX : due_.begin()->first; }
 
  private:

@@ -239,6 +239,34 @@ TEST_F(Acks, ImpossibleNumbersAreInvalid) {
   }
 }
 
+// A node that wrote under a wrong clock gives its map up: what becomes of the write is not known yet.
+TEST_F(Acks, AResetTellsThoseThatWait) {
+  mesh_.Add(Mesh::Options("a"), 10'000);
+  mesh_.Add("b");
+  mesh_.Advance(4000);
+  const WaitId wait = Set(0, "k", Nodes(2), INT64_MAX, "r1");
+  const auto version = mesh_[0].AwaitVersion(mesh_.now(0), VersionOf({{"b", 1}, 1}), INT64_MAX);
+  const Dot dot = mesh_[0].Get("k")->dot;
+  mesh_.peer(0).offset_ms = 0;
+  // The first link ends with b's refusal of an entry from the future; at the next a knows whose word it has.
+  for (int i = 0; i < 3 && !mesh_.Logged(0, "reset"); ++i) {
+    mesh_.Connect(0, 1);
+    mesh_.Advance(1000);
+  }
+  ASSERT_TRUE(mesh_.Logged(0, "reset"));
+  ASSERT_EQ(Reason(0, wait), "ACK_INCOMPLETE");
+  EXPECT_NE(Message(0, wait).find("start anew"), std::string::npos) << Message(0, wait);
+  EXPECT_EQ(Message(0, wait).find("stands, with"), std::string::npos) << Message(0, wait);
+  EXPECT_EQ(Reason(0, *version), "NOT_CAUGHT_UP");
+  // It is submitted anew, under another dot, or was given up; the retry is done either way.
+  mesh_.Connect(0, 1);
+  mesh_.Advance(5000);
+  const WaitId retry = Set(0, "k", Nodes(2), INT64_MAX, "r1");
+  mesh_.Advance(500);
+  EXPECT_EQ(Reason(0, retry), "OK");
+  EXPECT_NE(mesh_[0].Get("k")->dot, dot);
+}
+
 TEST_F(Acks, AVersionIsAwaitedUntilItIsCovered) {
   Start(2);
   Cut(0, 1);
