@@ -10,14 +10,15 @@ from planted import PATCHES, build
 # The bounds in which the explorer finds each bug. Those of watches are not its: it has no watchers.
 BUGS = {
     "a_cut_session_is_joined": ["--writes", "1", "--cuts", "1", "--crashes", "1"],
+    "an_ack_counted_before_our_vector_covers_it": ["--writes", "2", "--acks", "1"],
     "an_entry_covers_all_before_it": ["--writes", "2", "--cuts", "1"],
-    "clock_read_in_merge": ["--writes", "2", "--steps", "1"],
+    "clock_read_in_merge": ["--writes", "3", "--steps", "1"],
     "incarnation_reused": ["--writes", "2", "--crashes", "1"],
     "renewal_moves_the_start": ["--writes", "2", "--steps", "1"],
     "reports_are_joined": ["--writes", "1", "--steps", "1"],
     "session_vector_joined_at_its_start": ["--writes", "1", "--cuts", "1"],
     "session_vector_taken_at_the_end": ["--writes", "2", "--cuts", "1"],
-    "sessions_leave_tombstones_out": ["--writes", "2", "--crashes", "1"],
+    "sessions_leave_tombstones_out": ["--writes", "2", "--cuts", "1"],
 }
 NONE = ["--writes", "0", "--steps", "0", "--cuts", "0", "--crashes", "0"]
 

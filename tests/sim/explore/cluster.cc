@@ -149,7 +149,8 @@ void Cluster::Moves(const State& state, std::vector<Move>& moves) const {
     if (PullIsUseful(state, c)) moves.push_back({Kind::kPull, from, to, slot});
   });
   for (uint8_t a = 0; a < kNodes; ++a) {
-    for (uint8_t item = 0; item < items_ && state.writes > 0; ++item) moves.push_back({Kind::kWrite, a, item});
+    for (uint8_t item = 0; item < items_ && state.writes > 0 && a < scope_.writers; ++item)
+      moves.push_back({Kind::kWrite, a, item});
     if (state.crashes > 0 && (scope_.crash_of == kNodes || scope_.crash_of == a)) moves.push_back({Kind::kCrash, a});
     if (state.cuts > 0 && (scope_.cut_of == kNodes || scope_.cut_of == a)) moves.push_back({Kind::kIsolate, a});
     for (uint8_t b = 0; b < kNodes; ++b) {

@@ -19,6 +19,7 @@ struct Scope {
   int crashes = 1;  // how often a node crashes and starts empty
   // Which node is isolated, which one crashes; kNodes: any. The nine pairs together are all of it, in parts.
   int cut_of = kNodes, crash_of = kNodes;
+  int writers = kNodes;  // the first so many nodes write
   bool deletes = true;
   // A closed link: either end notices in its own time, and a new link may come before; else both at once, and what was
   // under way is lost.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "tests/sim/explore/search.h"
 
@@ -53,6 +54,18 @@ TEST(Explore, ACrash) {
 TEST(Explore, ACrashAndAPartition) {
   if (kSanitized) GTEST_SKIP() << "too slow under sanitizers";
   ExploreAll(Within(1, 0, 1, 1));
+}
+
+// Two keys written by one node, one crash and one partition: that node and another crash, others are cut off.
+TEST(Explore, TwoWritesACrashAndAPartition) {
+  if (kSanitized) GTEST_SKIP() << "too slow under sanitizers";
+  for (const auto& [crash_of, cut_of] : {std::pair(0, 1), {1, 0}, {1, 1}}) {
+    Scope scope = Within(2, 0, 1, 1);
+    scope.writers = scope.handshakes = 1;
+    scope.crash_of = crash_of;
+    scope.cut_of = cut_of;
+    ExploreAll(scope);
+  }
 }
 
 TEST(Explore, APartitionAndTime) {

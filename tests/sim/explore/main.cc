@@ -14,9 +14,9 @@ using leasemap::explore::Scope;
 
 int Usage() {
   std::fputs(
-      "usage: explore [--writes N] [--steps N] [--cuts N] [--crashes N] [--deletes 0|1] [--half-open 0|1]\n"
-      "               [--both-dial 0|1] [--handshakes N] [--acks 0|1] [--turn 0|1] [--reduce 0|1] [--states N] "
-      "[--verbose 0|1] [--replay MOVES]\n"
+      "usage: explore [--writes N] [--steps N] [--cuts N] [--crashes N] [--writers N] [--cut-of N] [--crash-of N]\n"
+      "               [--handshakes N] [--deletes 0|1] [--acks 0|1] [--half-open 0|1] [--both-dial 0|1] [--turn 0|1]\n"
+      "               [--reduce 0|1] [--states N] [--verbose 0|1] [--replay MOVES]\n"
       "Explores everything that three linked nodes can do within these bounds (N: 0 to 9). --replay tells the story "
       "of\n"
       "the moves that a violation was printed with, within the same bounds.\n",
@@ -42,9 +42,9 @@ bool ReadFlag(const std::string& flag, const char* value, Options& options) {
   const struct {
     const char* name;
     int* number;
-  } numbers[] = {{"--writes", &scope.writes},    {"--steps", &scope.steps},           {"--cuts", &scope.cuts},
-                 {"--crashes", &scope.crashes},  {"--handshakes", &scope.handshakes}, {"--cut-of", &scope.cut_of},
-                 {"--crash-of", &scope.crash_of}};
+  } numbers[] = {{"--writes", &scope.writes},     {"--steps", &scope.steps},           {"--cuts", &scope.cuts},
+                 {"--crashes", &scope.crashes},   {"--handshakes", &scope.handshakes}, {"--cut-of", &scope.cut_of},
+                 {"--crash-of", &scope.crash_of}, {"--writers", &scope.writers}};
   const struct {
     const char* name;
     bool* yes;

@@ -147,9 +147,10 @@ std::string Replay(const Scope& scope, const std::vector<Move>& moves) {
 
 std::string Flags(const Scope& scope) {
   return absl::StrCat(" --writes ", scope.writes, " --steps ", scope.steps, " --cuts ", scope.cuts, " --crashes ",
-                      scope.crashes, " --cut-of ", scope.cut_of, " --crash-of ", scope.crash_of, " --deletes ",
-                      scope.deletes, " --half-open ", scope.half_open, " --handshakes ", scope.handshakes,
-                      " --both-dial ", scope.both_dial, " --acks ", scope.acks, " --turn ", scope.turn);
+                      scope.crashes, " --cut-of ", scope.cut_of, " --crash-of ", scope.crash_of, " --writers ",
+                      scope.writers, " --deletes ", scope.deletes, " --half-open ", scope.half_open, " --handshakes ",
+                      scope.handshakes, " --both-dial ", scope.both_dial, " --acks ", scope.acks, " --turn ",
+                      scope.turn);
 }
 
 std::string Write(const std::vector<Move>& moves) {
