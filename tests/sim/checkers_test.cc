@@ -24,17 +24,22 @@ core::EntryPtr Make(const std::string& key, uint64_t seq, uint64_t epoch, const 
   return entry;
 }
 
+std::string Ranks(RanksNeverFall& checker, uint64_t process, const core::Store& store) {
+  RanksNeverFall::Seen seen;
+  return checker.Look(process, store, &seen);
+}
+
 TEST(Checkers, RanksThatFall) {
   RanksNeverFall checker;
   core::Store store, lower, other;
   store.Merge(Make("k", 2, 5));
-  EXPECT_EQ(checker.Look(1, store), "");
+  EXPECT_EQ(Ranks(checker, 1, store), "");
   store.Merge(Make("k", 3, 6));
-  EXPECT_EQ(checker.Look(1, store), "");
+  EXPECT_EQ(Ranks(checker, 1, store), "");
   for (uint64_t seq = 1; seq < 5; ++seq) lower.Merge(Make("k", seq, seq));
-  EXPECT_THAT(checker.Look(1, lower), HasSubstr("the rank fell"));
-  EXPECT_EQ(checker.Look(2, lower), "");
-  EXPECT_THAT(checker.Look(2, other), HasSubstr("gone"));
+  EXPECT_THAT(Ranks(checker, 1, lower), HasSubstr("the rank fell"));
+  EXPECT_EQ(Ranks(checker, 2, lower), "");
+  EXPECT_THAT(Ranks(checker, 2, other), HasSubstr("gone"));
 }
 
 core::EntryPtr Ephemeral(const std::string& key, uint64_t seq, int64_t expire_ms) {
@@ -49,15 +54,24 @@ TEST(Checkers, LapsesThatComeBack) {
   const auto entry = Ephemeral("k", 1, 10);
   core::Store store, back;
   store.Merge(entry);
-  EXPECT_EQ(checker.Look(1, store), "");
+  EXPECT_EQ(Ranks(checker, 1, store), "");
   store.Lapse(10);
-  EXPECT_EQ(checker.Look(1, store), "");
+  EXPECT_EQ(Ranks(checker, 1, store), "");
   for (uint64_t n = 1; n <= store.head(); ++n) back.Merge(Ephemeral("other", n, 100));
   back.Merge(entry);
-  EXPECT_THAT(checker.Look(1, back), HasSubstr("the rank fell"));
+  EXPECT_THAT(Ranks(checker, 1, back), HasSubstr("the rank fell"));
+}
+
+const core::VersionVector kNoFloor;
+Replica Of(const core::Store& store, const core::VersionVector& vector, const core::VersionVector& floor = kNoFloor) {
+  return {"x", &store, &vector, &floor};
+}
+Replica Named(const char* name, const core::Store& store, const core::VersionVector& vector) {
+  return {name, &store, &vector, &kNoFloor};
 }
 
 TEST(Checkers, CoveredAndNotHeld) {
+  const core::VersionVector none;
   CoverageChecker checker;
   WriteLog log;
   core::Store store;
@@ -66,19 +80,19 @@ TEST(Checkers, CoveredAndNotHeld) {
   for (const auto& entry : {first, second, other}) log.Add(entry);
   store.Merge(first);
   vector.Add(first->dot);
-  EXPECT_EQ(checker.Look(1, vector, store, log), "");
+  EXPECT_EQ(checker.Look(1, Of(store, vector), log), "");
   auto claims_more = vector;
   claims_more.Add(second->dot);
-  EXPECT_THAT(checker.Look(1, claims_more, store, log), HasSubstr("covers k=2"));
-  EXPECT_THAT(CoverageChecker::Whole(claims_more, store, log), HasSubstr("covers k=2"));
+  EXPECT_THAT(checker.Look(1, Of(store, claims_more), log), HasSubstr("covers k=2"));
+  EXPECT_THAT(CoverageChecker::Whole(Of(store, claims_more), log), HasSubstr("covers k=2"));
   auto misses = vector;
   misses.Add(other->dot);
-  EXPECT_THAT(CoverageChecker::Whole(misses, store, log), HasSubstr("does not hold"));
+  EXPECT_THAT(CoverageChecker::Whole(Of(store, misses), log), HasSubstr("does not hold"));
   auto invents = vector;
   invents.Add({{"a", 1}, 9});
-  EXPECT_THAT(CoverageChecker::Whole(invents, store, log), HasSubstr("never made"));
-  EXPECT_EQ(checker.Look(2, vector, store, log), "");
-  EXPECT_THAT(checker.Look(2, core::VersionVector(), store, log), HasSubstr("no longer covers"));
+  EXPECT_THAT(CoverageChecker::Whole(Of(store, invents), log), HasSubstr("never made"));
+  EXPECT_EQ(checker.Look(2, Of(store, vector), log), "");
+  EXPECT_THAT(checker.Look(2, Of(store, none), log), HasSubstr("no longer covers"));
 }
 
 TEST(Checkers, DotsMadeTwice) {
@@ -104,21 +118,21 @@ TEST(Checkers, MapsThatDiffer) {
   one.Add(low->dot);
   both.Add(low->dot);
   both.Add(high->dot);
-  EXPECT_EQ(CheckConverged({{"x", &right, &both}, {"y", &right, &both}}, log), "");
-  EXPECT_EQ(CheckConverged({{"x", &wrong, &one}}, log), "");  // the other did not survive
-  EXPECT_THAT(CheckConverged({{"x", &right, &both}, {"y", &wrong, &one}}, log), HasSubstr("lacks"));
-  EXPECT_THAT(CheckConverged({{"x", &right, &both}, {"y", &wrong, &both}}, log), HasSubstr("against"));
-  EXPECT_THAT(CheckConverged({{"x", &wrong, &both}}, log), HasSubstr("the winner is"));
-  EXPECT_THAT(CheckConverged({{"x", &empty, &both}}, log), HasSubstr("held or lost"));
-  EXPECT_THAT(CheckConverged({{"x", &right, &none}}, log), HasSubstr("held or lost"));
+  EXPECT_EQ(CheckConverged({Named("x", right, both), Named("y", right, both)}, log), "");
+  EXPECT_EQ(CheckConverged({Named("x", wrong, one)}, log), "");  // the other did not survive
+  EXPECT_THAT(CheckConverged({Named("x", right, both), Named("y", wrong, one)}, log), HasSubstr("lacks"));
+  EXPECT_THAT(CheckConverged({Named("x", right, both), Named("y", wrong, both)}, log), HasSubstr("against"));
+  EXPECT_THAT(CheckConverged({Named("x", wrong, both)}, log), HasSubstr("the winner is"));
+  EXPECT_THAT(CheckConverged({Named("x", empty, both)}, log), HasSubstr("lost is"));
+  EXPECT_THAT(CheckConverged({Named("x", right, none)}, log), HasSubstr("nobody covers"));
   EXPECT_THAT(CheckConverged({}, log), HasSubstr("no node"));
   core::Store early, late;
   WriteLog short_log;
   short_log.Add(Ephemeral("k", 1, 10));
   for (core::Store* store : {&early, &late}) store->Merge(Ephemeral("k", 1, 10));
-  EXPECT_EQ(CheckConverged({{"x", &early, &one}, {"y", &late, &one}}, short_log), "");
+  EXPECT_EQ(CheckConverged({Named("x", early, one), Named("y", late, one)}, short_log), "");
   late.Lapse(10);
-  EXPECT_THAT(CheckConverged({{"x", &early, &one}, {"y", &late, &one}}, short_log), HasSubstr("lapsed"));
+  EXPECT_THAT(CheckConverged({Named("x", early, one), Named("y", late, one)}, short_log), HasSubstr("lapsed"));
 }
 
 core::WatchBatch Batch(const core::EntryPtr& entry, const std::string& cursor = "",

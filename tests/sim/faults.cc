@@ -5,6 +5,7 @@ namespace leasemap::sim {
 
 const std::vector<Faults::Item>& Faults::Menu() {
   static const std::vector<Item> kMenu = {
+      {"forgetting", &Faults::Forgetting},
       {"crashes", static_cast<void (Faults::*)()>(&Faults::Crashes)},
       {"mass crashes", &Faults::MassCrashes},
       {"restarts of all", &Faults::RestartsOfAll},

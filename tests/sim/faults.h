@@ -34,6 +34,8 @@ class Faults {
   void MassCrashes();  // 30 to 95 % at once
   void RestartsOfAll();
   void Pauses();
+  void Restores();  // a copy, to compare
+  void Forgetting();
   void Clocks();
   void RollingRestart();
   void RestartAll(int64_t after_us);
@@ -63,6 +65,7 @@ class Faults {
   void CutFor(const Paths& paths, int64_t us);
   Paths ShapeOf(int64_t shape);
   void CrashSome(int percent);
+  Disk AnyDisk();
   void RestartLater(int host, int64_t most_us, bool may_move);
   void Repair(int host);
 

@@ -3,11 +3,17 @@
 
 namespace leasemap::sim {
 
+// Mostly what was there; else nothing, or an old copy put back.
+Disk Faults::AnyDisk() {
+  const int64_t pick = random_.Below(6);
+  return pick == 0 ? Disk::kEmpty : pick == 1 ? Disk::kOlder : Disk::kKeep;
+}
+
 void Faults::RestartLater(int host, int64_t most_us, bool may_move) {
   Later(1000, most_us, [this, host, may_move] {
     if (stopped_) return;
     if (may_move && random_.Below(6) == 0) world_.Move(host);
-    world_.Start(host);
+    world_.Start(host, AnyDisk());
   });
 }
 
@@ -20,7 +26,7 @@ void Faults::Crashes(bool may_move) {
     if (random_.Below(2) == 0) {
       world_.CrashInStep(host, 1 + static_cast<int>(random_.Below(20)), silently);
       Later(500'000, 500'000 + most_us, [this, host] {
-        if (!stopped_) world_.Start(host);
+        if (!stopped_) world_.Start(host, AnyDisk());
       });
       return;
     }
@@ -44,6 +50,22 @@ void Faults::MassCrashes() {
 
 void Faults::RestartsOfAll() {
   Repeat(8'000'000, [this] { CrashSome(100); });
+}
+
+void Faults::Restores() {
+  Repeat(2'000'000, [this] {
+    const int host = static_cast<int>(random_.Below(world_.size()));
+    world_.TryRestore(host);
+    if (random_.Below(2) == 0) world_.KeepImage(host);
+  });
+}
+
+// Somebody is taken for gone for good. If it comes back it is a member again, or is reset first.
+void Faults::Forgetting() {
+  Repeat(4'000'000, [this] {
+    const int host = static_cast<int>(random_.Below(world_.size())), member = Anyone();
+    if (member >= 0 && member != host) world_.Forget(host, member);
+  });
 }
 
 void Faults::Pauses() {

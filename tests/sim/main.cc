@@ -38,14 +38,17 @@ void Print(const leasemap::sim::RunOptions& options, const leasemap::sim::RunRes
     std::printf("%s\n", lines[i].c_str());
   }
   std::printf(
-      "seed %llu, %d nodes, %s: %s; trace %016llx, %llu events, %llu writes, %llu refused, %llu watched, %llu moves, "
+      "seed %llu, %d nodes, %s: %s; trace %016llx, %llu events, %llu writes, %llu refused, %llu acked, %llu races, "
+      "%llu won, %llu watched, %llu moves, "
       "%llu expired, agreed after %lld ms\n",
       static_cast<unsigned long long>(options.seed), options.nodes, options.scenario.c_str(),
       result.failure.empty() ? "ok" : ("FAILED " + result.failure).c_str(),
       static_cast<unsigned long long>(result.hash), static_cast<unsigned long long>(result.events),
       static_cast<unsigned long long>(result.writes), static_cast<unsigned long long>(result.refused),
-      static_cast<unsigned long long>(result.watched), static_cast<unsigned long long>(result.moves),
-      static_cast<unsigned long long>(result.expired), static_cast<long long>(result.settled_ms));
+      static_cast<unsigned long long>(result.acked), static_cast<unsigned long long>(result.races),
+      static_cast<unsigned long long>(result.won), static_cast<unsigned long long>(result.watched),
+      static_cast<unsigned long long>(result.moves), static_cast<unsigned long long>(result.expired),
+      static_cast<long long>(result.settled_ms));
 }
 
 // Runs of the hours scenario on two threads until so many seconds are over; what was begun is ended.

@@ -17,6 +17,7 @@ struct Profile {
   int64_t pace = 1;           // faults and moves of clients are so much rarer, and faults last so much longer
   int64_t work_us = 0;        // clients and faults go on for so long
   int64_t write_us = 0;       // a writer's mean pause
+  int64_t forget_after_ms = core::kForgetAfterMs;  // silence after which a member is forgotten
   int64_t settle_us = 0;      // within which the cluster has to agree once it is whole
   int64_t look_us = 250'000;  // how often it is asked whether it does
 };
@@ -39,6 +40,7 @@ inline Profile ProfileOf(bool hours, int nodes) {
     const int64_t times = large ? 60 : 30;
     profile.timing = SlowTiming(times);
     profile.pace = 300;
+    profile.forget_after_ms = 3 * 3600 * 1000;
     profile.work_us = (large ? 2 : 5) * 3600 * kSecond;
     profile.write_us = (large ? 200 : 40) * kSecond;
     profile.settle_us = (60 + nodes) * times * kSecond;

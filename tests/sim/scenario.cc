@@ -5,6 +5,7 @@
 
 #include "tests/sim/faults.h"
 #include "tests/sim/profile.h"
+#include "tests/sim/racers.h"
 #include "tests/sim/watching.h"
 #include "tests/sim/world.h"
 #include "tests/sim/writers.h"
@@ -24,7 +25,8 @@ core::LeaseRules RulesOf(const RunOptions& options) {
 }
 
 WorldOptions WorldOf(const RunOptions& options, const Profile& profile) {
-  return {options.seed, options.nodes, options.keep_lines, RulesOf(options), profile.timing};
+  return {options.seed,         options.nodes,  options.keep_lines,
+          RulesOf(options), profile.timing, profile.forget_after_ms};
 }
 
 class Scenario {
@@ -36,6 +38,7 @@ class Scenario {
         world_(WorldOf(options, profile_)),
         faults_(world_, profile_.pace),
         writers_(world_, 4, 3 + static_cast<int>(world_.random().Below(20)), profile_.write_us),
+        racers_(world_, 4 * profile_.write_us + kSecond),
         watching_(world_, large_ ? 8 : 4, profile_.pace) {
     if (!large_ && world_.random().Below(8) == 0) writers_.Fill(700);
   }
@@ -62,6 +65,7 @@ class Scenario {
   World world_;
   Faults faults_;
   Writers writers_;
+  Racers racers_;
   Watching watching_;
   int64_t settled_ms_ = 0;
 };
@@ -81,7 +85,11 @@ bool Scenario::Neighbours(int a, int b) const {
 
 void Scenario::SetUp() {
   const int nodes = world_.size();
+  const bool mixed = world_.random().Below(4) == 0;  // some speak only the protocol version before
+  const int64_t disks = world_.random().Below(3);    // none, on some, on all
   for (int host = 0; host < nodes; ++host) {
+    if (mixed && world_.random().Below(2) == 0) world_.at(host).protocol_max = core::kProtocolMax - 1;
+    world_.at(host).disk = disks == 2 || (disks == 1 && world_.random().Below(2) == 0);
     world_.at(host).clock.Set(faults_.GoodOffset());
     for (int other = 0; other < nodes; ++other) {
       if (other != host && !Neighbours(host, other)) world_.network().reach().Separate(host, other);
@@ -102,6 +110,7 @@ void Scenario::StartHost(int host, int64_t most_us) {
 // The writers rest while the few agree; then the others come, and none may be ready before it has all.
 void Scenario::JoinStorm() {
   writers_.Stop();
+  racers_.Stop();
   world_.RunUntil(world_.queue().now_us() + 6 * kSecond);
   const auto first = world_.living();
   for (int host = 0; host < world_.size(); ++host) {
@@ -114,7 +123,10 @@ void Scenario::JoinStorm() {
 }
 
 void Scenario::SetFaults() {
-  if (Is("faults") || Is("hours")) faults_.RandomHalf();
+  if (Is("faults") || Is("hours")) {
+    faults_.RandomHalf();
+    faults_.Restores();
+  }
   if (Is("partition")) faults_.Partitions();
   if (Sparse()) {
     faults_.EndedLinks();
@@ -167,11 +179,13 @@ void Scenario::Core() {
 RunResult Scenario::Go() {
   SetUp();
   writers_.Start();
+  racers_.Start();
   watching_.Start();
   SetFaults();
   world_.RunUntil(profile_.work_us);
   if (Is("join_storm") && !world_.failed()) JoinStorm();
   writers_.Stop();
+  racers_.Stop();
   watching_.Stop();
   if ((Is("faults") || Is("hours")) && world_.random().Below(2) == 0 && !world_.failed()) Core();
   if (!world_.failed()) {
@@ -188,6 +202,9 @@ RunResult Scenario::Go() {
   result.events = world_.trace().events();
   result.writes = world_.writes();
   result.refused = world_.refused();
+  result.acked = world_.acked();
+  result.races = racers_.races();
+  result.won = racers_.won();
   result.watched = watching_.events();
   result.moves = watching_.moves();
   result.expired = watching_.expired();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,21 +27,29 @@ struct WorldOptions {
   bool keep_lines = false;
   core::LeaseRules rules;
   core::Timing timing;
+  int64_t forget_after_ms = core::kForgetAfterMs;
 };
+
+// What a process that starts finds of the one before it: all that was durable, nothing, or what was so some time ago.
+enum class Disk { kKeep, kEmpty, kOlder };
 
 struct Host {
   int place = 0;  // where it runs: its address
   std::vector<std::string> seeds;
   std::unique_ptr<core::Node> node;  // null while it is down
+  bool disk = false;                 // it has one: whatever a step changed is durable before anything leaves
+  std::optional<core::Image> image;  // as it crashed
+  std::optional<core::Image> older;  // as it was once
   ProcessId process = 0;
   WallClock clock;
   int64_t tick_us = 0;                   // the next tick that is in the queue; 0: none
   bool still = false;                    // the process stands still …
   std::vector<Queue::Action> postponed;  // … and this waits for it
-  int crash_after = 0;                   // it crashes in the middle of its so-manieth step from now; 0: it does not
+  uint32_t protocol_max = core::kProtocolMax;
+  int crash_after = 0;  // it crashes in the middle of its so-manieth step from now; 0: it does not
   bool crash_silently = false;
   bool ready = false;  // as seen last
-  int64_t started_us = 0;
+  bool started_wrong = false;    // with a clock beyond the bound
   core::VersionVector at_start;  // what was everywhere when it started: to be covered once it is ready
   bool expects_all = false;      // … where no fault can have hidden it
 };
@@ -50,12 +59,18 @@ class World {
   explicit World(const WorldOptions& options);
 
   // --- hosts
-  void Start(int host);
+  void Start(int host, Disk disk = Disk::kKeep);
   void Crash(int host, bool silently);
   // Crashes in the middle of its so-manieth step from now: some of what that step sends has left, the rest never will.
   void CrashInStep(int host, int steps, bool silently);
   void StandStill(int host);
   void GoOn(int host);
+  // The disk as it is now may come back some day.
+  void KeepImage(int host);
+  // Restores a copy from what would be durable now, and compares.
+  void TryRestore(int host);
+  // The node forgets that member, if it is away.
+  void Forget(int host, int member);
   // Where it runs from its next start on: nobody was there before.
   void Move(int host);
   bool up(int host) const { return hosts_[host].node != nullptr; }
@@ -71,7 +86,9 @@ class World {
   int64_t true_ms() const { return base_wall_ms_ + queue_.now_us() / 1000; }
 
   // --- clients
-  absl::StatusOr<core::EntryPtr> Write(int host, const core::WriteCommand& command);
+  // How a write ended, once its acks came or did not; never if the node ends before.
+  using Answer = std::function<void(const absl::Status&, const core::EntryPtr&)>;
+  absl::StatusOr<core::EntryPtr> Write(int host, const core::WriteCommand& command, Answer answer = nullptr);
   // Called after a step that changed something a watch could see.
   void OnChanged(std::function<void(int host)> changed) { changed_ = std::move(changed); }
 
@@ -95,6 +112,8 @@ class World {
   const core::Timing& timing() const { return options_.timing; }
   uint64_t writes() const { return writes_; }
   uint64_t refused() const { return refused_; }
+  uint64_t acked() const { return acked_; }
+  uint64_t deaths() const { return deaths_; }
 
  private:
   static constexpr int kBulkWindow = 3;
@@ -105,6 +124,7 @@ class World {
   void Call(ProcessId process, F f);
   template <typename F>
   void Step(int host, F f);
+  void Answered(int host, const std::vector<core::Effects::Answered>& answers);
   void Met(int host, const core::Message& message);
   void Perform(int host, core::Effects effects);
   void Pump(int host, core::LinkId link);
@@ -114,6 +134,8 @@ class World {
   void Look(int host, const char* rule, const std::string& fault);
   int HostOf(ProcessId process) const;
   int64_t WallAt(const std::string& node) const;
+  const core::VersionVector* VectorOf(const core::ReplicaId& id) const;
+  core::NodeOptions OptionsOf(int host);
 
   const WorldOptions options_;
   Queue queue_;
@@ -126,7 +148,12 @@ class World {
   Network network_;
   std::function<void(int)> changed_;
   std::string failure_;
-  uint64_t writes_ = 0, refused_ = 0;
+  struct Awaited {
+    core::Ack ack;
+    Answer answer;
+  };
+  std::map<std::pair<ProcessId, core::WaitId>, Awaited> awaited_;
+  uint64_t writes_ = 0, refused_ = 0, acked_ = 0, deaths_ = 0;
   StepChecks checks_;
 };
 

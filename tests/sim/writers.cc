@@ -4,6 +4,7 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
 
 namespace leasemap::sim {
 
@@ -29,11 +30,34 @@ void Writers::FillSome() {
 void Writers::WriteSome(int writer) {
   if (stopped_) return;
   const int host = static_cast<int>(random_.Below(world_.size()));
-  if (world_.ready(host)) (void)world_.Write(host, RandomCommand(host, writer));
+  if (world_.ready(host)) {
+    core::WriteCommand command = RandomCommand(host, writer);
+    const bool named = command.change == core::Change::kSet || command.change == core::Change::kDelete;
+    if (named && random_.Below(4) == 0) command.request_id = absl::StrCat("request-", ++next_request_);
+    const auto written = world_.Write(host, command);
+    if (!command.request_id.empty() && written.ok() && *written) Retry(command, *written);
+  }
   // Now and then a burst, so that links fall behind; now and then a rest.
   const int64_t pick = random_.Below(20);
   const int64_t pause = pick < 4 ? 200 : pick == 19 ? 6 * pause_us_ : pause_us_ / 2 + random_.Below(pause_us_);
   world_.queue().After(pause, [this, writer] { WriteSome(writer); });
+}
+
+// The caller did not hear the answer, and asks again, there or elsewhere. Where the write is known it is not done
+// again.
+void Writers::Retry(const core::WriteCommand& command, const core::EntryPtr& first) {
+  world_.queue().After(random_.Below(2'000'000), [this, command, first] {
+    const int host = static_cast<int>(random_.Below(world_.size()));
+    if (!world_.ready(host)) return;
+    const core::EntryPtr* held = world_.node(host).store().Find(command.key);
+    const bool stands = held != nullptr && (*held)->dot == first->dot;
+    const auto again = world_.Write(host, command);
+    if (core::ReasonOf(again.status()) == "CLOCK_UNSAFE") return;
+    if (stands && (!again.ok() || !*again || (*again)->dot != first->dot)) {
+      world_.Fail(absl::StrCat("requests: node-", host, " did not know that ", command.request_id,
+                               " was done: ", again.status().ToString()));
+    }
+  });
 }
 
 core::WriteCommand Writers::RandomCommand(int host, int writer) {
@@ -41,6 +65,9 @@ core::WriteCommand Writers::RandomCommand(int host, int writer) {
   command.key = absl::StrCat("k", random_.Below(keys_));
   command.value = absl::StrCat(++next_value_);
   command.holder = random_.Below(3) == 0 ? absl::StrCat("node-", host) : absl::StrCat("client-", writer % 3);
+  static constexpr core::Ack::Level kLevels[] = {core::Ack::Level::kMajority, core::Ack::Level::kAll,
+                                                 core::Ack::Level::kNodes};
+  if (random_.Below(3) == 0) command.ack = {kLevels[random_.Below(3)], 1 + static_cast<uint32_t>(random_.Below(3))};
   const int64_t what = random_.Below(10);
   command.change = what < 6   ? core::Change::kSet
                    : what < 8 ? core::Change::kDelete
@@ -50,8 +77,8 @@ core::WriteCommand Writers::RandomCommand(int host, int writer) {
     if (what >= 8) command.change = core::Change::kSet;
     return command;
   }
-  static constexpr std::array<int64_t, 5> kDurations = {0, 0, 2000, 3000, 15000};
-  const size_t pick = static_cast<size_t>(random_.Below(6));
+  static constexpr std::array<int64_t, 6> kDurations = {0, 0, 2000, 3000, 15000, 600'000};
+  const size_t pick = static_cast<size_t>(random_.Below(7));
   if (pick < kDurations.size()) command.duration_ms = kDurations[pick];
   if (command.change == core::Change::kSet) {
     command.if_absent = random_.Below(10) == 0;

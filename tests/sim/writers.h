@@ -21,6 +21,7 @@ class Writers {
   void WriteSome(int writer);
   void FillSome();
   core::WriteCommand RandomCommand(int host, int writer);
+  void Retry(const core::WriteCommand& command, const core::EntryPtr& first);
 
   World& world_;
   core::Random random_;
@@ -28,7 +29,7 @@ class Writers {
   const int64_t pause_us_;
   int fill_ = 0;
   bool stopped_ = false;
-  uint64_t next_value_ = 0;
+  uint64_t next_value_ = 0, next_request_ = 0;
 };
 
 }  // namespace leasemap::sim

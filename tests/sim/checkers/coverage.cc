@@ -5,70 +5,65 @@
 namespace leasemap::sim {
 namespace {
 
-struct Held {
-  const core::Store& store;
-  const core::VersionVector& floor;
-};
-
-// A delete or an ephemeral entry that is no lower than `written` was collected: it is below the floor.
-bool WasCollected(const core::Entry& written, const core::VersionVector& floor, const WriteLog& log) {
-  for (const auto& [replica, entries] : log.runs()) {
-    for (const auto& entry : entries) {
-      const bool dead = entry->tombstone || entry->ephemeral;
-      if (dead && entry->key == written.key && !core::Outranks(written, *entry) && floor.Covers(entry->dot))
-        return true;
-    }
+// The key of a covered write is not there: then what stands of it must be dead, and below the floor.
+std::string Missing(const core::Entry& written, const Replica& replica, const WriteLog& log) {
+  if (!replica.floor->Covers(written.dot)) return "covers and does not hold " + Describe(written);
+  const core::Entry* highest = nullptr;
+  for (const core::EntryPtr& entry : log.OfKey(written.key)) {
+    const bool counts = replica.vector->Covers(entry->dot) && (highest == nullptr || core::Outranks(*entry, *highest));
+    if (counts) highest = entry.get();
   }
-  return false;
+  if (highest == nullptr || highest->tombstone || highest->ephemeral) return "";
+  return "is below its floor and does not hold what lives: " + Describe(*highest);
 }
 
-std::string OneDot(const core::ReplicaId& replica, uint64_t seq, const Held& held, const WriteLog& log) {
-  const core::Entry* written = log.Find(replica, seq);
-  if (written == nullptr) return "covers " + Describe(replica) + "#" + std::to_string(seq) + ", which was never made";
-  const core::EntryPtr* found = held.store.Find(written->key);
-  if (found == nullptr) {
-    return WasCollected(*written, held.floor, log) ? "" : "covers and does not hold " + Describe(*written);
+std::string OneDot(const core::ReplicaId& id, uint64_t seq, const Replica& replica, const WriteLog& log) {
+  const core::Entry* written = log.Find(id, seq);
+  if (written == nullptr) return "covers " + Describe(id) + "#" + std::to_string(seq) + ", which was never made";
+  const core::EntryPtr* held = replica.store->Find(written->key);
+  if (held == nullptr) return Missing(*written, replica, log);
+  if (core::Outranks(*written, **held)) return "covers " + Describe(*written) + " and holds " + Describe(**held);
+  if (!core::Outranks(**held, *written) && !(**held == *written)) {
+    return "another entry of the dot: " + Describe(**held);
   }
-  if (core::Outranks(*written, **found)) return "covers " + Describe(*written) + " and holds " + Describe(**found);
-  if (!core::Outranks(**found, *written) && !(**found == *written))
-    return "another entry of the dot: " + Describe(**found);
   return "";
 }
 
-std::string Range(const core::ReplicaId& replica, uint64_t first, uint64_t last, const core::Coverage& before,
-                  const Held& held, const WriteLog& log) {
+std::string Range(const core::ReplicaId& id, uint64_t first, uint64_t last, const core::Coverage& before,
+                  const Replica& replica, const WriteLog& log) {
   for (uint64_t seq = first; seq <= last; ++seq) {
     if (before.Covers(seq)) continue;
-    if (auto fault = OneDot(replica, seq, held, log); !fault.empty()) return fault;
+    if (auto fault = OneDot(id, seq, replica, log); !fault.empty()) return fault;
   }
   return "";
 }
 
-std::string New(const core::ReplicaId& replica, const core::Coverage& now, const core::Coverage& before,
-                const Held& held, const WriteLog& log) {
-  if (const auto lost = now.FirstMissing(before)) {
-    return "no longer covers " + Describe(replica) + "#" + std::to_string(*lost);
+std::string New(const core::ReplicaId& id, const core::Coverage& now, const core::Coverage& before,
+                const Replica& replica, const WriteLog& log) {
+  if (const auto lost = now.FirstMissing(before); lost && !replica.vector->Covers(core::Dot{id, *lost})) {
+    return "no longer covers " + Describe(id) + "#" + std::to_string(*lost);
   }
-  if (auto fault = Range(replica, before.prefix + 1, now.prefix, before, held, log); !fault.empty()) return fault;
+  if (auto fault = Range(id, before.prefix + 1, now.prefix, before, replica, log); !fault.empty()) return fault;
   for (const auto& [first, last] : now.exceptions) {
-    if (auto fault = Range(replica, first, last, before, held, log); !fault.empty()) return fault;
+    if (auto fault = Range(id, first, last, before, replica, log); !fault.empty()) return fault;
   }
   return "";
 }
 
-// A mark that is new: it stands for what was covered, and tells of what was not how far that went.
-std::string NewMark(const std::string& node, const core::VersionVector& vector,
-                    std::map<core::ReplicaId, core::Coverage>& before, const Held& held, const WriteLog& log) {
-  const uint64_t below = vector.MarkOf(node);
-  for (auto it = before.lower_bound({node, 0}); it != before.end() && it->first < core::ReplicaId{node, below};) {
-    if (!vector.Covers(core::Dot{it->first, it->second.Top()})) return "folded away " + Describe(it->first);
-    it = vector.runs().contains(it->first) ? std::next(it) : before.erase(it);
-  }
-  if (vector.folded() == nullptr) return "has a mark of " + node + " and can't tell what it stands for";
-  for (const auto& [replica, prefix] : vector.folded()->prefixes) {
-    if (replica.node != node || replica.incarnation >= below) continue;
-    if (auto fault = New(replica, core::Coverage{prefix, {}}, core::Coverage{}, held, log); !fault.empty())
-      return fault;
+// Runs of before that are named no more: folded, or lost.
+std::string Folded(const core::ReplicaId& id, const core::Coverage& before, const core::VersionVector& vector) {
+  if (before.Top() == 0 || vector.Covers(core::Dot{id, before.Top()})) return "";
+  return "no longer covers anything of " + Describe(id);
+}
+
+// Everything that was written and is covered by a mark.
+std::string Marked(const Replica& replica, const WriteLog& log) {
+  for (const auto& [id, entries] : log.runs()) {
+    if (id.incarnation >= replica.vector->MarkOf(id.node)) continue;
+    for (const core::EntryPtr& entry : entries) {
+      if (!replica.vector->Covers(entry->dot)) continue;
+      if (auto fault = OneDot(id, entry->dot.seq, replica, log); !fault.empty()) return fault;
+    }
   }
   return "";
 }
@@ -76,45 +71,43 @@ std::string NewMark(const std::string& node, const core::VersionVector& vector,
 }  // namespace
 
 // Both are in one order: walked side by side, and mostly one run has changed.
-std::string CoverageChecker::Look(uint64_t process, const core::VersionVector& vector, const core::Store& store,
-                                  const WriteLog& log, const core::VersionVector& floor) {
-  Seen& seen = seen_[process];
-  const Held held{store, floor};
-  if (seen.marks != vector.marks()) {
-    for (const auto& [node, mark] : vector.marks()) {
-      if (seen.marks[node] == mark) continue;
-      if (auto fault = NewMark(node, vector, seen.runs, held, log); !fault.empty()) return fault;
+std::string CoverageChecker::Look(uint64_t process, const Replica& replica, const WriteLog& log) {
+  static const core::Coverage kNone;
+  core::VersionVector& seen = seen_[process];
+  bool changed = false;
+  auto before = seen.runs().begin();
+  for (const auto& [id, coverage] : replica.vector->runs()) {
+    for (; before != seen.runs().end() && before->first < id; ++before) {
+      if (auto fault = Folded(before->first, before->second, *replica.vector); !fault.empty()) return fault;
+      changed = true;
     }
-    seen.marks = vector.marks();
-  }
-  auto before = seen.runs.begin();
-  for (const auto& [replica, coverage] : vector.runs()) {
-    if (before != seen.runs.end() && before->first < replica) {
-      return "no longer covers anything of " + Describe(before->first);
-    }
-    if (before == seen.runs.end() || before->first != replica) {
-      before = seen.runs.emplace_hint(before, replica, core::Coverage{});
-    }
-    core::Coverage& old = (before++)->second;
+    const bool named = before != seen.runs().end() && before->first == id;
+    const core::Coverage& old = named ? (before++)->second : kNone;
     if (coverage.prefix == old.prefix && coverage.exceptions == old.exceptions) continue;
-    if (auto fault = New(replica, coverage, old, held, log); !fault.empty()) return fault;
-    old = coverage;
+    changed = true;
+    if (auto fault = New(id, coverage, old, replica, log); !fault.empty()) return fault;
   }
-  if (before != seen.runs.end()) return "no longer covers anything of " + Describe(before->first);
+  for (; before != seen.runs().end(); ++before, changed = true) {
+    if (auto fault = Folded(before->first, before->second, *replica.vector); !fault.empty()) return fault;
+  }
+  if (seen.marks() != replica.vector->marks()) {
+    changed = true;
+    if (auto fault = Marked(replica, log); !fault.empty()) return fault;
+  }
+  if (changed) seen = *replica.vector;
   return "";
 }
 
-std::string CoverageChecker::Whole(const core::VersionVector& vector, const core::Store& store, const WriteLog& log,
-                                   const core::VersionVector& floor) {
-  const Held held{store, floor};
-  std::map<core::ReplicaId, core::Coverage> none;
-  for (const auto& [node, mark] : vector.marks()) {
-    if (auto fault = NewMark(node, vector, none, held, log); !fault.empty()) return fault;
+std::string CoverageChecker::Whole(const Replica& replica, const WriteLog& log) {
+  for (const auto& [id, coverage] : replica.vector->runs()) {
+    if (auto fault = New(id, coverage, core::Coverage{}, replica, log); !fault.empty()) return fault;
   }
-  for (const auto& [replica, coverage] : vector.runs()) {
-    if (auto fault = New(replica, coverage, core::Coverage{}, held, log); !fault.empty()) return fault;
-  }
-  return "";
+  return Marked(replica, log);
+}
+
+const core::VersionVector* CoverageChecker::Last(uint64_t process) const {
+  auto it = seen_.find(process);
+  return it == seen_.end() ? nullptr : &it->second;
 }
 
 }  // namespace leasemap::sim

@@ -3,12 +3,23 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "peer/core/entry.h"
+#include "peer/core/version_vector.h"
 
 namespace leasemap::sim {
 
 inline std::string Describe(const core::ReplicaId& replica) {
   return replica.node + "/" + std::to_string(replica.incarnation);
+}
+inline std::string Describe(const core::VersionVector& vector) {
+  std::string text;
+  for (const auto& [replica, coverage] : vector.runs()) {
+    absl::StrAppend(&text, " ", Describe(replica), "#", coverage.prefix);
+    for (const auto& [first, last] : coverage.exceptions) absl::StrAppend(&text, ",", first, "-", last);
+  }
+  for (const auto& [node, mark] : vector.marks()) absl::StrAppend(&text, " ", node, " below ", mark.below);
+  return text;
 }
 inline std::string Describe(const core::Entry& entry) {
   return entry.key + (entry.tombstone ? " deleted" : "=" + entry.value) +

@@ -4,34 +4,37 @@
 
 namespace leasemap::sim {
 
-// Keys that are no longer there: dead ones, which were collected.
-std::string RanksNeverFall::Gone(Seen& seen, const core::Store& store) {
-  for (auto it = seen.entries.begin(); it != seen.entries.end();) {
-    if (store.Find(it->first) != nullptr) {
-      ++it;
-      continue;
-    }
-    const auto& [last, lapsed] = it->second;
-    if (!last->tombstone && !lapsed) return "a key is gone: " + Describe(*last);
-    ++seen.collected;
-    it = seen.entries.erase(it);
+std::string RanksNeverFall::FindGone(const core::Store& store, Map& map, Seen* seen) {
+  for (auto& [key, held] : map.entries) {
+    if (held.gone || store.FindSlot(key) != nullptr) continue;
+    const bool dead = held.entry->tombstone || (held.entry->ephemeral && held.lapsed);
+    if (!dead) return "a live key is gone: " + Describe(*held.entry);
+    held.gone = true;
+    ++map.gone;
+    seen->gone.push_back(held.entry);
   }
-  return seen.collected == store.collected() ? "" : "a key is gone that was not collected";
+  return store.keys() + map.gone == map.entries.size() ? "" : "keys appear or go without a change";
 }
 
-std::string RanksNeverFall::Look(uint64_t process, const core::Store& store) {
-  Seen& seen = seen_[process];
-  while (const core::Store::Slot* slot = store.NextAfter(seen.revision)) {
-    seen.revision = slot->revision;
-    auto& [last, lapsed] = seen.entries[slot->entry->key];
-    const bool lapses = last == slot->entry && slot->lapsed && !lapsed && last->ephemeral;
-    if (last && !lapses && !core::Outranks(*slot->entry, *last)) {
-      return "the rank fell from " + Describe(*last) + " to " + Describe(*slot->entry);
+std::string RanksNeverFall::Look(uint64_t process, const core::Store& store, Seen* seen) {
+  Map& map = maps_[process];
+  while (const core::Store::Slot* slot = store.NextAfter(map.revision)) {
+    map.revision = slot->revision;
+    Held& held = map.entries[slot->entry->key];
+    const bool lapses = held.entry == slot->entry && slot->lapsed && !held.lapsed && held.entry->ephemeral;
+    if (held.entry && !lapses && !core::Outranks(*slot->entry, *held.entry)) {
+      return std::string(held.gone ? "what was deleted and collected came back: " : "the rank fell: ") +
+             Describe(*held.entry) + " to " + Describe(*slot->entry);
     }
-    last = slot->entry;
-    lapsed = slot->lapsed;
+    if (slot->lapsed) seen->lapsed.push_back(slot->entry);
+    if (held.entry != slot->entry) {
+      seen->made.push_back(slot->entry);
+      if (held.entry) seen->replaced.push_back({held.entry, slot->entry});
+    }
+    if (held.gone) --map.gone;
+    held = {slot->entry, slot->lapsed, false};
   }
-  return store.keys() == seen.entries.size() ? "" : Gone(seen, store);
+  return store.keys() + map.gone == map.entries.size() ? "" : FindGone(store, map, seen);
 }
 
 }  // namespace leasemap::sim

@@ -1,28 +1,75 @@
 #include "tests/sim/checkers/step_checks.h"
 
-#include <utility>
+#include <algorithm>
+
+#include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {
 
-Fault StepChecks::Look(uint64_t process, const core::Node& node) {
-  if (std::exchange(resets_[process], node.resets()) != node.resets()) {
+// All writes of the node's own that stand: those of clients, and those that a reset node submits anew.
+std::string StepChecks::NoteOwn(uint64_t process, const core::Node& node, const RanksNeverFall::Seen& seen) {
+  std::vector<core::EntryPtr> own;
+  for (const core::EntryPtr& entry : seen.made) {
+    if (entry->dot.replica == node.self() && entry->dot.seq > log_.Count(node.self())) own.push_back(entry);
+  }
+  std::sort(own.begin(), own.end(), [](const auto& a, const auto& b) { return a->dot.seq < b->dot.seq; });
+  for (const core::EntryPtr& entry : own) {
+    if (auto fault = dots_.Wrote(process, entry, nullptr, log_); !fault.empty()) return fault;
+  }
+  return "";
+}
+
+Fault StepChecks::Look(uint64_t process, const core::Node& node, int64_t lapse_limit_ms) {
+  Life& life = lives_.emplace(process, Life{node.self(), node.resets()}).first->second;
+  collection_.Began(node.self());
+  if (life.id != node.self()) {
+    if (const core::VersionVector* last = coverage_.Last(process)) collection_.Ended(life.id, *last);
+    life.id = node.self();
+  }
+  if (life.resets != node.resets()) {
+    life.resets = node.resets();
     ranks_.Forget(process);
     coverage_.Forget(process);
   }
-  if (auto fault = ranks_.Look(process, node.store()); !fault.empty()) return {"ranks never fall", std::move(fault)};
-  return {"coverage", coverage_.Look(process, node.vector(), node.store(), log_, node.floor())};
+  RanksNeverFall::Seen seen;
+  if (auto fault = ranks_.Look(process, node.store(), &seen); !fault.empty()) return {"ranks never fall", fault};
+  if (auto fault = NoteOwn(process, node, seen); !fault.empty()) return {"dots are unique", fault};
+  const auto own = [&](const core::Dot& dot) { return dots_.IsOwn(process, dot); };
+  if (auto fault = acks_.Conflicts(process, node, coverage_.Last(process), own, log_); !fault.empty()) {
+    return {"conflicts", fault};
+  }
+  if (auto fault = coverage_.Look(process, ReplicaOf(node), log_); !fault.empty()) return {"coverage", fault};
+  for (const core::EntryPtr& entry : seen.lapsed) {
+    if (entry->lease.expire_ms > lapse_limit_ms) return {"lapses", "lets lapse what lives: " + Describe(*entry)};
+  }
+  for (const core::EntryPtr& entry : seen.gone) {
+    if (auto fault = collection_.Collected(node, *entry); !fault.empty()) return {"collection", fault};
+  }
+  return {};
 }
 
-Fault StepChecks::Wrote(uint64_t process, const core::EntryPtr& entry, const core::EntryPtr& previous) {
-  auto fault = dots_.Wrote(process, entry, previous, log_);
-  if (!fault.empty()) return {"dots are unique", std::move(fault)};
-  return {"leases", leases_.Wrote(*entry, previous.get())};
+std::string StepChecks::Wrote(const core::EntryPtr& entry, const core::EntryPtr& previous) {
+  if (previous && !core::Outranks(*entry, *previous)) {
+    return "a write that does not outrank what it replaces: " + Describe(*entry) + " over " + Describe(*previous);
+  }
+  return leases_.Wrote(*entry, previous.get());
 }
 
-void StepChecks::Ended(uint64_t process, const core::Node&) {
-  resets_.erase(process);
+void StepChecks::Ended(uint64_t process, const core::Node& node) {
+  collection_.Ended(node.self(), node.vector());
   ranks_.Forget(process);
   coverage_.Forget(process);
+  lives_.erase(process);
+}
+
+std::string StepChecks::Restored(const core::Node& node, const core::Node& restored, const WriteLog& log) {
+  if (!restored.vector().Covers(node.vector())) return "covers less than before the crash";
+  if (!(node.self() < restored.self())) return "goes on as " + Describe(restored.self());
+  for (const auto& [key, slot] : node.store().by_key()) {
+    const core::EntryPtr* held = restored.store().Find(key);
+    if (held == nullptr || !(**held == *slot.entry)) return "did not find again " + Describe(*slot.entry);
+  }
+  return CoverageChecker::Whole(ReplicaOf(restored), log);
 }
 
 }  // namespace leasemap::sim

@@ -1,0 +1,58 @@
+#include "tests/sim/checkers/acks.h"
+
+#include "tests/sim/checkers/describe.h"
+
+namespace leasemap::sim {
+namespace {
+
+// The rule anew, in the words of the design: another lease, which began before this one's end.
+bool IsRealConflict(const core::Entry& loser, const core::Entry& winner) {
+  const core::Lease &lost = loser.lease, &won = winner.lease;
+  const bool other = lost.holder != won.holder || lost.start_s != won.start_s;
+  return other && lost.duration_ms > 0 && won.start_s * 1000 < lost.expire_ms;
+}
+
+}  // namespace
+
+std::string AckChecker::Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry) const {
+  size_t members = 1, have = 1;
+  for (const core::Member& member : node.GetStatus().members) {
+    if (member.gone()) continue;
+    ++members;
+    have += has_covered_(member.id.node, entry.dot);
+  }
+  const size_t needed = ack.level == core::Ack::Level::kAll        ? members
+                        : ack.level == core::Ack::Level::kMajority ? members / 2 + 1
+                        : ack.level == core::Ack::Level::kNodes    ? ack.nodes
+                                                                   : 1;
+  if (have < needed) {
+    return "acked with " + std::to_string(have) + " of " + std::to_string(needed) + " nodes: " + Describe(entry);
+  }
+  const core::EntryPtr* held = node.store().Find(entry.key);
+  if (ack.local() || (held != nullptr && (*held)->dot == entry.dot)) return "";
+  return "acked, and does not stand: " + Describe(entry);
+}
+
+std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, const core::VersionVector* before,
+                                  const std::function<bool(const core::Dot&)>& own, const WriteLog& log) {
+  const core::Conflicts& conflicts = node.conflicts();
+  uint64_t& next = next_.emplace(process, 1).first->second;
+  for (next = std::max(next, conflicts.first()); next < conflicts.end(); ++next) {
+    const core::Entry &loser = *conflicts.at(next).loser, &winner = *conflicts.at(next).winner;
+    const std::string both = Describe(loser) + " lost to " + Describe(winner);
+    if (!own(loser.dot)) return "a conflict that another process has to tell: " + both;
+    if (!told_.insert(loser.dot).second) return "told twice: " + both;
+    if (!core::Outranks(winner, loser)) return "the winner does not outrank the loser: " + both;
+    if (!IsRealConflict(loser, winner)) return "no conflict: " + both;
+    for (const core::EntryPtr& entry : log.OfKey(loser.key)) {
+      const core::Lease& lease = entry->lease;
+      const bool released = lease.released && lease.holder == loser.lease.holder && lease.start_s == loser.lease.start_s;
+      if (released && core::Outranks(*entry, loser) && before != nullptr && before->Covers(entry->dot)) {
+        return "no conflict, for it saw the release: " + both;
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace leasemap::sim

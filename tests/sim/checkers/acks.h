@@ -1,0 +1,38 @@
+// What a writer was told of its write is true.
+//
+// An ack means that as many of the members that the node remembers have the write as were asked for, and that it stands
+// at the node still. A conflict is told at most once, by the process that took the losing write, and really is one: the
+// winner's lease began while the loser's ran, and the node did not know that the loser's lease had been released.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "peer/core/node.h"
+#include "tests/sim/checkers/write_log.h"
+
+namespace leasemap::sim {
+
+class AckChecker {
+ public:
+  // Whether some process of the node of this ID covers the dot, or covered it when it ended.
+  using HasCovered = std::function<bool(const std::string& node, const core::Dot& dot)>;
+  explicit AckChecker(HasCovered has_covered) : has_covered_(std::move(has_covered)) {}
+
+  // The node answered OK to a write that asked for this ack.
+  std::string Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry) const;
+  // After a step: conflicts that the node has found since the last look. `owner` of a dot: the process that made it.
+  // `before`: what the node covered before this step.
+  std::string Conflicts(uint64_t process, const core::Node& node, const core::VersionVector* before,
+                        const std::function<bool(const core::Dot&)>& own, const WriteLog& log);
+
+ private:
+  const HasCovered has_covered_;
+  std::map<uint64_t, uint64_t> next_;  // by process: the next conflict to look at
+  std::set<core::Dot> told_;
+};
+
+}  // namespace leasemap::sim

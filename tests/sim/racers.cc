@@ -1,0 +1,54 @@
+// See racers.h.
+#include "tests/sim/racers.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace leasemap::sim {
+
+void Racers::Start() {
+  world_.queue().After(every_us_ / 2 + random_.Below(every_us_), [this] {
+    if (stopped_) return;
+    Race();
+    Start();
+  });
+}
+
+bool Racers::AllMet() const {
+  for (int host = 0; host < world_.size(); ++host) {
+    if (!world_.up(host)) return false;
+    if (static_cast<int>(world_.node(host).GetStatus().members.size()) + 1 < world_.size()) return false;
+  }
+  return true;
+}
+
+void Racers::Race() {
+  if (!AllMet() || !world_.rules().leasing) return;
+  ++races_;
+  winners_.emplace_back();
+  const int entrants = 2 + static_cast<int>(random_.Below(3));
+  for (int n = 0; n < entrants; ++n) {
+    Enter(winners_.size() - 1, static_cast<int>(random_.Below(world_.size())), random_.Below(random_.Below(2) == 0 ? 5'000 : 200'000));
+  }
+}
+
+void Racers::Enter(size_t race, int host, int64_t after_us) {
+  world_.queue().After(after_us, [this, race, host, deaths = world_.deaths()] {
+    if (!world_.ready(host)) return;
+    core::WriteCommand command;
+    command.key = absl::StrCat("race/", race);
+    command.value = absl::StrCat("node-", host);
+    command.holder = absl::StrCat("racer-", host);
+    command.duration_ms = 600'000;
+    command.ack.level = core::Ack::Level::kAll;
+    (void)world_.Write(host, command, [this, race, host, deaths](const absl::Status& status, const core::EntryPtr&) {
+      if (!status.ok() || deaths != world_.deaths()) return;
+      ++won_;
+      std::string& winner = winners_[race];
+      const std::string name = absl::StrCat("racer-", host);
+      if (!winner.empty() && winner != name) world_.Fail(absl::StrCat("acks: ", winner, " and ", name, " both won race ", race));
+      winner = name;
+    });
+  });
+}
+
+}  // namespace leasemap::sim
