@@ -1,5 +1,8 @@
 #include "peer/core/cursor.h"
 
+#include <map>
+#include <utility>
+
 #include "peer/core/bytes.h"
 #include "peer/core/limits.h"
 
@@ -31,18 +34,21 @@ void PutVector(std::string& out, const VersionVector& vector) {
   }
 }
 
+// The marks come first into the vector: a run below one of them says what goes beyond what it stands for.
 bool ReadVector(Reader& in, VersionVector* vector) {
+  std::map<ReplicaId, Coverage> runs;
   for (uint64_t n = in.Varint(); n > 0 && in.ok(); --n) {
     ReplicaId replica;
     replica.node = in.String(kMaxNameBytes);
     replica.incarnation = in.Fixed64();
     uint64_t at = in.Varint();
-    if (at > 0) vector->Add(replica, 1, at);
+    Coverage& run = runs[replica];
+    if (at > 0) run.Add(1, at);
     for (uint64_t ranges = in.Varint(); ranges > 0 && in.ok(); --ranges) {
       const uint64_t gap = in.Varint(), length = in.Varint();
       const uint64_t first = at + gap, last = first + length;
       if (gap < 2 || first < at || last < first || last == UINT64_MAX) return false;
-      vector->Add(replica, first, last);
+      run.Add(first, last);
       at = last;
     }
   }
@@ -50,6 +56,9 @@ bool ReadVector(Reader& in, VersionVector* vector) {
     const std::string node(in.String(kMaxNameBytes));
     const uint64_t below = in.Fixed64();
     vector->JoinMark(node, {below, in.Fixed64()});
+  }
+  for (auto& [replica, run] : runs) {
+    if (run.Top() > 0) vector->AddRun(replica, std::move(run));
   }
   return in.ok();
 }

@@ -34,6 +34,24 @@ TEST(CursorCodec, RoundTrip) {
   EXPECT_EQ(DecodeCursor(EncodeCursor(Cursor{})), Cursor{});
 }
 
+// Writes of a folded incarnation that came only after the others were folded are named beside the mark.
+TEST(CursorCodec, RunsBelowAMark) {
+  Cursor cursor;
+  cursor.vector.Add({"a", 1}, 1, 3);
+  cursor.vector.Add({"a", 2}, 1, 1);
+  ASSERT_TRUE(cursor.vector.Fold("a", 2));
+  cursor.vector.Add({"a", 1}, 5, 6);
+  const auto back = DecodeCursor(EncodeCursor(cursor));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->vector.runs(), cursor.vector.runs());
+  // Whoever knows what the mark stands for tells the gap in it.
+  VersionVector told = back->vector;
+  told.AddFolded(*cursor.vector.folded());
+  EXPECT_TRUE(told.Covers(Dot{{"a", 1}, 3}));
+  EXPECT_FALSE(told.Covers(Dot{{"a", 1}, 4}));
+  EXPECT_TRUE(told.Covers(Dot{{"a", 1}, 6}));
+}
+
 TEST(CursorCodec, EveryChangeIsRefused) {
   Random random(2);
   const std::string text = EncodeCursor(Sample(random));

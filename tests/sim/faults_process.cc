@@ -89,7 +89,10 @@ void Faults::Clocks() {
     WallClock& clock = world_.at(host).clock;
     const int64_t now_ms = world_.true_ms();
     // Half of the steps stay within the bound; the others are wrong for a while.
-    switch (random_.Below(8)) {
+    switch (random_.Below(10)) {
+      case 3:
+        clock.Set((random_.Below(2) == 0 ? 1 : -1) * random_.Below(7'200'000));
+        break;
       case 0:
         clock.Set(random_.Below(8000) - 4000);
         break;

@@ -14,12 +14,12 @@ namespace leasemap::sim {
 
 struct Profile {
   core::Timing timing;
-  int64_t pace = 1;           // faults and moves of clients are so much rarer, and faults last so much longer
-  int64_t work_us = 0;        // clients and faults go on for so long
-  int64_t write_us = 0;       // a writer's mean pause
+  int64_t pace = 1;      // faults and moves of clients are so much rarer, and faults last so much longer
+  int64_t work_us = 0;   // clients and faults go on for so long
+  int64_t write_us = 0;  // a writer's mean pause
   int64_t forget_after_ms = core::kForgetAfterMs;  // silence after which a member is forgotten
-  int64_t settle_us = 0;      // within which the cluster has to agree once it is whole
-  int64_t look_us = 250'000;  // how often it is asked whether it does
+  int64_t settle_us = 0;                           // within which the cluster has to agree once it is whole
+  int64_t look_us = 250'000;                       // how often it is asked whether it does
 };
 
 inline core::Timing SlowTiming(int64_t times) {

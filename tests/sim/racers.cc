@@ -27,7 +27,8 @@ void Racers::Race() {
   winners_.emplace_back();
   const int entrants = 2 + static_cast<int>(random_.Below(3));
   for (int n = 0; n < entrants; ++n) {
-    Enter(winners_.size() - 1, static_cast<int>(random_.Below(world_.size())), random_.Below(random_.Below(2) == 0 ? 5'000 : 200'000));
+    Enter(winners_.size() - 1, static_cast<int>(random_.Below(world_.size())),
+          random_.Below(random_.Below(2) == 0 ? 5'000 : 200'000));
   }
 }
 
@@ -45,7 +46,8 @@ void Racers::Enter(size_t race, int host, int64_t after_us) {
       ++won_;
       std::string& winner = winners_[race];
       const std::string name = absl::StrCat("racer-", host);
-      if (!winner.empty() && winner != name) world_.Fail(absl::StrCat("acks: ", winner, " and ", name, " both won race ", race));
+      if (!winner.empty() && winner != name)
+        world_.Fail(absl::StrCat("acks: ", winner, " and ", name, " both won race ", race));
       winner = name;
     });
   });

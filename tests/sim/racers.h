@@ -1,5 +1,5 @@
-// The users who race: now and then several holders set the same new key on several nodes at once, and each waits for all
-// nodes' acks. While no node died, at most one of them may be told that it succeeded.
+// The users who race: now and then several holders set the same new key on several nodes at once, and each waits for
+// all nodes' acks. While no node died, at most one of them may be told that it succeeded.
 #pragma once
 
 #include <cstdint>

@@ -25,8 +25,7 @@ core::LeaseRules RulesOf(const RunOptions& options) {
 }
 
 WorldOptions WorldOf(const RunOptions& options, const Profile& profile) {
-  return {options.seed,         options.nodes,  options.keep_lines,
-          RulesOf(options), profile.timing, profile.forget_after_ms};
+  return {options.seed, options.nodes, options.keep_lines, RulesOf(options), profile.timing, profile.forget_after_ms};
 }
 
 class Scenario {

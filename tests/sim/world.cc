@@ -268,7 +268,8 @@ void World::Start(int host, Disk disk) {
   const bool finds = at.disk && disk != Disk::kEmpty && image;
   at.node = std::make_unique<core::Node>(OptionsOf(host), NowAt(host), finds ? &*image : nullptr);
   network_.Up(at.place, at.process);
-  trace_.Note(queue_.now_us(), "start", static_cast<uint64_t>(host), static_cast<uint64_t>(finds), static_cast<uint64_t>(disk));
+  trace_.Note(queue_.now_us(), "start", static_cast<uint64_t>(host), static_cast<uint64_t>(finds),
+              static_cast<uint64_t>(disk));
   Step(host, [](core::Node& node, core::Now now) { node.Tick(now); });
 }
 
@@ -393,7 +394,8 @@ void World::Fail(const std::string& what) {
     trace_.Say(queue_.now_us(), absl::StrCat(Describe(one.self()), ready(host) ? "" : " (not ready)", " covers ",
                                              Describe(one.vector()), "; floor ", Describe(one.floor())));
     for (const auto& [key, slot] : one.store().by_key()) {
-      if (one.store().by_key().size() < 50) trace_.Say(queue_.now_us(), absl::StrCat("  holds ", Describe(*slot.entry)));
+      if (one.store().by_key().size() < 50)
+        trace_.Say(queue_.now_us(), absl::StrCat("  holds ", Describe(*slot.entry)));
     }
   }
 }

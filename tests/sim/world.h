@@ -48,7 +48,7 @@ struct Host {
   uint32_t protocol_max = core::kProtocolMax;
   int crash_after = 0;  // it crashes in the middle of its so-manieth step from now; 0: it does not
   bool crash_silently = false;
-  bool ready = false;  // as seen last
+  bool ready = false;            // as seen last
   bool started_wrong = false;    // with a clock beyond the bound
   core::VersionVector at_start;  // what was everywhere when it started: to be covered once it is ready
   bool expects_all = false;      // … where no fault can have hidden it

@@ -40,13 +40,15 @@ std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, cons
   for (next = std::max(next, conflicts.first()); next < conflicts.end(); ++next) {
     const core::Entry &loser = *conflicts.at(next).loser, &winner = *conflicts.at(next).winner;
     const std::string both = Describe(loser) + " lost to " + Describe(winner);
-    if (!own(loser.dot)) return "a conflict that another process has to tell: " + both;
+    // A node that is reset tells of all that it held and could not submit anew, for nobody else may have it.
+    if (!own(loser.dot) && node.resets() == 0) return "a conflict that another process has to tell: " + both;
     if (!told_.insert(loser.dot).second) return "told twice: " + both;
     if (!core::Outranks(winner, loser)) return "the winner does not outrank the loser: " + both;
     if (!IsRealConflict(loser, winner)) return "no conflict: " + both;
     for (const core::EntryPtr& entry : log.OfKey(loser.key)) {
       const core::Lease& lease = entry->lease;
-      const bool released = lease.released && lease.holder == loser.lease.holder && lease.start_s == loser.lease.start_s;
+      const bool released =
+          lease.released && lease.holder == loser.lease.holder && lease.start_s == loser.lease.start_s;
       if (released && core::Outranks(*entry, loser) && before != nullptr && before->Covers(entry->dot)) {
         return "no conflict, for it saw the release: " + both;
       }

@@ -1,5 +1,5 @@
-// What is dead goes only when every member that the node remembers covers it: judged not by what members reported but by
-// what the process of that incarnation covers, or covered when it ended.
+// What is dead goes only when every member that the node remembers covers it: judged not by what members reported but
+// by what the process of that incarnation covers, or covered when it ended.
 #pragma once
 
 #include <functional>

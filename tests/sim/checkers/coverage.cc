@@ -7,14 +7,13 @@ namespace {
 
 // The key of a covered write is not there: then what stands of it must be dead, and below the floor.
 std::string Missing(const core::Entry& written, const Replica& replica, const WriteLog& log) {
-  if (!replica.floor->Covers(written.dot)) return "covers and does not hold " + Describe(written);
-  const core::Entry* highest = nullptr;
+  const core::Entry* highest = &written;
   for (const core::EntryPtr& entry : log.OfKey(written.key)) {
-    const bool counts = replica.vector->Covers(entry->dot) && (highest == nullptr || core::Outranks(*entry, *highest));
-    if (counts) highest = entry.get();
+    if (replica.vector->Covers(entry->dot) && core::Outranks(*entry, *highest)) highest = entry.get();
   }
-  if (highest == nullptr || highest->tombstone || highest->ephemeral) return "";
-  return "is below its floor and does not hold what lives: " + Describe(*highest);
+  const bool dead = highest->tombstone || highest->ephemeral;
+  if (dead && replica.floor->Covers(highest->dot)) return "";
+  return "covers and does not hold " + Describe(written) + (highest == &written ? "" : ", nor " + Describe(*highest));
 }
 
 std::string OneDot(const core::ReplicaId& id, uint64_t seq, const Replica& replica, const WriteLog& log) {

@@ -17,10 +17,10 @@ class RanksNeverFall {
     core::EntryPtr before, after;
   };
   struct Seen {
-    std::vector<Replaced> replaced;      // keys whose entry is another one now
-    std::vector<core::EntryPtr> made;    // … and these are all new ones
+    std::vector<Replaced> replaced;    // keys whose entry is another one now
+    std::vector<core::EntryPtr> made;  // … and these are all new ones
     std::vector<core::EntryPtr> lapsed;
-    std::vector<core::EntryPtr> gone;    // collected
+    std::vector<core::EntryPtr> gone;  // collected
   };
   // What happened since the last look goes to `seen`.
   std::string Look(uint64_t process, const core::Store& store, Seen* seen);
