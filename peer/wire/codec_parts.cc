@@ -126,13 +126,15 @@ absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
     core::ReplicaId replica{entry.node(), entry.incarnation()};
     if (!GoodName(replica.node) || replica.incarnation == 0 || replica <= before) return Bad("a bad vector's replica");
     if (entry.prefix() > kMaxSeq || (entry.prefix() == 0 && entry.exceptions().empty())) return Bad("a bad prefix");
-    out->Add(replica, 1, entry.prefix());
+    core::Coverage run{entry.prefix(), {}};
     uint64_t last = entry.prefix();
-    for (const auto& run : entry.exceptions()) {
-      if (run.first() < last + 2 || run.last() < run.first() || run.last() > kMaxSeq) return Bad("a bad exception");
-      last = run.last();
-      out->Add(replica, run.first(), run.last());
+    for (const auto& range : entry.exceptions()) {
+      if (range.first() < last + 2 || range.last() < range.first() || range.last() > kMaxSeq) return Bad("a bad exception");
+      last = range.last();
+      run.Add(range.first(), range.last());
     }
+    // As it was named, also below a mark: it says what goes beyond what the mark stands for.
+    out->AddRun(replica, std::move(run));
     before = std::move(replica);
   }
   return absl::OkStatus();

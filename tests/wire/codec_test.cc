@@ -100,6 +100,29 @@ TEST(Codec, HandshakeComesBackTheSame) {
   EXPECT_EQ(Back(core::Broadcast{"hi"}).payload, "hi");
 }
 
+TEST(Codec, MarksComeBackWithWhatGoesBeyondThem) {
+  core::VersionVector vector;
+  vector.Add({"a", 5}, 1, 10);
+  vector.Add({"b", 2}, 1, 3);
+  ASSERT_TRUE(vector.Fold("a", 9));
+  vector.Add({"a", 5}, 12, 12);
+  vector.Add({"a", 9}, 1, 1);
+  const auto whole = std::make_shared<const core::VersionVector>(vector);
+  const core::SessionEnd back = Back(core::SessionEnd{4, whole, whole});
+  for (const core::VectorPtr& one : {back.vector, back.floor}) {
+    EXPECT_EQ(*one, vector);
+    ASSERT_NE(one->folded(), nullptr);
+    EXPECT_FALSE(one->Covers(core::Dot{{"a", 5}, 11}));
+    EXPECT_TRUE(one->Covers(core::Dot{{"a", 5}, 12}));
+  }
+  core::Report report;
+  report.vector = std::make_shared<const core::VersionVector>(vector.Brief());
+  const core::Report brief = Back(report);
+  EXPECT_EQ(*brief.vector, vector);
+  EXPECT_EQ(brief.vector->folded(), nullptr);
+  EXPECT_EQ(brief.floor, nullptr);
+}
+
 TEST(Codec, ReportsAndSessionsComeBackTheSame) {
   core::Accept accept;
   accept.wall_ms = 5;
