@@ -11,7 +11,7 @@ std::strong_ordering CompareRank(const Entry& a, const Entry& b) {
   // std::string compares as unsigned bytes (char_traits<char>::compare), which is the order that the rule names.
   if (auto c = b.lease.holder <=> a.lease.holder; c != 0) return c;
   if (auto c = a.stamp <=> b.stamp; c != 0) return c;
-  return a.dot <=> b.dot;
+  return b.dot <=> a.dot;
 }
 
 std::string FencingToken(const Lease& lease) {

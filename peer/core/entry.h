@@ -55,7 +55,7 @@ struct Entry {
 };
 using EntryPtr = std::shared_ptr<const Entry>;
 
-// The rank: (epoch up, start down, holder down bytewise, stamp up, dot up). Greater stands.
+// The rank: (epoch up, start down, holder down bytewise, stamp up, dot down). Greater stands.
 std::strong_ordering CompareRank(const Entry& a, const Entry& b);
 inline bool Outranks(const Entry& a, const Entry& b) { return CompareRank(a, b) > 0; }
 

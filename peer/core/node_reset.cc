@@ -127,13 +127,18 @@ void Node::SubmitAnew(Now now, const EntryPtr& entry) {
   const Entry* present = found ? found->get() : nullptr;
   const bool lapsed = entry->ephemeral && entry->lease.expire_ms <= now.wall_ms;
   if (lapsed || (entry->tombstone && (present == nullptr || present->tombstone))) return;
-  if (present != nullptr && Outranks(*present, *entry)) return NoteConflict(now, entry, *found);
+  // What lost is told by the node that took the write, if its process lives: of others' writes they tell.
+  const bool own = entry->dot.replica.node == self_.node;
+  if (present != nullptr && Outranks(*present, *entry)) {
+    if (own) NoteConflict(now, entry, *found);
+    return;
+  }
   const int64_t left_ms = std::max<int64_t>(0, entry->lease.expire_ms - now.wall_ms);
   const LeaseRequest request{entry->tombstone ? Change::kDelete : Change::kSet, entry->key, entry->lease.holder,
                              entry->lease.duration_ms == 0 || entry->lease.released ? 0 : left_ms};
   auto lease = Admit(options_.rules, present, request, now.wall_ms);
   if (!lease.ok() || !lease->has_value()) {
-    if (found != nullptr) NoteConflict(now, entry, *found);
+    if (found != nullptr && own) NoteConflict(now, entry, *found);
     return;
   }
   auto again = std::make_shared<Entry>(*entry);

@@ -58,7 +58,7 @@ TEST(Rank, FieldsCountInTheOrderOfTheDesign) {
   Entry low;
   low.lease = {"m", 5, 100, 0, 0, false};
   low.stamp = 7;
-  low.dot = {{"n", 1}, 1};
+  low.dot = {{"n", 1}, 5};
   const auto higher = [&](auto change) {
     Entry entry = low;
     change(entry);
@@ -67,8 +67,8 @@ TEST(Rank, FieldsCountInTheOrderOfTheDesign) {
   EXPECT_TRUE(higher([](Entry& e) { e.lease.epoch = 6, e.lease.start_s = 200; }));
   EXPECT_TRUE(higher([](Entry& e) { e.lease.start_s = 99, e.lease.holder = "z"; }));
   EXPECT_TRUE(higher([](Entry& e) { e.lease.holder = "a", e.stamp = 1; }));
-  EXPECT_TRUE(higher([](Entry& e) { e.stamp = 8, e.dot.seq = 0; }));
-  EXPECT_TRUE(higher([](Entry& e) { e.dot.seq = 2; }));
+  EXPECT_TRUE(higher([](Entry& e) { e.stamp = 8, e.dot.seq = 9; }));
+  EXPECT_TRUE(higher([](Entry& e) { e.dot.seq = 4; }));
   EXPECT_FALSE(higher([](Entry& e) { e.lease.holder = "\x80"; }));  // bytes, not signed characters
   EXPECT_FALSE(higher([](Entry& e) { e.lease.expire_ms = 1, e.value = "x"; }));
 }
