@@ -129,7 +129,8 @@ absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
     core::Coverage run{entry.prefix(), {}};
     uint64_t last = entry.prefix();
     for (const auto& range : entry.exceptions()) {
-      if (range.first() < last + 2 || range.last() < range.first() || range.last() > kMaxSeq) return Bad("a bad exception");
+      if (range.first() < last + 2 || range.last() < range.first() || range.last() > kMaxSeq)
+        return Bad("a bad exception");
       last = range.last();
       run.Add(range.first(), range.last());
     }
