@@ -88,6 +88,35 @@ TEST(Session, WhatTheAskerCoversIsNotSent) {
   EXPECT_TRUE(std::holds_alternative<SessionEnd>(session.Next(store)));
 }
 
+// A session fills gaps in any order: what is told to everybody ten times a second meanwhile has to stay small.
+TEST(Session, WhoIsInOneReportsFewOfItsGaps) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  const LinkId link = mesh.Connect(a, b);
+  mesh.Advance(1000);
+  Live live;
+  for (uint64_t seq = 1; seq <= 4000; seq += 2) {
+    auto entry = std::make_shared<Entry>();
+    entry->key = absl::StrCat("k", seq);
+    entry->dot = {mesh[a].self(), seq};
+    live.entries.push_back(std::move(entry));
+  }
+  mesh[b].OnMessage(mesh.now(b), link + 1, live);
+  mesh[b].Take();
+  mesh.Skip(1000);
+  mesh[b].Tick(mesh.now(b));
+  const Report* report = nullptr;
+  const Effects effects = mesh[b].Take();
+  for (const auto& send : effects.send) {
+    if (const auto* found = std::get_if<Report>(&send.message)) report = found;
+  }
+  ASSERT_NE(report, nullptr);
+  EXPECT_TRUE(report->cut_short);
+  EXPECT_TRUE(report->vector->Covers(Dot{mesh[a].self(), 1}));
+  EXPECT_LE(report->vector->exceptions(), 4 * 64u);
+  EXPECT_EQ(mesh[b].vector().exceptions(), 1999u);
+}
+
 TEST(Session, OneThatIsCutJoinsNothingButKeepsWhatCame) {
   Mesh mesh;
   const int a = mesh.Add("a"), c = mesh.Add("c");
