@@ -78,11 +78,12 @@ void VersionVector::Add(const ReplicaId& replica, uint64_t first, uint64_t last)
 }
 
 void VersionVector::Join(const VersionVector& other) {
-  if (other.folded_) RaiseFolded(*other.folded_);
+  if (other.folded_) AddFolded(*other.folded_);
   for (const auto& [node, mark] : other.marks_) {
     // Taken over from one that does not tell what it stands for.
     if (!other.folded_ && MarkOf(node) < mark.below) AddFolded({{}, mark.below});
     JoinMark(node, mark);
+    Redigest(node, mark);
   }
   for (const auto& [replica, theirs] : other.runs_) {
     if (theirs.prefix > 0) Add(replica, 1, theirs.prefix);
@@ -159,29 +160,32 @@ bool VersionVector::CoversMark(const std::string& node, const Mark& mark) const 
   if (below == mark.below) return marks_.at(node).digest == mark.digest;
   if (below < mark.below) return DigestBelow(node, mark.below) == mark.digest;
   if (!folded_ || folded_->known_from > 0) return true;  // no longer known
-  uint64_t digest = 0;
-  for (auto it = folded_->prefixes.lower_bound({node, 0}); it != folded_->prefixes.end(); ++it) {
-    if (!(it->first < ReplicaId{node, mark.below})) break;
-    digest += DigestOf(it->first, it->second);
-  }
-  return digest == mark.digest;
+  return FoldedDigest(node, mark.below) == mark.digest;
 }
 
-// What another has folded farther counts here as well, and shows in the digest of the mark that stands for it.
-void VersionVector::RaiseFolded(const Folded& folded) {
-  Folded higher;
-  higher.known_from = folded.known_from;
-  for (const auto& [replica, prefix] : folded.prefixes) {
-    const uint64_t ours = FoldedPrefix(replica).value_or(prefix);
-    if (!BelowMark(replica)) {
-      higher.prefixes.emplace(replica, prefix);
-    } else if (ours < prefix) {
-      higher.prefixes.emplace(replica, prefix);
-      marks_.at(replica.node).digest += DigestOf(replica, prefix) - DigestOf(replica, ours);
-      if (auto it = runs_.find(replica); it != runs_.end() && it->second.Top() <= prefix) runs_.erase(it);
-    }
+uint64_t VersionVector::FoldedDigest(const std::string& node, uint64_t below) const {
+  uint64_t digest = 0;
+  for (auto it = folded_->prefixes.lower_bound({node, 0}); it != folded_->prefixes.end(); ++it) {
+    if (!(it->first < ReplicaId{node, below})) break;
+    digest += DigestOf(it->first, it->second);
   }
-  AddFolded(higher);
+  return digest;
+}
+
+// After a join: what either side had folded farther counts, so the digest is made anew from the whole. Where that is no
+// longer known, all take the greater one, so that they come to the same.
+void VersionVector::Redigest(const std::string& node, const Mark& other) {
+  Mark& ours = marks_.at(node);
+  if (folded_ && folded_->known_from == 0) {
+    ours.digest = FoldedDigest(node, ours.below);
+  } else if (ours.below == other.below) {
+    ours.digest = std::max(ours.digest, other.digest);
+  }
+  const auto end = runs_.lower_bound({node, ours.below});
+  for (auto it = runs_.lower_bound({node, 0}); it != end;) {
+    const auto folded = FoldedPrefix(it->first);
+    it = folded && it->second.Top() > *folded ? std::next(it) : runs_.erase(it);
+  }
 }
 
 uint64_t VersionVector::MarkOf(const std::string& node) const {

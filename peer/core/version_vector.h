@@ -90,7 +90,8 @@ class VersionVector {
   // What is covered of a folded incarnation: nullopt if it is not folded, or how far it went is no longer known.
   std::optional<uint64_t> FoldedPrefix(const ReplicaId& replica) const;
   bool CoversMark(const std::string& node, const Mark& mark) const;
-  void RaiseFolded(const Folded& folded);
+  uint64_t FoldedDigest(const std::string& node, uint64_t below) const;
+  void Redigest(const std::string& node, const Mark& other);
   bool BelowMark(const ReplicaId& replica) const { return replica.incarnation < MarkOf(replica.node); }
 
   // Never an empty Coverage. Below its node's mark only what goes beyond what was folded.
