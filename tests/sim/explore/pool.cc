@@ -138,8 +138,9 @@ void Pool::Beat(core::Node& node, uint32_t pinged, uint32_t answered, core::Now 
 
 std::string Pool::Compare(const core::Node& before, const core::Node& after) const {
   sim::RanksNeverFall ranks;
-  ranks.Look(1, before.store());
-  if (auto fault = ranks.Look(1, after.store()); !fault.empty()) return "ranks never fall: " + fault;
+  sim::RanksNeverFall::Seen seen;
+  ranks.Look(1, before.store(), &seen);
+  if (auto fault = ranks.Look(1, after.store(), &seen); !fault.empty()) return "ranks never fall: " + fault;
   if (!after.vector().Covers(before.vector())) return "coverage: what was covered is so no longer";
   return "";
 }
@@ -165,7 +166,7 @@ LogNumber Pool::Add(LogNumber log, const core::EntryPtr& entry, std::string* fau
 std::string Pool::Check(NodeNumber number, LogNumber log) {
   if (!checked_.insert(uint64_t{number} << 32 | log).second) return "";
   const core::Node& at = node(number);
-  const auto fault = sim::CoverageChecker::Whole(at.vector(), at.store(), logs_[log], at.floor());
+  const auto fault = sim::CoverageChecker::Whole({at.self().node, &at.store(), &at.vector(), &at.floor()}, logs_[log]);
   return fault.empty() ? "" : "coverage: " + at.self().node + " " + fault;
 }
 
