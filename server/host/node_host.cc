@@ -116,13 +116,15 @@ absl::Status NodeHost::Start() {
   return absl::OkStatus();
 }
 
+void NodeHost::Leave() {
+  Change([](core::Node& node, core::Now now) { node.Leave(now); });
+}
+
 void NodeHost::Stop() {
   if (!thread_.joinable()) return;
   asio::post(io_, [this] {
     timer_due_ms_ = INT64_MAX;  // never set again
-    // The map goes with the process, so it won't come back as this member.
-    Change([](core::Node& node, core::Now now) { node.Leave(now); });
-    // Behind the Perform that sends it.
+    // Behind the Perform of whatever was done before: a Leave is sent first.
     asio::post(io_, [this] { LeaveLinks(Clocks().mono_ms + kLeaveMs); });
   });
   thread_.join();

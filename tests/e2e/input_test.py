@@ -169,9 +169,8 @@ class InputTest(SharedClusterTest):
     def test_what_later_versions_will_do(self):
         requests = iter([pb.WriteRequest(set=pb.SetRequest(key="k", value="v"))])
         self.refused(lambda: next(self.node.kv.Write(requests, timeout=BOUND)), "UNIMPLEMENTED", "UNSUPPORTED", "Write")
-        for rpc in ("Forget",):
-            call = lambda rpc=rpc: getattr(self.node.mesh, rpc)(getattr(mesh_pb, rpc + "Request")(), timeout=BOUND)
-            self.refused(call, "UNIMPLEMENTED", "UNSUPPORTED", rpc)
+        call = lambda: self.node.mesh.Forget(mesh_pb.ForgetRequest(node_id="nobody"), timeout=BOUND)
+        self.refused(call, "INVALID_ARGUMENT", "REQUEST_INVALID", "nobody")
 
     def test_broadcasts(self):
         send = lambda **fields: self.node.mesh.Broadcast(mesh_pb.BroadcastRequest(**fields), timeout=BOUND)

@@ -255,7 +255,7 @@ TEST(Service, MeshTellsStatusAndMembersAndWhatItCannotDo) {
   EXPECT_EQ(members.members(0).state(), v1::Member::STATE_ALIVE);
   EXPECT_TRUE(members.members(0).self());
   v1::ForgetResponse forgotten;
-  EXPECT_REFUSED(node.mesh->Forget(&c5, {}, &forgotten), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
+  EXPECT_REFUSED(node.mesh->Forget(&c5, {}, &forgotten), StatusCode::INVALID_ARGUMENT, "REQUEST_INVALID");
   const auto stream = node.kv->Write(&c6);
   EXPECT_REFUSED(stream->Finish(), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
 }
