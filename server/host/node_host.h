@@ -41,7 +41,7 @@ class NodeHost {
   void SetListeners(Listeners listeners) { listeners_ = std::move(listeners); }
   // Listens and starts the network thread.
   absl::Status Start();
-  // Tells the members that this node won't come back with its map (it lives in memory): nobody waits for it. Before Stop.
+  // Tells the members that this node won't come back with its map, so that nobody waits for it. Before Stop.
   void Leave();
   // Closes links and ends the thread. The node can still be read.
   void Stop();
