@@ -29,8 +29,9 @@ inline constexpr size_t kBatchBytes = 64 << 10;
 inline constexpr size_t kBatchEntries = 512;
 
 // A report names at most this many exceptions in all; what is left out is claimed later. A few for each of 64 members:
-// a session fills gaps in the order of keys, so that whoever is in one has thousands of exceptions for seconds, and sends
-// them to everybody ten times a second. With 4,096 of them thirty nodes that heal from a partition did nothing else.
+// a session fills gaps in the order of keys, so that whoever is in one has thousands of exceptions for seconds, and
+// sends them to everybody ten times a second. With 4,096 of them thirty nodes that heal from a partition did nothing
+// else.
 inline constexpr size_t kReportExceptions = 256;
 // How far folded incarnations went is remembered of so many, the latest: with cursors older than that many restarts of
 // the cluster's nodes, writes that died with their node can't be told from others. 1,024 are about 60 KiB.
