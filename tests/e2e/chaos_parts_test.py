@@ -82,6 +82,14 @@ class JudgeTest(unittest.TestCase):
         told = Loss("n1", "k", entry("a"), entry("b", token=2, holder="h2"))
         self.assertEqual(len(self.round([], {"k": entry("a")}, losses=[told])), 1)
         self.assertEqual(len(self.round([], {"k": entry("b", token=2)}, losses=[told])), 1, "told twice")
+
+    def test_what_a_loss_was_to_may_die_with_its_teller(self):
+        died = Loss("n1", "k", entry("e"), entry("f", token=2, holder="h2"), 12.0)
+        self.assertEqual(len(self.round([], {"k": entry("e")}, kills=[("n1", 11.0)], losses=[died])), 1)
+        self.judge.told.clear()
+        self.assertFalse(self.round([], {"k": entry("e")}, kills=[("n1", 13.0)], losses=[died]))
+
+    def test_a_loss_to_a_lower_rank(self):
         upside_down = Loss("n1", "j", entry("c", token=2), entry("d", holder="h2"))
         self.assertEqual(len(self.round([], {"k": entry("b", token=2)}, losses=[upside_down])), 1)
 

@@ -94,7 +94,8 @@ class ChaosNode(Node):
     def begin(self):
         """Starts the process and does not wait for it."""
         command = [*self.prefix, BUILD / "server/leasemapd", f"--node-id={self.name}", f"--listen={self.target}",
-                   f"--mesh-listen={self.mesh_target}", "--http-listen=", f"--seeds={','.join(self.seeds)}", *self.flags]
+                   f"--mesh-listen={self.mesh_target}", "--http-listen=", f"--seeds={','.join(self.seeds)}",
+                   *self.flags]
         with self.log.open("ab") as log:
             self.log_begin = log.tell()
             self.process = spawn(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment)

@@ -5,6 +5,7 @@ then the time of the write. Of two writes that agree in all three (the same leas
 be told, and nothing is.
 """
 import dataclasses
+import math
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +46,12 @@ class Write:
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """A LOST event or a conflict of ListConflicts: by whom, and of which key's versions."""
+    """A LOST event or a conflict of ListConflicts: by whom, of which key's versions, and when (listed: at the end)."""
     node: str
     key: str
     loser: Seen
     winner: Seen
+    told: float = math.inf
 
 
 class Ledger:
@@ -70,9 +72,9 @@ class Ledger:
                 writes.append(Write(operation, key, node, int(sent) / 1e6, int(received) / 1e6, level, holder,
                                     entry or None))
             elif fields[0] == "lost":
-                node, _, key, loser, winner, loser_token, loser_holder, winner_token, winner_holder = fields[1:]
+                node, told, key, loser, winner, loser_token, loser_holder, winner_token, winner_holder = fields[1:]
                 losses.append(Loss(node, key, Seen(loser, loser_token, loser_holder, 0),
-                                   Seen(winner, winner_token, winner_holder, 0)))
+                                   Seen(winner, winner_token, winner_holder, 0), int(told) / 1e6))
             elif fields[0] == "wrong":
                 wrong.append(f"{fields[1]}: {fields[3]}")
         return writes, losses, wrong

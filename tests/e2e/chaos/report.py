@@ -9,7 +9,8 @@ def table(rows):
 
 
 def listed(counts):
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]) if count) or "none"
+    items = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {count}" for name, count in items if count) or "none"
 
 
 def make(run):
@@ -25,13 +26,14 @@ def make(run):
         ("command", f"`{run.command}`"),
         ("begun", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run.begin))),
         ("length", f"{(run.end - run.begin) / 60:.1f} min, {len(rounds)} rounds, {run.load_seconds:.0f} s under load"),
-        ("faults", f"{sum(run.faults.done.values())}: {listed(run.faults.done)}; {run.faults.missed} links were not there to spoil"),
+        ("faults", f"{sum(run.faults.done.values())}: {listed(run.faults.done)}; {run.faults.missed} links were not "
+                   "there to spoil"),
         ("writes tried", f"{tried} ({tried / max(1, run.load_seconds):.0f}/s of {run.arguments.rate}/s wanted)"),
         ("writes acknowledged", f"{acked} ({acked / max(1, run.load_seconds):.0f}/s): "
                                 f"{counts.get('acked_local', 0)} local, {counts.get('acked_majority', 0)} majority"),
         ("writes refused or unanswered", listed(refused)),
         ("excused", f"{listed(run.judge.excused)} (acknowledged by too few nodes, which were then killed)"),
-        ("losses told", f"{counts.get('lost_told', 0)} as LOST, {run.conflicts} listed"
+        ("losses told", f"{counts.get('lost_told', 0)} as LOST, {run.conflicts} listed; {run.judge.due} were surely due"
                         if not counts.get("lost_unsupported") else "not supported by this version"),
         ("watchers", f"{run.arguments.watchers}: {listed(ended)}"),
         ("reads of just written versions at another node", listed(reads)),

@@ -8,7 +8,8 @@ At a round's end all nodes hold equal maps, which this judge is given. What it a
 - What stood at the end of the round before (all nodes had it then) is there, or outranked: no excuse.
 - A write that lost to another lease, while its own was live, is told by the process that took it, if that lived on. The
   judge demands it only where the ledger leaves no other way for things to have gone.
-- A loss is told at most once, never of an entry that stands, and its winner outranks it.
+- A loss is told at most once, its winner outranks it, and it is never of an entry that stands, unless the process that
+  told it was killed afterwards and took the winner along.
 """
 import collections
 
@@ -22,6 +23,7 @@ class Judge:
         self.graves = {}  # key: the highest delete that was acknowledged or seen by a watcher
         self.told = set()  # (node, version) of losses that were told
         self.excused = collections.Counter()
+        self.due = 0  # losses that had to be told
 
     def round(self, writes, present, graves, kills, losses, conflicts):
         """What is wrong with a round. `present` {key: Seen} is the map at its end, `graves` [(key, Seen)] tombstones
@@ -81,7 +83,9 @@ class Judge:
             self.told.add(name)
         for loss in [*losses, *(conflicts or ())]:
             stands = present.get(loss.key)
-            if stands and stands.version == loss.loser.version:
+            # The winner may have died with the process that told: nobody else had it.
+            died = any(node == loss.node and when >= loss.told for node, when in kills)
+            if stands and stands.version == loss.loser.version and not died:
                 wrong.append(f"{loss.key}: {loss.node} told the loss of version {loss.loser.version}, which stands")
             if (loss.winner.token, loss.loser.holder.encode()) < (loss.loser.token, loss.winner.holder.encode()):
                 wrong.append(f"{loss.key}: {loss.node} told a loss to version {loss.winner.version}, of a lower rank")
@@ -90,6 +94,7 @@ class Judge:
         versions = {loss.loser.version for loss in losses} | {loss.loser.version for loss in conflicts}
         listed = collections.Counter(loss.node for loss in conflicts)
         for write, winner in self._surely_lost(writes, present, kills):
+            self.due += 1
             if write.entry.version not in versions and listed[write.node] < LISTED:
                 wrong.append(f"{write.key}: {write.node} never told that version {write.entry.version} of "
                              f"{write.holder} lost to {winner.version} of {winner.holder}")
