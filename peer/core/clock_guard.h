@@ -15,6 +15,8 @@
 
 namespace leasemap::core {
 
+inline constexpr char kClockMismatch[] = "CLOCK_MISMATCH";  // a refusal for the clock's sake: an answer, too
+
 class ClockGuard {
  public:
   enum class State {

@@ -80,6 +80,25 @@ inline constexpr size_t kMaxConflicts = 1000;
 inline constexpr size_t kMaxConflictBytes = 32 << 20;  // both entries' values are kept: a value can have 1 MiB
 // Explains that gather answers at once: asked by people, each costs every member a message.
 inline constexpr size_t kMaxExplains = 64;
+// Messages that a member may send a second, entries aside, and how many at once. An honest one sends some heartbeats,
+// ten reports, one more for each millisecond in which an ack is waited for, and what clients cause (below): half of it.
+// A link that stalled brings what was queued within three seconds at once; after that it is closed.
+inline constexpr int64_t kControlPerSecond = 4000;
+inline constexpr int64_t kControlBurst = 20000;
+// Broadcasts and queries that a node sends for its clients in a second, so that no client makes it look like a flood.
+inline constexpr int64_t kClientPerSecond = 1000;
+// A node asks for one session at a time, and for what it lacked for a second; links that flap ask at each handshake.
+inline constexpr int64_t kSessionsPerSecond = 2;
+inline constexpr int64_t kSessionBurst = 60;
+// Writes from the future: one may be on its way when a clock is set right.
+inline constexpr int64_t kBogusBurst = 3;
+// A member that broke the rules is refused for so long: its cost is then a handshake a minute, and one that was mended
+// is back within a minute.
+inline constexpr int64_t kQuarantineMs = 60'000;
+// Refusals remembered, so that each is logged once: a few for each member. A new one replaces the oldest if that is
+// older than a minute, so that strangers with ever new names cause a line a second at most.
+inline constexpr size_t kMaxSaid = 64;
+inline constexpr int64_t kSaidMs = 60'000;
 
 // Times, in milliseconds.
 inline constexpr int64_t kClockRetryMs = 1000;   // a write refused for the clock's sake: the next heartbeat may mend it

@@ -34,6 +34,7 @@ void Node::Log(bool warning, std::string text) { effects_.log.push_back({warning
 void Node::Tick(Now now) {
   LookAtClock(now);
   Lapse(now);
+  quarantine_.Tick(now.mono_ms);
   membership_.Tick(now.mono_ms, effects_);
   Heartbeats(now);
   EndProbes(now);
@@ -101,13 +102,14 @@ void Node::UpdateReady(Now now) {
   Log(false, absl::StrCat("ready: ", store_.live_keys(), " keys"));
 }
 
-absl::StatusOr<int> Node::SendBroadcast(const std::string& to_node, const std::string& payload) {
+absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, const std::string& payload) {
   if (payload.size() > kMaxBroadcastBytes) {
     return InvalidField("payload", absl::StrCat("has ", payload.size(), " bytes; at most ", kMaxBroadcastBytes));
   }
   if (!to_node.empty() && to_node != self_.node && !membership_.members().contains(to_node)) {
     return InvalidField("to_node", absl::StrCat(Shown(to_node), " is not a member; ListMembers shows them"));
   }
+  if (auto status = SpendControl(now); !status.ok()) return status;
   int sent = 0;
   for (const auto& [id, link] : links_) {
     if (link.phase != Phase::kUp || (!to_node.empty() && link.peer.self.node != to_node)) continue;
@@ -148,7 +150,9 @@ Status Node::GetStatus() const {
   if (const std::string text = clock_guard_.Describe(); !text.empty()) {
     status.notes.push_back(absl::StrCat(clock_guard_.trusted() ? "" : "writes are refused: ", text));
   }
-  for (const auto& [who, text] : said_) status.notes.push_back(text);
+  for (const auto& [who, said] : said_) status.notes.push_back(said.text);
+  status.quarantined = quarantine_.held();
+  status.cut_offs = quarantine_.cut_offs();
   return status;
 }
 

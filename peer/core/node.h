@@ -7,8 +7,8 @@
 //
 // The calls are in files by theme: node.cc (time, readiness, status), node_clock.cc (the wall clock), node_lapse.cc
 // (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
-// (handshake, heartbeats, duplicates), node_replicate.cc (live entries, reports, sessions), node_watch.cc (watches),
-// node_explain.cc, node_collect.cc (what everybody knows and can go) and node_reset.cc (a map that is given up for a
+// (handshake, heartbeats, duplicates), node_guard.cc (members that break the rules), node_replicate.cc (live entries,
+// reports, sessions), node_watch.cc (watches), node_explain.cc, node_collect.cc (what everybody knows and can go) and node_reset.cc (a map that is given up for a
 // peer's; restarts).
 #pragma once
 
@@ -33,6 +33,7 @@
 #include "peer/core/membership.h"
 #include "peer/core/message.h"
 #include "peer/core/own_log.h"
+#include "peer/core/quarantine.h"
 #include "peer/core/requests.h"
 #include "peer/core/session.h"
 #include "peer/core/store.h"
@@ -97,6 +98,8 @@ struct Status {
   uint64_t remembered = 0;      // members that are not gone, this node included
   uint64_t resets = 0, hash_alarms = 0, collected = 0;
   std::vector<std::string> notes;
+  size_t quarantined = 0;  // members that are refused now because they broke the rules
+  uint64_t cut_offs = 0;   // how often one was cut off
 };
 
 class Node {
@@ -117,6 +120,8 @@ class Node {
   void OnAccepted(Now now, LinkId link, const std::string& local, const std::string& remote);
   void OnMessage(Now now, LinkId link, Message message);
   void OnClosed(Now now, LinkId link);
+  // What came on the link can't be read.
+  void OnMalformed(Now now, LinkId link, const std::string& why);
   // The next bulk message for a link that has room for one: entries of the own log or of a session.
   std::optional<Message> Pull(Now now, LinkId link);
   std::vector<LinkId> LinksToPull() const;
@@ -156,7 +161,7 @@ class Node {
   absl::StatusOr<WatchBatch> ReadWatch(Now now, Watch& watch) const;
 
   // --- the mesh
-  absl::StatusOr<int> SendBroadcast(const std::string& to_node, const std::string& payload);
+  absl::StatusOr<int> SendBroadcast(Now now, const std::string& to_node, const std::string& payload);
   // Forgets a member that won't come back: acks and collection wait for it no more. REQUEST_INVALID if it is linked.
   absl::Status Forget(const std::string& node);
   // Announces that this node leaves, for good as far as its map goes. Before it hangs up.
@@ -252,6 +257,14 @@ class Node {
   bool ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms);
   void NoteClock(Now now, const std::string& node, bool agrees);
   void CheckOwnPast(Now now);
+
+  // node_guard.cc
+  bool Allowed(Now now, LinkId id, Link& link, const Message& message);
+  bool ClaimsUnmade(const VersionVector& vector) const;
+  void CutOff(Now now, LinkId id, Link& link, const std::string& why);
+  void RefuseBogus(Now now, LinkId id, Link& link);
+  VectorPtr Believable(const VectorPtr& vector) const;
+  absl::Status SpendControl(Now now);
 
   // node_link.cc
   void SendHello(Now now, LinkId id, Link& link);
@@ -357,7 +370,12 @@ class Node {
   bool leaving_ = false;
   int64_t next_collect_ms_ = 0;  // monotonic
   bool linked_once_ = false;
-  std::map<std::string, std::string> said_;  // node or address → the refusal that was logged last
+  struct Said {
+    std::string text;
+    int64_t mono_ms;
+  };
+  std::map<std::string, Said> said_;  // node or address → the refusal that was logged last
+  Quarantine quarantine_;
   Effects effects_;
 };
 

@@ -62,6 +62,7 @@ uint64_t CountLacking(const VersionVector& theirs, const VersionVector& ours) {
 
 absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t patience_ms) {
   if (auto status = CheckKey(key); !status.ok()) return status;
+  if (auto status = SpendControl(now); !status.ok()) return status;
   if (explains_.size() >= kMaxExplains) {
     auto status = Refusal(absl::StatusCode::kResourceExhausted, "WAIT_LIMIT",
                           "as many Explain calls wait at this node as it can hold; try again in a moment");

@@ -18,8 +18,6 @@ namespace leasemap::core {
 namespace {
 constexpr char kSelf[] = "SELF";                 // both ends are this node: hang up silently
 constexpr char kDuplicate[] = "DUPLICATE_LINK";  // another link to the same member stays: nothing is logged
-constexpr char kClockMismatch[] = "CLOCK_MISMATCH";
-constexpr size_t kMaxSaid = 64;  // refusals remembered, so that each is logged once
 }  // namespace
 
 void Node::OnDialed(Now now, LinkId id, const std::string& address, const std::string& local) {
@@ -89,6 +87,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
       member->second.heard_wall_ms = now.wall_ms;
     }
   }
+  if (up && !Allowed(now, id, link, message)) return;
   if (auto* hello = std::get_if<Hello>(&message)) {
     OnHello(now, id, link, std::move(*hello));
   } else if (auto* accept = std::get_if<Accept>(&message)) {
@@ -133,7 +132,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
 }
 
 // What the handshake refuses whatever the clocks say; nullopt: welcome.
-std::optional<Refuse> Node::Judge(Now, const Link& link) const {
+std::optional<Refuse> Node::Judge(Now now, const Link& link) const {
   const Hello& peer = link.peer;
   const auto differs = [&](const char* reason, const std::string& theirs, const std::string& ours) {
     return Refuse{reason, absl::StrCat(Shown(peer.self.node), " has ", theirs, ", ", options_.node_id, " has ", ours)};
@@ -161,6 +160,9 @@ std::optional<Refuse> Node::Judge(Now, const Link& link) const {
   if (peer.self.node == self_.node) {
     return Refuse{"DUPLICATE_NODE_ID", absl::StrCat("two running nodes are named ", Shown(self_.node),
                                                     "; give each a --node-id of its own")};
+  }
+  if (const std::string* why = quarantine_.Refused(peer.self.node, now.mono_ms)) {
+    return Refuse{kQuarantined, absl::StrCat("it was cut off: ", *why)};
   }
   return std::nullopt;
 }
@@ -279,13 +281,21 @@ void Node::RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse) {
   Drop(now, id, "");
 }
 
-// Both sides log each refusal, once for as long as it stays the same.
+// Both sides log each refusal, once for as long as it stays the same. Strangers may come under ever new names: then the
+// oldest makes room, but not at once, so that they can't fill the log.
 void Node::NoteRefusal(Now now, Link& link, const char* what, const Refuse& refuse) {
   const std::string who = link.helloed ? link.peer.self.node : link.address;
+  if (said_.size() >= kMaxSaid && !said_.contains(who)) {
+    const auto oldest = std::min_element(
+        said_.begin(), said_.end(), [](const auto& a, const auto& b) { return a.second.mono_ms < b.second.mono_ms; });
+    if (now.mono_ms - oldest->second.mono_ms >= kSaidMs) said_.erase(oldest);
+  }
   if (said_.size() < kMaxSaid || said_.contains(who)) {
-    const std::string text = absl::StrCat(what, " ", Shown(who), " (", link.address, "): ", Shown(refuse.reason), ": ",
-                                          refuse.message.substr(0, 500));
-    if (std::exchange(said_[who], text) != text) Log(true, text);
+    std::string text = absl::StrCat(what, " ", Shown(who), " (", link.address, "): ", Shown(refuse.reason), ": ",
+                                    refuse.message.substr(0, 500));
+    Said& said = said_[who];
+    if (said.text != text) Log(true, text);
+    said = {std::move(text), now.mono_ms};
   }
   if (link.dialed) {
     membership_.OnRefused(link.address, now.mono_ms);

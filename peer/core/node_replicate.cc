@@ -44,7 +44,7 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
     if (vector_.Covers(entry->dot) && !(session && all)) continue;
     if (IsBogus(options_.rules, *entry, now.wall_ms)) {
       if (entry->dot.replica == link.peer.self) {
-        RefuseLink(now, id, link, {"CLOCK_MISMATCH", "a write of yours is from the future; check NTP on both hosts"});
+        RefuseBogus(now, id, link);
         return false;
       }
       if (session && asking_ && asking_->link == id) asking_->refused = true;
@@ -264,10 +264,12 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
   if (asking_->refused) {
     link.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
   } else {
-    vector_.Join(*end.vector);
+    vector_.Join(*Believable(end.vector));
     floor_.Join(*end.floor);
     waits_.LookAgain();
     AfterFold();
+    // What a session did not bring another will not bring at once.
+    if (link.lack && !vector_.Covers(*link.lack->claimed)) link.avoid_until_ms = now.mono_ms + options_.timing.lack;
   }
   link.fetch_now = false;
   asking_.reset();

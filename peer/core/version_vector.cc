@@ -32,6 +32,26 @@ std::optional<uint64_t> Coverage::FirstMissing(const Coverage& other) const {
   return std::nullopt;
 }
 
+Coverage Coverage::Common(const Coverage& other) const {
+  Coverage out;
+  // Ranges, the prefix taken as one, side by side.
+  const auto ranges = [](const Coverage& of) {
+    std::map<uint64_t, uint64_t> all = of.exceptions;
+    if (of.prefix > 0) all.emplace(1, of.prefix);
+    return all;
+  };
+  const auto ours = ranges(*this), theirs = ranges(other);
+  for (auto a = ours.begin(), b = theirs.begin(); a != ours.end() && b != theirs.end();) {
+    out.Add(std::max(a->first, b->first), std::min(a->second, b->second));
+    if (a->second < b->second) {
+      ++a;
+    } else {
+      ++b;
+    }
+  }
+  return out;
+}
+
 void Coverage::Add(uint64_t first, uint64_t last) {
   if (last <= prefix || first > last) return;
   first = std::max(first, prefix + 1);
@@ -92,6 +112,14 @@ void VersionVector::Join(const VersionVector& other) {
 }
 
 // Both are in one order: mostly they name the same incarnations, and are walked side by side.
+bool VersionVector::Limit(const ReplicaId& replica, const Coverage& known) {
+  auto it = runs_.find(replica);
+  if (it == runs_.end() || known.Covers(it->second)) return false;
+  it->second = it->second.Common(known);
+  if (it->second == Coverage()) runs_.erase(it);
+  return true;
+}
+
 std::optional<Dot> VersionVector::FirstMissing(const VersionVector& other) const {
   static const Coverage kNone;
   if (marks_ != other.marks_) {

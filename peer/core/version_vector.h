@@ -27,6 +27,8 @@ struct Coverage {
   void Add(uint64_t first, uint64_t last);
   // The greatest seq covered.
   uint64_t Top() const { return exceptions.empty() ? prefix : exceptions.rbegin()->second; }
+  // What both cover.
+  Coverage Common(const Coverage& other) const;
   // The least seq that `other` covers and this does not.
   std::optional<uint64_t> FirstMissing(const Coverage& other) const;
 };
@@ -48,6 +50,8 @@ class VersionVector {
   void Add(const Dot& dot);
   void Add(const ReplicaId& replica, uint64_t first, uint64_t last);
   void Join(const VersionVector& other);
+  // Claims no more of a replica than `known` does. Whether that changed anything.
+  bool Limit(const ReplicaId& replica, const Coverage& known);
   // Some dot that `other` covers and this does not: the first in the order of dots.
   std::optional<Dot> FirstMissing(const VersionVector& other) const;
   // Exceptions of all incarnations together.

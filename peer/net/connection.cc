@@ -37,7 +37,7 @@ void Connection::OnRead(size_t bytes) {
   reader_.Feed({buffer_.data(), bytes});
   while (const auto frame = reader_.Next()) {
     auto message = decoder_.Decode(*frame);
-    if (!message.ok()) return Close(std::string(message.status().message()));
+    if (!message.ok()) return OnMalformed(message.status());
     if (!message->has_value()) continue;
     if (!greeted_ && std::holds_alternative<core::Hello>(**message)) {
       greeted_ = true;
@@ -47,8 +47,15 @@ void Connection::OnRead(size_t bytes) {
     if (closed_) return;
     if (hanging_up_) return Read();
   }
-  if (!reader_.status().ok()) return Close(std::string(reader_.status().message()));
+  if (!reader_.status().ok()) return OnMalformed(reader_.status());
   Read();
+}
+
+void Connection::OnMalformed(const absl::Status& status) {
+  const std::string why(status.message());
+  if (!greeted_) return Close(why);  // a stranger
+  broken_ = true;
+  callbacks_.on_malformed(why);
 }
 
 void Connection::Send(const core::Message& message) {
@@ -124,6 +131,7 @@ void Connection::HangUp() {
   linger_.async_wait([self = shared_from_this()](const asio::error_code& error) {
     if (!error) self->Close("");
   });
+  if (std::exchange(broken_, false)) Read();  // to drain it
   Write();
 }
 

@@ -33,6 +33,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   struct Callbacks {
     std::function<void(core::Message)> on_message;
+    // Once, when a peer that had greeted sent what can't be read; nothing more is read then, and the owner hangs up.
+    std::function<void(const std::string& why)> on_malformed;
     // Once, when the connection ended by itself; never after HangUp.
     std::function<void(const std::string& why)> on_closed;
     std::function<std::optional<core::Message>()> pull;
@@ -53,6 +55,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnRead(size_t bytes);
   void Write();
   void Queue(const core::Message& message, bool first);
+  void OnMalformed(const absl::Status& status);
   void Close(const std::string& why);
 
   asio::ip::tcp::socket socket_;
@@ -66,6 +69,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t queued_bytes_ = 0;          // of both
   bool greeted_ = false;             // a Hello came: larger frames are taken from now on
   bool pump_posted_ = false;         // a Pump is in the queue of the io_context
+  bool broken_ = false;              // nothing more is read: what came can't be
   bool hanging_up_ = false;
   bool closed_ = false;
 };

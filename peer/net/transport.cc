@@ -99,6 +99,7 @@ core::LinkId Transport::Add(tcp::socket socket) {
   Connection::Callbacks callbacks;
   callbacks.on_message = [this, link](core::Message message) { callbacks_.on_message(link, std::move(message)); };
   callbacks.pull = [this, link] { return callbacks_.pull(link); };
+  callbacks.on_malformed = [this, link](const std::string& why) { callbacks_.on_malformed(link, why); };
   callbacks.on_closed = [this, link](const std::string& why) {
     const auto keep = links_.extract(link);
     callbacks_.on_closed(link, why);

@@ -37,6 +37,7 @@ class Transport {
     std::function<void(const std::string& seed, const std::vector<std::string>& addresses)> on_resolved;
     std::function<void(core::LinkId, const std::string& local, const std::string& remote)> on_accepted;
     std::function<void(core::LinkId, core::Message)> on_message;
+    std::function<void(core::LinkId, const std::string& why)> on_malformed;
     std::function<void(core::LinkId, const std::string& why)> on_closed;
     std::function<std::optional<core::Message>(core::LinkId)> pull;
   };

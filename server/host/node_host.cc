@@ -168,6 +168,9 @@ net::Transport::Callbacks NodeHost::MeshCallbacks() {
   mesh.on_message = [this](core::LinkId link, core::Message message) {
     Change([&](core::Node& node, core::Now now) { node.OnMessage(now, link, std::move(message)); });
   };
+  mesh.on_malformed = [this](core::LinkId link, const std::string& why) {
+    Change([&](core::Node& node, core::Now now) { node.OnMalformed(now, link, why); });
+  };
   mesh.on_closed = [this](core::LinkId link, const std::string& why) {
     if (!why.empty() && why != "End of file") spdlog::debug("link {} closed: {}", link, why);
     Change([&](core::Node& node, core::Now now) { node.OnClosed(now, link); });
@@ -281,14 +284,14 @@ absl::StatusOr<core::WatchBatch> NodeHost::ReadWatch(core::Watch& watch) const {
 }
 
 absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const std::string& payload) {
-  return Change([&](core::Node& node, core::Now) -> absl::StatusOr<int> {
+  return Change([&](core::Node& node, core::Now now) -> absl::StatusOr<int> {
     if (pending_.send.size() >= kMaxPendingSends) {
       auto status = core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
                                   "too many messages are on their way; try again in a moment");
       core::SetRetryMs(status, 100);
       return status;
     }
-    return node.SendBroadcast(to_node, payload);
+    return node.SendBroadcast(now, to_node, payload);
   });
 }
 

@@ -237,10 +237,10 @@ TEST(Broadcasts, ReachLinkedNodesAndNotTheSender) {
   const int a = mesh.Add("a"), b = mesh.Add("b"), c = mesh.Add("c");
   mesh.Connect(a, b);
   mesh.Connect(a, c);
-  EXPECT_EQ(*mesh[a].SendBroadcast("", "hello"), 2);
-  EXPECT_EQ(*mesh[a].SendBroadcast("b", "you"), 1);
-  EXPECT_EQ(mesh[a].SendBroadcast("nobody", "x").status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_FALSE(mesh[a].SendBroadcast("", std::string(kMaxBroadcastBytes + 1, 'x')).ok());
+  EXPECT_EQ(*mesh[a].SendBroadcast(mesh.now(a), "", "hello"), 2);
+  EXPECT_EQ(*mesh[a].SendBroadcast(mesh.now(a), "b", "you"), 1);
+  EXPECT_EQ(mesh[a].SendBroadcast(mesh.now(a), "nobody", "x").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(mesh[a].SendBroadcast(mesh.now(a), "", std::string(kMaxBroadcastBytes + 1, 'x')).ok());
   mesh.Settle();
   EXPECT_EQ(mesh.peer(b).heard.size(), 2u);
   ASSERT_EQ(mesh.peer(c).heard.size(), 1u);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "peer/core/membership.h"
@@ -90,6 +92,19 @@ TEST(VersionVector, IsASetOfDots) {
     if (!cut) {
       ASSERT_EQ(less, a);
     }
+
+    // Limited, replica by replica, to what the other has, it is what both have.
+    VersionVector limited = a;
+    bool changed = false;
+    for (const auto& [replica, coverage] : a.runs()) {
+      const auto theirs = b.runs().find(replica);
+      changed |= limited.Limit(replica, theirs == b.runs().end() ? Coverage() : theirs->second);
+    }
+    Naive common;
+    std::set_intersection(dots_a.begin(), dots_a.end(), dots_b.begin(), dots_b.end(),
+                          std::inserter(common, common.begin()));
+    ExpectSame(limited, common);
+    ASSERT_EQ(changed, common.size() < dots_a.size());
 
     VersionVector ab = a, ba = b;
     ab.Join(b);

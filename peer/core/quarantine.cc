@@ -1,0 +1,59 @@
+#include "peer/core/quarantine.h"
+
+#include <algorithm>
+
+#include "peer/core/limits.h"
+
+namespace leasemap::core {
+namespace {
+
+struct Rate {
+  int64_t every_us;  // one in so long …
+  int64_t burst;     // … and so many at once
+};
+
+Rate RateOf(Cost cost) {
+  switch (cost) {
+    case Cost::kControl:
+      return {1'000'000 / kControlPerSecond, kControlBurst};
+    case Cost::kSession:
+      return {1'000'000 / kSessionsPerSecond, kSessionBurst};
+    case Cost::kClient:
+      return {1'000'000 / kClientPerSecond, kClientPerSecond};
+    case Cost::kBogus:
+      return {kQuarantineMs * 1000, kBogusBurst};
+  }
+  return {0, 1};
+}
+
+}  // namespace
+
+bool Quarantine::Charge(const std::string& node, Cost cost, int64_t mono_ms) {
+  const Rate rate = RateOf(cost);
+  const int64_t now_us = mono_ms * 1000;
+  int64_t& paid_us = paid_us_[node][static_cast<size_t>(cost)];
+  const int64_t then_us = std::max(paid_us, now_us) + rate.every_us;
+  if (then_us - now_us > rate.burst * rate.every_us) return false;  // and costs nothing
+  paid_us = then_us;
+  return true;
+}
+
+void Quarantine::CutOff(const std::string& node, const std::string& why, int64_t mono_ms) {
+  held_[node] = {why, mono_ms + kQuarantineMs};
+  paid_us_.erase(node);  // it begins anew when it may come back
+  ++cut_offs_;
+}
+
+const std::string* Quarantine::Refused(const std::string& node, int64_t mono_ms) const {
+  auto it = held_.find(node);
+  return it != held_.end() && mono_ms < it->second.until_ms ? &it->second.why : nullptr;
+}
+
+void Quarantine::Tick(int64_t mono_ms) {
+  std::erase_if(held_, [&](const auto& item) { return mono_ms >= item.second.until_ms; });
+  std::erase_if(paid_us_, [&](const auto& item) {
+    return std::all_of(item.second.begin(), item.second.end(), [&](int64_t us) { return us <= mono_ms * 1000; });
+  });
+}
+
+}  // namespace leasemap::core

@@ -1,0 +1,210 @@
+// Members that flood, lie or send what can't be read: they are cut off, named, and harm nobody else.
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/hybrid_clock.h"
+#include "peer/core/limits.h"
+#include "peer/core/quarantine.h"
+#include "tests/core/mesh.h"
+
+namespace leasemap::core {
+namespace {
+
+TEST(Quarantine, KeepsRatesAndForgetsThem) {
+  Quarantine guard;
+  int64_t now = 1000;
+  for (int64_t n = 0; n < kSessionBurst; ++n) EXPECT_TRUE(guard.Charge("a", Cost::kSession, now));
+  EXPECT_FALSE(guard.Charge("a", Cost::kSession, now));
+  EXPECT_TRUE(guard.Charge("b", Cost::kSession, now));  // each has its own
+  EXPECT_TRUE(guard.Charge("a", Cost::kControl, now));
+  now += 1000 * (kSessionBurst + 1) / kSessionsPerSecond;
+  guard.Tick(now);
+  for (int64_t second = 0; second < 100; ++second, now += 1000) {
+    for (int64_t n = 0; n < kSessionsPerSecond; ++n) EXPECT_TRUE(guard.Charge("a", Cost::kSession, now));
+  }
+}
+
+TEST(Quarantine, HoldsForAMinute) {
+  Quarantine guard;
+  EXPECT_EQ(guard.Refused("a", 0), nullptr);
+  guard.CutOff("a", "because", 1000);
+  ASSERT_NE(guard.Refused("a", 1000), nullptr);
+  EXPECT_EQ(*guard.Refused("a", 999 + kQuarantineMs), "because");
+  EXPECT_EQ(guard.Refused("b", 1000), nullptr);
+  guard.Tick(999 + kQuarantineMs);
+  EXPECT_EQ(guard.held(), 1u);
+  EXPECT_EQ(guard.Refused("a", 1000 + kQuarantineMs), nullptr);
+  guard.Tick(1000 + kQuarantineMs);
+  EXPECT_EQ(guard.held(), 0u);
+  EXPECT_EQ(guard.cut_offs(), 1u);
+}
+
+// evil is linked with good and with other, and good with other.
+class Hostile : public testing::Test {
+ protected:
+  Hostile() {
+    evil_ = mesh_.Add("evil");
+    good_ = mesh_.Add("good");
+    other_ = mesh_.Add("other");
+    link_ = mesh_.Connect(evil_, good_) + 1;  // good's end
+    mesh_.Connect(evil_, other_);
+    between_ = mesh_.Connect(good_, other_);
+    mesh_.Advance(500);
+  }
+  void Send(Message message) { mesh_[good_].OnMessage(mesh_.now(good_), link_, std::move(message)); }
+  void ExpectCutOff(const std::string& why) {
+    mesh_.Settle();
+    EXPECT_FALSE(mesh_.alive(link_));
+    EXPECT_TRUE(mesh_.alive(between_));
+    EXPECT_TRUE(mesh_.Logged(good_, "refusing evil (evil:1): QUARANTINED: " + why));
+    EXPECT_TRUE(mesh_.Logged(evil_, "refused by good (good:1): QUARANTINED: " + why));
+    const Status status = mesh_[good_].GetStatus();
+    EXPECT_EQ(status.cut_offs, 1u);
+    bool named = false;
+    for (const auto& note : status.notes) named |= note.find("evil") != std::string::npos;
+    EXPECT_TRUE(named);
+    EXPECT_EQ(mesh_[other_].GetStatus().cut_offs, 0u);
+    // Under its name it stays out for a minute; then it may try again.
+    EXPECT_FALSE(mesh_.alive(mesh_.Connect(evil_, good_)));
+    mesh_.Advance(kQuarantineMs - 1000);
+    EXPECT_EQ(mesh_[good_].GetStatus().quarantined, 1u);
+    EXPECT_FALSE(mesh_.alive(mesh_.Connect(evil_, good_)));
+    mesh_.Advance(1100);
+    EXPECT_TRUE(mesh_.alive(mesh_.Connect(evil_, good_)));
+    EXPECT_EQ(mesh_[good_].GetStatus().quarantined, 0u);
+    EXPECT_EQ(mesh_.Value(other_, "k"), mesh_.Value(good_, "k"));
+  }
+  static VectorPtr Vector(const std::vector<std::pair<ReplicaId, uint64_t>>& prefixes) {
+    VersionVector vector;
+    for (const auto& [replica, prefix] : prefixes) vector.Add(replica, 1, prefix);
+    return std::make_shared<VersionVector>(std::move(vector));
+  }
+  EntryPtr FromTheFuture(uint64_t seq) {
+    auto entry = std::make_shared<Entry>();
+    entry->key = absl::StrCat("future", seq);
+    entry->lease.holder = "evil";
+    entry->dot = {mesh_[evil_].self(), seq};
+    entry->stamp = StampAt(mesh_.now(good_).wall_ms + 3'600'000);
+    return entry;
+  }
+
+  Mesh mesh_;
+  int evil_ = 0, good_ = 0, other_ = 0;
+  LinkId link_ = 0, between_ = 0;
+};
+
+TEST_F(Hostile, AFloodOfMessages) {
+  for (int64_t n = 0; n <= kControlBurst; ++n) Send(Broadcast{"x"});
+  ExpectCutOff("more than 4000 messages a second");
+}
+
+TEST_F(Hostile, AFloodOfNothing) {
+  for (int64_t n = 0; n <= kControlBurst; ++n) Send(Live{});
+  ExpectCutOff("more than 4000 messages a second");
+}
+
+TEST_F(Hostile, SessionsWithoutEnd) {
+  for (int64_t n = 0; n <= kSessionBurst; ++n) Send(SessionRequest{1, Vector({})});
+  ExpectCutOff("more than 2 sessions a second");
+}
+
+TEST_F(Hostile, AVectorOfTheFuture) {
+  ASSERT_TRUE(mesh_.Set(good_, "k", "v").ok());
+  mesh_.Settle();
+  const ReplicaId good = mesh_[good_].self();
+  Report report;
+  report.vector = Vector({{good, 1}});
+  Send(report);
+  EXPECT_TRUE(mesh_.alive(link_));
+  report.vector = Vector({{good, 2}});
+  Send(report);
+  EXPECT_EQ(mesh_[good_].self(), good);  // no reason for a new incarnation
+  ExpectCutOff("it claims writes of this node that were never made");
+}
+
+TEST_F(Hostile, WritesFromTheFutureAgainAndAgain) {
+  for (int64_t n = 0; n < kBogusBurst; ++n) {
+    Send(Live{{FromTheFuture(1)}});
+    mesh_.Settle();
+    ASSERT_FALSE(mesh_.alive(link_));
+    ASSERT_EQ(mesh_[good_].GetStatus().cut_offs, 0u);
+    link_ = mesh_.Connect(evil_, good_) + 1;
+    ASSERT_TRUE(mesh_.alive(link_));
+  }
+  Send(Live{{FromTheFuture(1)}});
+  ExpectCutOff("again and again");
+  EXPECT_EQ(mesh_.Value(good_, "future1"), "(none)");
+}
+
+TEST_F(Hostile, WhatCantBeRead) {
+  mesh_[good_].OnMalformed(mesh_.now(good_), link_, "a bad key");
+  ExpectCutOff("what it sent can't be read: a bad key");
+}
+
+TEST_F(Hostile, WhatAStrangerSendsIsHungUpOnSilently) {
+  const LinkId link = mesh_.Dial(other_, good_) + 1;
+  mesh_[good_].OnMalformed(mesh_.now(good_), link, "junk");
+  EXPECT_EQ(mesh_[good_].GetStatus().cut_offs, 0u);
+  mesh_.Settle();
+  EXPECT_FALSE(mesh_.Logged(good_, "junk"));
+  EXPECT_TRUE(mesh_.alive(between_));
+  mesh_[good_].OnMalformed(mesh_.now(good_), 12345, "junk");  // a link that is gone
+}
+
+// The end of a session claims what never was: of this node, and of one that it is linked with and hears itself.
+TEST_F(Hostile, ASessionsEndCoversNothingThatIsNotThere) {
+  ASSERT_TRUE(mesh_.Set(other_, "k", "v").ok());
+  mesh_.Settle();
+  const ReplicaId good = mesh_[good_].self(), other = mesh_[other_].self(), evil = mesh_[evil_].self();
+  const ReplicaId gone{"gone", 7};
+  Report report;
+  report.vector = Vector({{evil, 5}});
+  Send(report);
+  mesh_.Advance(kLackMs + 10);  // good asks evil; evil's honest half answers, and has nothing
+  report.vector = Vector({{evil, 9}});
+  Send(report);
+  mesh_.Skip(kLackMs);
+  mesh_[good_].Tick(mesh_.now(good_));
+  uint64_t session = 0;
+  for (const auto& send : mesh_[good_].Take().send) {
+    if (const auto* request = std::get_if<SessionRequest>(&send.message)) session = request->session;
+  }
+  ASSERT_NE(session, 0u);
+  Send(SessionEnd{session, Vector({{evil, 9}, {gone, 3}, {good, 4}, {other, 1000}})});
+  const VersionVector& covered = mesh_[good_].vector();
+  EXPECT_TRUE(covered.Covers(Dot{evil, 9}));
+  EXPECT_TRUE(covered.Covers(Dot{gone, 3}));
+  EXPECT_FALSE(covered.Covers(Dot{good, 1}));
+  EXPECT_TRUE(covered.Covers(Dot{other, 1}));
+  EXPECT_FALSE(covered.Covers(Dot{other, 2}));
+  // What other writes from now on is not taken for known.
+  ASSERT_TRUE(mesh_.Set(other_, "k", "news").ok());
+  ASSERT_TRUE(mesh_.Set(good_, "mine", "here").ok());
+  mesh_.Advance(500);
+  EXPECT_EQ(mesh_.Value(good_, "k"), "news");
+  EXPECT_EQ(mesh_.Value(other_, "mine"), "here");
+  EXPECT_TRUE(mesh_.alive(between_));
+}
+
+TEST_F(Hostile, NoClientMakesItsNodeLookLikeAFlood) {
+  int sent = 0, refused = 0;
+  for (int64_t n = 0; n < 3 * kControlBurst; ++n) {
+    const auto done = mesh_[good_].SendBroadcast(mesh_.now(good_), "", "x");
+    ++(done.ok() ? sent : refused);
+    if (!done.ok()) {
+      EXPECT_EQ(ReasonOf(done.status()), "BYTES_LIMIT");
+      EXPECT_GT(RetryMsOf(done.status()), 0);
+    }
+  }
+  EXPECT_EQ(sent, kClientPerSecond);
+  EXPECT_GT(refused, 0);
+  mesh_.Settle();
+  EXPECT_EQ(mesh_[other_].GetStatus().cut_offs, 0u);
+  EXPECT_EQ(mesh_.peer(other_).heard.size(), static_cast<size_t>(sent));
+  mesh_.Advance(1100);
+  EXPECT_TRUE(mesh_[good_].SendBroadcast(mesh_.now(good_), "", "x").ok());
+}
+
+}  // namespace
+}  // namespace leasemap::core
