@@ -41,6 +41,10 @@ NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen)
     : options_(options),
       mesh_listen_(std::move(mesh_listen)),
       node_(std::move(options), Clocks()),
+      watchdog_(mutex_,
+                [this] {
+                  if (listeners_.changed) listeners_.changed();
+                }),
       work_(asio::make_work_guard(io_)),
       timer_(io_),
       transport_(io_, MeshCallbacks()) {}
@@ -50,19 +54,19 @@ NodeHost::~NodeHost() { Stop(); }
 core::Now NodeHost::now() const { return Clocks(); }
 
 template <typename F>
-auto NodeHost::Change(F f) {
+auto NodeHost::Change(F f, const char* call) {
   std::vector<std::pair<Done, core::Effects::Answered>> answers;
   bool changed = false;
-  std::unique_lock lock(mutex_);
+  mutex_.lock(call);
   if constexpr (std::is_void_v<decltype(f(node_, Clocks()))>) {
     f(node_, Clocks());
     Finish(answers, changed);
-    lock.unlock();
+    mutex_.unlock();
     Tell(answers, changed);
   } else {
     auto result = f(node_, Clocks());
     Finish(answers, changed);
-    lock.unlock();
+    mutex_.unlock();
     Tell(answers, changed);
     return result;
   }
@@ -112,7 +116,7 @@ std::string NodeHost::advertised() const {
 absl::Status NodeHost::Start() {
   if (auto status = transport_.Listen(mesh_listen_); !status.ok()) return status;
   thread_ = std::thread([this] { io_.run(); });
-  asio::post(io_, [this] { Change([](core::Node& node, core::Now now) { node.Tick(now); }); });
+  asio::post(io_, [this] { Change([](core::Node& node, core::Now now) { node.Tick(now); }, "Tick"); });
   return absl::OkStatus();
 }
 
@@ -121,6 +125,7 @@ void NodeHost::Leave() {
 }
 
 void NodeHost::Stop() {
+  watchdog_.Stop();
   if (!thread_.joinable()) return;
   asio::post(io_, [this] {
     timer_due_ms_ = INT64_MAX;  // never set again
@@ -154,29 +159,29 @@ void NodeHost::EndWhenClosed() {
 net::Transport::Callbacks NodeHost::MeshCallbacks() {
   net::Transport::Callbacks mesh;
   mesh.on_dialed = [this](core::LinkId link, const std::string& address, const std::string& local) {
-    Change([&](core::Node& node, core::Now now) { node.OnDialed(now, link, address, local); });
+    Change([&](core::Node& node, core::Now now) { node.OnDialed(now, link, address, local); }, "OnDialed");
   };
   mesh.on_dial_failed = [this](const std::string& address) {
-    Change([&](core::Node& node, core::Now now) { node.OnDialFailed(now, address); });
+    Change([&](core::Node& node, core::Now now) { node.OnDialFailed(now, address); }, "OnDialFailed");
   };
   mesh.on_resolved = [this](const std::string& seed, const std::vector<std::string>& addresses) {
-    Change([&](core::Node& node, core::Now now) { node.OnResolved(now, seed, addresses); });
+    Change([&](core::Node& node, core::Now now) { node.OnResolved(now, seed, addresses); }, "OnResolved");
   };
   mesh.on_accepted = [this](core::LinkId link, const std::string& local, const std::string& remote) {
-    Change([&](core::Node& node, core::Now now) { node.OnAccepted(now, link, local, remote); });
+    Change([&](core::Node& node, core::Now now) { node.OnAccepted(now, link, local, remote); }, "OnAccepted");
   };
   mesh.on_message = [this](core::LinkId link, core::Message message) {
-    Change([&](core::Node& node, core::Now now) { node.OnMessage(now, link, std::move(message)); });
+    Change([&](core::Node& node, core::Now now) { node.OnMessage(now, link, std::move(message)); }, "OnMessage");
   };
   mesh.on_malformed = [this](core::LinkId link, const std::string& why) {
-    Change([&](core::Node& node, core::Now now) { node.OnMalformed(now, link, why); });
+    Change([&](core::Node& node, core::Now now) { node.OnMalformed(now, link, why); }, "OnMalformed");
   };
   mesh.on_closed = [this](core::LinkId link, const std::string& why) {
     if (!why.empty() && why != "End of file") spdlog::debug("link {} closed: {}", link, why);
-    Change([&](core::Node& node, core::Now now) { node.OnClosed(now, link); });
+    Change([&](core::Node& node, core::Now now) { node.OnClosed(now, link); }, "OnClosed");
   };
   mesh.pull = [this](core::LinkId link) {
-    const std::lock_guard lock(mutex_);
+    const Hold lock(mutex_, "Pull");
     return node_.Pull(Clocks(), link);
   };
   return mesh;
@@ -187,7 +192,7 @@ void NodeHost::Perform() {
   core::Effects effects;
   std::vector<core::LinkId> to_pull;
   {
-    const std::lock_guard lock(mutex_);
+    const Hold lock(mutex_, "Perform");
     std::swap(effects, pending_);
     perform_posted_ = false;
     if (effects.pull) to_pull = node_.LinksToPull();
@@ -219,12 +224,12 @@ void NodeHost::SetTimer() {
   timer_.async_wait([this](const asio::error_code& cancelled) {
     if (cancelled || timer_due_ms_ == INT64_MAX) return;
     timer_due_ms_ = -1;
-    Change([](core::Node& node, core::Now at) { node.Tick(at); });
+    Change([](core::Node& node, core::Now at) { node.Tick(at); }, "Tick");
   });
 }
 
 core::EntryPtr NodeHost::Get(std::string_view key) const {
-  const std::lock_guard lock(mutex_);
+  const Hold lock(mutex_, "Get");
   return node_.Get(key);
 }
 
@@ -234,7 +239,7 @@ absl::StatusOr<core::EntryPtr> NodeHost::Write(const core::WriteCommand& command
     if (!submitted.ok()) return submitted.status();
     node.CancelWait(submitted->wait);
     return submitted->entry;
-  });
+  }, "Write");
 }
 
 absl::StatusOr<core::Submitted> NodeHost::Submit(const core::WriteCommand& command, Done done) {
@@ -242,7 +247,7 @@ absl::StatusOr<core::Submitted> NodeHost::Submit(const core::WriteCommand& comma
     auto submitted = node.Submit(now, command);
     if (submitted.ok()) Await(submitted->wait, std::move(done));
     return submitted;
-  });
+  }, "Submit");
 }
 
 absl::StatusOr<core::WaitId> NodeHost::AwaitVersion(const std::string& version, int64_t patience_ms, Done done) {
@@ -250,7 +255,7 @@ absl::StatusOr<core::WaitId> NodeHost::AwaitVersion(const std::string& version, 
     auto wait = node.AwaitVersion(now, version, patience_ms);
     if (wait.ok()) Await(*wait, std::move(done));
     return wait;
-  });
+  }, "AwaitVersion");
 }
 
 absl::StatusOr<core::WaitId> NodeHost::Explain(const std::string& key, int64_t patience_ms, Done done) {
@@ -258,33 +263,33 @@ absl::StatusOr<core::WaitId> NodeHost::Explain(const std::string& key, int64_t p
     auto wait = node.Explain(now, key, patience_ms);
     if (wait.ok()) Await(*wait, std::move(done));
     return wait;
-  });
+  }, "Explain");
 }
 
 bool NodeHost::CancelWait(core::WaitId wait) {
   return Change([&](core::Node& node, core::Now) {
     node.CancelWait(wait);
     return waiting_.erase(wait) > 0;
-  });
+  }, "CancelWait");
 }
 
 void NodeHost::EndWaits() {
-  Change([](core::Node& node, core::Now now) { node.EndWaits(now); });
+  Change([](core::Node& node, core::Now now) { node.EndWaits(now); }, "EndWaits");
 }
 
 absl::StatusOr<core::Watch> NodeHost::StartWatch(core::WatchFilter filter, bool snapshot,
                                                  const std::string& cursor) const {
-  const std::lock_guard lock(mutex_);
+  const Hold lock(mutex_, "StartWatch");
   return node_.StartWatch(Clocks(), std::move(filter), snapshot, cursor);
 }
 
 absl::StatusOr<core::WatchBatch> NodeHost::ReadWatch(core::Watch& watch) const {
-  const std::lock_guard lock(mutex_);
+  const Hold lock(mutex_, "ReadWatch");
   return node_.ReadWatch(Clocks(), watch);
 }
 
 absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const std::string& payload) {
-  return Change([&](core::Node& node, core::Now now) -> absl::StatusOr<int> {
+  const auto send = [&](core::Node& node, core::Now now) -> absl::StatusOr<int> {
     if (pending_.send.size() >= kMaxPendingSends) {
       auto status = core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
                                   "too many messages are on their way; try again in a moment");
@@ -292,7 +297,8 @@ absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const st
       return status;
     }
     return node.SendBroadcast(now, to_node, payload);
-  });
+  };
+  return Change(send, "SendBroadcast");
 }
 
 absl::Status NodeHost::Forget(const std::string& member) {
@@ -300,7 +306,7 @@ absl::Status NodeHost::Forget(const std::string& member) {
 }
 
 core::Status NodeHost::GetStatus() const {
-  const std::lock_guard lock(mutex_);
+  const Hold lock(mutex_, "GetStatus");
   return node_.GetStatus();
 }
 

@@ -21,6 +21,7 @@
 #include "asio/steady_timer.hpp"
 #include "peer/core/node.h"
 #include "peer/net/transport.h"
+#include "server/host/watchdog.h"
 
 namespace leasemap::host {
 
@@ -46,6 +47,9 @@ class NodeHost {
   // Closes links and ends the thread. The node can still be read.
   void Stop();
 
+  // The node's lock is stuck (watchdog.h): calls would wait, for how long nobody knows.
+  bool stuck() const { return watchdog_.stuck(); }
+  std::string stuck_note() const { return watchdog_.Describe(); }
   bool ready() const { return ready_.load(std::memory_order_acquire); }
   // host:port that other nodes are told; the listening address where it is found anew for each link.
   std::string advertised() const;
@@ -77,14 +81,14 @@ class NodeHost {
   // Runs f(node) under the lock: for reads that need several looks at one state. f must be short.
   template <typename F>
   auto Read(F f) const {
-    const std::lock_guard lock(mutex_);
+    const Hold lock(mutex_, "Read");
     return f(std::as_const(node_));
   }
 
  private:
-  // Runs f(node, now) under the lock and sees to its effects.
+  // Runs f(node, now) under the lock, in the name of a call, and sees to its effects.
   template <typename F>
-  auto Change(F f);
+  auto Change(F f, const char* call = "a change");
   void Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool& changed);
   void Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool changed);
   void Await(core::WaitId wait, Done done);
@@ -98,7 +102,7 @@ class NodeHost {
   const std::string mesh_listen_;
   Listeners listeners_;
 
-  mutable std::mutex mutex_;
+  mutable WatchedMutex mutex_;
   core::Node node_;                       // guarded by mutex_
   core::Effects pending_;                 // guarded by mutex_; for the network thread
   bool perform_posted_ = false;           // guarded by mutex_
@@ -106,6 +110,7 @@ class NodeHost {
   std::map<core::WaitId, Done> waiting_;  // guarded by mutex_; as many as the node bounds
 
   std::atomic<bool> ready_{false};
+  Watchdog watchdog_;
 
   asio::io_context io_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;

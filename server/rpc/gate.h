@@ -15,11 +15,12 @@ class Gate {
 
   void Drain() { draining_.store(true, std::memory_order_release); }
   bool draining() const { return draining_.load(std::memory_order_acquire); }
-  bool serving() const { return host_.ready() && !draining(); }
+  // What health says. A stuck node still takes calls, which may yet be answered, but nobody should send it more.
+  bool serving() const { return host_.ready() && !draining() && !host_.stuck(); }
 
   // OK, SYNCING or DRAINING.
   absl::Status Check() const {
-    if (serving()) return absl::OkStatus();
+    if (host_.ready() && !draining()) return absl::OkStatus();
     return draining() ? Draining() : Syncing();
   }
   static absl::Status Draining() {

@@ -53,6 +53,11 @@ v1::Member::State StateOf(const core::Member& member, int64_t mono_ms) {
 
 grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest*,
                                                  v1::GetStatusResponse* response) {
+  if (host_.stuck()) {
+    auto stuck = core::Refusal(absl::StatusCode::kUnavailable, "STUCK", host_.stuck_note());
+    core::SetRetryMs(stuck, 1000);
+    return Finish(context, stuck);
+  }
   const core::Status status = host_.GetStatus();
   const core::NodeOptions& options = host_.options();
   response->set_node_id(status.self.node);
@@ -77,6 +82,7 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   }
   response->set_map_hash(absl::StrFormat("%016x", status.map_hash));
   for (const auto& note : status.notes) response->add_notes(note);
+  if (const std::string note = host_.stuck_note(); !note.empty()) response->add_notes(note);
   response->set_incarnation(status.self.incarnation);
   response->set_bytes(status.bytes);
   response->set_resets(status.resets);

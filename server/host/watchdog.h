@@ -1,0 +1,109 @@
+// The lock of the node, watched from outside: which call holds it, and whether it is stuck.
+//
+// The lock is held for microseconds. If one call holds it through several looks of the watchdog, something is wrong (a
+// bug, a machine without memory, a debugger): the log says which call, and the owner is told, so that health turns
+// NOT_SERVING and clients go elsewhere. Calls that only waited long are logged when they got it. Counting looks instead
+// of time makes it sound when the whole process sleeps: what stood still was not the call, but everything.
+//
+// Without contention a call pays two stores for it, and no look at a clock.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace leasemap::host {
+
+class WatchedMutex {
+ public:
+  // A wait longer than this is worth a line: the lock's holders are a million times faster.
+  static constexpr std::chrono::milliseconds kLongWait{1000};
+
+  // `call` lives for ever. (std::lock_guard names none.)
+  void lock(const char* call = "a call") {
+    if (!mutex_.try_lock()) WaitFor(call);
+    // Only the holder writes, so nothing need be read back.
+    turn_.store(++turns_, std::memory_order_relaxed);
+    call_.store(call, std::memory_order_relaxed);
+  }
+  void unlock() {
+    call_.store(nullptr, std::memory_order_relaxed);
+    mutex_.unlock();
+  }
+
+  // Who holds it; null: nobody. The turn counts who held it, so that the same call twice is told from one long one.
+  struct Seen {
+    const char* call;
+    uint64_t turn;
+  };
+  Seen Look() const { return {call_.load(std::memory_order_relaxed), turn_.load(std::memory_order_relaxed)}; }
+  // The longest wait since the last call of this, if it was a long one; null: none.
+  struct Waited {
+    const char* call;
+    int64_t ms;
+  };
+  Waited TakeLongest();
+
+ private:
+  void WaitFor(const char* call);
+
+  std::mutex mutex_;
+  uint64_t turns_ = 0;  // guarded by mutex_
+  std::atomic<uint64_t> turn_{0};
+  std::atomic<const char*> call_{nullptr};
+  std::mutex waits_mutex_;
+  Waited longest_{nullptr, 0};  // guarded by waits_mutex_
+};
+
+// Holds the lock while it lives, in the name of a call.
+class Hold {
+ public:
+  Hold(WatchedMutex& mutex, const char* call) : mutex_(mutex) { mutex.lock(call); }
+  ~Hold() { mutex_.unlock(); }
+  Hold(const Hold&) = delete;
+
+ private:
+  WatchedMutex& mutex_;
+};
+
+class Watchdog {
+ public:
+  // A look so often; a lock that one call holds through five of them, a second, is stuck.
+  static constexpr std::chrono::milliseconds kEvery{250};
+  static constexpr int kLooks = 5;
+
+  // `changed` is called, on the watchdog's thread, when the lock gets stuck and when it is free again.
+  Watchdog(WatchedMutex& mutex, std::function<void()> changed, std::chrono::milliseconds every = kEvery);
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  // `changed` is called no more.
+  void Stop();
+
+  bool stuck() const { return stuck_.load(std::memory_order_acquire); }
+  // For people: what is stuck, or was within the last ten minutes; empty if nothing.
+  std::string Describe() const;
+
+ private:
+  void Run();
+  void Look();
+
+  WatchedMutex& mutex_;
+  const std::function<void()> changed_;
+  const std::chrono::milliseconds every_;
+  WatchedMutex::Seen seen_{nullptr, 0};  // the watchdog's thread
+  int looks_ = 0;                        // the watchdog's thread: so often seen_ was seen
+  std::atomic<bool> stuck_{false};
+  mutable std::mutex state_mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;                        // guarded by state_mutex_
+  std::string last_;                             // guarded by state_mutex_: what happened last
+  std::chrono::steady_clock::time_point last_at_;  // guarded by state_mutex_
+  std::thread thread_;
+};
+
+}  // namespace leasemap::host
