@@ -1,4 +1,7 @@
-// Every bound of the core in one place, each with its reason.
+// Every bound of the core in one place, each with its reason; at the end, where those of the shell are.
+//
+// What has no bound of its own is bounded by these: a message's parts by the frame it came in, effects by what one read
+// of a socket brings, streams by what waits at the store instead of in a queue.
 #pragma once
 
 #include <cstddef>
@@ -51,6 +54,14 @@ inline constexpr size_t kMaxTargets = 512;
 // Links at most: one for each member and as many again while duplicates are being settled.
 inline constexpr size_t kMaxLinks = 2 * kMaxMembers;
 
+// Looked at in one go under the node's lock, keys of a session and revisions of a watch: a few hundred microseconds.
+inline constexpr size_t kSessionWalk = 4096;
+inline constexpr size_t kWatchScan = 4096;
+// One message of a watch: at most so many events and bytes (a larger single event travels alone), well below what gRPC
+// clients take by default (4 MiB).
+inline constexpr size_t kWatchBatchEvents = 256;
+inline constexpr size_t kWatchBatchBytes = 512 << 10;
+
 // Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT); merging never is. Tombstones count.
 inline constexpr uint64_t kMaxKeys = 10'000'000;
 inline constexpr uint64_t kMaxMapBytes = uint64_t{8} << 30;
@@ -80,6 +91,7 @@ inline constexpr size_t kMaxConflicts = 1000;
 inline constexpr size_t kMaxConflictBytes = 32 << 20;  // both entries' values are kept: a value can have 1 MiB
 // Explains that gather answers at once: asked by people, each costs every member a message.
 inline constexpr size_t kMaxExplains = 64;
+
 // Messages that a member may send a second, entries aside, and how many at once. An honest one sends some heartbeats,
 // ten reports, one more for each millisecond in which an ack is waited for, and what clients cause (below): half of it.
 // A link that stalled brings what was queued within three seconds at once; after that it is closed.
@@ -108,14 +120,19 @@ inline constexpr int64_t kProbeMs = 1000;        // design: a first link silent 
 inline constexpr int64_t kReportEveryMs = 100;   // design: at most every 100 ms
 inline constexpr int64_t kLackMs = 1000;         // design: a dot lacked for longer than a second is asked for
 inline constexpr int64_t kSessionIdleMs = 5000;  // a session from which nothing came for so long is given up
-inline constexpr int64_t kReadyAfterMs = 3000;   // design: seeds have so long to answer or fail once
-inline constexpr int64_t kDialMinMs = 100;       // first back-off; doubles up to the next
-inline constexpr int64_t kDialMaxMs = 3000;      // so that a healed mesh is whole within seconds
-inline constexpr int64_t kDialTimeoutMs = 3000;  // a dial with no answer is a failure
-inline constexpr int64_t kHandshakeMs = 4000;    // half a handshake is closed within 5 s
+// One that goes on for longer is given up too, so that nobody keeps a node from asking others by sending little for
+// ever; what came stays. 8 GiB take 12 minutes at 100 Mbit/s.
+inline constexpr int64_t kSessionMostMs = 1'800'000;
+inline constexpr int64_t kReadyAfterMs = 3000;    // design: seeds have so long to answer or fail once
+inline constexpr int64_t kDialMinMs = 100;        // first back-off; doubles up to the next
+inline constexpr int64_t kDialMaxMs = 3000;       // so that a healed mesh is whole within seconds
+inline constexpr int64_t kDialTimeoutMs = 3000;   // a dial with no answer is a failure
+inline constexpr int64_t kHandshakeMs = 4000;     // half a handshake is closed within 5 s
 inline constexpr int64_t kResolveEveryMs = 2000;  // a seed's name is resolved again so often: addresses come and go
 inline constexpr int64_t kGoneMs = 30000;         // not linked for so long: shown as GONE
 inline constexpr int64_t kCursorWaitMs = 10000;   // design: a resumed watch waits so long for its node to catch up
+inline constexpr int64_t kCursorEveryMs = 1000;   // design: with new events not more than once a second
+inline constexpr int64_t kCursorIdleMs = 15000;   // design: at least every 15 s
 inline constexpr int64_t kCursorLostMs = 1000;    // reports are at most this old before writes are taken for gone
 inline constexpr int64_t kWaitMs = 5000;          // design: an ack is waited for so long at most
 inline constexpr int64_t kRequestMs = 600'000;    // a client that retries for longer has given up
@@ -129,5 +146,22 @@ inline constexpr int64_t kHashAlarmMs = 5000;       // maps that differ at equal
 inline constexpr int64_t kForgetAfterMs = int64_t{72} * 3600 * 1000;  // design: 72 h
 // A node that gave its map up for a peer's, and finds no peer for so long, takes its own back.
 inline constexpr int64_t kResetGiveUpMs = 60'000;
+
+// The bounds of the shell, each beside what it bounds, with its reason there:
+//
+//   peer/wire/frame.h          kMaxFrameBytes, kMaxFirstFrameBytes, kPieceBytes, kMaxEnvelopeBytes: what a peer can
+//   make
+//                              a link store
+//   peer/wire/codec_parts.cc   kMaxSeq, kMaxMs, kMaxUnknownBytes, kMaxAddressBytes: what its fields may say
+//   peer/net/connection.h      kPullBelowBytes, kMaxQueuedBytes, kMaxBroadcastQueue, kLingerMs: what a link queues
+//   peer/net/connection.cc     kWriteBytes, kWriteFrames, kPullsAtOnce: what one turn of a link does
+//   peer/net/transport.cc      kMaxSockets, kAcceptAgain: how many links there are, strangers and closing ones too
+//   server/host/node_host.cc   kMaxPendingSends, kLeaveMs: what waits for the network thread, and a stop
+//   server/host/watchdog.h     kLongWait, kEvery, kLooks: how long the node's lock may be held
+//   server/rpc/server.h        kQuotaBytes, kDrainSeconds: what all calls together may hold, and a drain
+//   server/rpc/watch_hub.h, subscribers.h, health_service.h   kMaxStreams, kMaxMessages, kMaxBytes: streams
+//   server/rpc/convert.cc      kMaxWatchPrefixes, kMaxWatchKeys: what one watch asks for
+//   server/rpc/key_value_service.cc, list.cc   kMaxBatch, kMaxBatchBytes, kMaxPage, kPageBytes, kScan: what one call
+//   does server/options.cc          kMaxSeeds
 
 }  // namespace leasemap::core

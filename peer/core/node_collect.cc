@@ -151,7 +151,7 @@ void Node::CompareHashes(Now now) {
     Log(true, absl::StrCat("ALARM: the map differs from that of ", link.peer.self.node,
                            " though both cover the same writes; fetching what differs"));
     const auto& hashes = store_.hashes();
-    asking_ = AskedSession{next_session_++, id, now.mono_ms, false, true};
+    asking_ = AskedSession{next_session_++, id, now.mono_ms, false, true, now.mono_ms};
     effects_.send.push_back({id, SessionRequest{asking_->id, WholeVector(), {hashes.begin(), hashes.end()}}});
   }
 }

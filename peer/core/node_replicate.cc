@@ -239,7 +239,8 @@ void Node::UpdateLack(Now now, Link& link) {
 
 void Node::AskForSession(Now now) {
   if (asking_) {
-    if (now.mono_ms - asking_->heard_ms < options_.timing.session_idle) return;
+    const bool idle = now.mono_ms - asking_->heard_ms >= options_.timing.session_idle;
+    if (!idle && now.mono_ms - asking_->asked_ms < kSessionMostMs) return;
     if (auto it = links_.find(asking_->link); it != links_.end()) {
       it->second.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
     }
@@ -250,7 +251,7 @@ void Node::AskForSession(Now now) {
     UpdateLack(now, link);
     const bool due = link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= options_.timing.lack);
     if (!due) continue;
-    asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false};
+    asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms};
     // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
     if (vector_.empty()) floor_.Join(link.peer_floor);
     effects_.send.push_back({id, SessionRequest{asking_->id, WholeVector(), {}}});

@@ -3,10 +3,6 @@
 #include "peer/core/limits.h"
 
 namespace leasemap::core {
-namespace {
-constexpr int kWalk = 4096;  // keys looked at in one go: a few hundred microseconds under the node's lock
-}
-
 bool ServedSession::Wanted(const Entry& entry, const Store& store) const {
   if (!theirs_->Covers(entry.dot)) return true;
   if (buckets_.empty()) return false;
@@ -18,8 +14,8 @@ Message ServedSession::Next(const Store& store, size_t most) {
   SessionEntries out{id_, {}};
   size_t bytes = 0;
   auto it = after_.empty() ? store.by_key().begin() : store.by_key().upper_bound(after_);
-  for (int walked = 0; it != store.by_key().end(); ++it) {
-    if (walked++ == kWalk || out.entries.size() == most) return out;
+  for (size_t walked = 0; it != store.by_key().end(); ++it) {
+    if (walked++ == kSessionWalk || out.entries.size() == most) return out;
     const EntryPtr& entry = it->second.entry;
     if (Wanted(*entry, store)) {
       if (!out.entries.empty() && bytes + Weight(*entry) > kBatchBytes) return out;

@@ -52,6 +52,7 @@ struct AskedSession {
   int64_t heard_ms = 0;  // monotonic: when something of it came last
   bool refused = false;  // something of it had to be left out: its end is not joined
   bool all = false;      // what differs was asked for, covered or not
+  int64_t asked_ms = 0;  // monotonic: when it began
 };
 
 }  // namespace leasemap::core

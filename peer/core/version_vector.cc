@@ -111,15 +111,17 @@ void VersionVector::Join(const VersionVector& other) {
   }
 }
 
-// Both are in one order: mostly they name the same incarnations, and are walked side by side.
 bool VersionVector::Limit(const ReplicaId& replica, const Coverage& known) {
+  // Who lives has not ended: no mark stands for it.
+  const bool marked = MarkOf(replica.node) > replica.incarnation && marks_.erase(replica.node) > 0;
   auto it = runs_.find(replica);
-  if (it == runs_.end() || known.Covers(it->second)) return false;
+  if (it == runs_.end() || known.Covers(it->second)) return marked;
   it->second = it->second.Common(known);
   if (it->second == Coverage()) runs_.erase(it);
   return true;
 }
 
+// Both are in one order: mostly they name the same incarnations, and are walked side by side.
 std::optional<Dot> VersionVector::FirstMissing(const VersionVector& other) const {
   static const Coverage kNone;
   if (marks_ != other.marks_) {

@@ -50,7 +50,8 @@ class VersionVector {
   void Add(const Dot& dot);
   void Add(const ReplicaId& replica, uint64_t first, uint64_t last);
   void Join(const VersionVector& other);
-  // Claims no more of a replica than `known` does. Whether that changed anything.
+  // Claims no more of a replica, which is the node's present incarnation, than `known` does. Whether that changed
+  // anything.
   bool Limit(const ReplicaId& replica, const Coverage& known);
   // Some dot that `other` covers and this does not: the first in the order of dots.
   std::optional<Dot> FirstMissing(const VersionVector& other) const;

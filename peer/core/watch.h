@@ -12,6 +12,7 @@
 
 #include "peer/core/cursor.h"
 #include "peer/core/entry.h"
+#include "peer/core/limits.h"
 
 namespace leasemap::core {
 
@@ -61,11 +62,5 @@ struct Watch {
   bool news = false;           // events were sent since the last cursor
   int64_t cursor_ms = 0;       // monotonic time of the last cursor
 };
-
-inline constexpr int64_t kCursorEveryMs = 1000;        // design: with new events not more than once a second
-inline constexpr int64_t kCursorIdleMs = 15000;        // design: at least every 15 s
-inline constexpr size_t kWatchBatchEvents = 256;       // one message of a watch: at most so many events …
-inline constexpr size_t kWatchBatchBytes = 512 << 10;  // … and bytes (a larger single event travels alone)
-inline constexpr size_t kWatchScan = 4096;  // revisions read under one lock at most: a few hundred microseconds
 
 }  // namespace leasemap::core

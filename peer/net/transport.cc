@@ -14,6 +14,10 @@ using asio::ip::tcp;
 namespace {
 // When no descriptor is left for accept(), it is tried again after so long: spinning would not free one.
 constexpr auto kAcceptAgain = std::chrono::milliseconds(200);
+// Links and those that are saying their last word (half a second at most). The node refuses what is beyond its own
+// bound, which takes a moment each: this is room for that, and less than the usual 1,024 descriptors, which clients
+// need too.
+constexpr size_t kMaxSockets = 768;
 }  // namespace
 
 std::optional<HostPort> ParseHostPort(std::string_view text) {
@@ -68,7 +72,9 @@ absl::Status Transport::Listen(const std::string& host_port) {
 void Transport::AcceptNext() {
   acceptor_.async_accept([this](const asio::error_code& error, tcp::socket socket) {
     if (stopped_) return;
-    if (error) {
+    std::erase_if(closing_, [](const auto& connection) { return connection.expired(); });
+    const bool full = links_.size() + closing_.size() >= kMaxSockets;  // the socket goes with this call
+    if (error || full) {
       accept_again_.expires_after(kAcceptAgain);
       accept_again_.async_wait([this](const asio::error_code& cancelled) {
         if (!cancelled && !stopped_) AcceptNext();

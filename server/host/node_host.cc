@@ -234,43 +234,53 @@ core::EntryPtr NodeHost::Get(std::string_view key) const {
 }
 
 absl::StatusOr<core::EntryPtr> NodeHost::Write(const core::WriteCommand& command) {
-  return Change([&](core::Node& node, core::Now now) -> absl::StatusOr<core::EntryPtr> {
-    const auto submitted = node.Submit(now, command);
-    if (!submitted.ok()) return submitted.status();
-    node.CancelWait(submitted->wait);
-    return submitted->entry;
-  }, "Write");
+  return Change(
+      [&](core::Node& node, core::Now now) -> absl::StatusOr<core::EntryPtr> {
+        const auto submitted = node.Submit(now, command);
+        if (!submitted.ok()) return submitted.status();
+        node.CancelWait(submitted->wait);
+        return submitted->entry;
+      },
+      "Write");
 }
 
 absl::StatusOr<core::Submitted> NodeHost::Submit(const core::WriteCommand& command, Done done) {
-  return Change([&](core::Node& node, core::Now now) {
-    auto submitted = node.Submit(now, command);
-    if (submitted.ok()) Await(submitted->wait, std::move(done));
-    return submitted;
-  }, "Submit");
+  return Change(
+      [&](core::Node& node, core::Now now) {
+        auto submitted = node.Submit(now, command);
+        if (submitted.ok()) Await(submitted->wait, std::move(done));
+        return submitted;
+      },
+      "Submit");
 }
 
 absl::StatusOr<core::WaitId> NodeHost::AwaitVersion(const std::string& version, int64_t patience_ms, Done done) {
-  return Change([&](core::Node& node, core::Now now) {
-    auto wait = node.AwaitVersion(now, version, patience_ms);
-    if (wait.ok()) Await(*wait, std::move(done));
-    return wait;
-  }, "AwaitVersion");
+  return Change(
+      [&](core::Node& node, core::Now now) {
+        auto wait = node.AwaitVersion(now, version, patience_ms);
+        if (wait.ok()) Await(*wait, std::move(done));
+        return wait;
+      },
+      "AwaitVersion");
 }
 
 absl::StatusOr<core::WaitId> NodeHost::Explain(const std::string& key, int64_t patience_ms, Done done) {
-  return Change([&](core::Node& node, core::Now now) {
-    auto wait = node.Explain(now, key, patience_ms);
-    if (wait.ok()) Await(*wait, std::move(done));
-    return wait;
-  }, "Explain");
+  return Change(
+      [&](core::Node& node, core::Now now) {
+        auto wait = node.Explain(now, key, patience_ms);
+        if (wait.ok()) Await(*wait, std::move(done));
+        return wait;
+      },
+      "Explain");
 }
 
 bool NodeHost::CancelWait(core::WaitId wait) {
-  return Change([&](core::Node& node, core::Now) {
-    node.CancelWait(wait);
-    return waiting_.erase(wait) > 0;
-  }, "CancelWait");
+  return Change(
+      [&](core::Node& node, core::Now) {
+        node.CancelWait(wait);
+        return waiting_.erase(wait) > 0;
+      },
+      "CancelWait");
 }
 
 void NodeHost::EndWaits() {

@@ -100,8 +100,8 @@ class Watchdog {
   std::atomic<bool> stuck_{false};
   mutable std::mutex state_mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;                        // guarded by state_mutex_
-  std::string last_;                             // guarded by state_mutex_: what happened last
+  bool stopping_ = false;                          // guarded by state_mutex_
+  std::string last_;                               // guarded by state_mutex_: what happened last
   std::chrono::steady_clock::time_point last_at_;  // guarded by state_mutex_
   std::thread thread_;
 };

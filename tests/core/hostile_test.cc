@@ -152,26 +152,53 @@ TEST_F(Hostile, WhatAStrangerSendsIsHungUpOnSilently) {
   mesh_[good_].OnMalformed(mesh_.now(good_), 12345, "junk");  // a link that is gone
 }
 
+// A session that good asked evil for: evil's own code answers it, and the test another after it.
+class HostileSession : public Hostile {
+ protected:
+  void SetUp() override {
+    Report report;
+    report.vector = Vector({{mesh_[evil_].self(), 5}});
+    Send(report);
+    mesh_.Advance(kLackMs + 10);  // good asks evil, whose honest half answers, and has nothing
+    report.vector = Vector({{mesh_[evil_].self(), 9}});
+    Send(report);
+    mesh_.Skip(kLackMs);
+    mesh_[good_].Tick(mesh_.now(good_));
+    for (const auto& send : mesh_[good_].Take().send) {
+      if (const auto* request = std::get_if<SessionRequest>(&send.message)) session_ = request->session;
+    }
+    ASSERT_NE(session_, 0u);
+  }
+  uint64_t session_ = 0;
+};
+
+TEST_F(HostileSession, WithAWriteFromTheFutureJoinsNothing) {
+  auto entry = std::make_shared<Entry>(*FromTheFuture(1));
+  entry->dot.replica = {"gone", 7};
+  Send(SessionEntries{session_, {entry}});
+  EXPECT_TRUE(mesh_.alive(link_));
+  Send(SessionEnd{session_, Vector({{{"gone", 7}, 3}})});
+  EXPECT_FALSE(mesh_[good_].vector().Covers(Dot{{"gone", 7}, 1}));
+}
+
+TEST_F(HostileSession, ThatNeverEndsIsGivenUp) {
+  for (int64_t ms = 0; ms <= kSessionMostMs; ms += 2000) {
+    mesh_.Skip(2000);
+    Send(SessionEntries{session_, {}});
+  }
+  mesh_[good_].Tick(mesh_.now(good_));
+  ASSERT_TRUE(mesh_.alive(link_));
+  Send(SessionEnd{session_, Vector({{{"gone", 7}, 3}})});
+  EXPECT_FALSE(mesh_[good_].vector().Covers(Dot{{"gone", 7}, 1}));
+}
+
 // The end of a session claims what never was: of this node, and of one that it is linked with and hears itself.
-TEST_F(Hostile, ASessionsEndCoversNothingThatIsNotThere) {
+TEST_F(HostileSession, CoversAtItsEndNothingThatIsNotThere) {
   ASSERT_TRUE(mesh_.Set(other_, "k", "v").ok());
   mesh_.Settle();
   const ReplicaId good = mesh_[good_].self(), other = mesh_[other_].self(), evil = mesh_[evil_].self();
   const ReplicaId gone{"gone", 7};
-  Report report;
-  report.vector = Vector({{evil, 5}});
-  Send(report);
-  mesh_.Advance(kLackMs + 10);  // good asks evil; evil's honest half answers, and has nothing
-  report.vector = Vector({{evil, 9}});
-  Send(report);
-  mesh_.Skip(kLackMs);
-  mesh_[good_].Tick(mesh_.now(good_));
-  uint64_t session = 0;
-  for (const auto& send : mesh_[good_].Take().send) {
-    if (const auto* request = std::get_if<SessionRequest>(&send.message)) session = request->session;
-  }
-  ASSERT_NE(session, 0u);
-  Send(SessionEnd{session, Vector({{evil, 9}, {gone, 3}, {good, 4}, {other, 1000}})});
+  Send(SessionEnd{session_, Vector({{evil, 9}, {gone, 3}, {good, 4}, {other, 1000}})});
   const VersionVector& covered = mesh_[good_].vector();
   EXPECT_TRUE(covered.Covers(Dot{evil, 9}));
   EXPECT_TRUE(covered.Covers(Dot{gone, 3}));

@@ -19,7 +19,8 @@ constexpr std::chrono::milliseconds kOften{1};
 TEST(Watchdog, SaysWhoHoldsTheLockForLong) {
   WatchedMutex mutex;
   std::atomic<int> changes{0};
-  Watchdog dog(mutex, [&] { ++changes; }, kOften);
+  Watchdog dog(
+      mutex, [&] { ++changes; }, kOften);
   EXPECT_EQ(dog.Describe(), "");
   {
     const Hold lock(mutex, "Tick");
@@ -36,7 +37,8 @@ TEST(Watchdog, ManyShortCallsAreNoLongOne) {
   WatchedMutex mutex;
   std::atomic<int> changes{0};
   std::atomic<bool> stop{false};
-  Watchdog dog(mutex, [&] { ++changes; }, std::chrono::milliseconds(100));
+  Watchdog dog(
+      mutex, [&] { ++changes; }, std::chrono::milliseconds(100));
   std::vector<std::thread> threads;
   for (int i = 0; i < 2; ++i) {
     threads.emplace_back([&] {
@@ -53,7 +55,8 @@ TEST(Watchdog, ManyShortCallsAreNoLongOne) {
 
 TEST(Watchdog, SaysWhoWaitedForLong) {
   WatchedMutex mutex;
-  Watchdog dog(mutex, [] {}, kOften);
+  Watchdog dog(
+      mutex, [] {}, kOften);
   mutex.lock("Holder");
   std::thread waiter([&] { const Hold lock(mutex, "Waiter"); });
   // Long enough for the waiter, who counts by the clock.
