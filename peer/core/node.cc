@@ -83,7 +83,11 @@ int64_t Node::NextDue(Now now) const {
 void Node::UpdateReady(Now now) {
   if (ready_) return;
   for (const auto& [id, link] : links_) {
-    const bool behind = link.phase == Phase::kUp && link.target && !vector_.Covers(*link.target);
+    bool behind = link.phase == Phase::kUp && link.target && !vector_.Covers(*link.target);
+    // One that claims what never was is not waited for longer than one that says nothing.
+    if (behind && now.mono_ms - link.opened_ms >= options_.timing.ready_after) {
+      behind = !vector_.Covers(*Believable(link.target));
+    }
     // Whoever answered our dial with a Hello is about to say what it covers.
     const bool answering = link.dialed && link.phase == Phase::kAwaitAccept;
     if (behind || answering || link.phase == Phase::kProbing) return;

@@ -11,8 +11,8 @@
 namespace leasemap::core {
 namespace {
 
-// Small messages that cost their receiver work, answers included: they come as often as was asked. Entries do not count:
-// they are what the mesh is for, and the socket holds them back. (A session may have messages without any.)
+// Small messages that cost their receiver work, answers included: they come as often as was asked. Entries do not
+// count: they are what the mesh is for, and the socket holds them back. (A session may have messages without any.)
 bool IsControl(const Message& message) {
   if (const auto* live = std::get_if<Live>(&message)) return live->entries.empty();
   return !std::holds_alternative<SessionEntries>(message);
@@ -40,7 +40,8 @@ bool Node::Allowed(Now now, LinkId id, Link& link, const Message& message) {
 }
 
 // Whether it names writes of this very process that it has not made. At a handshake that is an older self to be outrun;
-// later there is no honest way to it, since whoever is linked with this node believes nobody else about it (Believable).
+// later there is no honest way to it, since whoever is linked with this node believes nobody else about it
+// (Believable).
 bool Node::ClaimsUnmade(const VersionVector& vector) const {
   const auto own = vector.runs().find(self_);
   return own != vector.runs().end() && own->second.Top() >= own_log_.end();

@@ -214,6 +214,35 @@ TEST_F(HostileSession, CoversAtItsEndNothingThatIsNotThere) {
   EXPECT_TRUE(mesh_.alive(between_));
 }
 
+// A seed that claims what nobody ever wrote keeps no joiner from serving.
+TEST_F(Hostile, AJoinerIsNotKeptWaiting) {
+  NodeOptions options = Mesh::Options("joiner");
+  options.seeds = {"liar:1"};
+  const int joiner = mesh_.Add(options);
+  Node& node = mesh_[joiner];
+  node.Tick(mesh_.now(joiner));
+  node.OnResolved(mesh_.now(joiner), "liar:1", {"liar:1"});
+  mesh_.Connect(other_, joiner);
+  constexpr LinkId kLink = 99;
+  Hello hello;
+  hello.cluster = options.cluster;
+  hello.period_ms = options.rules.period_ms;
+  hello.self = {"liar", 1};
+  hello.wall_ms = mesh_.now(joiner).wall_ms;
+  Accept accept{hello.wall_ms, {}};
+  accept.report.vector = Vector({{mesh_[other_].self(), 1000}});
+  node.OnDialed(mesh_.now(joiner), kLink, "liar:1", "joiner:1");
+  node.OnMessage(mesh_.now(joiner), kLink, hello);
+  node.OnMessage(mesh_.now(joiner), kLink, accept);
+  for (int n = 0; n < 29; ++n) {
+    EXPECT_FALSE(node.ready());
+    mesh_.Advance(100);
+    node.OnMessage(mesh_.now(joiner), kLink, Ping{1});
+  }
+  mesh_.Advance(200);
+  EXPECT_TRUE(node.ready());
+}
+
 TEST_F(Hostile, NoClientMakesItsNodeLookLikeAFlood) {
   int sent = 0, refused = 0;
   for (int64_t n = 0; n < 3 * kControlBurst; ++n) {

@@ -48,7 +48,7 @@ class Port {
   }
 
   core::LinkId accepted = 0, dialed = 0;
-  int closed = 0, failed = 0, pulls_left = 0;
+  int closed = 0, malformed = 0, failed = 0, pulls_left = 0;
   std::string why;
   std::vector<core::Message> messages;
   std::vector<std::string> resolved;
@@ -63,6 +63,7 @@ class Port {
       Note([&] { accepted = link; });
     };
     c.on_message = [this](core::LinkId, core::Message m) { Note([&] { messages.push_back(std::move(m)); }); };
+    c.on_malformed = [this](core::LinkId, const std::string& text) { Note([&] { ++malformed, why = text; }); };
     c.on_closed = [this](core::LinkId, const std::string& text) { Note([&] { ++closed, why = text; }); };
     c.pull = [this](core::LinkId) -> std::optional<core::Message> {
       const std::lock_guard lock(mutex_);
@@ -142,6 +143,32 @@ TEST(Transport, JunkIsClosedAtOnce) {
     EXPECT_TRUE(end) << junk;
   }
   EXPECT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.closed; }) == 4; }));
+}
+
+TEST(Transport, JunkOfOneThatGreetedIsToldToTheOwner) {
+  Port a;
+  asio::io_context io;
+  for (const std::string& junk : {std::string("\0\0\0\x04junk", 8), std::string("\xff\xff\xff\xffxxxx")}) {
+    a.Look([](Port& p) { return p.malformed = 0; });
+    tcp::socket socket(io);
+    socket.connect({asio::ip::address_v4::loopback(), a.port()});
+    asio::write(socket, asio::buffer(wire::EncodeFrames(SomeHello())[0] + junk + wire::EncodeFrames(core::Ping{1})[0]));
+    ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.malformed; }) == 1; }));
+    EXPECT_FALSE(a.Look([](Port& p) { return p.why; }).empty());
+    const core::LinkId link = a.Look([](Port& p) { return p.accepted; });
+    a.Do([link](Transport& t) { t.Send(link, core::Refuse{"R", "because"}), t.HangUp(link); });
+    std::string heard;
+    asio::error_code end;
+    while (!end) {  // until it is closed
+      std::array<char, 256> piece;
+      const size_t n = socket.read_some(asio::buffer(piece), end);
+      heard.append(piece.data(), n);
+    }
+    EXPECT_NE(heard.find("because"), std::string::npos);
+  }
+  // Nothing was read after the junk.
+  EXPECT_EQ(a.Look([](Port& p) { return p.messages.size(); }), 2u);
+  EXPECT_EQ(a.Look([](Port& p) { return p.closed; }), 0);
 }
 
 TEST(Transport, APeerThatDoesNotReadIsNeverQueuedForWithoutBound) {

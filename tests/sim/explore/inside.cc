@@ -262,12 +262,12 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
   // `options`: the same in all states. `shared_vector`: a copy of `vector`. `next_ping`: never read. `started_ms`,
   // `linked_once`: for readiness, which is given once. `said`: what was logged. `clock_guard`: all clocks are the same,
-  // so it has one state. `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and
-  // changes nothing.
+  // so it has one state. `quarantine`: nobody breaks a rule here. `requests`, `explains`: nobody uses them here.
+  // `conflicts`, `hash_alarms`: what is told, and changes nothing.
   const auto& [options, self, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
                report_change, vector_change, links, waits, requests, conflicts, explains, asking, next_session,
                next_ping, started_ms, ready, whole, floor, retired, resets, hash_alarms, own_generation, leaving,
-               next_collect_ms, linked_once, said, effects] = node;
+               next_collect_ms, linked_once, said, quarantine, effects] = node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
@@ -293,7 +293,8 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   }
   Put(d, asking.has_value());
   if (asking) {
-    const auto& [id, link, heard_ms, refused, all] = *asking;
+    // asked_ms: no exploration lasts as long as a session may.
+    const auto& [id, link, heard_ms, refused, all, asked_ms] = *asking;
     PutAll(d, id, link, refused, all);
     PutAge(d, now.mono_ms, heard_ms, options.timing.session_idle);
   }
