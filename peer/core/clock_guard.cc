@@ -1,5 +1,6 @@
 #include "peer/core/clock_guard.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
@@ -19,13 +20,24 @@ bool ClockGuard::Look(Now now, size_t members) {
     jumped_ = true;
     since_ms_ = now.mono_ms;
     said_.clear();  // what was said was about another time
+    decided_ = false;
   }
+  if (decided_ && members == members_ && now.mono_ms < until_ms_) return false;
+  Decide(now, members);
+  return jumps;
+}
+
+void ClockGuard::Decide(Now now, size_t members) {
+  decided_ = true;
+  members_ = members;
+  until_ms_ = now.mono_ms < since_ms_ + answer_ms_ ? since_ms_ + answer_ms_ : INT64_MAX;
   agree_ = differ_ = 0;
   for (auto it = said_.begin(); it != said_.end();) {
     if (now.mono_ms - it->second.mono_ms >= answer_ms_) {
       it = said_.erase(it);
     } else {
       ++(it->second.agrees ? agree_ : differ_);
+      until_ms_ = std::min(until_ms_, it->second.mono_ms + answer_ms_);
       ++it;
     }
   }
@@ -38,12 +50,12 @@ bool ClockGuard::Look(Now now, size_t members) {
   } else {
     state_ = alone && members > 0 ? State::kAlone : State::kAgreed;
   }
-  return jumps;
 }
 
 void ClockGuard::Answer(Now now, const std::string& member, bool agrees) {
   said_[member] = {agrees, now.mono_ms};
   since_ms_ = now.mono_ms;
+  decided_ = false;
   if (agrees) {
     jumped_ = false;
     offset_ms_ = now.wall_ms - now.mono_ms;  // small steps add up only until somebody confirms them

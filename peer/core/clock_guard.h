@@ -41,6 +41,8 @@ class ClockGuard {
   std::string Describe() const;
 
  private:
+  void Decide(Now now, size_t members);
+
   struct Said {
     bool agrees;
     int64_t mono_ms;
@@ -52,6 +54,9 @@ class ClockGuard {
   int64_t since_ms_;     // monotonic: of the last answer, the last jump or the start, whichever was latest
   bool jumped_ = false;  // and nobody agreed since
   State state_ = State::kAgreed;
+  bool decided_ = false;              // nothing was said since the last decision …
+  size_t members_ = 0;                // … which was made for so many members …
+  int64_t until_ms_ = 0;              // … and holds until then, monotonic: it costs a walk over the answers
   size_t agree_ = 0, differ_ = 0;     // of the answers that count
   std::map<std::string, Said> said_;  // the last answer of each member; as many as there are members
 };
