@@ -139,7 +139,7 @@ void Node::Leave(Now now) {
 void Node::CompareHashes(Now now) {
   for (auto& [id, link] : links_) {
     const bool comparable = link.phase == Phase::kUp && ready_ && link.peer_whole && link.report && link.report_whole &&
-                            vector_.Covers(*link.report) && link.report->Covers(vector_);
+                            clock_guard_.trusted() && vector_.Covers(*link.report) && link.report->Covers(vector_);
     if (!comparable || link.map_hash == store_.hash()) {
       link.differs_since_ms = 0;
       continue;

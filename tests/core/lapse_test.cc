@@ -90,6 +90,15 @@ TEST_F(Lapses, TheKeyVanishesOnEveryNodeWithOneEvent) {
   EXPECT_EQ(mesh_[b].store().live_keys(), 1u);
 }
 
+TEST_F(Lapses, IsNoDifferenceThatAlarmsOthers) {
+  const int a = mesh_.Add(Mesh::Options("a"), 400), b = mesh_.Add("b");
+  mesh_.Connect(a, b);
+  Do(a, Command("k"));
+  mesh_.Advance(3000 + 3 * kHashAlarmMs);
+  EXPECT_EQ(mesh_.Value(b, "k"), "(none)");
+  for (const int node : {a, b}) EXPECT_EQ(mesh_[node].GetStatus().hash_alarms, 0u);
+}
+
 TEST_F(Lapses, AnotherHolderWaitsForTheClockBound) {
   const int a = mesh_.Add("a");
   Do(a, Command("k"));
