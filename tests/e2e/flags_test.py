@@ -64,7 +64,7 @@ class FlagsTest(ClusterTest):
         self.wrong("stray", names=["stray"])
 
     def test_flags_of_later_versions_refuse(self):
-        for flag, value in (("data-dir", "/nowhere"), ("fsync", "never"), ("forget-after", "1h"), ("tls-cert", "c"),
+        for flag, value in (("data-dir", "/nowhere"), ("fsync", "never"), ("tls-cert", "c"),
                             ("tls-key", "k"), ("tls-ca", "a")):
             with self.subTest(flag=flag):
                 self.wrong(*FREE, f"--{flag}={value}", names=[f"--{flag}", "not supported"])

@@ -169,8 +169,11 @@ class InputTest(SharedClusterTest):
     def test_what_later_versions_will_do(self):
         requests = iter([pb.WriteRequest(set=pb.SetRequest(key="k", value="v"))])
         self.refused(lambda: next(self.node.kv.Write(requests, timeout=BOUND)), "UNIMPLEMENTED", "UNSUPPORTED", "Write")
-        call = lambda: self.node.mesh.Forget(mesh_pb.ForgetRequest(node_id="nobody"), timeout=BOUND)
-        self.refused(call, "INVALID_ARGUMENT", "REQUEST_INVALID", "nobody")
+
+    def test_whom_to_forget(self):
+        for node_id in ("", "nobody", self.node.name, "\x00"):
+            forget = lambda: self.node.mesh.Forget(mesh_pb.ForgetRequest(node_id=node_id), timeout=BOUND)
+            self.refused(forget, INVALID, "REQUEST_INVALID", "node_id")
 
     def test_broadcasts(self):
         send = lambda **fields: self.node.mesh.Broadcast(mesh_pb.BroadcastRequest(**fields), timeout=BOUND)
