@@ -80,6 +80,7 @@ int Serve(leasemap::Options options) {
   int received = 0;
   sigwait(&signals, &received);
   spdlog::info("draining");
+  server.host().Leave();  // the map goes with the process, so it won't come back as this member
   server.Drain();
   spdlog::info("stopped");
   // Destructors wait for a name that is being resolved, which a dead name server can hold up for half a minute.

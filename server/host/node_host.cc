@@ -121,7 +121,7 @@ absl::Status NodeHost::Start() {
 }
 
 void NodeHost::Leave() {
-  Change([](core::Node& node, core::Now now) { node.Leave(now); });
+  Change([](core::Node& node, core::Now now) { node.Leave(now); }, "Leave");
 }
 
 void NodeHost::Stop() {
@@ -312,7 +312,7 @@ absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const st
 }
 
 absl::Status NodeHost::Forget(const std::string& member) {
-  return Change([&](core::Node& node, core::Now) { return node.Forget(member); });
+  return Change([&](core::Node& node, core::Now) { return node.Forget(member); }, "Forget");
 }
 
 core::Status NodeHost::GetStatus() const {
