@@ -55,7 +55,7 @@ TEST(Options, WrongValuesNameTheirFlag) {
                                                         {"node-id", std::string(256, 'x')},
                                                         {"data-dir", "/var/x"},
                                                         {"fsync", "never"},
-                                                        {"forget-after", "1h"},
+                                                        {"forget-after", "1s"},
                                                         {"tls-cert", "x"},
                                                         {"cluster", std::string(300, 'c')}}) {
     const auto options = Make({{name, value}});
