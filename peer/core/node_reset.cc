@@ -58,7 +58,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   // What an earlier reset has still to submit goes with the map that is given up now.
   const uint64_t head = store_.head();
   const int64_t horizon_ms = std::min(store_.horizon_ms(), now.wall_ms);  // it may have been told by a wrong clock
-  if (!retired_) retired_.emplace();
+  if (!retired_) retired_ = Retired();
   if (whole_) {
     KeepUnsubmitted();
     retired_->store = std::move(store_);
