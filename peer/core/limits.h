@@ -80,6 +80,10 @@ inline constexpr int64_t kClockAnswerBeats = 10;
 // A stamp is bogus from four clock bounds ahead on (design, section 2); one more is left for small steps of this clock.
 inline constexpr int64_t kBogusPastBounds = 5;
 
+// Clocks that two members agree with may be four clock bounds apart from each other, with what the round trip hides:
+// what is collected is of a period that is over by all of them.
+inline constexpr int64_t kCollectBounds = 4;
+
 // Calls that wait for acks or for a version (waits.h): 2,000 a second for the longest wait of 5 s, some 5 MiB.
 inline constexpr size_t kMaxWaits = 10'000;
 // Requests remembered by their ID (requests.h): each has a key of at most 4 KiB and no value, so 60 MiB at the very

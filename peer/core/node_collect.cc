@@ -1,8 +1,8 @@
 // What a node may let go of because everybody knows: deletes, the incarnations of the past, and members that are gone.
 //
 // A tombstone goes once it is old enough that no new write can fall below it (an hour, the lease period, and the
-// current period's start: the epoch formula of lease.h), and every remembered member covers it, so that nobody can
-// bring back what it deleted (causal stability: Baquero, Almeida and Shoker, "Making Operation-Based CRDTs
+// current period's start, which must have passed by every trusted clock: the epoch formula of lease.h), and every
+// remembered member covers it, so that nobody can bring back what it deleted (causal stability: Baquero, Almeida and Shoker, "Making Operation-Based CRDTs
 // Operation-Based", 2014, section 4). What was collected is kept as a floor, against which those who were not
 // remembered are judged (node_reset.cc).
 #include <algorithm>
@@ -25,11 +25,14 @@ bool Node::AllCover(const Dot& dot) const {
 }
 
 void Node::Collect(Now now) {
-  if (!ready_ || now.mono_ms < next_collect_ms_) return;
+  // By one's own word alone a clock is not good enough: what goes too early is not to be had again.
+  if (!ready_ || now.mono_ms < next_collect_ms_ || clock_guard_.state() != ClockGuard::State::kAgreed) return;
   next_collect_ms_ = now.mono_ms + kCollectEveryMs;
   const LeaseRules& rules = options_.rules;
   int64_t before_ms = now.wall_ms - std::max(kKeepDeadMs, rules.period_ms);
-  if (rules.leasing) before_ms = std::min(before_ms, PeriodStartMs(rules, now.wall_ms));
+  // A writer whose clock is behind may still be in the period before.
+  const int64_t behind_ms = now.wall_ms - kCollectBounds * rules.clock_bound_ms;
+  if (rules.leasing) before_ms = std::min(before_ms, PeriodStartMs(rules, behind_ms));
   std::vector<std::string> keys;
   size_t looked = 0;
   for (const Store::Dead& dead : store_.dead()) {

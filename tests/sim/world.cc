@@ -115,9 +115,10 @@ void World::Call(ProcessId process, F f) {
 template <typename F>
 void World::Step(int host, F f) {
   Host& at = hosts_[host];
+  const uint64_t collected = at.node->store().collected();
   f(*at.node, NowAt(host));
   core::Effects effects = at.node->Take();
-  const bool changed = effects.changed;
+  const bool changed = effects.changed || at.node->store().collected() != collected;
   const bool crashes = at.crash_after > 0 && --at.crash_after == 0;
   if (crashes) {
     effects.send.resize(static_cast<size_t>(random_.Below(static_cast<int64_t>(effects.send.size()) + 1)));

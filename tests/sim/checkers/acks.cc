@@ -38,12 +38,16 @@ std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, cons
   const core::Conflicts& conflicts = node.conflicts();
   uint64_t& next = next_.emplace(process, 1).first->second;
   for (next = std::max(next, conflicts.first()); next < conflicts.end(); ++next) {
-    const core::Entry &loser = *conflicts.at(next).loser, &winner = *conflicts.at(next).winner;
+    const core::Conflict& told = conflicts.at(next);
+    const core::Entry &loser = *told.loser, &winner = *told.winner;
     const std::string both = Describe(loser) + " lost to " + Describe(winner);
     // A node that is reset tells of all that it held and could not submit anew, for nobody else may have it.
     if (!own(loser.dot) && node.resets() == 0) return "a conflict that another process has to tell: " + both;
     if (!told_.insert(loser.dot).second) return "told twice: " + both;
-    if (!core::Outranks(winner, loser)) return "the winner does not outrank the loser: " + both;
+    // What a reset node submits anew is refused while another holder's lease lives, whatever its rank is.
+    const bool refused = loser.dot.replica != node.self() && !winner.lease.released &&
+                         winner.lease.expire_ms + clock_bound_ms_ > told.found_ms;
+    if (!core::Outranks(winner, loser) && !refused) return "the winner does not outrank the loser: " + both;
     if (!IsRealConflict(loser, winner)) return "no conflict: " + both;
     for (const core::EntryPtr& entry : log.OfKey(loser.key)) {
       const core::Lease& lease = entry->lease;

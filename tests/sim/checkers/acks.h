@@ -2,7 +2,8 @@
 //
 // An ack means that as many of the members that the node remembers have the write as were asked for, and that it stands
 // at the node still. A conflict is told at most once, by the process that took the losing write, and really is one: the
-// winner's lease began while the loser's ran, and the node did not know that the loser's lease had been released.
+// winner's lease began while the loser's ran, and the node did not know that the loser's lease had been released. Of
+// what a reset node could not submit anew it need not outrank the loser: its lease lived.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ class AckChecker {
  public:
   // Whether some process of the node of this ID covers the dot, or covered it when it ended.
   using HasCovered = std::function<bool(const std::string& node, const core::Dot& dot)>;
-  explicit AckChecker(HasCovered has_covered) : has_covered_(std::move(has_covered)) {}
+  AckChecker(int64_t clock_bound_ms, HasCovered has_covered)
+      : clock_bound_ms_(clock_bound_ms), has_covered_(std::move(has_covered)) {}
 
   // The node answered OK to a write that asked for this ack.
   std::string Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry) const;
@@ -30,6 +32,7 @@ class AckChecker {
                         const std::function<bool(const core::Dot&)>& own, const WriteLog& log);
 
  private:
+  const int64_t clock_bound_ms_;
   const HasCovered has_covered_;
   std::map<uint64_t, uint64_t> next_;  // by process: the next conflict to look at
   std::set<core::Dot> told_;

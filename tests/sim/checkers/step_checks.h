@@ -30,7 +30,8 @@ class StepChecks {
   StepChecks(core::LeaseRules rules, LeaseChecker::ClockOf clock_of, CollectionChecker::VectorOf vector_of)
       : collection_(std::move(vector_of)),
         leases_(rules, std::move(clock_of)),
-        acks_([this](const std::string& node, const core::Dot& dot) { return collection_.EverCovered(node, dot); }) {}
+        acks_(rules.clock_bound_ms,
+              [this](const std::string& node, const core::Dot& dot) { return collection_.EverCovered(node, dot); }) {}
 
   // After a step of a node that changed something. Nothing may lapse there before its expire_ms is below the limit.
   Fault Look(uint64_t process, const core::Node& node, int64_t lapse_limit_ms);
