@@ -9,13 +9,16 @@
 
 namespace leasemap::core {
 
-uint64_t NewIncarnation(int64_t wall_ms, uint64_t random) {
-  return (static_cast<uint64_t>(std::max<int64_t>(wall_ms, 1)) << 20) | (random & 0xfffff);
+uint64_t NewIncarnation(int64_t wall_ms, uint64_t above, uint64_t seed) {
+  constexpr uint64_t kLastMs = (uint64_t{1} << 44) - 1;  // of the year 2527
+  const uint64_t ms = std::max(static_cast<uint64_t>(std::max<int64_t>(wall_ms, 1)), (above >> 20) + 1);
+  if (ms > kLastMs) return above + 1;
+  return (ms << 20) | (Random(seed ^ above).Next() & 0xfffff);
 }
 
 Node::Node(NodeOptions options, Now now, const Image* image)
     : options_(std::move(options)),
-      self_{options_.node_id, NewIncarnation(now.wall_ms, Random(options_.seed).Next())},
+      self_{options_.node_id, NewIncarnation(now.wall_ms, image ? image->incarnation : 0, options_.seed)},
       membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
       clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
       started_ms_(now.mono_ms) {

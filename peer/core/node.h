@@ -59,8 +59,10 @@ struct NodeOptions {
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
 };
 
-// Ordered by start time: 44 bits of milliseconds, then 20 random bits for two starts in one millisecond.
-uint64_t NewIncarnation(int64_t wall_ms, uint64_t random);
+// Ordered by start time: 44 bits of milliseconds, then 20 random bits, for two starts in one millisecond. It is `above`
+// that one: of the next millisecond then, with random bits, too, since a clock and a disk that both went back would come
+// to the same number a second time.
+uint64_t NewIncarnation(int64_t wall_ms, uint64_t above, uint64_t seed);
 
 // A local change of one key. `holder` is never empty here.
 struct WriteCommand {

@@ -251,7 +251,7 @@ bool Node::OutrunOldSelf(Now now, const Report& report) {
   if (mark > self_.incarnation) highest = std::max(highest, mark - 1);
   if (highest < self_.incarnation) return false;
   Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
-  self_.incarnation = highest + 1;
+  self_.incarnation = NewIncarnation(now.wall_ms, highest, options_.seed);
   own_log_ = OwnLog();
   std::vector<LinkId> all;
   for (const auto& [id, link] : links_) all.push_back(id);

@@ -75,7 +75,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   floor_ = VersionVector();
   clock_ = HybridClock();
   own_log_ = OwnLog();
-  self_.incarnation = std::max(self_.incarnation + 1, NewIncarnation(now.wall_ms, self_.incarnation));
+  self_.incarnation = NewIncarnation(now.wall_ms, self_.incarnation, options_.seed);
   asking_.reset();
   // A write whose ack is awaited stands no longer, and a request that was done may have to be done again.
   waits_.LookAgain();
@@ -175,7 +175,6 @@ Image Node::TakeImage() const {
 }
 
 void Node::Restore(const Image& image, Now now) {
-  self_.incarnation = std::max(self_.incarnation, image.incarnation + 1);
   whole_ = image.whole;
   vector_ = image.vector;
   floor_ = image.floor;

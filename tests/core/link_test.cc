@@ -291,6 +291,14 @@ TEST(OwnId, ALaterIncarnationThatNeverWroteIsOutrunToo) {
   EXPECT_GT(mesh[a].self(), known);
 }
 
+TEST(OwnId, AClockAndADiskThatWentBackDoNotMakeAnIncarnationAgain) {
+  const uint64_t known = NewIncarnation(2000, 0, 1);
+  EXPECT_GT(NewIncarnation(1000, known, 2), known);
+  EXPECT_GT(NewIncarnation(2000, known, 2), known);
+  EXPECT_NE(NewIncarnation(1000, known, 2), NewIncarnation(1000, known, 3));
+  EXPECT_GT(NewIncarnation(1000, UINT64_MAX - 1, 2), UINT64_MAX - 1);
+}
+
 TEST(OwnId, WhatAPeerHasOfThisRunIsNoReasonForANewOne) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
