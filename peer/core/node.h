@@ -198,6 +198,7 @@ class Node {
     int64_t opened_ms = 0;             // monotonic, as all below
     int64_t sent_ms = 0;               // when our Hello (dialer) or Hello answer (acceptor) left
     int64_t heard_ms = 0;              // when anything came
+    bool clock_agrees = false;         // measured in the handshake: its clock and ours are within the bound
     int64_t ping_ms = 0;               // when the last ping left
     int64_t probe_until_ms = 0;
     int64_t probed_heard_ms = 0;

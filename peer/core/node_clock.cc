@@ -48,7 +48,9 @@ bool Node::ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms)
   }
   const bool fits = std::abs(offset) - rtt / 2 <= options_.rules.clock_bound_ms;
   // Over a slow link anything fits: that is no reason to trust a clock.
-  if (!fits || rtt / 2 <= options_.rules.clock_bound_ms) NoteClock(now, node, fits);
+  const bool counts = !fits || rtt / 2 <= options_.rules.clock_bound_ms;
+  link.clock_agrees = fits && counts;
+  if (counts) NoteClock(now, node, fits);
   return fits;
 }
 

@@ -424,6 +424,7 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   link.live_next = std::max(own_log_.first(), known + 1);
   link.fetch_now = !vector_.Covers(*report.vector);
   ++report_change_;
+  if (link.clock_agrees) NoteClock(now, node, true);  // who was a stranger in the handshake had no say yet
   OnReport(now, id, link, report);
   effects_.pull = true;
   effects_.changed = true;

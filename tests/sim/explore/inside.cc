@@ -196,11 +196,11 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
   for (const auto& [id, link] : links) {
     // opened_ms and sent_ms count in the handshake alone, which the steps of time of an exploration never outlast.
     // looked_at and looked_change: what UpdateLack would find anew.
-    const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms, ping_ms,
-                 probe_until_ms, probed_heard_ms, probed, live_next, report, report_whole, peer_whole, map_hash,
+    const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms,
+                 clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, report, report_whole, peer_whole, map_hash,
                  differs_since_ms, peer_floor, names, fetch_now, lack, looked_at, looked_change, avoid_until_ms,
                  reported_ms, report_now, reported_change, linked, serving, target] = link;
-    PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled);
+    PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
     PutUntil(d, ms, probe_until_ms);
