@@ -87,6 +87,8 @@ void Node::UpdateReady(Now now) {
   if (ready_) return;
   for (const auto& [id, link] : links_) {
     bool behind = link.phase == Phase::kUp && link.target && !vector_.Covers(*link.target);
+    // Its vector only grows, so a later report will do as well: marks of the first may have been joined since.
+    if (behind && link.report_whole && vector_.Covers(*link.report)) behind = false;
     // One that claims what never was is not waited for longer than one that says nothing.
     if (behind && now.mono_ms - link.opened_ms >= options_.timing.ready_after) {
       behind = !vector_.Covers(*Believable(link.target));

@@ -291,10 +291,10 @@ void Node::NoteRefusal(Now now, Link& link, const char* what, const Refuse& refu
     if (now.mono_ms - oldest->second.mono_ms >= kSaidMs) said_.erase(oldest);
   }
   if (said_.size() < kMaxSaid || said_.contains(who)) {
-    std::string text = absl::StrCat(what, " ", Shown(who), " (", link.address, "): ", Shown(refuse.reason), ": ",
-                                    refuse.message.substr(0, 500));
+    // Both dial, so the same refusal comes from either side in turn.
+    std::string text = absl::StrCat(Shown(refuse.reason), ": ", refuse.message.substr(0, 500));
     Said& said = said_[who];
-    if (said.text != text) Log(true, text);
+    if (said.text != text) Log(true, absl::StrCat(what, " ", Shown(who), " (", link.address, "): ", text));
     said = {std::move(text), now.mono_ms};
   }
   if (link.dialed) {

@@ -45,16 +45,18 @@ std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, cons
     if (!own(loser.dot) && node.resets() == 0) return "a conflict that another process has to tell: " + both;
     if (!told_.insert(loser.dot).second) return "told twice: " + both;
     // What a reset node submits anew is refused while another holder's lease lives, whatever its rank is.
-    const bool refused = loser.dot.replica != node.self() && !winner.lease.released &&
-                         winner.lease.expire_ms + clock_bound_ms_ > told.found_ms;
+    const bool anew = loser.dot.replica != node.self();
+    const bool refused =
+        anew && !winner.lease.released && winner.lease.expire_ms + clock_bound_ms_ > told.found_ms;
     if (!core::Outranks(winner, loser) && !refused) return "the winner does not outrank the loser: " + both;
     if (!IsRealConflict(loser, winner)) return "no conflict: " + both;
+    if (anew) continue;  // what its peers covered it did not see
     for (const core::EntryPtr& entry : log.OfKey(loser.key)) {
       const core::Lease& lease = entry->lease;
       const bool released =
           lease.released && lease.holder == loser.lease.holder && lease.start_s == loser.lease.start_s;
       if (released && core::Outranks(*entry, loser) && before != nullptr && before->Covers(entry->dot)) {
-        return "no conflict, for it saw the release: " + both;
+        return "no conflict, for it saw the release " + Describe(*entry) + ": " + both;
       }
     }
   }
