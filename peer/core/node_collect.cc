@@ -20,7 +20,7 @@ bool Node::AllCover(const Dot& dot) const {
   const auto& members = membership_.members();
   return std::all_of(members.begin(), members.end(), [&](const auto& item) {
     const Member& member = item.second;
-    return member.gone() || (member.report && member.report->CoversPrefix(dot));
+    return member.gone() || (member.report && vector_.KnowsCovered(*member.report, dot));
   });
 }
 

@@ -85,6 +85,17 @@ bool VersionVector::CoversPrefix(const Dot& dot) const {
   return it == runs_.end() ? Covers(dot) : it->second.prefix >= dot.seq;
 }
 
+bool VersionVector::KnowsCovered(const VersionVector& report, const Dot& dot) const {
+  const std::string& node = dot.replica.node;
+  if (auto run = report.runs_.find(dot.replica); run != report.runs_.end()) return run->second.prefix >= dot.seq;
+  auto mark = report.marks_.find(node);
+  if (mark == report.marks_.end() || dot.replica.incarnation >= mark->second.below) return false;
+  if (!CoversMark(node, mark->second)) return false;
+  if (!BelowMark(dot.replica)) return CoversPrefix(dot);
+  const auto folded = FoldedPrefix(dot.replica);
+  return !folded || dot.seq <= *folded;
+}
+
 void VersionVector::Add(const Dot& dot) { Add(dot.replica, dot.seq, dot.seq); }
 
 void VersionVector::Add(const ReplicaId& replica, uint64_t first, uint64_t last) {

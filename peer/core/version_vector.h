@@ -61,6 +61,9 @@ class VersionVector {
   VersionVector CutShort(size_t max, bool* cut) const;
   // Whether 1 … dot.seq are covered without a gap.
   bool CoversPrefix(const Dot& dot) const;
+  // Whether the owner of `report`, which names its marks without what they stand for, covers 1 … dot.seq for sure: by
+  // a run, or by a mark that stands for the same as is known here.
+  bool KnowsCovered(const VersionVector& report, const Dot& dot) const;
 
   // --- folding, so that restarts grow nothing
   // What all of `node`'s incarnations before `below` come to; nullopt while a gap in one of them is open.
