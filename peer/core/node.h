@@ -237,6 +237,7 @@ class Node {
   bool AllCover(const Dot& dot) const;
   void Collect(Now now);
   void RaiseFloor(const Dot& dot);
+  void JoinFloor(const VersionVector& other);
   bool AllAlike(const std::string& node, uint64_t below, uint64_t digest) const;
   void FoldIncarnations();
   void AfterFold();

@@ -55,6 +55,12 @@ void Node::RaiseFloor(const Dot& dot) {
   }
 }
 
+// A mark of the floor stands for all below it: what others did not fold makes no hole in it.
+void Node::JoinFloor(const VersionVector& other) {
+  floor_.Join(other.Brief());
+  floor_ = floor_.Brief();
+}
+
 // Incarnations of one member that ended, and of which all members cover the same, fold into a mark. Each member has to
 // say so itself, and that it knows the member's present incarnation: then nothing of the old one is under way to it.
 bool Node::AllAlike(const std::string& node, uint64_t below, uint64_t digest) const {

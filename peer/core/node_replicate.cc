@@ -253,7 +253,7 @@ void Node::AskForSession(Now now) {
     if (!due) continue;
     asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms};
     // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
-    if (vector_.empty()) floor_.Join(link.peer_floor);
+    if (vector_.empty()) JoinFloor(link.peer_floor);
     effects_.send.push_back({id, SessionRequest{asking_->id, WholeVector(), {}}});
     return;
   }
@@ -266,7 +266,7 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
     link.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
   } else {
     vector_.Join(*Believable(end.vector));
-    floor_.Join(*end.floor);
+    JoinFloor(*end.floor);
     waits_.LookAgain();
     AfterFold();
     // What a session did not bring another will not bring at once.

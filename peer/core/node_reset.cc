@@ -113,7 +113,7 @@ void Node::TakeBack(Now now) {
     store_.Merge(slot.entry);
   }
   vector_.Join(retired_->vector);
-  floor_.Join(retired_->floor);
+  JoinFloor(retired_->floor);
   retired_.reset();
   whole_ = true;
   waits_.LookAgain();
@@ -177,7 +177,7 @@ Image Node::TakeImage() const {
 void Node::Restore(const Image& image, Now now) {
   whole_ = image.whole;
   vector_ = image.vector;
-  floor_ = image.floor;
+  floor_ = image.floor.Brief();
   for (const EntryPtr& entry : image.entries) {
     clock_.See(entry->stamp);
     store_.Merge(entry);
