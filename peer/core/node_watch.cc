@@ -82,7 +82,7 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
     watch.phase = Watch::Phase::kFollowing;
     watch.position = 0;
     // A cursor does not carry what its marks stand for; this vector covers them, and so can tell.
-    if (vector_.folded() != nullptr) watch.skip.AddFolded(*vector_.folded());
+    watch.skip.LearnFolded(vector_);
   }
   WatchBatch batch = ReadEvents(watch);
   AddLost(watch, batch);

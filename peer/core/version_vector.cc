@@ -257,6 +257,14 @@ void VersionVector::AddFolded(const Folded& folded) {
   folded_ = std::make_shared<const Folded>(std::move(all));
 }
 
+void VersionVector::LearnFolded(const VersionVector& whole) {
+  Folded folded = whole.folded_ ? *whole.folded_ : Folded();
+  for (const auto& [replica, coverage] : whole.runs_) {
+    if (BelowMark(replica) && !whole.BelowMark(replica)) folded.prefixes.emplace(replica, coverage.prefix);
+  }
+  if (whole.folded_ || !folded.prefixes.empty()) AddFolded(folded);
+}
+
 VersionVector VersionVector::Brief() const {
   VersionVector brief = *this;
   brief.folded_.reset();

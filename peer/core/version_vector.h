@@ -83,6 +83,8 @@ class VersionVector {
   // Null: not known at all.
   const Folded* folded() const { return folded_.get(); }
   void AddFolded(const Folded& folded);
+  // Learns from `whole`, which covers this, what the marks here stand for: runs there that are folded here, too.
+  void LearnFolded(const VersionVector& whole);
   // For who reads a vector that was written down: a run as it was named, also below a mark.
   void AddRun(const ReplicaId& replica, Coverage coverage) { runs_[replica] = std::move(coverage); }
   // The same claims without Folded, as they travel in reports.
