@@ -300,7 +300,11 @@ bool VersionVector::AdoptMarks(const VersionVector& other) {
   bool changed = false;
   for (const auto& [node, mark] : other.marks_) {
     if (mark.below <= MarkOf(node) || DigestBelow(node, mark.below) != mark.digest) continue;
-    if (!Fold(node, mark.below)) JoinMark(node, mark);
+    if (!Fold(node, mark.below)) {
+      // Nothing of these is here, and it stands for nothing: that is known, and must not pass for "covers all".
+      if (!folded_ && marks_.empty()) AddFolded({});
+      JoinMark(node, mark);
+    }
     changed = true;
   }
   return changed;
