@@ -36,6 +36,7 @@ Member* Membership::Make(const std::string& node, int64_t mono_ms) {
 void Membership::Advance(Member& member, uint64_t incarnation, uint64_t generation) {
   if (incarnation != member.id.incarnation || generation % 2 != 0) {
     member.report.reset();
+    member.stable.reset();
     member.relayed_by.clear();
   }
   member.id.incarnation = incarnation;

@@ -54,6 +54,9 @@ struct Member {
   uint64_t report_incarnation = 0;  // whose report it is: not its successor's
   int64_t report_mono_ms = 0;
   std::string relayed_by;  // empty: its own link
+  // The last report of its present process that this node's own vector covered: whatever others, the member itself
+  // among them, had made by then, is here. Looked for when there is something to collect (node_collect.cc).
+  VectorPtr stable;
 
   bool gone() const { return generation % 2 != 0; }
 };

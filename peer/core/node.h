@@ -60,8 +60,8 @@ struct NodeOptions {
 };
 
 // Ordered by start time: 44 bits of milliseconds, then 20 random bits, for two starts in one millisecond. It is `above`
-// that one: of the next millisecond then, with random bits, too, since a clock and a disk that both went back would come
-// to the same number a second time.
+// that one: of the next millisecond then, with random bits, too, since a clock and a disk that both went back would
+// come to the same number a second time.
 uint64_t NewIncarnation(int64_t wall_ms, uint64_t above, uint64_t seed);
 
 // A local change of one key. `holder` is never empty here.
@@ -205,6 +205,7 @@ class Node {
     LinkId probed = 0;  // the first link that this one waits for
     // Replication, once up.
     uint64_t live_next = 1;  // the next own seq to send
+    uint64_t live_new = 1;   // from this one on it was made since the link is up
     VectorPtr report;        // what the peer covers
     bool report_whole = false;
     bool peer_whole = false;       // it has the map
@@ -234,6 +235,7 @@ class Node {
   int64_t LapseDue(Now now) const;
   int64_t HorizonAt(Now now) const;
   // node_collect.cc
+  void NoteStable();
   bool AllCover(const Dot& dot) const;
   void Collect(Now now);
   void RaiseFloor(const Dot& dot);
@@ -292,6 +294,7 @@ class Node {
 
   // node_replicate.cc
   bool Apply(Now now, EntryPtr entry);
+  bool Stands(const Entry& entry) const;
   bool TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session);
   void SendReport(Now now, LinkId id, Link& link);
   void NoteMembers(Now now, const Report& report, Link& link);
@@ -375,8 +378,8 @@ class Node {
   int64_t next_collect_ms_ = 0;  // monotonic
   bool linked_once_ = false;
   struct Said {
-    std::string text;
-    int64_t mono_ms;
+    std::string text, cause;  // the whole line; why, whichever side said so
+    int64_t mono_ms = 0;
   };
   std::map<std::string, Said> said_;  // node or address → the refusal that was logged last
   Quarantine quarantine_;

@@ -2,9 +2,9 @@
 //
 // A tombstone goes once it is old enough that no new write can fall below it (an hour, the lease period, and the
 // current period's start, which must have passed by every trusted clock: the epoch formula of lease.h), and every
-// remembered member covers it, so that nobody can bring back what it deleted (causal stability: Baquero, Almeida and Shoker, "Making Operation-Based CRDTs
-// Operation-Based", 2014, section 4). What was collected is kept as a floor, against which those who were not
-// remembered are judged (node_reset.cc).
+// remembered member covers it, so that nobody can bring back what it deleted (causal stability: Baquero, Almeida and
+// Shoker, "Making Operation-Based CRDTs Operation-Based", 2014, section 4). What was collected is kept as a floor,
+// against which those who were not remembered are judged (node_reset.cc).
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -14,13 +14,23 @@
 
 namespace leasemap::core {
 
+// A report alone is not enough: what its member had made before it covered the dot, and is still on its way here, could
+// bring back what the dot replaced.
+void Node::NoteStable() {
+  for (auto& [node, member] : membership_.members()) {
+    if (member.gone() || !member.report || member.report == member.stable) continue;
+    if (member.report_incarnation != member.id.incarnation) continue;
+    if (vector_.Covers(*member.report)) member.stable = member.report;
+  }
+}
+
 // Every remembered member has reported that it covers the dot: a neighbour on its own link, others by what was relayed.
 bool Node::AllCover(const Dot& dot) const {
   if (!vector_.CoversPrefix(dot)) return false;
   const auto& members = membership_.members();
   return std::all_of(members.begin(), members.end(), [&](const auto& item) {
     const Member& member = item.second;
-    return member.gone() || (member.report && vector_.KnowsCovered(*member.report, dot));
+    return member.gone() || (member.stable && vector_.KnowsCovered(*member.stable, dot));
   });
 }
 
@@ -33,6 +43,7 @@ void Node::Collect(Now now) {
   // A writer whose clock is behind may still be in the period before.
   const int64_t behind_ms = now.wall_ms - kCollectBounds * rules.clock_bound_ms;
   if (rules.leasing) before_ms = std::min(before_ms, PeriodStartMs(rules, behind_ms));
+  NoteStable();
   std::vector<std::string> keys;
   size_t looked = 0;
   for (const Store::Dead& dead : store_.dead()) {

@@ -292,10 +292,14 @@ void Node::NoteRefusal(Now now, Link& link, const char* what, const Refuse& refu
   }
   if (said_.size() < kMaxSaid || said_.contains(who)) {
     // Both dial, so the same refusal comes from either side in turn.
-    std::string text = absl::StrCat(Shown(refuse.reason), ": ", refuse.message.substr(0, 500));
+    std::string cause = absl::StrCat(Shown(refuse.reason), ": ", refuse.message.substr(0, 500));
     Said& said = said_[who];
-    if (said.text != text) Log(true, absl::StrCat(what, " ", Shown(who), " (", link.address, "): ", text));
-    said = {std::move(text), now.mono_ms};
+    said.mono_ms = now.mono_ms;
+    if (said.cause != cause) {
+      said.text = absl::StrCat(what, " ", Shown(who), " (", link.address, "): ", cause);
+      said.cause = std::move(cause);
+      Log(true, said.text);
+    }
   }
   if (link.dialed) {
     membership_.OnRefused(link.address, now.mono_ms);
@@ -422,6 +426,7 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   const auto theirs = report.vector->runs().find(self_);
   const uint64_t known = theirs == report.vector->runs().end() ? 0 : theirs->second.prefix;
   link.live_next = std::max(own_log_.first(), known + 1);
+  link.live_new = own_log_.end();
   link.fetch_now = !vector_.Covers(*report.vector);
   ++report_change_;
   if (link.clock_agrees) NoteClock(now, node, true);  // who was a stranger in the handshake had no say yet

@@ -65,6 +65,11 @@ std::vector<LinkId> Node::LinksToPull() const {
   return out;
 }
 
+bool Node::Stands(const Entry& entry) const {
+  const EntryPtr* held = store_.Find(entry.key);
+  return held != nullptr && (*held)->dot == entry.dot;
+}
+
 std::optional<Message> Node::Pull(Now, LinkId id) {
   auto it = links_.find(id);
   if (it == links_.end() || it->second.phase != Phase::kUp) return std::nullopt;
@@ -76,12 +81,18 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
     size_t bytes = 0;
     while (link.live_next < own_log_.end() && live.entries.size() < options_.batch_entries) {
       const EntryPtr& entry = own_log_.at(link.live_next);
+      // Of what was made before, only what stands: a newcomer might hear of what replaced the rest from nobody, since
+      // that was deleted and collected. What it lacks of the dots a session covers.
+      if (link.live_next < link.live_new && !Stands(*entry)) {
+        ++link.live_next;
+        continue;
+      }
       if (!live.entries.empty() && bytes + Weight(*entry) > kBatchBytes) break;
       bytes += Weight(*entry);
       live.entries.push_back(entry);
       ++link.live_next;
     }
-    return live;
+    if (!live.entries.empty()) return live;
   }
   if (link.serving) {
     Message message = link.serving->Next(store_, options_.batch_entries);

@@ -46,8 +46,7 @@ std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, cons
     if (!told_.insert(loser.dot).second) return "told twice: " + both;
     // What a reset node submits anew is refused while another holder's lease lives, whatever its rank is.
     const bool anew = loser.dot.replica != node.self();
-    const bool refused =
-        anew && !winner.lease.released && winner.lease.expire_ms + clock_bound_ms_ > told.found_ms;
+    const bool refused = anew && !winner.lease.released && winner.lease.expire_ms + clock_bound_ms_ > told.found_ms;
     if (!core::Outranks(winner, loser) && !refused) return "the winner does not outrank the loser: " + both;
     if (!IsRealConflict(loser, winner)) return "no conflict: " + both;
     if (anew) continue;  // what its peers covered it did not see

@@ -197,16 +197,18 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     // opened_ms and sent_ms count in the handshake alone, which the steps of time of an exploration never outlast.
     // looked_at and looked_change: what UpdateLack would find anew.
     const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms,
-                 clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, report, report_whole, peer_whole, map_hash,
-                 differs_since_ms, peer_floor, names, fetch_now, lack, looked_at, looked_change, avoid_until_ms,
-                 reported_ms, report_now, reported_change, linked, serving, target] = link;
+                 clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
+                 report_whole, peer_whole, map_hash, differs_since_ms, peer_floor, names, fetch_now, lack, looked_at,
+                 looked_change, avoid_until_ms, reported_ms, report_now, reported_change, linked, serving, target] =
+        link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
     PutUntil(d, ms, probe_until_ms);
     Put(d, probed);
     if (probed != 0) PutAge(d, ms, probed_heard_ms, timing.silent);
-    PutAll(d, live_next, report, report_whole, peer_whole, map_hash, peer_floor, names, differs_since_ms != 0);
+    PutAll(d, live_next, std::max(live_next, live_new), report, report_whole, peer_whole, map_hash, peer_floor, names,
+           differs_since_ms != 0);
     if (differs_since_ms != 0) PutAge(d, ms, differs_since_ms, kHashAlarmMs);
     // A lack that is filled, and haste about one, are forgotten before they are looked at again (UpdateLack).
     Put(d, fetch_now && report && !vector.Covers(*report));
@@ -230,8 +232,9 @@ void PutMembers(Digester& d, const Members& members) {
   Put(d, members.size());
   for (const auto& [node, member] : members) {
     // When it was heard or lost, and its clock, are shown in status alone (and end a cursor's wait: no watches here).
+    // `stable` counts for collection alone, which no exploration lasts long enough for.
     const auto& [id, generation, linked_as, address, linked, leaving, heard_mono_ms, heard_wall_ms, lost_mono_ms,
-                 offset_ms, measured, report, report_incarnation, report_mono_ms, relayed_by] = member;
+                 offset_ms, measured, report, report_incarnation, report_mono_ms, relayed_by, stable] = member;
     PutAll(d, id, generation, linked_as, address, linked, leaving, report, report_incarnation, relayed_by);
   }
 }
