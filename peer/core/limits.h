@@ -153,19 +153,18 @@ inline constexpr int64_t kResetGiveUpMs = 60'000;
 
 // The bounds of the shell, each beside what it bounds, with its reason there:
 //
-//   peer/wire/frame.h          kMaxFrameBytes, kMaxFirstFrameBytes, kPieceBytes, kMaxEnvelopeBytes: what a peer can
-//   make
-//                              a link store
-//   peer/wire/codec_parts.cc   kMaxSeq, kMaxMs, kMaxUnknownBytes, kMaxAddressBytes: what its fields may say
-//   peer/net/connection.h      kPullBelowBytes, kMaxQueuedBytes, kMaxBroadcastQueue, kLingerMs: what a link queues
-//   peer/net/connection.cc     kWriteBytes, kWriteFrames, kPullsAtOnce: what one turn of a link does
-//   peer/net/transport.cc      kMaxSockets, kAcceptAgain: how many links there are, strangers and closing ones too
-//   server/host/node_host.cc   kMaxPendingSends, kLeaveMs: what waits for the network thread, and a stop
-//   server/host/watchdog.h     kLongWait, kEvery, kLooks: how long the node's lock may be held
-//   server/rpc/server.h        kQuotaBytes, kDrainSeconds: what all calls together may hold, and a drain
-//   server/rpc/watch_hub.h, subscribers.h, health_service.h   kMaxStreams, kMaxMessages, kMaxBytes: streams
-//   server/rpc/convert.cc      kMaxWatchPrefixes, kMaxWatchKeys: what one watch asks for
-//   server/rpc/key_value_service.cc, list.cc   kMaxBatch, kMaxBatchBytes, kMaxPage, kPageBytes, kScan: what one call
-//   does server/options.cc          kMaxSeeds
+// - peer/wire/frame.h: kMaxFrameBytes, kMaxFirstFrameBytes, kPieceBytes, kMaxEnvelopeBytes: what a peer can make a link
+//   store
+// - peer/wire/codec_parts.cc: kMaxSeq, kMaxMs, kMaxUnknownBytes, kMaxAddressBytes: what its fields may say
+// - peer/net/connection.h: kPullBelowBytes, kMaxQueuedBytes, kMaxBroadcastQueue, kLingerMs: what a link queues
+// - peer/net/connection.cc: kWriteBytes, kWriteFrames, kPullsAtOnce: what one turn of a link does
+// - peer/net/transport.cc: kMaxSockets, kAcceptAgain: how many links there are, strangers and closing ones too
+// - server/host/node_host.cc: kMaxPendingSends, kLeaveMs: what waits for the network thread, and a stop
+// - server/host/watchdog.h: kLongWait, kEvery, kLooks: how long the node's lock may be held
+// - server/rpc/server.h: kQuotaBytes, kDrainSeconds: what all calls together may hold, and a drain
+// - server/rpc/watch_hub.h, subscribers.h, health_service.h: kMaxStreams, kMaxMessages, kMaxBytes: streams
+// - server/rpc/convert.cc: kMaxWatchPrefixes, kMaxWatchKeys: what one watch asks for
+// - server/rpc/key_value_service.cc, list.cc: kMaxBatch, kMaxBatchBytes, kMaxPage, kPageBytes, kScan: what one call does
+// - server/options.cc: kMaxSeeds
 
 }  // namespace leasemap::core
