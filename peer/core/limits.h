@@ -164,8 +164,7 @@ inline constexpr int64_t kResetGiveUpMs = 60'000;
 // - server/rpc/server.h: kQuotaBytes, kDrainSeconds: what all calls together may hold, and a drain
 // - server/rpc/watch_hub.h, subscribers.h, health_service.h: kMaxStreams, kMaxMessages, kMaxBytes: streams
 // - server/rpc/convert.cc: kMaxWatchPrefixes, kMaxWatchKeys: what one watch asks for
-// - server/rpc/key_value_service.cc, list.cc: kMaxBatch, kMaxBatchBytes, kMaxPage, kPageBytes, kScan: what one call
-// does
+// - server/rpc/key_value_service.cc, list.cc: kMaxBatch, kMaxBatchBytes, kMaxPage, kPageBytes, kScan: what a call does
 // - server/options.cc: kMaxSeeds
 
 }  // namespace leasemap::core
