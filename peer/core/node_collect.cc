@@ -158,9 +158,11 @@ void Node::Leave(Now now) {
 // that differ are fetched, whatever is covered. Both sides do so, and so end with the same.
 void Node::CompareHashes(Now now) {
   for (auto& [id, link] : links_) {
-    const bool comparable = link.phase == Phase::kUp && ready_ && link.peer_whole && link.report && link.report_whole &&
-                            clock_guard_.trusted() && vector_.Covers(*link.report) && link.report->Covers(vector_);
-    if (!comparable || link.map_hash == store_.hash()) {
+    // As a rule they are equal, and then there is nothing else to look at.
+    const bool comparable = link.map_hash != store_.hash() && link.phase == Phase::kUp && ready_ && link.peer_whole &&
+                            link.report && link.report_whole && clock_guard_.trusted() &&
+                            vector_.Covers(*link.report) && link.report->Covers(vector_);
+    if (!comparable) {
       link.differs_since_ms = 0;
       continue;
     }

@@ -183,6 +183,9 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
 
 void Node::NoteMembers(Now now, const Report& report, Link& link) {
   std::vector<ReplicaId> names;
+  names.reserve(report.members.size());
+  auto& members = membership_.members();
+  auto next = members.begin();
   for (const MemberInfo& info : report.members) {
     names.push_back(info.id);
     if (info.id.node == self_.node) {
@@ -192,11 +195,16 @@ void Node::NoteMembers(Now now, const Report& report, Link& link) {
       ++report_change_;
       continue;
     }
-    bool changed = false;
-    if (auto it = membership_.members().find(info.id.node);
-        info.id == link.peer.self && it != membership_.members().end()) {
-      it->second.leaving = info.gone();  // its own word
+    // Both lists are in one order, and mostly say the same.
+    if (next != members.end() && next->first != info.id.node) ++next;
+    if (next == members.end() || next->first != info.id.node) next = members.find(info.id.node);
+    const bool known = next != members.end();
+    if (known && info.id == link.peer.self) next->second.leaving = info.gone();  // its own word
+    if (known && next->second.linked && next->second.id == info.id && next->second.generation == info.generation &&
+        !info.gone()) {
+      continue;
     }
+    bool changed = false;
     const Member* member = membership_.Learn(info, now.mono_ms, &changed);
     if (member != nullptr && !member->linked && !member->gone()) {
       membership_.LearnAddress(info.id.node, info.address, now.mono_ms);

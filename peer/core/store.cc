@@ -16,7 +16,8 @@ Store::Store(const Store& other)
       bytes_(other.bytes_),
       collected_(other.collected_),
       collected_up_to_(other.collected_up_to_),
-      hashes_(other.hashes_) {
+      hashes_(other.hashes_),
+      hash_(other.hash_) {
   for (auto& [key, slot] : by_key_) {
     by_revision_.emplace(slot.revision, &slot);
     AwaitLapse(key, slot);
@@ -47,7 +48,9 @@ void Store::Count(const Slot& slot, bool add) {
   bytes_ += add ? Weight(entry) : -Weight(entry);
   if (IsDead(slot)) return;
   live_keys_ += add ? 1 : -1;
-  hashes_[BucketOf(entry.key)] ^= HashOf(entry);
+  const uint64_t hash = HashOf(entry);
+  hashes_[BucketOf(entry.key)] ^= hash;
+  hash_ ^= hash;
 }
 
 // `key` is that of by_key_: it stays where it is as long as the slot.
@@ -129,12 +132,6 @@ void Store::Collect(std::string_view key) {
 const Store::Slot* Store::NextAfter(uint64_t revision) const {
   auto it = by_revision_.upper_bound(revision);
   return it == by_revision_.end() ? nullptr : it->second;
-}
-
-uint64_t Store::hash() const {
-  uint64_t hash = 0;
-  for (const uint64_t bucket : hashes_) hash = (hash ^ bucket) * 0x100000001b3;
-  return hash;
 }
 
 }  // namespace leasemap::core

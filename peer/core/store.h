@@ -86,7 +86,7 @@ class Store {
   // XOR of HashOf over the entries of each bucket that are not dead: equal vectors and horizons must mean equal hashes,
   // whatever of the dead each node has collected.
   const std::array<uint64_t, kBuckets>& hashes() const { return hashes_; }
-  uint64_t hash() const;
+  uint64_t hash() const { return hash_; }  // of all of them together
 
  private:
   friend struct Inside;  // see node.h
@@ -109,6 +109,7 @@ class Store {
   std::set<Dead> dead_;  // its keys are those of by_key_
   uint64_t collected_ = 0, collected_up_to_ = 0;
   std::array<uint64_t, kBuckets> hashes_{};
+  uint64_t hash_ = 0;
 };
 
 }  // namespace leasemap::core

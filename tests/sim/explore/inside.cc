@@ -280,7 +280,7 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   if (!ready) PutAll(d, started_ms, linked_once);
   // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.
   const auto& [by_key, by_revision, by_expiry, horizon_ms, head, live_keys, bytes, dead, collected, collected_up_to,
-               hashes] = store;
+               hashes, hash] = store;
   PutAll(d, by_key.size(), horizon_ms);
   for (const auto& [key, slot] : by_key) {
     const auto& [entry, revision, lapsed] = slot;
