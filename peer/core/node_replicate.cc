@@ -115,14 +115,15 @@ Report Node::MakeReport(const Link& link) const {
   report.whole = whole_;
   report.map_hash = store_.hash();
   report.members.push_back({self_, "", own_generation_});
+  auto there = link.linked.begin();  // in the same order as the members
   for (const auto& [node, member] : membership_.members()) {
     // As which incarnation it is linked, not one that was only heard of: what comes of that one ends with its link.
     const uint64_t incarnation = member.linked_as != 0 ? member.linked_as : member.id.incarnation;
     const bool older = incarnation != member.id.incarnation;
     report.members.push_back({{node, incarnation}, member.address, older ? 0 : member.generation});
     if (member.linked) report.linked.push_back(node);
-    const bool unlinked_there =
-        node != link.peer.self.node && !std::binary_search(link.linked.begin(), link.linked.end(), node);
+    while (there != link.linked.end() && *there < node) ++there;
+    const bool unlinked_there = node != link.peer.self.node && (there == link.linked.end() || *there != node);
     if (member.linked && member.report && member.relayed_by.empty() && unlinked_there) {
       report.relays.push_back({member.id, member.report});
     }
