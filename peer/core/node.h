@@ -172,6 +172,7 @@ class Node {
   void Reset(Now now, const std::string& why);
   // Once for each reset: the map was given up, and what was read of it before no longer holds.
   uint64_t resets() const { return resets_; }
+  uint64_t hash_alarms() const { return hash_alarms_; }
   bool ready() const { return ready_; }
   const ReplicaId& self() const { return self_; }
   const NodeOptions& options() const { return options_; }

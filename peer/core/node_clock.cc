@@ -15,7 +15,10 @@ namespace leasemap::core {
 void Node::LookAtClock(Now now) {
   const ClockGuard::State before = clock_guard_.state();
   if (clock_guard_.Look(now, membership_.remembered())) {
-    for (auto& [id, link] : links_) link.ping_ms = std::min(link.ping_ms, now.mono_ms - options_.timing.heartbeat);
+    for (auto& [id, link] : links_) {
+      link.ping_ms = std::min(link.ping_ms, now.mono_ms - options_.timing.heartbeat);
+      link.clock_agrees = false;
+    }
   }
   if (clock_guard_.state() == before) return;
   const std::string text = clock_guard_.Describe();

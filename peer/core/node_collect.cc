@@ -167,7 +167,7 @@ void Node::CompareHashes(Now now) {
       continue;
     }
     if (link.differs_since_ms == 0) link.differs_since_ms = now.mono_ms;
-    if (now.mono_ms - link.differs_since_ms < kHashAlarmMs || asking_) continue;
+    if (now.mono_ms - link.differs_since_ms < options_.timing.hash_alarm || asking_) continue;
     link.differs_since_ms = 0;
     ++hash_alarms_;
     Log(true, absl::StrCat("ALARM: the map differs from that of ", link.peer.self.node,

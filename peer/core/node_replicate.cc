@@ -10,6 +10,7 @@ namespace leasemap::core {
 // The one way into the map, for a local, a received and a reloaded write: merges it and covers exactly its dot.
 bool Node::Apply(Now now, EntryPtr entry) {
   clock_.See(entry->stamp);
+  const bool again = vector_.Covers(entry->dot);  // fetched anew, after an alarm
   vector_.Add(entry->dot);
   ChangedVector();
   EntryPtr loser;
@@ -17,7 +18,8 @@ bool Node::Apply(Now now, EntryPtr entry) {
   waits_.Covered(entry->dot);
   if (!loser) return stands;
   waits_.Replaced(loser->dot);
-  if (loser->dot.replica == self_) NoteConflict(now, loser, stands ? entry : *store_.Find(entry->key));
+  if (loser->dot.replica == self_ && (stands || !again))
+    NoteConflict(now, loser, stands ? entry : *store_.Find(entry->key));
   return stands;
 }
 

@@ -26,6 +26,7 @@ struct Timing {
   int64_t resolve_every = kResolveEveryMs;
   int64_t cursor_wait = kCursorWaitMs;
   int64_t cursor_lost = kCursorLostMs;
+  int64_t hash_alarm = kHashAlarmMs;
 };
 
 }  // namespace leasemap::core

@@ -151,6 +151,8 @@ std::optional<Dot> VersionVector::FirstMissing(const VersionVector& other) const
     if (order != 0 && BelowMark(replica)) {
       const auto folded = FoldedPrefix(replica);
       if (folded && theirs.Top() > *folded) return Dot{replica, *folded + 1};
+      // A run below its own vector's mark goes beyond what that stands for; who only has the mark does not cover it.
+      if (!folded_ && other.BelowMark(replica)) return Dot{replica, theirs.Top()};
       continue;
     }
     const Coverage& ours = order == 0 ? (it++)->second : kNone;

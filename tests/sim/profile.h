@@ -24,9 +24,10 @@ struct Profile {
 
 inline core::Timing SlowTiming(int64_t times) {
   core::Timing timing;
-  for (int64_t* each : {&timing.heartbeat, &timing.silent, &timing.probe, &timing.report_every, &timing.lack,
-                        &timing.session_idle, &timing.ready_after, &timing.dial_min, &timing.dial_max,
-                        &timing.handshake, &timing.resolve_every, &timing.cursor_wait, &timing.cursor_lost}) {
+  for (int64_t* each :
+       {&timing.heartbeat, &timing.silent, &timing.probe, &timing.report_every, &timing.lack, &timing.session_idle,
+        &timing.ready_after, &timing.dial_min, &timing.dial_max, &timing.handshake, &timing.resolve_every,
+        &timing.cursor_wait, &timing.cursor_lost, &timing.hash_alarm}) {
     *each *= times;
   }
   return timing;

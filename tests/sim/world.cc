@@ -222,6 +222,7 @@ void World::Check(int host) {
   const int64_t ahead_ms = 2 * rules().clock_bound_ms + timing().heartbeat / 10 + 1000;
   const auto [rule, fault] = checks_.Look(at.process, *at.node, at.started_wrong ? INT64_MAX : true_ms() + ahead_ms);
   Look(host, rule, fault);
+  if (at.node->hash_alarms() > 0) Look(host, "hashes", "has another map than a member that covers the same");
   if (at.ready || !at.node->ready()) return;
   at.ready = true;
   trace_.Note(queue_.now_us(), "ready", static_cast<uint64_t>(host));

@@ -209,7 +209,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     if (probed != 0) PutAge(d, ms, probed_heard_ms, timing.silent);
     PutAll(d, live_next, std::max(live_next, live_new), report, report_whole, peer_whole, map_hash, peer_floor, names,
            differs_since_ms != 0);
-    if (differs_since_ms != 0) PutAge(d, ms, differs_since_ms, kHashAlarmMs);
+    if (differs_since_ms != 0) PutAge(d, ms, differs_since_ms, timing.hash_alarm);
     // A lack that is filled, and haste about one, are forgotten before they are looked at again (UpdateLack).
     Put(d, fetch_now && report && !vector.Covers(*report));
     const bool lacks = lack && !vector.Covers(*lack->claimed);
