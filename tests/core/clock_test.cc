@@ -178,6 +178,17 @@ TEST_F(Clocks, AStrangerHasNoSay) {
   EXPECT_EQ(Set(0), "OK");
 }
 
+TEST_F(Clocks, WhatWasWrittenAheadIsNoticedWithTheFirstMemberToo) {
+  const int early = mesh_.Add(Mesh::Options("early"), 7'200'000);
+  mesh_.Advance(4000);
+  EXPECT_EQ(Set(early), "OK");  // it is alone
+  mesh_.peer(early).offset_ms = 0;
+  const int first = mesh_.Add("first");
+  mesh_.Connect(first, early);
+  EXPECT_EQ(mesh_[early].resets(), 1u);
+  EXPECT_EQ(mesh_[first].resets(), 0u);
+}
+
 TEST_F(Clocks, OneThatJumpsLetsNothingLapse) {
   Link(3);
   EXPECT_EQ(Set(0, "k", 60'000), "OK");

@@ -59,6 +59,37 @@ TEST_F(Collecting, ADeleteGoesOnceAllCoverItAndAnHourHasPassed) {
   }
 }
 
+TEST_F(Collecting, NothingGoesByAClockThatNobodyAgreesWith) {
+  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  mesh_.Settle();
+  mesh_.peer(2).offset_ms = 3 * kHours;
+  mesh_.Advance(2 * kCollectEveryMs);  // its links go, and then it is alone with that clock
+  EXPECT_EQ(Keys(2), 1u);
+  mesh_.peer(2).offset_ms = 0;
+  Pass(2 * kHours);
+  LinkAll();
+  mesh_.Advance(kCollectEveryMs + 1000);
+  EXPECT_EQ(Keys(2), 0u);
+}
+
+// A wrote it and B deleted it: A's log has the write still, and nobody has the delete any more.
+TEST_F(Collecting, ANewcomerHearsOfThePastOnlyWhatStands) {
+  WriteCommand gone = DeleteOf(mesh_, 1, "k");
+  gone.holder = mesh_[0].Get("k")->lease.holder;
+  ASSERT_TRUE(mesh_.Write(1, gone).ok());
+  mesh_.Settle();
+  Pass(2 * kHours);
+  LinkAll();
+  mesh_.Advance(kCollectEveryMs + 1000);
+  ASSERT_EQ(Keys(0), 0u);
+  const int late = mesh_.Add("D");
+  for (int i = 0; i < 3; ++i) Link(late, i);
+  mesh_.Advance(3000);
+  EXPECT_TRUE(mesh_[late].ready());
+  EXPECT_EQ(Keys(late), 0u);
+  EXPECT_EQ(mesh_[late].vector(), mesh_[0].vector());
+}
+
 TEST_F(Collecting, AMemberThatIsAwayHoldsItUpUntilItIsForgotten) {
   mesh_.Restart(2);  // ends its links; nobody dials it here
   const uint64_t before = mesh_[2].self().incarnation;
