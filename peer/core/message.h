@@ -44,7 +44,7 @@ struct Report {
   bool cut_short = false;
   VectorPtr floor;                  // in a handshake only: what of the deletes the sender has collected; null elsewhere
   bool whole = false;               // the sender has the map: it was ready once, and not reset since
-  uint64_t map_hash = 0;            // Store::hash() at this vector
+  uint64_t map_hash = 0;            // Store::hash() at this vector; 0: not to be compared
   std::vector<MemberInfo> members;  // the sender among them, so that it can say that it leaves
   std::vector<std::string> linked;  // node IDs, ascending
   std::vector<Relay> relays;

@@ -210,7 +210,7 @@ class Node {
     VectorPtr report;        // what the peer covers
     bool report_whole = false;
     bool peer_whole = false;       // it has the map
-    uint64_t map_hash = 0;         // of its map at that report
+    uint64_t map_hash = 0;         // of its map at that report; 0: not to be compared
     int64_t differs_since_ms = 0;  // its map is another though the vectors are equal; 0: no
     VersionVector peer_floor;      // as told in the handshake
     std::vector<ReplicaId> names;  // the members it knows, and as which incarnation; ascending

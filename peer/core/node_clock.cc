@@ -29,6 +29,7 @@ void Node::LookAtClock(Now now) {
   } else {
     Log(false, "other members agree with this node's clock");
   }
+  ++report_change_;
   effects_.changed = true;
 }
 
