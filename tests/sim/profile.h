@@ -19,7 +19,9 @@ struct Profile {
   int64_t write_us = 0;  // a writer's mean pause
   int64_t forget_after_ms = core::kForgetAfterMs;  // silence after which a member is forgotten
   int64_t settle_us = 0;                           // within which the cluster has to agree once it is whole
-  int64_t look_us = 250'000;                       // how often it is asked whether it does
+  int64_t maps_us = 0;        // … and all maps to be equal, and their nodes ready: what waits is its watchers
+  int64_t look_us = 250'000;  // how often it is asked whether it does
+  int64_t takeover_ms = 0;    // in the end the end of a lease is waited for, if one ends within so long
 };
 
 inline core::Timing SlowTiming(int64_t times) {
@@ -45,11 +47,15 @@ inline Profile ProfileOf(bool hours, int nodes) {
     profile.work_us = (large ? 2 : 5) * 3600 * kSecond;
     profile.write_us = (large ? 200 : 40) * kSecond;
     profile.settle_us = (60 + nodes) * times * kSecond;
+    profile.maps_us = profile.settle_us;
     profile.look_us = 5 * kSecond;
+    profile.takeover_ms = 3'700'000;
   } else {
     profile.work_us = (large ? 7 : 12) * kSecond;
     profile.write_us = large ? 300'000 : 150'000;
     profile.settle_us = (60 + 3 * nodes) * kSecond;
+    profile.maps_us = 15 * kSecond;  // what is promised of real nodes, too (tests/e2e/chaos)
+    profile.takeover_ms = 70'000;
   }
   return profile;
 }

@@ -6,6 +6,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/profile.h"
 #include "tests/sim/racers.h"
+#include "tests/sim/takeover.h"
 #include "tests/sim/watching.h"
 #include "tests/sim/world.h"
 #include "tests/sim/writers.h"
@@ -66,7 +67,8 @@ class Scenario {
   Writers writers_;
   Racers racers_;
   Watching watching_;
-  int64_t settled_ms_ = 0;
+  int64_t settled_ms_ = 0, maps_ms_ = 0;
+  uint64_t takeovers_ = 0;
 };
 
 std::vector<int> Scenario::Everyone() const {
@@ -147,11 +149,15 @@ std::string Scenario::Agreement(const std::vector<int>& hosts) const {
 bool Scenario::Settle(const char* who, const std::vector<int>& hosts) {
   const int64_t peace_us = world_.queue().now_us();
   const int64_t limit_us = peace_us + profile_.settle_us;
+  maps_ms_ = 0;
   std::string fault = "not looked at";
   while (!fault.empty() && world_.RunUntil(world_.queue().now_us() + profile_.look_us)) {
     settled_ms_ = (world_.queue().now_us() - peace_us) / 1000;
-    fault = Agreement(hosts);
-    if (!fault.empty() && world_.queue().now_us() >= limit_us) {
+    fault = world_.Unsettled(hosts);
+    if (maps_ms_ == 0 && fault.empty()) maps_ms_ = settled_ms_;
+    if (fault.empty()) fault = watching_.Check();
+    const int64_t over_us = maps_ms_ == 0 ? peace_us + profile_.maps_us : limit_us;
+    if (!fault.empty() && world_.queue().now_us() >= over_us) {
       world_.Fail(std::string(who) + " does not agree: " + fault);
     }
     if (fault.empty() && world_.RunUntil(world_.queue().now_us() + 4 * profile_.look_us)) fault = Agreement(hosts);
@@ -193,6 +199,7 @@ RunResult Scenario::Go() {
     if (Settle("the cluster", world_.living())) {
       if (const auto fault = world_.CheckWhole(world_.living(), true); !fault.empty()) world_.Fail(fault);
       if (Is("calm") && watching_.expired() > 0) world_.Fail("a cursor expired though nobody died");
+      if (!Sparse() && !world_.failed()) takeovers_ += CheckTakeover(world_, profile_.takeover_ms);
     }
   }
   RunResult result;
@@ -208,6 +215,8 @@ RunResult Scenario::Go() {
   result.moves = watching_.moves();
   result.expired = watching_.expired();
   result.settled_ms = settled_ms_;
+  result.takeovers = takeovers_;
+  result.maps_ms = maps_ms_;
   result.virtual_ms = world_.queue().now_us() / 1000;
   result.lines.assign(world_.trace().lines().begin(), world_.trace().lines().end());
   return result;

@@ -1,0 +1,80 @@
+#include "tests/sim/takeover.h"
+
+#include <string>
+
+#include "peer/core/error.h"
+#include "tests/sim/checkers/describe.h"
+
+namespace leasemap::sim {
+namespace {
+
+// The live lease that ends first, but not before `from_ms` nor after `to_ms`.
+core::EntryPtr NextToEnd(const core::Store& store, int64_t from_ms, int64_t to_ms) {
+  core::EntryPtr found;
+  for (const auto& [key, slot] : store.by_key()) {
+    const core::Lease& lease = slot.entry->lease;
+    if (lease.released || lease.duration_ms == 0 || slot.entry->tombstone || core::Store::IsDead(slot)) continue;
+    if (lease.expire_ms < from_ms || lease.expire_ms > to_ms) continue;
+    if (!found || lease.expire_ms < found->lease.expire_ms) found = slot.entry;
+  }
+  return found;
+}
+
+std::string Take(World& world, int host, const core::EntryPtr& held, core::EntryPtr* taken) {
+  core::WriteCommand command;
+  command.key = held->key;
+  command.value = "successor";
+  command.holder = "successor";
+  const auto written = world.Write(host, command);
+  if (!written.ok()) return core::ReasonOf(written.status());
+  *taken = *written;
+  return "";
+}
+
+void RunUntilTrue(World& world, int64_t true_ms) {
+  world.RunUntil(world.queue().now_us() + (true_ms - world.true_ms()) * 1000);
+}
+
+}  // namespace
+
+bool CheckTakeover(World& world, int64_t most_ms) {
+  if (!world.rules().leasing) return false;
+  const auto living = world.living();
+  const auto any = [&] { return living[static_cast<size_t>(world.random().Below(static_cast<int64_t>(living.size())))]; };
+  // The bound, and by how much the clock of a well host may be off (Faults::GoodOffset: half the bound).
+  const int64_t margin_ms = world.rules().clock_bound_ms * 3 / 2;
+  const core::EntryPtr held =
+      NextToEnd(world.node(living.front()).store(), world.true_ms() + margin_ms + 10, world.true_ms() + most_ms);
+  if (!held) return false;
+  const std::string what = "takeover: of " + Describe(*held) + " at node-";
+  const auto fail = [&](int host, const std::string& why) {
+    world.Fail(what + std::to_string(host) + ": " + why);
+    return false;
+  };
+
+  core::EntryPtr taken;
+  RunUntilTrue(world, held->lease.expire_ms - margin_ms - 1);
+  if (world.failed()) return false;
+  int host = any();
+  const core::EntryPtr* now = world.node(host).store().Find(held->key);
+  if (now == nullptr || (*now)->dot != held->dot) return false;  // a client's retry renewed it meanwhile
+  if (const auto refused = Take(world, host, held, &taken); refused != "LEASE_HELD") {
+    return fail(host, "before its end it was answered '" + refused + "' instead of LEASE_HELD");
+  }
+  RunUntilTrue(world, held->lease.expire_ms + margin_ms + 1);
+  if (world.failed()) return false;
+  host = any();
+  if (const auto refused = Take(world, host, held, &taken); !refused.empty()) {
+    return fail(host, "after its end it was refused: " + refused);
+  }
+  // Where a link is missing yet, a session brings it: once it has been lacked for long enough.
+  RunUntilTrue(world, world.true_ms() + 3 * world.timing().lack + 1000);
+  if (world.failed()) return false;
+  for (const int other : living) {
+    const core::EntryPtr* there = world.node(other).store().Find(held->key);
+    if (there == nullptr || (*there)->dot != taken->dot) return fail(other, "the successor's write is not there");
+  }
+  return true;
+}
+
+}  // namespace leasemap::sim
