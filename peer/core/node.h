@@ -175,6 +175,11 @@ class Node {
   uint64_t hash_alarms() const { return hash_alarms_; }
   bool ready() const { return ready_; }
   const ReplicaId& self() const { return self_; }
+  // The handshake on it is done.
+  bool is_up(LinkId link) const;
+  size_t links_up() const;
+  const OwnLog& own_log() const { return own_log_; }
+  const Quarantine& quarantine() const { return quarantine_; }
   const NodeOptions& options() const { return options_; }
   Status GetStatus() const;
 

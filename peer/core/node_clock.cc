@@ -17,7 +17,7 @@ void Node::LookAtClock(Now now) {
   if (clock_guard_.Look(now, membership_.remembered())) {
     for (auto& [id, link] : links_) {
       link.ping_ms = std::min(link.ping_ms, now.mono_ms - options_.timing.heartbeat);
-      link.clock_agrees = false;
+      link.clock_agrees = false;  // that was said of the clock as it was
     }
   }
   if (clock_guard_.state() == before) return;

@@ -345,6 +345,16 @@ void Node::OnClosed(Now now, LinkId id) {
   UpdateReady(now);
 }
 
+bool Node::is_up(LinkId link) const {
+  const auto it = links_.find(link);
+  return it != links_.end() && it->second.phase == Phase::kUp;
+}
+
+size_t Node::links_up() const {
+  return static_cast<size_t>(
+      std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link.second.phase == Phase::kUp; }));
+}
+
 LinkId Node::UpLinkOf(const std::string& node) const {
   for (const auto& [id, link] : links_) {
     if (link.phase == Phase::kUp && link.peer.self.node == node) return id;

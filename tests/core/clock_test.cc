@@ -207,6 +207,20 @@ TEST_F(Clocks, OneThatJumpsLetsNothingLapse) {
   EXPECT_EQ(batch->events[0].kind, EventKind::kExpired);
 }
 
+// Measured in the handshake, and told to the guard only once that is done: in between the clock was set.
+TEST(ClockOfANode, WhatWasMeasuredBeforeAJumpIsNoAgreement) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  mesh.Connect(a, mesh.Add("c"));  // who knows nobody goes by its own clock
+  const LinkId link = mesh.Dial(a, b);
+  mesh.Settle(2);  // both Hellos
+  ASSERT_FALSE(mesh[a].is_up(link));
+  mesh.peer(a).offset_ms = 3'600'000;
+  mesh.Settle();
+  ASSERT_TRUE(mesh[a].is_up(link));
+  EXPECT_EQ(ReasonOf(mesh.Set(a, "k", "v").status()), "CLOCK_UNSAFE");
+}
+
 TEST_F(Clocks, AWatchDoesNotResumeOnOneThatIsNotTrusted) {
   Link(3);
   mesh_.peer(2).offset_ms = -7'200'000;
