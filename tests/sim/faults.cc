@@ -11,6 +11,7 @@ const std::vector<Faults::Item>& Faults::Menu() {
       {"restarts of all", &Faults::RestartsOfAll},
       {"pauses", &Faults::Pauses},
       {"clocks", &Faults::Clocks},
+      {"a hostile member", &Faults::HostileMember},
       {"partitions", &Faults::Partitions},
       {"one-way cuts", &Faults::OneWayCuts},
       {"flapping paths", &Faults::FlappingPaths},
@@ -52,6 +53,9 @@ void Faults::Repair(int host) {
   world_.at(host).clock.Set(GoodOffset());
   world_.at(host).crash_after = 0;
   world_.GoOn(host);
+  if (!world_.hostile(host)) return;
+  world_.Crash(host, false);
+  world_.Start(host);
 }
 
 void Faults::Spare(const std::vector<int>& core) {

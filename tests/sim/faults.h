@@ -36,6 +36,7 @@ class Faults {
   void Pauses();
   void Restores();  // a copy, to compare
   void Forgetting();
+  void HostileMember();  // one at a time is an adversary's, then an honest process takes its name
   void Clocks();
   void RollingRestart();
   void RestartAll(int64_t after_us);

@@ -68,6 +68,24 @@ void Faults::Forgetting() {
   });
 }
 
+// Its disk is the one of the node that was tampered with, which was honest itself.
+void Faults::HostileMember() {
+  Repeat(4'000'000, [this] {
+    const int host = Anyone();
+    if (host < 0 || !world_.answers(host)) return;
+    for (int other = 0; other < world_.size(); ++other) {
+      if (world_.hostile(other)) return;
+    }
+    world_.MakeHostile(host);
+    const ProcessId process = world_.at(host).process;
+    Later(1'000'000, 8'000'000, [this, host, process] {
+      if (stopped_ || world_.at(host).process != process || !world_.hostile(host)) return;
+      world_.Crash(host, random_.Below(2) == 0);
+      RestartLater(host, 3'000'000, true);
+    });
+  });
+}
+
 void Faults::Pauses() {
   Repeat(1'500'000, [this] {
     const int host = Anyone();

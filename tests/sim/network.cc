@@ -80,7 +80,16 @@ void Network::Connect(int from, ProcessId dialer, int to, const std::string& add
 }
 
 void Network::Send(core::LinkId link, core::Message message, bool bulk) {
-  Put(NumberOf(link), static_cast<int>(link % 2), {0, bulk, false, std::move(message)});
+  Put(NumberOf(link), static_cast<int>(link % 2), {0, bulk, false, false, std::move(message)});
+}
+
+void Network::SendJunk(core::LinkId link) {
+  Put(NumberOf(link), static_cast<int>(link % 2), {0, false, false, true, core::Message{}});
+}
+
+ProcessId Network::Peer(core::LinkId link) const {
+  const Connection* connection = Find(NumberOf(link));
+  return connection == nullptr ? 0 : connection->ends[1 - link % 2].process;
 }
 
 void Network::HangUp(core::LinkId link) {
@@ -139,6 +148,8 @@ void Network::Deliver(uint64_t number, int side) {
     const ProcessId from = sender.process, to = receiver.process;
     if (item.fin) {
       events_.closed(to, LinkOf(number, 1 - side));
+    } else if (item.junk) {
+      events_.malformed(to, LinkOf(number, 1 - side));
     } else {
       events_.message(to, LinkOf(number, 1 - side), std::move(item.message));
     }
@@ -161,7 +172,7 @@ void Network::Finish(uint64_t number, int side, bool lose) {
     pipe.bulk -= pipe.items.back().bulk;
     pipe.items.pop_back();
   }
-  Put(number, side, {0, false, true, core::Message{}});
+  Put(number, side, {0, false, true, false, core::Message{}});
 }
 
 // A connection that neither side has any more, with nothing under way.

@@ -31,6 +31,7 @@ class Network {
     std::function<void(ProcessId, const std::string& address)> dial_failed;
     std::function<void(ProcessId, core::LinkId, const std::string& remote)> accepted;
     std::function<void(ProcessId, core::LinkId, core::Message)> message;
+    std::function<void(ProcessId, core::LinkId)> malformed;  // bytes that can't be read
     std::function<void(ProcessId, core::LinkId)> closed;
     std::function<void(ProcessId, core::LinkId)> room;  // a bulk message arrived: another may go
   };
@@ -49,7 +50,11 @@ class Network {
 
   void Dial(int place, const std::string& address);
   void Send(core::LinkId link, core::Message message, bool bulk);
+  // Bytes that the other side can't read.
+  void SendJunk(core::LinkId link);
   void HangUp(core::LinkId link);
+  // The process at the other end; 0 if the link is over.
+  ProcessId Peer(core::LinkId link) const;
   int BulkUnderWay(core::LinkId link) const;
 
   Reach& reach() { return reach_; }
@@ -65,6 +70,7 @@ class Network {
     int64_t at_us;
     bool bulk;
     bool fin;
+    bool junk;
     core::Message message;
   };
   struct Pipe {

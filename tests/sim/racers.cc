@@ -1,6 +1,8 @@
 // See racers.h.
 #include "tests/sim/racers.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace leasemap::sim {
@@ -16,9 +18,18 @@ void Racers::Start() {
 bool Racers::AllMet() const {
   for (int host = 0; host < world_.size(); ++host) {
     if (!world_.up(host)) return false;
-    if (static_cast<int>(world_.node(host).GetStatus().members.size()) + 1 < world_.size()) return false;
+    if (!RemembersAll(host)) return false;
   }
   return true;
+}
+
+// And reports of a member that claims what it has not count as acks, until its successor is met.
+bool Racers::RemembersAll(int host) const {
+  const core::Status status = world_.node(host).GetStatus();
+  const bool lied_to = std::any_of(status.members.begin(), status.members.end(), [&](const core::Member& member) {
+    return world_.checks().collection().IsLiar(member.id);
+  });
+  return !lied_to && static_cast<int>(status.remembered) >= world_.size();
 }
 
 void Racers::Race() {
@@ -42,7 +53,7 @@ void Racers::Enter(size_t race, int host, int64_t after_us) {
     command.duration_ms = 600'000;
     command.ack.level = core::Ack::Level::kAll;
     (void)world_.Write(host, command, [this, race, host, deaths](const absl::Status& status, const core::EntryPtr&) {
-      if (!status.ok() || deaths != world_.deaths()) return;
+      if (!status.ok() || deaths != world_.deaths() || !RemembersAll(host)) return;
       ++won_;
       std::string& winner = winners_[race];
       const std::string name = absl::StrCat("racer-", host);

@@ -1,5 +1,5 @@
 // The users who race: now and then several holders set the same new key on several nodes at once, and each waits for
-// all nodes' acks. While no node died, at most one of them may be told that it succeeded.
+// all nodes' acks. While no node died or was forgotten, at most one of them may be told that it succeeded.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ class Racers {
   void Enter(size_t race, int host, int64_t after_us);
   // All nodes are up and remember one another.
   bool AllMet() const;
+  bool RemembersAll(int host) const;
 
   World& world_;
   core::Random random_;

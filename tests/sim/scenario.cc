@@ -148,7 +148,10 @@ std::string Scenario::Agreement(const std::vector<int>& hosts) const {
 // sent before it lost its power may come only then, and begins it anew.
 bool Scenario::Settle(const char* who, const std::vector<int>& hosts) {
   const int64_t peace_us = world_.queue().now_us();
-  const int64_t limit_us = peace_us + profile_.settle_us;
+  // Whoever took the name of one that was cut off may be refused for as long as that is.
+  const bool refused = std::any_of(hosts.begin(), hosts.end(), [&](int host) { return world_.at(host).ever_hostile; });
+  const int64_t refused_us = refused ? core::kQuarantineMs * 1000 : 0;
+  const int64_t limit_us = peace_us + profile_.settle_us + refused_us;
   maps_ms_ = 0;
   std::string fault = "not looked at";
   while (!fault.empty() && world_.RunUntil(world_.queue().now_us() + profile_.look_us)) {
@@ -156,7 +159,7 @@ bool Scenario::Settle(const char* who, const std::vector<int>& hosts) {
     fault = world_.Unsettled(hosts);
     if (maps_ms_ == 0 && fault.empty()) maps_ms_ = settled_ms_;
     if (fault.empty()) fault = watching_.Check();
-    const int64_t over_us = maps_ms_ == 0 ? peace_us + profile_.maps_us : limit_us;
+    const int64_t over_us = maps_ms_ == 0 ? peace_us + profile_.maps_us + refused_us : limit_us;
     if (!fault.empty() && world_.queue().now_us() >= over_us) {
       world_.Fail(std::string(who) + " does not agree: " + fault);
     }
@@ -214,6 +217,7 @@ RunResult Scenario::Go() {
   result.watched = watching_.events();
   result.moves = watching_.moves();
   result.expired = watching_.expired();
+  result.cut_offs = world_.cut_offs();
   result.settled_ms = settled_ms_;
   result.takeovers = takeovers_;
   result.maps_ms = maps_ms_;

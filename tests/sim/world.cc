@@ -48,11 +48,13 @@ World::World(const WorldOptions& options)
       base_wall_ms_(kSomeday + random_.Below(7'200'000)),
       hosts_(static_cast<size_t>(options.hosts)),
       host_of_{-1},
+      hostile_ever_{false},
       next_place_(options.hosts),
       network_(queue_, random_.Next(), kPlacesEach * options.hosts, MakeEvents()),
       checks_(
           options.rules, [this](const std::string& node) { return WallAt(node); },
-          [this](const core::ReplicaId& id) { return VectorOf(id); }) {
+          [this](const core::ReplicaId& id) { return VectorOf(id); }),
+      cut_off_checks_([this](const std::string& node) { return checks_.collection().Latest(node); }) {
   for (int host = 0; host < options.hosts; ++host) hosts_[host].place = host;
   queue_.Handle(Queue::kTick, [this](uint32_t host, uint64_t process) { Tick(static_cast<int>(host), process); });
 }
@@ -76,14 +78,9 @@ Network::Events World::MakeEvents() {
   };
   // Nothing of a link comes to a process that stands still (network.h).
   events.message = [this](ProcessId process, core::LinkId link, core::Message message) {
-    const int at = HostOf(process);
-    if (at < 0) return;
-    Step(at, [&](core::Node& node, core::Now now) {
-      trace_.Note(queue_.now_us(), KindOf(message), static_cast<uint64_t>(at), link, Digest(message));
-      Met(at, message);
-      node.OnMessage(now, link, std::move(message));
-    });
+    Receive(process, link, &message);
   };
+  events.malformed = [this](ProcessId process, core::LinkId link) { Receive(process, link, nullptr); };
   events.closed = [this](ProcessId process, core::LinkId link) {
     Call(process, [this, link](core::Node& node, core::Now now, int host) {
       trace_.Note(queue_.now_us(), "closed", static_cast<uint64_t>(host), link);
@@ -134,6 +131,58 @@ void World::Step(int host, F f) {
   Answered(host, answered);
 }
 
+void World::Receive(ProcessId process, core::LinkId link, core::Message* message) {
+  const int at = HostOf(process);
+  if (at < 0) return;
+  const CutOffChecker::Sender sender = SenderOf(link);
+  cut_off_checks_.Before(*hosts_[at].node, link, sender, message, NowAt(at));
+  Step(at, [&](core::Node& node, core::Now now) {
+    if (message == nullptr) {
+      trace_.Note(queue_.now_us(), "junk", static_cast<uint64_t>(at), link);
+      return node.OnMalformed(now, link, "junk");
+    }
+    trace_.Note(queue_.now_us(), KindOf(*message), static_cast<uint64_t>(at), link, Digest(*message));
+    Met(at, *message);
+    node.OnMessage(now, link, std::move(*message));
+    // An adversary's own node may do as it likes.
+    if (!hosts_[at].hostile) Look(at, "cut-offs", cut_off_checks_.After(node, link, sender));
+  });
+}
+
+CutOffChecker::Sender World::SenderOf(core::LinkId link) const {
+  const ProcessId process = network_.Peer(link);
+  const int host = host_of_[process];
+  if (host < 0) return {};
+  return {absl::StrCat("node-", host), hostile_ever_[process], hosts_[host].ever_hostile};
+}
+
+void World::Send(int host, core::LinkId link, core::Message message, bool bulk) {
+  const int to = HostOf(network_.Peer(link));
+  if (!hosts_[host].hostile || to < 0) return network_.Send(link, std::move(message), bulk);
+  const core::Node& receiver = *hosts_[to].node;
+  Hostile& adversary = *hosts_[host].hostile;
+  if (adversary.claims_too_much()) checks_.Lies(hosts_[host].node->self());
+  const Hostile::Receiver told{receiver.self(), receiver.own_log().end() - 1};
+  for (auto& sent : adversary.Tamper(hosts_[host].node->self(), told, std::move(message))) {
+    if (sent) {
+      network_.Send(link, *std::move(sent), bulk);
+    } else {
+      network_.SendJunk(link);
+    }
+  }
+}
+
+void World::MakeHostile(int host) {
+  Host& at = hosts_[host];
+  if (!at.node) return;
+  at.hostile.emplace(random_.Next());
+  at.ever_hostile = true;
+  false_hashes_ |= at.hostile->tells_false_hashes();
+  hostile_ever_[at.process] = true;
+  trace_.Note(queue_.now_us(), "hostile", static_cast<uint64_t>(host));
+  trace_.Say(queue_.now_us(), absl::StrCat("node-", host, " is hostile: ", at.hostile->Describe()));
+}
+
 // Tells the clients, who may write anew at once.
 void World::Answered(int host, const std::vector<core::Effects::Answered>& answers) {
   for (const auto& one : answers) {
@@ -159,6 +208,9 @@ void World::Met(int host, const core::Message& message) {
   if (entries == nullptr) return;
   for (const core::EntryPtr& entry : *entries) {
     const core::EntryPtr* held = hosts_[host].node->store().Find(entry->key);
+    // What an adversary made of a write is not that write.
+    const core::Entry* written = checks_.log().Find(entry->dot.replica, entry->dot.seq);
+    if (written != nullptr && !(*written == *entry)) continue;
     if (held != nullptr) Look(host, "merge laws", checks_.Met(*held, entry));
   }
 }
@@ -167,7 +219,7 @@ void World::Perform(int host, core::Effects effects) {
   if (trace_.keeps_lines()) {
     for (auto& line : effects.log) trace_.Say(queue_.now_us(), "node-" + std::to_string(host) + ": " + line.text);
   }
-  for (auto& send : effects.send) network_.Send(send.link, std::move(send.message), false);
+  for (auto& send : effects.send) Send(host, send.link, std::move(send.message), false);
   if (effects.pull) {
     for (const core::LinkId link : hosts_[host].node->LinksToPull()) Pump(host, link);
   }
@@ -191,7 +243,7 @@ void World::Pump(int host, core::LinkId link) {
   while (network_.BulkUnderWay(link) < kBulkWindow) {
     auto message = hosts_[host].node->Pull(NowAt(host), link);
     if (!message) return;
-    network_.Send(link, *std::move(message), true);
+    Send(host, link, *std::move(message), true);
   }
 }
 
@@ -222,7 +274,8 @@ void World::Check(int host) {
   const int64_t ahead_ms = 2 * rules().clock_bound_ms + timing().heartbeat / 10 + 1000;
   const auto [rule, fault] = checks_.Look(at.process, *at.node, at.started_wrong ? INT64_MAX : true_ms() + ahead_ms);
   Look(host, rule, fault);
-  if (at.node->hash_alarms() > 0) Look(host, "hashes", "has another map than a member that covers the same");
+  if (at.node->hash_alarms() > 0 && !false_hashes_)
+    Look(host, "hashes", "has another map than a member that covers the same");
   if (at.ready || !at.node->ready()) return;
   at.ready = true;
   trace_.Note(queue_.now_us(), "ready", static_cast<uint64_t>(host));
@@ -262,6 +315,7 @@ void World::Start(int host, Disk disk) {
   if (at.node) return;
   at.process = host_of_.size();
   host_of_.push_back(host);
+  hostile_ever_.push_back(false);
   at.tick_us = 0;
   at.ready = false;
   at.crash_after = 0;
@@ -284,6 +338,7 @@ void World::Crash(int host, bool silently) {
   awaited_.erase(awaited_.lower_bound({at.process, 0}), awaited_.lower_bound({at.process + 1, 0}));
   if (at.disk) at.image = at.node->TakeImage();
   at.node.reset();
+  at.hostile.reset();
   at.still = false;
   at.postponed.clear();
   network_.Down(at.place, silently);

@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "peer/core/node.h"
+#include "tests/sim/checkers/cut_offs.h"
 #include "tests/sim/checkers/step_checks.h"
 #include "tests/sim/clock.h"
+#include "tests/sim/hostile.h"
 #include "tests/sim/network.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/trace.h"
@@ -48,10 +50,12 @@ struct Host {
   uint32_t protocol_max = core::kProtocolMax;
   int crash_after = 0;  // it crashes in the middle of its so-manieth step from now; 0: it does not
   bool crash_silently = false;
-  bool ready = false;            // as seen last
-  bool started_wrong = false;    // with a clock beyond the bound
-  core::VersionVector at_start;  // what was everywhere when it started: to be covered once it is ready
-  bool expects_all = false;      // … where no fault can have hidden it
+  std::optional<Hostile> hostile;  // its process is in the hands of an adversary, until it ends
+  bool ever_hostile = false;       // so was one of its processes
+  bool ready = false;              // as seen last
+  bool started_wrong = false;      // with a clock beyond the bound
+  core::VersionVector at_start;    // what was everywhere when it started: to be covered once it is ready
+  bool expects_all = false;        // … where no fault can have hidden it
 };
 
 class World {
@@ -69,6 +73,9 @@ class World {
   void KeepImage(int host);
   // Restores a copy from what would be durable now, and compares.
   void TryRestore(int host);
+  // The process is an adversary's from now on. What ends it is a crash.
+  void MakeHostile(int host);
+  bool hostile(int host) const { return hosts_[host].hostile.has_value(); }
   // The node forgets that member, if it is away.
   void Forget(int host, int member);
   // Where it runs from its next start on: nobody was there before.
@@ -113,6 +120,7 @@ class World {
   uint64_t writes() const { return writes_; }
   uint64_t refused() const { return refused_; }
   uint64_t acked() const { return acked_; }
+  uint64_t cut_offs() const { return cut_off_checks_.seen(); }
   uint64_t deaths() const { return deaths_; }
 
  private:
@@ -125,6 +133,10 @@ class World {
   template <typename F>
   void Step(int host, F f);
   void Answered(int host, const std::vector<core::Effects::Answered>& answers);
+  // Null: bytes that can't be read.
+  void Receive(ProcessId process, core::LinkId link, core::Message* message);
+  void Send(int host, core::LinkId link, core::Message message, bool bulk);
+  CutOffChecker::Sender SenderOf(core::LinkId link) const;
   void Met(int host, const core::Message& message);
   void Perform(int host, core::Effects effects);
   void Pump(int host, core::LinkId link);
@@ -143,7 +155,8 @@ class World {
   core::Random random_;
   const int64_t base_wall_ms_;
   std::vector<Host> hosts_;
-  std::vector<int> host_of_;  // by process
+  std::vector<int> host_of_;        // by process
+  std::vector<bool> hostile_ever_;  // by process: it is, or was to its end, an adversary's
   int next_place_;
   Network network_;
   std::function<void(int)> changed_;
@@ -154,7 +167,9 @@ class World {
   };
   std::map<std::pair<ProcessId, core::WaitId>, Awaited> awaited_;
   uint64_t writes_ = 0, refused_ = 0, acked_ = 0, deaths_ = 0;
+  bool false_hashes_ = false;  // somebody told some: an alarm is no fault of the maps'
   StepChecks checks_;
+  CutOffChecker cut_off_checks_;
 };
 
 }  // namespace leasemap::sim

@@ -19,7 +19,7 @@ std::string AckChecker::Acked(const core::Node& node, const core::Ack& ack, cons
   for (const core::Member& member : node.GetStatus().members) {
     if (member.gone()) continue;
     ++members;
-    have += has_covered_(member.id.node, entry.dot);
+    have += has_covered_(member.id, entry.dot);
   }
   const size_t needed = ack.level == core::Ack::Level::kAll        ? members
                         : ack.level == core::Ack::Level::kMajority ? members / 2 + 1

@@ -19,8 +19,8 @@ namespace leasemap::sim {
 
 class AckChecker {
  public:
-  // Whether some process of the node of this ID covers the dot, or covered it when it ended.
-  using HasCovered = std::function<bool(const std::string& node, const core::Dot& dot)>;
+  // Whether some process of the node of this ID covers the dot, or covered it when it ended; or this one lies about it.
+  using HasCovered = std::function<bool(const core::ReplicaId& id, const core::Dot& dot)>;
   AckChecker(int64_t clock_bound_ms, HasCovered has_covered)
       : clock_bound_ms_(clock_bound_ms), has_covered_(std::move(has_covered)) {}
 

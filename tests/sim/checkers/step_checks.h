@@ -30,8 +30,9 @@ class StepChecks {
   StepChecks(core::LeaseRules rules, LeaseChecker::ClockOf clock_of, CollectionChecker::VectorOf vector_of)
       : collection_(std::move(vector_of)),
         leases_(rules, std::move(clock_of)),
-        acks_(rules.clock_bound_ms,
-              [this](const std::string& node, const core::Dot& dot) { return collection_.EverCovered(node, dot); }) {}
+        acks_(rules.clock_bound_ms, [this](const core::ReplicaId& id, const core::Dot& dot) {
+          return collection_.IsLiar(id) || collection_.EverCovered(id.node, dot);
+        }) {}
 
   // After a step of a node that changed something. Nothing may lapse there before its expire_ms is below the limit.
   Fault Look(uint64_t process, const core::Node& node, int64_t lapse_limit_ms);
@@ -43,6 +44,8 @@ class StepChecks {
   std::string Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry) const {
     return acks_.Acked(node, ack, entry);
   }
+  // From now on this incarnation claims to cover what it does not.
+  void Lies(const core::ReplicaId& id) { collection_.Lies(id); }
   // The process is over.
   void Ended(uint64_t process, const core::Node& node);
   // What a node would find again if it crashed now is as good as what it has.
