@@ -29,6 +29,7 @@ class Conflicts {
   uint64_t first() const { return first_; }                    // the least number still here
   uint64_t end() const { return first_ + conflicts_.size(); }  // one above the greatest
   const Conflict& at(uint64_t number) const { return conflicts_[number - first_]; }
+  size_t bytes() const { return bytes_; }
   uint64_t total() const { return end() - 1; }  // ever found
 
  private:

@@ -81,6 +81,8 @@ class Membership {
   bool Forget(const std::string& node);
   // Forgets those of whom nothing was heard since `since_mono_ms`; their names.
   std::vector<std::string> ForgetSilent(int64_t since_mono_ms);
+  // Addresses dialled.
+  size_t targets() const { return targets_.size(); }
   // Makes sure that a member's address is dialled.
   void LearnAddress(const std::string& node, const std::string& address, int64_t mono_ms);
   // The member is at this address now: others that only it was said to have are dialled no more.

@@ -165,4 +165,23 @@ Status Node::GetStatus() const {
   return status;
 }
 
+Usage Node::GetUsage() const {
+  Usage usage;
+  usage.own_log = own_log_.size();
+  usage.own_log_bytes = own_log_.bytes();
+  usage.requests = requests_.size();
+  usage.waits = waits_.size();
+  usage.explains = explains_.size();
+  usage.conflicts = conflicts_.end() - conflicts_.first();
+  usage.conflict_bytes = conflicts_.bytes();
+  usage.said = said_.size();
+  usage.links = links_.size();
+  usage.members = membership_.members().size();
+  usage.targets = membership_.targets();
+  usage.quarantined = quarantine_.held();
+  usage.rates = quarantine_.rates();
+  usage.folded = vector_.folded() != nullptr ? vector_.folded()->prefixes.size() : 0;
+  return usage;
+}
+
 }  // namespace leasemap::core

@@ -104,6 +104,17 @@ struct Status {
   uint64_t cut_offs = 0;   // how often one was cut off
 };
 
+// How much a node holds of what limits.h bounds.
+struct Usage {
+  size_t own_log = 0, own_log_bytes = 0;
+  size_t requests = 0, waits = 0, explains = 0;
+  size_t conflicts = 0, conflict_bytes = 0;
+  size_t said = 0;  // refusals remembered
+  size_t links = 0, members = 0, targets = 0;
+  size_t quarantined = 0, rates = 0;
+  size_t folded = 0;  // incarnations of which it is known how far they went
+};
+
 class Node {
  public:
   // With an image, the node goes on from there.
@@ -182,6 +193,7 @@ class Node {
   const Quarantine& quarantine() const { return quarantine_; }
   const NodeOptions& options() const { return options_; }
   Status GetStatus() const;
+  Usage GetUsage() const;
 
  private:
   friend struct Inside;  // tests/sim/explore: all of the state, to tell two states apart

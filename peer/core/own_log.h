@@ -24,6 +24,8 @@ class OwnLog {
   }
   uint64_t first() const { return first_; }                  // the least seq still here
   uint64_t end() const { return first_ + entries_.size(); }  // one above the greatest
+  size_t size() const { return entries_.size(); }
+  size_t bytes() const { return bytes_; }
   const EntryPtr& at(uint64_t seq) const { return entries_[seq - first_]; }
 
  private:

@@ -37,7 +37,8 @@ class Quarantine {
   // Lets go of what says nothing any more.
   void Tick(int64_t mono_ms);
 
-  size_t held() const { return held_.size(); }     // refused now, as of the last Tick
+  size_t held() const { return held_.size(); }  // refused now, as of the last Tick
+  size_t rates() const { return paid_us_.size(); }
   uint64_t cut_offs() const { return cut_offs_; }  // ever
 
  private:

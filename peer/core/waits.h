@@ -52,6 +52,7 @@ class Waits {
   };
 
   bool empty() const { return dots_.empty(); }
+  size_t size() const { return dots_.size(); }
   bool full() const { return dots_.size() >= kMaxWaits; }
   // Some write's ack is awaited: neighbours have to report at once.
   bool any_acks() const { return !acks_.empty(); }

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "peer/core/limits.h"
+#include "tests/sim/checkers/bounds.h"
 #include "tests/sim/checkers/converged.h"
 #include "tests/sim/checkers/coverage.h"
 #include "tests/sim/checkers/dots_unique.h"
@@ -184,6 +186,67 @@ TEST(Checkers, WatchersThatMissALapseOrHearItTwice) {
   EXPECT_THAT(Fold(fold).Take(Batch(entry, "", kLapsed), all, store), HasSubstr("came twice"));
   EXPECT_THAT(Fold(fold).Take(Batch(entry), all, store), HasSubstr("came twice"));
   EXPECT_THAT(Fold(fold).Take(Batch(kept, "", kLapsed), all, store), HasSubstr("wrong kind"));
+}
+
+TEST(Checkers, NodesThatHoldTooMuch) {
+  EXPECT_EQ(CheckHeld({}), "");
+  const std::vector<std::pair<size_t core::Usage::*, size_t>> bounds = {
+      {&core::Usage::own_log, core::kOwnLogEntries},  {&core::Usage::requests, core::kMaxRequests},
+      {&core::Usage::waits, core::kMaxWaits},         {&core::Usage::explains, core::kMaxExplains},
+      {&core::Usage::conflicts, core::kMaxConflicts}, {&core::Usage::said, core::kMaxSaid},
+      {&core::Usage::links, core::kMaxLinks},         {&core::Usage::members, core::kMaxMembers},
+      {&core::Usage::targets, core::kMaxTargets},     {&core::Usage::quarantined, core::kMaxMembers},
+      {&core::Usage::rates, core::kMaxMembers + 1},   {&core::Usage::folded, core::kMaxFolded},
+  };
+  for (const auto& [held, most] : bounds) {
+    core::Usage usage;
+    usage.*held = most;
+    EXPECT_EQ(CheckHeld(usage), "");
+    usage.*held = most + 1;
+    EXPECT_THAT(CheckHeld(usage), HasSubstr("more than " + std::to_string(most)));
+  }
+  // One entry may be as large as it is.
+  core::Usage large;
+  large.own_log = large.conflicts = 1;
+  large.own_log_bytes = large.conflict_bytes = core::kOwnLogBytes + 1;
+  EXPECT_EQ(CheckHeld(large), "");
+  large.own_log = 2;
+  EXPECT_THAT(CheckHeld(large), HasSubstr("bytes in the own log"));
+}
+
+TEST(Checkers, MessagesThatAreTooLarge) {
+  core::Live live;
+  live.entries.assign(core::kBatchBytes / core::Weight(*Make("k", 1, 1)), Make("k", 1, 1));
+  EXPECT_EQ(CheckSize(core::Message(live)), "");
+  live.entries.assign(core::kBatchEntries + 1, Make("k", 1, 1));
+  EXPECT_THAT(CheckSize(core::Message(live)), HasSubstr("entries in a message"));
+  EXPECT_THAT(CheckSize(core::Message(core::SessionEntries{1, live.entries})), HasSubstr("entries in a message"));
+  auto large = std::make_shared<core::Entry>(*Make("k", 1, 1));
+  large->value.assign(core::kBatchBytes, 'v');
+  EXPECT_EQ(CheckSize(core::Message(core::Live{{large}})), "");
+  EXPECT_THAT(CheckSize(core::Message(core::Live{{large, large}})), HasSubstr("bytes of entries"));
+  core::VersionVector vector;
+  for (uint64_t n = 1; n <= core::kReportExceptions; ++n) vector.Add({{"a", 1}, 2 * n + 1});
+  core::Accept accept;
+  accept.report.vector = std::make_shared<const core::VersionVector>(vector);
+  EXPECT_EQ(CheckSize(core::Message(accept)), "");
+  vector.Add({{"a", 1}, 5 * core::kReportExceptions});
+  accept.report.vector = std::make_shared<const core::VersionVector>(vector);
+  EXPECT_THAT(CheckSize(core::Message(accept)), HasSubstr("exceptions in a report"));
+  EXPECT_THAT(CheckSize(core::Message(accept.report)), HasSubstr("exceptions in a report"));
+  EXPECT_THAT(CheckSize(core::Message(core::Broadcast{std::string(core::kMaxBroadcastBytes + 1, 'x')})),
+              HasSubstr("bytes in a broadcast"));
+}
+
+TEST(Checkers, BatchesOfAWatchThatAreTooLarge) {
+  core::WatchBatch batch;
+  batch.events.assign(core::kWatchBatchEvents, {core::EventKind::kSet, Make("k", 1, 1)});
+  EXPECT_EQ(CheckSize(batch), "");
+  batch.events.push_back(batch.events.front());
+  EXPECT_THAT(CheckSize(batch), HasSubstr("events in a batch"));
+  batch.events.clear();
+  batch.cursor.assign(core::kMaxCursorBytes + 1, 'c');
+  EXPECT_THAT(CheckSize(batch), HasSubstr("bytes in a cursor"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "peer/core/error.h"
+#include "tests/sim/checkers/bounds.h"
 
 namespace leasemap::sim {
 
@@ -88,7 +89,9 @@ void Watching::Read(size_t id) {
     watcher.vain = 0;
     world_.trace().Note(world_.queue().now_us(), "batch", id, batch->events.size(), batch->cursor.size());
   }
-  if (auto fault = watcher.fold.Take(*batch, watcher.filter, node.store()); !fault.empty()) {
+  auto fault = CheckSize(*batch);
+  if (fault.empty()) fault = watcher.fold.Take(*batch, watcher.filter, node.store());
+  if (!fault.empty()) {
     return world_.Fail("watchers: " + std::to_string(id) + " at node-" + std::to_string(watcher.host) + ": " + fault);
   }
   Wake(id, batch->more ? 100 : std::max<int64_t>(1, batch->wake_ms - now.mono_ms) * 1000);

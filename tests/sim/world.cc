@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
+#include "tests/sim/checkers/bounds.h"
 #include "tests/sim/checkers/converged.h"
 #include "tests/sim/checkers/describe.h"
 
@@ -123,6 +124,7 @@ void World::Step(int host, F f) {
     effects.hang_up.clear();
   }
   const auto answered = std::exchange(effects.answered, {});
+  Look(host, "bounds", CheckHeld(at.node->GetUsage()));
   Perform(host, std::move(effects));
   if (changed || !answered.empty()) Check(host);
   if (crashes) return Crash(host, at.crash_silently);
@@ -157,6 +159,7 @@ CutOffChecker::Sender World::SenderOf(core::LinkId link) const {
 }
 
 void World::Send(int host, core::LinkId link, core::Message message, bool bulk) {
+  Look(host, "bounds", CheckSize(message));
   const int to = HostOf(network_.Peer(link));
   if (!hosts_[host].hostile || to < 0) return network_.Send(link, std::move(message), bulk);
   const core::Node& receiver = *hosts_[to].node;
