@@ -40,7 +40,9 @@ void RunUntilTrue(World& world, int64_t true_ms) {
 bool CheckTakeover(World& world, int64_t most_ms) {
   if (!world.rules().leasing) return false;
   const auto living = world.living();
-  const auto any = [&] { return living[static_cast<size_t>(world.random().Below(static_cast<int64_t>(living.size())))]; };
+  const auto any = [&] {
+    return living[static_cast<size_t>(world.random().Below(static_cast<int64_t>(living.size())))];
+  };
   // The bound, and by how much the clock of a well host may be off (Faults::GoodOffset: half the bound).
   const int64_t margin_ms = world.rules().clock_bound_ms * 3 / 2;
   const core::EntryPtr held =
