@@ -62,4 +62,15 @@ std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, cons
   return "";
 }
 
+std::string AckChecker::Untold(const core::Node& node, const core::Entry& loser, const core::Entry& winner,
+                               const WriteLog& log) const {
+  if (loser.dot.replica != node.self() || !IsRealConflict(loser, winner) || told_.contains(loser.dot)) return "";
+  for (const core::EntryPtr& entry : log.OfKey(loser.key)) {
+    // Which may have come first, and be no conflict: a later change of the same lease, say.
+    const bool between = core::Outranks(*entry, loser) && core::Outranks(winner, *entry);
+    if (between && node.vector().Covers(entry->dot)) return "";
+  }
+  return "did not tell that " + Describe(loser) + " lost to " + Describe(winner);
+}
+
 }  // namespace leasemap::sim

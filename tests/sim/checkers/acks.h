@@ -30,6 +30,10 @@ class AckChecker {
   // `before`: what the node covered before this step.
   std::string Conflicts(uint64_t process, const core::Node& node, const core::VersionVector* before,
                         const std::function<bool(const core::Dot&)>& own, const WriteLog& log);
+  // After that: `winner` replaced `loser` on the node in this step, maybe with others in between. Whether the node owes
+  // somebody word of it that was not given.
+  std::string Untold(const core::Node& node, const core::Entry& loser, const core::Entry& winner,
+                     const WriteLog& log) const;
 
  private:
   const int64_t clock_bound_ms_;

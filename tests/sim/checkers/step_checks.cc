@@ -46,6 +46,9 @@ Fault StepChecks::Look(uint64_t process, const core::Node& node, int64_t lapse_l
   if (auto fault = acks_.Conflicts(process, node, coverage_.Last(process), own, log_); !fault.empty()) {
     return {"conflicts", fault};
   }
+  for (const auto& [loser, winner] : seen.replaced) {
+    if (auto fault = acks_.Untold(node, *loser, *winner, log_); !fault.empty()) return {"conflicts", fault};
+  }
   if (auto fault = coverage_.Look(process, ReplicaOf(node), log_); !fault.empty()) return {"coverage", fault};
   for (const core::EntryPtr& entry : seen.lapsed) {
     // Nobody tells a node that is alone that its clock is wrong.
