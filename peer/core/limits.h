@@ -108,6 +108,8 @@ inline constexpr int64_t kSessionsPerSecond = 2;
 inline constexpr int64_t kSessionBurst = 60;
 // Writes from the future: one may be on its way when a clock is set right.
 inline constexpr int64_t kBogusBurst = 3;
+// Later selves of this node that one member knows: one for each time that the clock went back between two starts.
+inline constexpr int64_t kOutrunBurst = 3;
 // A member that broke the rules is refused for so long: its cost is then a handshake a minute, and one that was mended
 // is back within a minute.
 inline constexpr int64_t kQuarantineMs = 60'000;

@@ -307,7 +307,7 @@ class Node {
   void EndProbes(Now now);
   void Establish(Now now, LinkId id, Link& link, const Report& report);
   void Heartbeats(Now now);
-  bool OutrunOldSelf(Now now, const Report& report);
+  bool OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report);
   void NoteRefusal(Now now, Link& link, const char* what, const Refuse& refuse);
 
   // node_replicate.cc

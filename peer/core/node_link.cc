@@ -217,7 +217,7 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
     }
     SendAccept(now, id, link);
   }
-  if (OutrunOldSelf(now, accept.report)) return;
+  if (OutrunOldSelf(now, id, link, accept.report)) return;
   if (accept.report.floor && !IsCredible(*accept.report.floor)) {
     return RefuseLink(now, id, link, {"PROTOCOL_MISMATCH", "the floor names writes that were never made"});
   }
@@ -236,20 +236,26 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
 
 // A peer knows this node at a later incarnation than its own (the clock went back between two starts), or at this one
 // with writes that this process never made: take one above it before anything else, and meet everybody anew.
-bool Node::OutrunOldSelf(Now now, const Report& report) {
+bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
+  constexpr uint64_t kNone = UINT64_MAX;  // nobody comes to it by starting, and there is none above
   uint64_t highest = 0;
   for (const auto& [replica, coverage] : report.vector->runs()) {
-    if (replica.node != self_.node) continue;
+    if (replica.node != self_.node || replica.incarnation == kNone) continue;
     const bool mine = replica == self_ && coverage.Top() < own_log_.end();
     if (!mine) highest = std::max(highest, replica.incarnation);
   }
   // It may have been met without ever having written.
   for (const MemberInfo& info : report.members) {
-    if (info.id > self_ && info.id.node == self_.node) highest = std::max(highest, info.id.incarnation);
+    if (info.id.node == self_.node && info.id > self_ && info.id.incarnation != kNone)
+      highest = std::max(highest, info.id.incarnation);
   }
   const uint64_t mark = report.vector->MarkOf(self_.node);
   if (mark > self_.incarnation) highest = std::max(highest, mark - 1);
   if (highest < self_.incarnation) return false;
+  if (!quarantine_.Charge(link.peer.self.node, Cost::kOutrun, now.mono_ms)) {
+    CutOff(now, id, link, "again and again it knows later selves of this node");
+    return true;
+  }
   Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
   self_.incarnation = NewIncarnation(now.wall_ms, highest, options_.seed);
   own_log_ = OwnLog();

@@ -20,6 +20,8 @@ Rate RateOf(Cost cost) {
       return {1'000'000 / kSessionsPerSecond, kSessionBurst};
     case Cost::kClient:
       return {1'000'000 / kClientPerSecond, kClientPerSecond};
+    case Cost::kOutrun:
+      return {kQuarantineMs * 1000, kOutrunBurst};
     case Cost::kBogus:
       return {kQuarantineMs * 1000, kBogusBurst};
   }

@@ -23,6 +23,7 @@ enum class Cost {
   kControl,  // a small message that asks for work: a ping, a report, a query, a broadcast
   kSession,  // a session: a walk over the whole map
   kClient,   // of this node's own sending (node ""): what its clients make it send to all, well below what others bear
+  kOutrun,   // a later self of this node that it knows: each costs all links
   kBogus,    // a write of its own from the future: three at once may be a clock that is being set
 };
 
@@ -46,7 +47,7 @@ class Quarantine {
     std::string why;
     int64_t until_ms;
   };
-  static constexpr size_t kCosts = 4;
+  static constexpr size_t kCosts = 5;
 
   std::map<std::string, std::array<int64_t, kCosts>> paid_us_;  // monotonic µs; only of members seen of late
   std::map<std::string, Held> held_;

@@ -123,6 +123,54 @@ TEST_F(Hostile, AVectorOfTheFuture) {
   ExpectCutOff("it claims writes of this node that were never made");
 }
 
+// One who meets good as "evil" and knows good as `incarnation`. Good's end of the link.
+LinkId Meet(Mesh& mesh, int good, LinkId link, uint64_t incarnation) {
+  Node& node = mesh[good];
+  Hello hello;
+  hello.cluster = node.options().cluster;
+  hello.period_ms = node.options().rules.period_ms;
+  hello.self = {"evil", 99};
+  hello.wall_ms = mesh.now(good).wall_ms;
+  Accept accept{hello.wall_ms, {}};
+  VersionVector vector;
+  vector.Add({node.self().node, incarnation}, 1, 1);
+  accept.report.vector = std::make_shared<const VersionVector>(vector);
+  node.OnAccepted(mesh.now(good), link, "good:1", "evil:2");
+  node.OnMessage(mesh.now(good), link, hello);
+  node.OnMessage(mesh.now(good), link, accept);
+  mesh.Settle();
+  return link;
+}
+
+TEST_F(Hostile, LaterSelvesAgainAndAgain) {
+  mesh_.Break(link_ - 1);
+  for (int64_t n = 0; n < kOutrunBurst; ++n) {
+    const uint64_t before = mesh_[good_].self().incarnation;
+    Meet(mesh_, good_, 1000 + static_cast<LinkId>(n), before + 1);
+    EXPECT_GT(mesh_[good_].self().incarnation, before + 1);
+  }
+  const ReplicaId last = mesh_[good_].self();
+  between_ = mesh_.Connect(good_, other_);
+  ASSERT_TRUE(mesh_.alive(between_));
+  Meet(mesh_, good_, 2000, last.incarnation + 1);
+  EXPECT_EQ(mesh_[good_].self(), last);
+  EXPECT_TRUE(mesh_.alive(between_));
+  EXPECT_EQ(mesh_[good_].GetStatus().cut_offs, 1u);
+  EXPECT_TRUE(mesh_.Logged(good_, "again and again it knows later selves"));
+}
+
+// There is no incarnation above the greatest number.
+TEST_F(Hostile, ASelfAtTheEndOfAllNumbers) {
+  mesh_.Break(link_ - 1);
+  const ReplicaId good = mesh_[good_].self();
+  Meet(mesh_, good_, 1000, UINT64_MAX);
+  EXPECT_EQ(mesh_[good_].self(), good);
+  EXPECT_TRUE(mesh_.alive(between_));
+  Meet(mesh_, good_, 1001, UINT64_MAX - 1);
+  EXPECT_EQ(mesh_[good_].self().incarnation, UINT64_MAX);
+  EXPECT_TRUE(mesh_.alive(mesh_.Connect(good_, other_)));
+}
+
 TEST_F(Hostile, WritesFromTheFutureAgainAndAgain) {
   for (int64_t n = 0; n < kBogusBurst; ++n) {
     Send(Live{{FromTheFuture(1)}});

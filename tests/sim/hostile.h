@@ -10,7 +10,8 @@
 //   - vectors relayed for others, which count as their acks and for collection;
 //   - one dot with different entries for different nodes, and a dot of another member;
 //   - a floor with writes of members that are away: who is below it is reset;
-//   - members that do not exist, or left, or are of a later incarnation than they are.
+//   - members that do not exist, or left, or are of a later incarnation than they are; a later self of the receiver,
+//     which it outruns, as often as limits.h bears.
 #pragma once
 
 #include <cstdint>
