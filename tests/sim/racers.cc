@@ -38,8 +38,10 @@ void Racers::Race() {
   winners_.emplace_back();
   const int entrants = 2 + static_cast<int>(random_.Below(3));
   for (int n = 0; n < entrants; ++n) {
-    Enter(winners_.size() - 1, static_cast<int>(random_.Below(world_.size())),
-          random_.Below(random_.Below(2) == 0 ? 5'000 : 200'000));
+    // One after the other: compilers evaluate arguments in either order.
+    const int host = static_cast<int>(random_.Below(world_.size()));
+    const int64_t most_us = random_.Below(2) == 0 ? 5'000 : 200'000;
+    Enter(winners_.size() - 1, host, random_.Below(most_us));
   }
 }
 
