@@ -378,13 +378,16 @@ Node::Duplicate Node::CheckDuplicate(LinkId id, const Link& link) const {
   return link.dialed ? Duplicate::kYield : Duplicate::kProbe;
 }
 
-void Node::Probe(Now now, LinkId, Link& link) {
+void Node::Probe(Now now, LinkId id, Link& link) {
   size_t probes = 0;
   for (const auto& [other_id, other] : links_) probes += other.phase == Phase::kProbing;
+  if (probes >= kMaxProbes) {
+    return Drop(now, id, absl::StrCat(link.address, ": as many links as may be wait for another's probe"));
+  }
   link.phase = Phase::kProbing;
   link.probed = UpLinkOf(link.peer.self.node);
   link.probed_heard_ms = links_.at(link.probed).heard_ms;
-  link.probe_until_ms = probes < kMaxProbes ? now.mono_ms + options_.timing.probe : now.mono_ms;
+  link.probe_until_ms = now.mono_ms + options_.timing.probe;
   effects_.send.push_back({link.probed, Ping{static_cast<uint64_t>(now.mono_ms)}});
 }
 

@@ -291,6 +291,26 @@ TEST(OwnId, ALaterIncarnationThatNeverWroteIsOutrunToo) {
   EXPECT_GT(mesh[a].self(), known);
 }
 
+// Who claims a member's name again and again makes nothing wait without end, and does not take the link of the member.
+TEST(Duplicates, NoMoreLinksThanMayWaitForAProbe) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  mesh.Connect(a, b);
+  Hello hello;
+  hello.cluster = "leasemap";
+  hello.period_ms = 3'600'000;
+  hello.self = {"b", 5};
+  hello.wall_ms = mesh.now(a).wall_ms;
+  size_t dropped = 0;
+  for (LinkId link = 1001; link <= 1001 + kMaxProbes; ++link) {
+    mesh[a].OnAccepted(mesh.now(a), link, "a:1", "b:1");
+    mesh[a].OnMessage(mesh.now(a), link, hello);
+    for (const auto& hang_up : mesh[a].Take().hang_up) dropped += hang_up.link == link;
+  }
+  EXPECT_EQ(dropped, 1u);
+  EXPECT_TRUE(mesh[a].GetStatus().members[0].linked);
+}
+
 TEST(OwnId, AClockAndADiskThatWentBackDoNotMakeAnIncarnationAgain) {
   const uint64_t known = NewIncarnation(2000, 0, 1);
   EXPECT_GT(NewIncarnation(1000, known, 2), known);
