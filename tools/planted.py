@@ -2,8 +2,10 @@
 
 Each patch in tests/sim/planted is applied to a copy of the core and the simulator, which is built and run over the
 scenarios in turn, seed by seed, until a checker objects. A patch that no longer applies, or a bug that is not found
-within 1,000 seeds or 60 s, fails. The core itself stays clean. Usage: planted.py [NAME…]
+within 1,000 seeds or 60 s, fails. The core itself stays clean.
+Usage: planted.py [NAME… | --today COUNT]   --today: so many of them, others each day of the year
 """
+import datetime
 import pathlib
 import re
 import shutil
@@ -60,8 +62,16 @@ def seeds_until_found(sim, first):
     return None, ""
 
 
+def todays(count):
+    names = sorted(patch.stem for patch in PATCHES.glob("*.patch"))
+    first = datetime.date.today().timetuple().tm_yday * count
+    return [names[(first + n) % len(names)] for n in range(min(count, len(names)))]
+
+
 def main():
     wanted = sys.argv[1:]
+    if wanted[:1] == ["--today"]:
+        wanted = todays(int(wanted[1]))
     unknown = set(wanted) - {patch.stem for patch in PATCHES.glob("*.patch")}
     if unknown:
         sys.exit(f"no such bug: {', '.join(unknown)}")
