@@ -90,6 +90,8 @@ inline constexpr size_t kMaxWaits = 10'000;
 // most and some 5 MiB as a rule. At over 16 a second the oldest are forgotten before their ten minutes.
 inline constexpr size_t kMaxRequests = 10'000;
 inline constexpr size_t kMaxRequestIdBytes = 64;  // a UUID has 36
+// Incarnations of this process that it knows as its own: a reset, or an older self that it meets, makes another.
+inline constexpr size_t kMaxSelves = 64;
 // Conflicts kept for ListConflicts and slow watchers (conflicts.h); the total goes on counting.
 inline constexpr size_t kMaxConflicts = 1000;
 inline constexpr size_t kMaxConflictBytes = 32 << 20;  // both entries' values are kept: a value can have 1 MiB

@@ -19,6 +19,7 @@ uint64_t NewIncarnation(int64_t wall_ms, uint64_t above, uint64_t seed) {
 Node::Node(NodeOptions options, Now now, const Image* image)
     : options_(std::move(options)),
       self_{options_.node_id, NewIncarnation(now.wall_ms, image ? image->incarnation : 0, options_.seed)},
+      selves_{self_.incarnation},
       membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
       clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
       started_ms_(now.mono_ms) {

@@ -270,6 +270,7 @@ class Node {
   bool IsCredible(const VersionVector& floor) const;
   void Reset(Now now, VectorPtr peer, const std::string& why);
   void KeepUnsubmitted();
+  void BeginAnew(uint64_t incarnation);
   void TakeBack(Now now);
   void SubmitAnew(Now now, const EntryPtr& entry);
   void SubmitSomeAnew(Now now);
@@ -359,6 +360,7 @@ class Node {
 
   const NodeOptions options_;
   ReplicaId self_;
+  std::vector<uint64_t> selves_;  // the incarnations of this process, the present one last
   Membership membership_;
   HybridClock clock_;
   ClockGuard clock_guard_;

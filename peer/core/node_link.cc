@@ -257,7 +257,7 @@ bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
     return true;
   }
   Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
-  self_.incarnation = NewIncarnation(now.wall_ms, highest, options_.seed);
+  BeginAnew(NewIncarnation(now.wall_ms, highest, options_.seed));
   own_log_ = OwnLog();
   std::vector<LinkId> all;
   for (const auto& [id, link] : links_) all.push_back(id);

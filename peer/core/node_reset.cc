@@ -75,7 +75,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   floor_ = VersionVector();
   clock_ = HybridClock();
   own_log_ = OwnLog();
-  self_.incarnation = NewIncarnation(now.wall_ms, self_.incarnation, options_.seed);
+  BeginAnew(NewIncarnation(now.wall_ms, self_.incarnation, options_.seed));
   asking_.reset();
   // A write whose ack is awaited stands no longer, and a request that was done may have to be done again.
   waits_.LookAgain();
@@ -88,6 +88,12 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   std::vector<LinkId> all;
   for (const auto& [id, link] : links_) all.push_back(id);
   for (const LinkId id : all) Drop(now, id, "");
+}
+
+void Node::BeginAnew(uint64_t incarnation) {
+  self_.incarnation = incarnation;
+  selves_.push_back(incarnation);
+  if (selves_.size() > kMaxSelves) selves_.erase(selves_.begin());
 }
 
 void Node::KeepUnsubmitted() {
@@ -127,8 +133,10 @@ void Node::SubmitAnew(Now now, const EntryPtr& entry) {
   const Entry* present = found ? found->get() : nullptr;
   const bool lapsed = entry->ephemeral && entry->lease.expire_ms <= now.wall_ms;
   if (lapsed || (entry->tombstone && (present == nullptr || present->tombstone))) return;
-  // What lost is told by the node that took the write, if its process lives: of others' writes they tell.
-  const bool own = entry->dot.replica.node == self_.node;
+  // What lost is told by the process that took the write: another's they tell, and one of an earlier process, which an
+  // image of the disk brought back, may have been told.
+  const bool own = entry->dot.replica.node == self_.node &&
+                   std::count(selves_.begin(), selves_.end(), entry->dot.replica.incarnation) > 0;
   if (present != nullptr && Outranks(*present, *entry)) {
     if (own) NoteConflict(now, entry, *found);
     return;

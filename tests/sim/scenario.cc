@@ -37,7 +37,7 @@ class Scenario {
         profile_(ProfileOf(options.scenario == "hours", options.nodes)),
         world_(WorldOf(options, profile_)),
         faults_(world_, profile_.pace),
-        writers_(world_, 4, 3 + static_cast<int>(world_.random().Below(20)), profile_.write_us),
+        writers_(world_, 4, Keys(), profile_.write_us),
         racers_(world_, 4 * profile_.write_us + kSecond),
         watching_(world_, large_ ? 8 : 4, profile_.pace) {
     if (!large_ && world_.random().Below(8) == 0) writers_.Fill(700);
@@ -47,6 +47,11 @@ class Scenario {
 
  private:
   bool Is(const char* name) const { return options_.scenario == name; }
+  // Few, so that writes meet. In some of the hours so many that a key that was deleted stays so until it is collected.
+  int Keys() {
+    const bool many = Is("hours") && world_.random().Below(3) == 0;
+    return many ? 800 : 3 + static_cast<int>(world_.random().Below(20));
+  }
   // Some nodes can never link, so that a gap may split the cluster.
   bool Sparse() const { return Is("line") || Is("ring") || Is("star"); }
   bool Neighbours(int a, int b) const;

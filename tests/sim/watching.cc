@@ -45,8 +45,9 @@ void Watching::MoveLater(size_t id) {
   world_.queue().After(pace_ * (500'000 + random_.Below(4'000'000)), [this, id] {
     if (stopped_) return;
     Disconnect(id);
-    // Now and then a cursor is kept for long.
-    Wake(id, random_.Below(8) == 0 ? pace_ * random_.Below(20'000'000) : random_.Below(300'000));
+    // Now and then a cursor is kept for long: where hours are played, for as long as deletes take to be collected.
+    const int64_t long_us = pace_ * (pace_ > 1 ? 60'000'000 : 20'000'000);
+    Wake(id, random_.Below(8) == 0 ? random_.Below(long_us) : random_.Below(300'000));
     MoveLater(id);
   });
 }

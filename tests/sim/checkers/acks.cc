@@ -41,8 +41,7 @@ std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, cons
     const core::Conflict& told = conflicts.at(next);
     const core::Entry &loser = *told.loser, &winner = *told.winner;
     const std::string both = Describe(loser) + " lost to " + Describe(winner);
-    // A node that is reset tells of all that it held and could not submit anew, for nobody else may have it.
-    if (!own(loser.dot) && node.resets() == 0) return "a conflict that another process has to tell: " + both;
+    if (!own(loser.dot)) return "a conflict that another process has to tell: " + both;
     if (!told_.insert(loser.dot).second) return "told twice: " + both;
     // What a reset node submits anew is refused while another holder's lease lives, whatever its rank is.
     const bool anew = loser.dot.replica != node.self();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "peer/core/node.h"
@@ -57,6 +58,7 @@ class StepChecks {
   struct Life {
     core::ReplicaId id;
     uint64_t resets = 0;
+    std::set<core::ReplicaId> ids = {};  // all that it had
   };
   std::string NoteOwn(uint64_t process, const core::Node& node, const RanksNeverFall::Seen& seen);
 

@@ -263,11 +263,11 @@ void Inside::PutWaits(Digester& d, const Waits& waits, Now now) {
 
 explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
-  // `options`: the same in all states. `shared_vector`: a copy of `vector`. `next_ping`: never read. `started_ms`,
-  // `linked_once`: for readiness, which is given once. `said`: what was logged. `clock_guard`: all clocks are the same,
-  // so it has one state. `quarantine`: nobody breaks a rule here. `requests`, `explains`: nobody uses them here.
-  // `conflicts`, `hash_alarms`: what is told, and changes nothing.
-  const auto& [options, self, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
+  // `options`: the same in all states. `selves`: asked at a reset, which needs hours. `shared_vector`: a copy of
+  // `vector`. `next_ping`: never read. `started_ms`, `linked_once`: for readiness, which is given once. `said`: what
+  // was logged. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here.
+  // `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
+  const auto& [options, self, selves, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
                report_change, vector_change, links, waits, requests, conflicts, explains, asking, next_session,
                next_ping, started_ms, ready, whole, floor, retired, resets, hash_alarms, own_generation, leaving,
                next_collect_ms, linked_once, said, quarantine, effects] = node;
