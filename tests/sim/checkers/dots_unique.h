@@ -14,12 +14,6 @@ class DotsUnique {
   // Notes in `log` that this process wrote `entry`, which replaced `previous` (or null).
   std::string Wrote(uint64_t process, const core::EntryPtr& entry, const core::EntryPtr& previous, WriteLog& log);
 
-  // Whether this process made the dot.
-  bool IsOwn(uint64_t process, const core::Dot& dot) const {
-    auto it = owners_.find(dot.replica);
-    return it != owners_.end() && it->second == process;
-  }
-
  private:
   std::map<core::ReplicaId, uint64_t> owners_;
 };
