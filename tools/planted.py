@@ -18,8 +18,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PATCHES = ROOT / "tests/sim/planted"
 WORK = ROOT / "build/planted"
 SCENARIOS = ["faults", "partition", "hours", "restart_all", "line", "join_storm"]
-# Not found within the bounds so far: a key has to be deleted, collected and missed by somebody within one run. Tests of
-# the core find them (tests/core/collect_test.cc). `--today` leaves them out; without arguments they are tried, and fail.
+# Not found within the bounds so far: a key has to be deleted, collected and missed by somebody within one run. (The
+# first one fails a test in tests/core/collect_test.cc.) `--today` leaves them out; without arguments they are tried, and
+# fail.
 MISSED = {"floor_not_checked_at_resume", "gc_by_a_neighbours_relayed_report"}
 MOST_SEEDS, MOST_SECONDS, STEP, RANGES = 1000, 60, 5, 3
 
