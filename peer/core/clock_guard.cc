@@ -53,9 +53,13 @@ void ClockGuard::Decide(Now now, size_t members) {
 }
 
 void ClockGuard::Answer(Now now, const std::string& member, bool agrees) {
-  said_[member] = {agrees, now.mono_ms};
+  const auto [it, first] = said_.try_emplace(member);
+  Said& said = it->second;
+  // The same again changes nothing (but that it holds for longer than `until_ms_` says).
+  const bool again = !first && !jumped_ && said.agrees == agrees && now.mono_ms - said.mono_ms < answer_ms_;
+  said = {agrees, now.mono_ms};
   since_ms_ = now.mono_ms;
-  decided_ = false;
+  decided_ = decided_ && again;
   if (agrees) {
     jumped_ = false;
     offset_ms_ = now.wall_ms - now.mono_ms;  // small steps add up only until somebody confirms them

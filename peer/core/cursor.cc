@@ -58,7 +58,7 @@ bool ReadVector(Reader& in, VersionVector* vector) {
     vector->JoinMark(node, {below, in.Fixed64()});
   }
   for (auto& [replica, run] : runs) {
-    if (run.Top() > 0) vector->AddRun(replica, std::move(run));
+    if (run.Top() > 0) vector->SetRun(replica, std::move(run));
   }
   return in.ok();
 }

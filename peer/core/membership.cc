@@ -27,6 +27,7 @@ Member* Membership::Make(const std::string& node, int64_t mono_ms) {
     if (oldest == members_.end()) return nullptr;
     members_.erase(oldest);
   }
+  ++change_;
   Member& made = members_[node];
   made.heard_mono_ms = mono_ms;
   return &made;
@@ -41,6 +42,7 @@ void Membership::Advance(Member& member, uint64_t incarnation, uint64_t generati
   }
   member.id.incarnation = incarnation;
   member.generation = generation;
+  ++change_;
   if (!member.gone()) return;
   for (auto it = targets_.begin(); it != targets_.end();) {
     const bool its = it->second.node == member.id.node && !it->second.seed && !it->second.dialing;
@@ -61,9 +63,14 @@ Member* Membership::Learn(const MemberInfo& info, int64_t mono_ms, bool* changed
     *changed = true;
     Advance(*member, info.id.incarnation, info.generation);
   }
-  if (member->linked && member->gone() && !member->leaving)
+  if (member->linked && member->gone() && !member->leaving) {
     ++member->generation;  // it is here: whoever says otherwise is told so
-  if (member->address.empty()) member->address = info.address;
+    ++change_;
+  }
+  if (member->address.empty() && !info.address.empty()) {
+    member->address = info.address;
+    ++change_;
+  }
   return member;
 }
 
@@ -74,7 +81,17 @@ Member* Membership::Meet(const ReplicaId& id, const std::string& address, int64_
   if (member->gone()) ++member->generation;
   member->leaving = false;
   member->address = address;
+  ++change_;
   return member;
+}
+
+size_t Membership::remembered() const {
+  if (remembered_change_ != change_) {
+    remembered_change_ = change_;
+    remembered_ = static_cast<size_t>(
+        std::count_if(members_.begin(), members_.end(), [](const auto& item) { return !item.second.gone(); }));
+  }
+  return remembered_;
 }
 
 bool Membership::Forget(const std::string& node) {
@@ -101,8 +118,11 @@ void Membership::LearnAddress(const std::string& node, const std::string& addres
     if (targets_.size() >= kMaxTargets) return;
     it = targets_.emplace(address, Target{}).first;
     it->second.next_ms = mono_ms + random_.Below(50);  // two nodes that hear of each other at once rarely cross
+    ++change_;
   }
-  if (!it->second.self) it->second.node = node;
+  if (it->second.self || it->second.node == node) return;
+  it->second.node = node;
+  ++change_;
 }
 
 void Membership::OnResolved(const std::string& name, const std::vector<std::string>& addresses, int64_t mono_ms) {
@@ -121,6 +141,7 @@ void Membership::OnResolved(const std::string& name, const std::vector<std::stri
       if (targets_.size() >= kMaxTargets && !targets_.contains(address)) break;
       targets_[address].seed = true;
     }
+    if (seed.addresses != now) ++change_;
     seed.addresses = std::move(now);
   }
 }
@@ -158,6 +179,7 @@ void Membership::OnSelf(const std::string& address) {
   target->self = true;
   target->dialing = false;
   target->node.clear();
+  ++change_;
 }
 
 void Membership::OnAnswered(const std::string& address, const std::string& node) {
@@ -165,6 +187,7 @@ void Membership::OnAnswered(const std::string& address, const std::string& node)
   if (target == nullptr) return;
   target->answered = true;
   target->refused = false;
+  if (target->node != node) ++change_;
   target->node = node;
   target->backoff_ms = 0;
 }
@@ -187,7 +210,8 @@ void Membership::Tick(int64_t mono_ms, Effects& effects) {
   for (auto& [address, target] : targets_) {
     if (target.self || target.dialing || target.next_ms > mono_ms) continue;
     if (Linked(target)) {
-      target.next_ms = mono_ms + timing_.heartbeat;
+      // All of them are looked at again together: a node with many members wakes up for them once.
+      target.next_ms = (mono_ms / timing_.heartbeat + 1) * timing_.heartbeat;
       continue;
     }
     target.dialing = true;
@@ -228,6 +252,7 @@ void Membership::Moved(const std::string& node, const std::string& address, int6
     const Target& target = it->second;
     const bool stale = target.node == node && it->first != address && !target.seed && !target.dialing;
     it = stale ? targets_.erase(it) : std::next(it);
+    if (stale) ++change_;
   }
   LearnAddress(node, address, mono_ms);
 }

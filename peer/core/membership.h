@@ -68,10 +68,12 @@ class Membership {
   // --- members
   std::map<std::string, Member>& members() { return members_; }
   const std::map<std::string, Member>& members() const { return members_; }
+  // Counts what could make a difference to what is said of the members, or to what is made of what others say of them.
+  // Whoever changes a member's record himself calls Changed().
+  uint64_t change() const { return change_; }
+  void Changed() { ++change_; }
   // How many are remembered: those that are gone are not.
-  size_t remembered() const {
-    return std::count_if(members_.begin(), members_.end(), [](const auto& item) { return !item.second.gone(); });
-  }
+  size_t remembered() const;
   // Takes what a peer says of a member, if it is later than what is known; null if it is this node, or if there is no
   // room. `changed` tells whether there is something to tell on.
   Member* Learn(const MemberInfo& info, int64_t mono_ms, bool* changed);
@@ -136,6 +138,9 @@ class Membership {
   std::vector<Seed> seeds_;
   std::map<std::string, Target> targets_;
   std::map<std::string, Member> members_;
+  uint64_t change_ = 1;
+  mutable size_t remembered_ = 0;           // members that are not gone …
+  mutable uint64_t remembered_change_ = 0;  // … as of this change
 };
 
 }  // namespace leasemap::core

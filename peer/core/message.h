@@ -15,8 +15,9 @@ namespace leasemap::core {
 // Protocol versions that this build speaks; a link uses the highest that both sides speak.
 inline constexpr uint32_t kProtocolMin = 1;
 inline constexpr uint32_t kProtocolMax = 2;
-// From this version on a node answers a Query.
+// From this version on a node answers a Query, and takes reports that name only what changed (peer/wire/report_codec.h).
 inline constexpr uint32_t kProtocolQuery = 2;
+inline constexpr uint32_t kProtocolChanges = 2;
 
 using LinkId = uint64_t;
 using VectorPtr = std::shared_ptr<const VersionVector>;
@@ -37,6 +38,14 @@ struct Relay {
   VectorPtr vector;
 };
 
+// Whom the sender of a report knows, and whom it is linked with.
+struct Peers {
+  std::vector<MemberInfo> members;  // the sender among them, so that it can say that it leaves
+  std::vector<std::string> linked;  // node IDs, ascending
+  bool operator==(const Peers&) const = default;
+};
+using PeersPtr = std::shared_ptr<const Peers>;
+
 // What the sender covers, whom it knows, whom it is linked with, and what it heard from those the receiver may not be
 // linked with. A report says what is there; it is never joined.
 struct Report {
@@ -45,8 +54,7 @@ struct Report {
   VectorPtr floor;                  // in a handshake only: what of the deletes the sender has collected; null elsewhere
   bool whole = false;               // the sender has the map: it was ready once, and not reset since
   uint64_t map_hash = 0;            // Store::hash() at this vector; 0: not to be compared
-  std::vector<MemberInfo> members;  // the sender among them, so that it can say that it leaves
-  std::vector<std::string> linked;  // node IDs, ascending
+  PeersPtr peers = std::make_shared<Peers>();
   std::vector<Relay> relays;
 };
 

@@ -42,9 +42,6 @@ void Node::Tick(Now now) {
   membership_.Tick(now.mono_ms, effects_);
   Heartbeats(now);
   EndProbes(now);
-  for (auto& [id, link] : links_) {
-    if (link.phase == Phase::kUp) UpdateLack(now, link);
-  }
   AskForSession(now);
   SendReports(now);
   UpdateReady(now);

@@ -8,8 +8,8 @@
 // The calls are in files by theme: node.cc (time, readiness, status), node_clock.cc (the wall clock), node_lapse.cc
 // (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
 // (handshake, heartbeats, duplicates), node_guard.cc (members that break the rules), node_replicate.cc (live entries,
-// reports, sessions), node_watch.cc (watches), node_explain.cc, node_collect.cc (what everybody knows and can go) and
-// node_reset.cc (a map that is given up for a peer's; restarts).
+// sessions), node_report.cc, node_watch.cc (watches), node_explain.cc, node_collect.cc (what everybody knows and can
+// go) and node_reset.cc (a map that is given up for a peer's; restarts).
 #pragma once
 
 #include <cstdint>
@@ -230,7 +230,11 @@ class Node {
     uint64_t map_hash = 0;         // of its map at that report; 0: not to be compared
     int64_t differs_since_ms = 0;  // its map is another though the vectors are equal; 0: no
     VersionVector peer_floor;      // as told in the handshake
-    std::vector<ReplicaId> names;  // the members it knows, and as which incarnation; ascending
+    PeersPtr peers = std::make_shared<Peers>();  // whom the peer knows and is linked with
+    std::vector<ReplicaId> names;                // the former, and as which incarnation; ascending
+    uint64_t names_change = 0;  // Membership::change() as of which `peers` had nothing new to say; 0: none
+    std::vector<std::string> relayed;  // members that are linked here and not there: it hears of them from us
+    uint64_t relayed_change = 0;       // linked_change_ as of which `relayed` was found; 0: to be found anew
     bool fetch_now = false;        // its handshake report covered more than we do: ask at once
     std::optional<Lack> lack;
     VectorPtr looked_at;         // the report that UpdateLack compared last …
@@ -238,8 +242,7 @@ class Node {
     int64_t avoid_until_ms = 0;  // a session with it failed
     int64_t reported_ms = 0;
     bool report_now = false;          // the peer waits for an ack
-    uint64_t reported_change = 0;     // report_change_ that it was told of
-    std::vector<std::string> linked;  // whom the peer is linked with
+    uint64_t reported_change = 0;  // report_change_ that it was told of
     std::optional<ServedSession> serving;
     VectorPtr target;  // handshake report that readiness waits for
   };
@@ -294,7 +297,7 @@ class Node {
   // node_link.cc
   void SendHello(Now now, LinkId id, Link& link);
   void OnHello(Now now, LinkId id, Link& link, Hello hello);
-  void SendAccept(Now now, LinkId id, const Link& link);
+  void SendAccept(Now now, LinkId id, Link& link);
   void OnAccept(Now now, LinkId id, Link& link, const Accept& accept);
   void OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse);
   void Answer(Now now, LinkId id, Link& link);
@@ -315,20 +318,27 @@ class Node {
   bool Apply(Now now, EntryPtr entry);
   bool Stands(const Entry& entry) const;
   bool TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session);
-  void SendReport(Now now, LinkId id, Link& link);
-  void NoteMembers(Now now, const Report& report, Link& link);
-  void OnReport(Now now, LinkId id, Link& link, const Report& report);
-  void NoteReport(Now now, const Report& report, Link& link);
   void OnSessionRequest(LinkId id, Link& link, const SessionRequest& request);
   void OnSessionEnd(Now now, LinkId id, const SessionEnd& end);
-  Report MakeReport(const Link& link) const;
-  int64_t ReportDue(const Link& link) const;
-  void SendReports(Now now);
   void UpdateLack(Now now, Link& link);
   void AskForSession(Now now);
   void ChangedVector();
   VectorPtr SharedVector() const;
   VectorPtr WholeVector() const;
+
+  // node_report.cc
+  PeersPtr OwnPeers() const;
+  void UpdateRelayed(Link& link) const;
+  Report MakeReport(Link& link) const;
+  int64_t ReportDue(const Link& link) const;
+  void SendReports(Now now);
+  void SendReportIfDue(Now now, LinkId id, Link& link);
+  void SendReport(Now now, LinkId id, Link& link);
+  void OnReport(Now now, LinkId id, Link& link, const Report& report);
+  void NoteMembers(Now now, const PeersPtr& peers, Link& link);
+  void NoteReport(Now now, const Report& report, const Link& link);
+
+  // node_watch.cc
   bool HasMissed(Watch& watch) const;
   bool CursorIsLost(Now now, const Watch& watch) const;
   WatchBatch ReadEvents(Watch& watch) const;
@@ -369,7 +379,12 @@ class Node {
   OwnLog own_log_;
   VersionVector vector_;
   mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change
-  uint64_t report_change_ = 1;       // counts what makes reports differ
+  // What reports say of the members, and as of which Membership::change() of which self: made anew when needed.
+  mutable PeersPtr own_peers_;
+  mutable uint64_t own_peers_change_ = 0;
+  uint64_t linked_change_ = 1;     // counts changes of which members are linked
+  bool any_relayed_ = false;       // some member's report may have been relayed to us
+  uint64_t report_change_ = 1;     // counts what makes reports differ
   uint64_t vector_change_ = 1;       // counts changes of vector_
   std::map<LinkId, Link> links_;
   Waits waits_;

@@ -127,6 +127,7 @@ absl::Status Node::Forget(const std::string& node) {
                         absl::StrCat(Shown(node), " is linked; only members that are away can be forgotten"));
   }
   it->second.leaving = false;
+  membership_.Changed();
   if (membership_.Forget(node)) Log(false, absl::StrCat("forgot ", node));
   ++report_change_;
   effects_.changed = true;
@@ -146,6 +147,7 @@ void Node::Leave(Now now) {
   if (leaving_) return;
   leaving_ = true;
   if (own_generation_ % 2 == 0) ++own_generation_;
+  membership_.Changed();
   ++report_change_;
   for (auto& [id, link] : links_) {
     if (link.phase == Phase::kUp) SendReport(now, id, link);

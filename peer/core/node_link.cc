@@ -111,7 +111,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   } else if (auto* live = std::get_if<Live>(&message)) {
     if (TakeEntries(now, id, live->entries, false) && live->report_now) {
       link.report_now = true;
-      SendReports(now);
+      SendReportIfDue(now, id, link);
     }
   } else if (auto* request = std::get_if<SessionRequest>(&message)) {
     OnSessionRequest(id, link, *request);
@@ -202,7 +202,7 @@ void Node::Answer(Now now, LinkId id, Link& link) {
   }
 }
 
-void Node::SendAccept(Now now, LinkId id, const Link& link) {
+void Node::SendAccept(Now now, LinkId id, Link& link) {
   Accept accept{now.wall_ms, MakeReport(link)};
   accept.report.floor = std::make_shared<const VersionVector>(floor_);
   effects_.send.push_back({id, std::move(accept)});
@@ -245,7 +245,7 @@ bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
     if (!mine) highest = std::max(highest, replica.incarnation);
   }
   // It may have been met without ever having written.
-  for (const MemberInfo& info : report.members) {
+  for (const MemberInfo& info : report.peers->members) {
     if (info.id.node == self_.node && info.id > self_ && info.id.incarnation != kNone)
       highest = std::max(highest, info.id.incarnation);
   }
@@ -339,6 +339,8 @@ void Node::OnClosed(Now now, LinkId id) {
       const LinkId other = UpLinkOf(link.peer.self.node);
       member->second.linked = other != 0;
       member->second.linked_as = other != 0 ? links_.at(other).peer.self.incarnation : 0;
+      membership_.Changed();
+      ++linked_change_;
       if (!member->second.linked) {
         member->second.lost_mono_ms = now.mono_ms;
         Log(false, absl::StrCat("lost ", link.peer.self.node));
@@ -435,6 +437,8 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   linked_once_ = true;
   member->linked = true;
   member->linked_as = link.peer.self.incarnation;
+  membership_.Changed();
+  ++linked_change_;
   member->heard_mono_ms = now.mono_ms;
   member->heard_wall_ms = now.wall_ms;
   membership_.Moved(node, link.peer.advertise, now.mono_ms);
@@ -458,12 +462,20 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
 
 void Node::Heartbeats(Now now) {
   std::vector<std::pair<LinkId, std::string>> ended;
+  // Where one is due, those that would be soon go along: a node with many members wakes up once for all of them.
+  const auto due = [&](int64_t early_ms) {
+    return [=, this](const auto& item) {
+      const Link& link = item.second;
+      return link.phase == Phase::kUp && now.mono_ms - link.ping_ms >= options_.timing.heartbeat - early_ms;
+    };
+  };
+  const int64_t early_ms = std::any_of(links_.begin(), links_.end(), due(0)) ? options_.timing.heartbeat / 4 : 0;
   for (auto& [id, link] : links_) {
     if (link.phase == Phase::kUp) {
       if (now.mono_ms - link.heard_ms >= options_.timing.silent) {
         ended.emplace_back(id, absl::StrCat(link.peer.self.node, " (", link.address, ") was silent for ",
                                             ShownDuration(options_.timing.silent)));
-      } else if (now.mono_ms - link.ping_ms >= options_.timing.heartbeat) {
+      } else if (now.mono_ms - link.ping_ms >= options_.timing.heartbeat - early_ms) {
         link.ping_ms = now.mono_ms;
         effects_.send.push_back({id, Ping{static_cast<uint64_t>(now.mono_ms)}});
       }

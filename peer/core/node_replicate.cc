@@ -1,4 +1,4 @@
-// How a write travels: the own log read by each link, reports of what is covered, sessions for what is lacked.
+// How a write travels: the own log read by each link, and sessions for what is lacked. (Reports: node_report.cc.)
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -104,145 +104,6 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
   return std::nullopt;
 }
 
-// --- reports
-
-Report Node::MakeReport(const Link& link) const {
-  Report report;
-  const VectorPtr whole = SharedVector();
-  if (whole->exceptions() <= kReportExceptions) {
-    report.vector = whole;
-  } else {
-    report.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &report.cut_short));
-  }
-  report.whole = whole_;
-  report.map_hash = clock_guard_.trusted() ? store_.hash() : 0;
-  report.members.push_back({self_, "", own_generation_});
-  auto there = link.linked.begin();  // in the same order as the members
-  for (const auto& [node, member] : membership_.members()) {
-    // As which incarnation it is linked, not one that was only heard of: what comes of that one ends with its link.
-    const uint64_t incarnation = member.linked_as != 0 ? member.linked_as : member.id.incarnation;
-    const bool older = incarnation != member.id.incarnation;
-    report.members.push_back({{node, incarnation}, member.address, older ? 0 : member.generation});
-    if (member.linked) report.linked.push_back(node);
-    while (there != link.linked.end() && *there < node) ++there;
-    const bool unlinked_there = node != link.peer.self.node && (there == link.linked.end() || *there != node);
-    if (member.linked && member.report && member.relayed_by.empty() && unlinked_there) {
-      report.relays.push_back({member.id, member.report});
-    }
-  }
-  return report;
-}
-
-// When the link's next report may leave.
-int64_t Node::ReportDue(const Link& link) const {
-  const int64_t least = kReportNowMs * std::max<int64_t>(1, static_cast<int64_t>(links_.size() / 4));
-  return link.reported_ms +
-         (link.report_now ? std::min(least, options_.timing.report_every) : options_.timing.report_every);
-}
-
-void Node::SendReports(Now now) {
-  for (auto& [id, link] : links_) {
-    if (link.phase != Phase::kUp || link.reported_change == report_change_) continue;
-    if (now.mono_ms < ReportDue(link)) continue;
-    SendReport(now, id, link);
-  }
-}
-
-void Node::SendReport(Now now, LinkId id, Link& link) {
-  link.report_now = false;
-  link.reported_change = report_change_;
-  link.reported_ms = now.mono_ms;
-  effects_.send.push_back({id, MakeReport(link)});
-}
-
-void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
-  const bool whole = !report.cut_short;
-  const bool relay_matters = !link.report || (whole && *link.report != *report.vector);
-  link.report = report.vector;
-  link.report_whole = whole;
-  link.peer_whole = report.whole;
-  link.map_hash = report.map_hash;
-  if (vector_.AdoptMarks(*report.vector)) AfterFold();
-  if (link.linked != report.linked) {
-    link.linked = report.linked;
-    std::sort(link.linked.begin(), link.linked.end());
-  }
-  NoteReport(now, report, link);
-  // Members that this neighbour's other neighbours are not linked with hear of it through us.
-  if (relay_matters) {
-    for (const auto& [other_id, other] : links_) {
-      const bool knows = std::binary_search(other.linked.begin(), other.linked.end(), link.peer.self.node);
-      if (other.phase == Phase::kUp && &other != &link && !knows) {
-        ++report_change_;
-        break;
-      }
-    }
-  }
-  effects_.changed = true;
-  UpdateLack(now, link);
-  AskForSession(now);
-  UpdateReady(now);
-}
-
-void Node::NoteMembers(Now now, const Report& report, Link& link) {
-  std::vector<ReplicaId> names;
-  names.reserve(report.members.size());
-  auto& members = membership_.members();
-  auto next = members.begin();
-  for (const MemberInfo& info : report.members) {
-    names.push_back(info.id);
-    if (info.id.node == self_.node) {
-      // Somebody takes this node for gone: it is not, or leaves indeed.
-      if (info.id != self_ || info.generation <= own_generation_) continue;
-      own_generation_ = info.generation + (info.gone() != leaving_ ? 1 : 0);
-      ++report_change_;
-      continue;
-    }
-    // Both lists are in one order, and mostly say the same.
-    if (next != members.end() && next->first != info.id.node) ++next;
-    if (next == members.end() || next->first != info.id.node) next = members.find(info.id.node);
-    const bool known = next != members.end();
-    if (known && info.id == link.peer.self) next->second.leaving = info.gone();  // its own word
-    if (known && next->second.linked && next->second.id == info.id && next->second.generation == info.generation &&
-        !info.gone()) {
-      continue;
-    }
-    bool changed = false;
-    const Member* member = membership_.Learn(info, now.mono_ms, &changed);
-    if (member != nullptr && !member->linked && !member->gone()) {
-      membership_.LearnAddress(info.id.node, info.address, now.mono_ms);
-    }
-    if (changed) ++report_change_;
-  }
-  std::sort(names.begin(), names.end());
-  if (names != link.names) link.names = std::move(names);
-}
-
-void Node::NoteReport(Now now, const Report& report, Link& link) {
-  NoteMembers(now, report, link);
-  auto& members = membership_.members();
-  const auto its = members.find(link.peer.self.node);
-  // The report of a process that is known to have ended says nothing of its successor.
-  if (auto it = its; it != members.end() && it->second.id == link.peer.self && !report.cut_short) {
-    it->second.report = report.vector;
-    it->second.report_incarnation = link.peer.self.incarnation;
-    it->second.report_mono_ms = now.mono_ms;
-    it->second.relayed_by.clear();
-  }
-  // Whom this neighbour no longer relays it no longer hears.
-  for (auto& [node, member] : members) {
-    if (member.relayed_by == link.peer.self.node) member.relayed_by.clear();
-  }
-  for (const Relay& relay : report.relays) {
-    auto it = members.find(relay.member.node);
-    if (it == members.end() || it->second.linked || it->second.gone() || relay.member != it->second.id) continue;
-    it->second.report = relay.vector;
-    it->second.report_incarnation = relay.member.incarnation;
-    it->second.report_mono_ms = now.mono_ms;
-    it->second.relayed_by = link.peer.self.node;
-  }
-}
-
 // --- sessions, the asking side
 
 // Notes since when something of the peer's report has been lacked. An old report is kept for that, not the first dot
@@ -269,10 +130,13 @@ void Node::AskForSession(Now now) {
     asking_.reset();
   }
   for (auto& [id, link] : links_) {
-    if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms) continue;
-    UpdateLack(now, link);
-    const bool due = link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= options_.timing.lack);
-    if (!due) continue;
+    // A lack is noted with a report, and this node's vector only grows: most links need not be looked at again.
+    const auto due = [&] {
+      return link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= options_.timing.lack);
+    };
+    if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms || !due()) continue;
+    UpdateLack(now, link);  // it may have come meanwhile
+    if (!due()) continue;
     asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms};
     // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
     if (vector_.empty()) JoinFloor(link.peer_floor);

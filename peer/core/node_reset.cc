@@ -92,6 +92,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
 
 void Node::BeginAnew(uint64_t incarnation) {
   self_.incarnation = incarnation;
+  membership_.Changed();
   selves_.push_back(incarnation);
   if (selves_.size() > kMaxSelves) selves_.erase(selves_.begin());
 }

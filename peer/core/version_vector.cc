@@ -36,7 +36,7 @@ Coverage Coverage::Common(const Coverage& other) const {
   Coverage out;
   // Ranges, the prefix taken as one, side by side.
   const auto ranges = [](const Coverage& of) {
-    std::map<uint64_t, uint64_t> all = of.exceptions;
+    auto all = of.exceptions;
     if (of.prefix > 0) all.emplace(1, of.prefix);
     return all;
   };

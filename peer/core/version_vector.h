@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "peer/core/entry.h"
 
 namespace leasemap::core {
@@ -19,7 +20,8 @@ namespace leasemap::core {
 // What is covered of one incarnation.
 struct Coverage {
   uint64_t prefix = 0;
-  std::map<uint64_t, uint64_t> exceptions;  // first → last; above prefix + 1, disjoint, with gaps between
+  // First → last; above prefix + 1, disjoint, with gaps between. (In a session there are thousands.)
+  absl::btree_map<uint64_t, uint64_t> exceptions;
   bool operator==(const Coverage&) const = default;
 
   bool Covers(uint64_t seq) const;
@@ -85,8 +87,10 @@ class VersionVector {
   void AddFolded(const Folded& folded);
   // Learns from `whole`, which covers this, what the marks here stand for: runs there that are folded here, too.
   void LearnFolded(const VersionVector& whole);
-  // For who reads a vector that was written down: a run as it was named, also below a mark.
-  void AddRun(const ReplicaId& replica, Coverage coverage) { runs_[replica] = std::move(coverage); }
+  // For who reads a vector that was written down: runs and marks as they were named, also a run below a mark.
+  void SetRun(const ReplicaId& replica, Coverage coverage) { runs_[replica] = std::move(coverage); }
+  void SetMark(const std::string& node, const Mark& mark) { marks_[node] = mark; }
+  void DropRun(const ReplicaId& replica) { runs_.erase(replica); }
   // The same claims without Folded, as they travel in reports.
   VersionVector Brief() const;
   const std::map<std::string, Mark>& marks() const { return marks_; }

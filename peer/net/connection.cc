@@ -39,8 +39,9 @@ void Connection::OnRead(size_t bytes) {
     auto message = decoder_.Decode(*frame);
     if (!message.ok()) return OnMalformed(message.status());
     if (!message->has_value()) continue;
-    if (!greeted_ && std::holds_alternative<core::Hello>(**message)) {
+    if (const auto* hello = std::get_if<core::Hello>(&**message); hello != nullptr && !greeted_) {
       greeted_ = true;
+      encoder_.Heard(*hello);
       reader_.SetLimit(wire::kMaxFrameBytes);
     }
     callbacks_.on_message(*std::move(*message));
@@ -69,7 +70,7 @@ void Connection::Send(const core::Message& message) {
 }
 
 void Connection::Queue(const core::Message& message, bool first) {
-  for (auto& frame : wire::EncodeFrames(message)) {
+  for (auto& frame : encoder_.Encode(message)) {
     queued_bytes_ += frame.size();
     if (first) {
       queue_.push_front(std::move(frame));

@@ -62,6 +62,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::steady_timer linger_;
   Callbacks callbacks_;
   wire::FrameReader reader_;
+  wire::Encoder encoder_;
   wire::Decoder decoder_;
   std::array<char, 64 << 10> buffer_;
   std::deque<std::string> queue_;    // frames not yet being written

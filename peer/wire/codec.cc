@@ -1,5 +1,6 @@
 #include "peer/wire/codec.h"
 
+#include "google/protobuf/arena.h"
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "peer/wire/codec_parts.h"
@@ -10,8 +11,30 @@ namespace {
 
 using core::Message;
 
+// Where the parts of one protobuf message live: on the stack as long as they are small.
+class Arena {
+ public:
+  template <typename T>
+  T* Make() {
+    return google::protobuf::Arena::CreateMessage<T>(&arena_);
+  }
+
+ private:
+  static google::protobuf::ArenaOptions Options(char* block, size_t bytes) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block;
+    options.initial_block_size = bytes;
+    return options;
+  }
+
+  alignas(8) char block_[8192];  // a change of a report, or a few entries
+  google::protobuf::Arena arena_{Options(block_, sizeof(block_))};
+};
+
 struct ToEnvelope {
   pb::Envelope* out;
+  LastReport* last;
+  bool changes;
 
   void operator()(const core::Hello& m) {
     auto* hello = out->mutable_hello();
@@ -26,7 +49,7 @@ struct ToEnvelope {
   }
   void operator()(const core::Accept& m) {
     out->mutable_accept()->set_wall_ms(m.wall_ms);
-    ToProto(m.report, out->mutable_accept()->mutable_report());
+    last->ToProto(m.report, false, out->mutable_accept()->mutable_report());
   }
   void operator()(const core::Refuse& m) {
     out->mutable_refuse()->set_reason(m.reason);
@@ -37,7 +60,7 @@ struct ToEnvelope {
     out->mutable_pong()->set_token(m.token);
     out->mutable_pong()->set_wall_ms(m.wall_ms);
   }
-  void operator()(const core::Report& m) { ToProto(m, out->mutable_report()); }
+  void operator()(const core::Report& m) { last->ToProto(m, changes, out->mutable_report()); }
   void operator()(const core::Live& m) {
     for (const auto& entry : m.entries) ToProto(*entry, out->mutable_live()->add_entries());
     out->mutable_live()->set_report_now(m.report_now);
@@ -117,7 +140,7 @@ absl::StatusOr<std::optional<Message>> FromQueryReply(pb::QueryReply& in) {
   return m;
 }
 
-absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in) {
+absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in, LastReport& last) {
   absl::Status status;
   std::optional<Message> out;
   switch (in.kind_case()) {
@@ -127,7 +150,7 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in) {
     case pb::Envelope::kAccept: {
       core::Accept m{in.accept().wall_ms(), {}};
       if (!GoodWall(m.wall_ms)) return Bad("a bad clock");
-      status = FromProto(in.accept().report(), &m.report);
+      status = last.FromProto(in.accept().report(), &m.report);
       out = std::move(m);
       break;
     }
@@ -142,7 +165,7 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in) {
       return core::Pong{in.pong().token(), in.pong().wall_ms()};
     case pb::Envelope::kReport: {
       core::Report m;
-      status = FromProto(in.report(), &m);
+      status = last.FromProto(in.report(), &m);
       out = std::move(m);
       break;
     }
@@ -195,15 +218,19 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in) {
 
 }  // namespace
 
-std::vector<std::string> EncodeFrames(const Message& message) {
-  pb::Envelope envelope;
-  std::visit(ToEnvelope{&envelope}, message);
-  const std::string body = envelope.SerializeAsString();
+void Encoder::Heard(const core::Hello& peer) { changes_ = peer.protocol_max >= core::kProtocolChanges; }
+
+// The messages in between live in an arena: one allocation, as a rule none, in place of one for each of their parts.
+std::vector<std::string> Encoder::Encode(const Message& message) {
+  Arena arena;
+  auto* envelope = arena.Make<pb::Envelope>();
+  std::visit(ToEnvelope{envelope, &last_, changes_}, message);
   std::vector<std::string> frames;
-  if (body.size() <= kPieceBytes) {
-    AppendFrame(frames.emplace_back(), body);
+  if (const size_t bytes = envelope->ByteSizeLong(); bytes <= kPieceBytes) {
+    AppendFrame(frames.emplace_back(), envelope->SerializeAsString());
     return frames;
   }
+  const std::string body = envelope->SerializeAsString();
   for (size_t at = 0; at < body.size(); at += kPieceBytes) {
     pb::Envelope part;
     part.mutable_part()->set_piece(body.substr(at, kPieceBytes));
@@ -214,18 +241,20 @@ std::vector<std::string> EncodeFrames(const Message& message) {
 }
 
 absl::StatusOr<std::optional<Message>> Decoder::Decode(std::string_view frame) {
-  pb::Envelope envelope;
-  if (!envelope.ParseFromArray(frame.data(), static_cast<int>(frame.size()))) return Bad("not an Envelope");
-  if (envelope.kind_case() != pb::Envelope::kPart) return FromEnvelope(envelope);
-  if (pieces_.size() + envelope.part().piece().size() > kMaxEnvelopeBytes) return Bad("an Envelope that is too large");
-  pieces_ += envelope.part().piece();
-  if (!envelope.part().last()) return std::nullopt;
-  pb::Envelope whole;
-  const bool parsed = whole.ParseFromString(pieces_);
+  Arena arena;
+  auto* envelope = arena.Make<pb::Envelope>();
+  if (!envelope->ParseFromArray(frame.data(), static_cast<int>(frame.size()))) return Bad("not an Envelope");
+  if (envelope->kind_case() != pb::Envelope::kPart) return FromEnvelope(*envelope, last_);
+  if (pieces_.size() + envelope->part().piece().size() > kMaxEnvelopeBytes)
+    return Bad("an Envelope that is too large");
+  pieces_ += envelope->part().piece();
+  if (!envelope->part().last()) return std::nullopt;
+  auto* whole = arena.Make<pb::Envelope>();
+  const bool parsed = whole->ParseFromString(pieces_);
   pieces_.clear();
   pieces_.shrink_to_fit();
   if (!parsed) return Bad("pieces that are not an Envelope");
-  return FromEnvelope(whole);
+  return FromEnvelope(*whole, last_);
 }
 
 }  // namespace leasemap::wire

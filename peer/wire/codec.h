@@ -5,16 +5,28 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "peer/core/message.h"
+#include "peer/wire/report_codec.h"
 
 namespace leasemap::wire {
 
-// The frames of one message. They may be written with frames of small messages between them.
-std::vector<std::string> EncodeFrames(const core::Message& message);
+// Turns the messages of one end of a link into frames.
+class Encoder {
+ public:
+  // What the peer's Hello says that it understands; until then nothing that a node of the first version would not.
+  void Heard(const core::Hello& peer);
+  // The frames of one message. They may be written with frames of small messages between them, but reports in order.
+  std::vector<std::string> Encode(const core::Message& message);
 
-// Turns the frames of one link into messages.
+ private:
+  LastReport last_;
+  bool changes_ = false;  // the peer takes reports that name only what changed
+};
+
+// Turns the frames of one end of a link into messages.
 class Decoder {
  public:
   // nullopt: a piece of a larger message, or a kind that a later protocol version added, which is skipped. An error
@@ -22,6 +34,7 @@ class Decoder {
   absl::StatusOr<std::optional<core::Message>> Decode(std::string_view frame);
 
  private:
+  LastReport last_;
   std::string pieces_;  // of an Envelope that is under way; at most kMaxEnvelopeBytes
 };
 

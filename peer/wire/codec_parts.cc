@@ -11,16 +11,11 @@ namespace {
 constexpr uint64_t kMaxSeq = uint64_t{1} << 62;  // never reached by counting; keeps additions from wrapping
 constexpr int64_t kMaxMs = int64_t{1} << 53;     // the year 287,000: keeps sums of times from overflowing
 constexpr size_t kMaxUnknownBytes = 64 << 10;    // fields of a later version that are carried along
-constexpr size_t kMaxAddressBytes = 300;         // a DNS name of 255, a colon, a port
 
 absl::Status Bad(const char* what) { return absl::InvalidArgumentError(what); }
 
 bool GoodName(const std::string& name) {
   return !name.empty() && name.size() <= core::kMaxNameBytes && core::IsPrintableUtf8(name);
-}
-
-core::VectorPtr Share(core::VersionVector vector) {
-  return std::make_shared<const core::VersionVector>(std::move(vector));
 }
 
 }  // namespace
@@ -78,27 +73,6 @@ void ToProto(const core::Entry& entry, pb::Entry* out) {
   out->set_request(entry.request);
 }
 
-void ToProto(const core::Report& report, pb::Report* out) {
-  ToProto(*report.vector, out->mutable_vector());
-  out->set_cut_short(report.cut_short);
-  if (report.floor) ToProto(*report.floor, out->mutable_floor());
-  out->set_whole(report.whole);
-  out->set_map_hash(report.map_hash);
-  for (const auto& info : report.members) {
-    auto* member = out->add_members();
-    member->set_node(info.id.node);
-    member->set_incarnation(info.id.incarnation);
-    member->set_address(info.address);
-    member->set_generation(info.generation);
-  }
-  for (const auto& node : report.linked) out->add_linked(node);
-  for (const auto& relay : report.relays) {
-    auto* one = out->add_relays();
-    ToProto(relay.member, one->mutable_member());
-    ToProto(*relay.vector, one->mutable_vector());
-  }
-}
-
 absl::Status FromProto(const pb::ReplicaId& in, core::ReplicaId* out) {
   if (!GoodName(in.node()) || in.incarnation() == 0) return Bad("a bad replica ID");
   *out = {in.node(), in.incarnation()};
@@ -119,7 +93,7 @@ absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
     const bool ascends = last_node == nullptr || *last_node < mark.node();
     if (!GoodName(mark.node()) || mark.below() == 0 || !ascends) return Bad("a bad mark");
     last_node = &mark.node();
-    out->JoinMark(mark.node(), {mark.below(), mark.digest()});
+    out->SetMark(mark.node(), {mark.below(), mark.digest()});
   }
   core::ReplicaId before;
   for (const auto& entry : in.entries()) {
@@ -135,7 +109,7 @@ absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
       run.Add(range.first(), range.last());
     }
     // As it was named, also below a mark: it says what goes beyond what the mark stands for.
-    out->AddRun(replica, std::move(run));
+    out->SetRun(replica, std::move(run));
     before = std::move(replica);
   }
   return absl::OkStatus();
@@ -165,42 +139,6 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
   out->dot = {{std::move(*in.mutable_node()), in.incarnation()}, in.seq()};
   out->stamp = in.stamp();
   out->request = in.request();
-  return absl::OkStatus();
-}
-
-absl::Status FromProto(const pb::Report& in, core::Report* out) {
-  core::VersionVector vector;
-  if (auto status = FromProto(in.vector(), &vector); !status.ok()) return status;
-  out->vector = Share(std::move(vector));
-  out->cut_short = in.cut_short();
-  if (in.has_floor()) {
-    core::VersionVector floor;
-    if (auto status = FromProto(in.floor(), &floor); !status.ok()) return status;
-    out->floor = Share(std::move(floor));
-  }
-  out->whole = in.whole();
-  out->map_hash = in.map_hash();
-  const auto many = static_cast<int>(core::kMaxMembers) + 1;
-  if (in.members_size() > many || in.linked_size() > many || in.relays_size() > many) return Bad("too many members");
-  for (const auto& member : in.members()) {
-    if (!GoodName(member.node()) || member.incarnation() == 0 || member.address().size() > kMaxAddressBytes ||
-        !core::IsPrintableUtf8(member.address())) {
-      return Bad("a bad member");
-    }
-    out->members.push_back({{member.node(), member.incarnation()}, member.address(), member.generation()});
-  }
-  for (const auto& node : in.linked()) {
-    if (!GoodName(node)) return Bad("a bad linked member");
-    out->linked.push_back(node);
-  }
-  for (const auto& relay : in.relays()) {
-    core::Relay one;
-    core::VersionVector relayed;
-    if (auto status = FromProto(relay.member(), &one.member); !status.ok()) return status;
-    if (auto status = FromProto(relay.vector(), &relayed); !status.ok()) return status;
-    one.vector = Share(std::move(relayed));
-    out->relays.push_back(std::move(one));
-  }
   return absl::OkStatus();
 }
 

@@ -286,7 +286,7 @@ TEST(OwnId, ALaterIncarnationThatNeverWroteIsOutrunToo) {
   mesh[a].OnMessage(mesh.now(a), 1001, hello);
   Accept accept;
   accept.wall_ms = mesh.now(a).wall_ms;
-  accept.report.members = {{known, "a:1"}};
+  accept.report.peers = std::make_shared<Peers>(Peers{{{known, "a:1"}}, {}});
   mesh[a].OnMessage(mesh.now(a), 1001, accept);
   EXPECT_GT(mesh[a].self(), known);
 }

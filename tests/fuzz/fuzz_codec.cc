@@ -6,7 +6,7 @@
 namespace {
 std::string Join(const leasemap::core::Message& message) {
   std::string all;
-  for (const auto& frame : leasemap::wire::EncodeFrames(message)) all += frame;
+  for (const auto& frame : leasemap::wire::Encoder().Encode(message)) all += frame;
   return all;
 }
 }  // namespace
@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!message.ok() || !message->has_value()) return 0;
   wire::Decoder again;
   std::optional<core::Message> back;
-  for (const auto& frame : wire::EncodeFrames(**message)) {
+  for (const auto& frame : wire::Encoder().Encode(**message)) {
     auto decoded = again.Decode(std::string_view(frame).substr(4));
     if (!decoded.ok()) std::abort();
     if (decoded->has_value()) back = *std::move(*decoded);

@@ -41,7 +41,7 @@ std::vector<core::Message> Through(const core::Message& message, size_t step) {
   reader.SetLimit(kMaxFrameBytes);
   Decoder decoder;
   std::vector<core::Message> out;
-  for (const std::string& frame : EncodeFrames(message)) {
+  for (const std::string& frame : Encoder().Encode(message)) {
     for (size_t at = 0; at < frame.size(); at += step) {
       reader.Feed(std::string_view(frame).substr(at, step));
       while (const auto body = reader.Next()) {
@@ -128,14 +128,12 @@ TEST(Codec, ReportsAndSessionsComeBackTheSame) {
   accept.wall_ms = 5;
   accept.report.vector = SomeVector();
   accept.report.cut_short = true;
-  accept.report.members = {{{"a", 1}, "10.0.0.1:7401"}};
-  accept.report.linked = {"a", "b"};
+  accept.report.peers = std::make_shared<core::Peers>(core::Peers{{{{"a", 1}, "10.0.0.1:7401"}}, {"a", "b"}});
   accept.report.relays = {{{"b", 2}, SomeVector()}};
   const auto back = Back(accept).report;
   EXPECT_EQ(*back.vector, *SomeVector());
   EXPECT_TRUE(back.cut_short);
-  EXPECT_EQ(back.members, accept.report.members);
-  EXPECT_EQ(back.linked, accept.report.linked);
+  EXPECT_EQ(*back.peers, *accept.report.peers);
   ASSERT_EQ(back.relays.size(), 1u);
   EXPECT_EQ(*back.relays[0].vector, *SomeVector());
   EXPECT_EQ(*Back(core::SessionRequest{4, SomeVector()}).vector, *SomeVector());
@@ -170,7 +168,7 @@ TEST(Codec, LargeValuesTravelInPartsWithHeartbeatsBetween) {
   auto big = SomeEntry();
   big.value.assign(core::kMaxValueBytes, 'x');
   live.entries.push_back(std::make_shared<core::Entry>(big));
-  const auto frames = EncodeFrames(live);
+  const auto frames = Encoder().Encode(live);
   ASSERT_GT(frames.size(), 10u);
   Decoder decoder;
   size_t pings = 0, lives = 0;
@@ -182,7 +180,7 @@ TEST(Codec, LargeValuesTravelInPartsWithHeartbeatsBetween) {
       ++lives;
       EXPECT_EQ(*std::get<core::Live>(**decoded).entries[0], big);
     }
-    const std::string ping = EncodeFrames(core::Ping{1})[0];
+    const std::string ping = Encoder().Encode(core::Ping{1})[0];
     decoded = decoder.Decode(std::string_view(ping).substr(4));
     ASSERT_TRUE(decoded.ok() && decoded->has_value());
     pings += std::holds_alternative<core::Ping>(**decoded);
@@ -206,7 +204,7 @@ TEST(Codec, UnknownFieldsOfAnEntryAreCarriedAlong) {
   const auto& live = std::get<core::Live>(**decoded);
   EXPECT_FALSE(live.entries[0]->unknown_fields.empty());
   pb::Envelope again;
-  ASSERT_TRUE(again.ParseFromString(EncodeFrames(live)[0].substr(4)));
+  ASSERT_TRUE(again.ParseFromString(Encoder().Encode(live)[0].substr(4)));
   const auto& back = again.live().entries(0);
   ASSERT_EQ(back.GetReflection()->GetUnknownFields(back).field_count(), 1);
   EXPECT_EQ(back.GetReflection()->GetUnknownFields(back).field(0).varint(), 5u);

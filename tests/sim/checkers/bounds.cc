@@ -37,8 +37,8 @@ std::string CheckBatch(const std::vector<core::EntryPtr>& entries) {
 
 std::string CheckReport(const core::Report& report) {
   return CheckAll({{"exceptions in a report", report.vector->exceptions(), core::kReportExceptions},
-                   {"members in a report", report.members.size(), core::kMaxMembers + 1},
-                   {"links in a report", report.linked.size(), core::kMaxMembers},
+                   {"members in a report", report.peers->members.size(), core::kMaxMembers + 1},
+                   {"links in a report", report.peers->linked.size(), core::kMaxMembers},
                    {"relays in a report", report.relays.size(), core::kMaxMembers},
                    {"folded incarnations in a report", FoldedOf(report.vector), 0}});
 }

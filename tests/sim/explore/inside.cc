@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+
 namespace leasemap::core {
 namespace {
 
@@ -32,6 +34,7 @@ void Put(Digester& d, const Mark& mark);
 void Put(Digester& d, const VersionVector& vector);
 void Put(Digester& d, const MemberInfo& info);
 void Put(Digester& d, const Relay& relay);
+void Put(Digester& d, const Peers& peers);
 void Put(Digester& d, const Report& report);
 template <typename T>
 void Put(Digester& d, const std::shared_ptr<const T>& pointer);
@@ -41,6 +44,8 @@ template <typename T>
 void Put(Digester& d, const std::vector<T>& values);
 template <typename K, typename V>
 void Put(Digester& d, const std::map<K, V>& values);
+template <typename K, typename V>
+void Put(Digester& d, const absl::btree_map<K, V>& values);
 
 template <typename... T>
 void PutAll(Digester& d, const T&... values) {
@@ -64,6 +69,11 @@ void Put(Digester& d, const std::vector<T>& values) {
 }
 template <typename K, typename V>
 void Put(Digester& d, const std::map<K, V>& values) {
+  Put(d, values.size());
+  for (const auto& [key, value] : values) PutAll(d, key, value);
+}
+template <typename K, typename V>
+void Put(Digester& d, const absl::btree_map<K, V>& values) {
   Put(d, values.size());
   for (const auto& [key, value] : values) PutAll(d, key, value);
 }
@@ -109,9 +119,13 @@ void Put(Digester& d, const Relay& relay) {
   const auto& [member, vector] = relay;
   PutAll(d, member, vector);
 }
+void Put(Digester& d, const Peers& peers) {
+  const auto& [members, linked] = peers;
+  PutAll(d, members, linked);
+}
 void Put(Digester& d, const Report& report) {
-  const auto& [vector, cut_short, floor, whole, map_hash, members, linked, relays] = report;
-  PutAll(d, vector, cut_short, floor, whole, map_hash, members, linked, relays);
+  const auto& [vector, cut_short, floor, whole, map_hash, peers, relays] = report;
+  PutAll(d, vector, cut_short, floor, whole, map_hash, peers, relays);
 }
 void Put(Digester& d, const Hello& hello) {
   const auto& [protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise] = hello;
@@ -195,19 +209,20 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
   Put(d, links.size());
   for (const auto& [id, link] : links) {
     // opened_ms and sent_ms count in the handshake alone, which the steps of time of an exploration never outlast.
-    // looked_at and looked_change: what UpdateLack would find anew.
+    // looked_at and looked_change: what UpdateLack would find anew. `names` and `relayed` follow from `peers` and the
+    // members, and names_change and relayed_change say as of when.
     const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms,
                  clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
-                 report_whole, peer_whole, map_hash, differs_since_ms, peer_floor, names, fetch_now, lack, looked_at,
-                 looked_change, avoid_until_ms, reported_ms, report_now, reported_change, linked, serving, target] =
-        link;
+                 report_whole, peer_whole, map_hash, differs_since_ms, peer_floor, peers, names, names_change, relayed,
+                 relayed_change, fetch_now, lack, looked_at, looked_change, avoid_until_ms, reported_ms, report_now,
+                 reported_change, serving, target] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
     PutUntil(d, ms, probe_until_ms);
     Put(d, probed);
     if (probed != 0) PutAge(d, ms, probed_heard_ms, timing.silent);
-    PutAll(d, live_next, std::max(live_next, live_new), report, report_whole, peer_whole, map_hash, peer_floor, names,
+    PutAll(d, live_next, std::max(live_next, live_new), report, report_whole, peer_whole, map_hash, peer_floor, peers,
            differs_since_ms != 0);
     if (differs_since_ms != 0) PutAge(d, ms, differs_since_ms, timing.hash_alarm);
     // A lack that is filled, and haste about one, are forgotten before they are looked at again (UpdateLack).
@@ -221,7 +236,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     }
     PutUntil(d, ms, avoid_until_ms);
     PutAge(d, ms, reported_ms, timing.report_every);
-    PutAll(d, report_now, reported_change == report_change, linked);
+    PutAll(d, report_now, reported_change == report_change);
     if (!ready) Put(d, target);
     Put(d, serving.has_value());
   }
@@ -263,12 +278,13 @@ void Inside::PutWaits(Digester& d, const Waits& waits, Now now) {
 
 explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
+  // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
   // `options`: the same in all states. `selves`: asked at a reset, which needs hours. `shared_vector`: a copy of
   // `vector`. `next_ping`: never read. `started_ms`, `linked_once`: for readiness, which is given once. `said`: what
   // was logged. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here.
   // `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
   const auto& [options, self, selves, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
-               report_change, vector_change, links, waits, requests, conflicts, explains, asking, next_session,
+               own_peers, own_peers_change, linked_change, any_relayed, report_change, vector_change, links, waits, requests, conflicts, explains, asking, next_session,
                next_ping, started_ms, ready, whole, floor, retired, resets, hash_alarms, own_generation, leaving,
                next_collect_ms, linked_once, said, quarantine, effects] = node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
@@ -302,7 +318,8 @@ explore::Digest Inside::Of(const Node& node, Now now) {
     PutAge(d, now.mono_ms, heard_ms, options.timing.session_idle);
   }
   // The explorer dials itself: nobody has a seed or an address, so nothing is random either.
-  const auto& [self_name, times, random, seeds, targets, members] = membership;
+  // `change` and the rest: as of when something else was found.
+  const auto& [self_name, times, random, seeds, targets, members, change, remembered, remembered_change] = membership;
   PutAll(d, seeds.size(), targets.size());
   PutMembers(d, members);
   return d.Done();

@@ -1,0 +1,185 @@
+// Reports: what neighbours tell one another about what they cover, whom they know, and what others told them.
+//
+// With many members they are most of what a node does: each change makes a report to every member, and one comes from
+// each. So what they say of the members is made once for all of them, and looked at only when it is something new.
+#include <algorithm>
+
+#include "peer/core/limits.h"
+#include "peer/core/node.h"
+
+namespace leasemap::core {
+
+PeersPtr Node::OwnPeers() const {
+  if (own_peers_ && own_peers_change_ == membership_.change()) return own_peers_;
+  auto peers = std::make_shared<Peers>();
+  peers->members.push_back({self_, "", own_generation_});
+  for (const auto& [node, member] : membership_.members()) {
+    // As which incarnation it is linked, not one that was only heard of: what comes of that one ends with its link.
+    const uint64_t incarnation = member.linked_as != 0 ? member.linked_as : member.id.incarnation;
+    const bool older = incarnation != member.id.incarnation;
+    peers->members.push_back({{node, incarnation}, member.address, older ? 0 : member.generation});
+    if (member.linked) peers->linked.push_back(node);
+  }
+  own_peers_change_ = membership_.change();
+  own_peers_ = std::move(peers);
+  return own_peers_;
+}
+
+void Node::UpdateRelayed(Link& link) const {
+  if (link.relayed_change == linked_change_) return;
+  link.relayed_change = linked_change_;
+  link.relayed.clear();
+  const auto& linked = link.peers->linked;
+  auto there = linked.begin();  // in the same order as the members
+  for (const auto& [node, member] : membership_.members()) {
+    while (there != linked.end() && *there < node) ++there;
+    const bool linked_there = there != linked.end() && *there == node;
+    if (member.linked && !linked_there && node != link.peer.self.node) link.relayed.push_back(node);
+  }
+}
+
+Report Node::MakeReport(Link& link) const {
+  Report report;
+  const VectorPtr whole = SharedVector();
+  if (whole->exceptions() <= kReportExceptions) {
+    report.vector = whole;
+  } else {
+    report.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &report.cut_short));
+  }
+  report.whole = whole_;
+  report.map_hash = clock_guard_.trusted() ? store_.hash() : 0;
+  report.peers = OwnPeers();
+  UpdateRelayed(link);
+  for (const std::string& node : link.relayed) {
+    const Member& member = membership_.members().at(node);
+    if (member.report && member.relayed_by.empty()) report.relays.push_back({member.id, member.report});
+  }
+  return report;
+}
+
+// When the link's next report may leave.
+int64_t Node::ReportDue(const Link& link) const {
+  const int64_t least = kReportNowMs * std::max<int64_t>(1, static_cast<int64_t>(links_.size() / 4));
+  return link.reported_ms +
+         (link.report_now ? std::min(least, options_.timing.report_every) : options_.timing.report_every);
+}
+
+void Node::SendReports(Now now) {
+  for (auto& [id, link] : links_) SendReportIfDue(now, id, link);
+}
+
+void Node::SendReportIfDue(Now now, LinkId id, Link& link) {
+  if (link.phase != Phase::kUp || link.reported_change == report_change_ || now.mono_ms < ReportDue(link)) return;
+  SendReport(now, id, link);
+}
+
+void Node::SendReport(Now now, LinkId id, Link& link) {
+  link.report_now = false;
+  link.reported_change = report_change_;
+  link.reported_ms = now.mono_ms;
+  effects_.send.push_back({id, MakeReport(link)});
+}
+
+void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
+  const bool whole = !report.cut_short;
+  const bool news = !link.report || (whole && link.report != report.vector && *link.report != *report.vector);
+  link.report = report.vector;
+  link.report_whole = whole;
+  link.peer_whole = report.whole;
+  link.map_hash = report.map_hash;
+  if (vector_.AdoptMarks(*report.vector)) AfterFold();
+  NoteMembers(now, report.peers, link);
+  NoteReport(now, report, link);
+  // Members that this neighbour's other neighbours are not linked with hear of it through us.
+  if (news) {
+    const bool relayed = std::any_of(links_.begin(), links_.end(), [&](auto& item) {
+      if (item.second.phase != Phase::kUp) return false;
+      UpdateRelayed(item.second);
+      const auto& to = item.second.relayed;
+      return std::binary_search(to.begin(), to.end(), link.peer.self.node);
+    });
+    if (relayed) ++report_change_;
+  }
+  effects_.changed = true;
+  UpdateLack(now, link);
+  if (link.lack) AskForSession(now);
+  UpdateReady(now);
+}
+
+// What the peer says of the members. The same again, while nothing is changed here, makes no difference.
+void Node::NoteMembers(Now now, const PeersPtr& peers, Link& link) {
+  if (link.peers != peers) {
+    if (*link.peers != *peers) link.names_change = 0;
+    link.peers = peers;
+  }
+  if (link.names_change == membership_.change()) return;
+  if (link.names_change == 0) {
+    link.relayed_change = 0;
+    link.names.clear();
+    for (const MemberInfo& info : peers->members) link.names.push_back(info.id);
+    std::sort(link.names.begin(), link.names.end());
+  }
+  link.names_change = membership_.change();
+  auto& members = membership_.members();
+  auto next = members.begin();
+  for (const MemberInfo& info : peers->members) {
+    if (info.id.node == self_.node) {
+      // Somebody takes this node for gone: it is not, or leaves indeed.
+      if (info.id != self_ || info.generation <= own_generation_) continue;
+      own_generation_ = info.generation + (info.gone() != leaving_ ? 1 : 0);
+      membership_.Changed();
+      ++report_change_;
+      continue;
+    }
+    // Both lists are in one order, and mostly say the same.
+    if (next != members.end() && next->first != info.id.node) ++next;
+    if (next == members.end() || next->first != info.id.node) next = members.find(info.id.node);
+    const bool known = next != members.end();
+    if (known && info.id == link.peer.self && next->second.leaving != info.gone()) {
+      next->second.leaving = info.gone();  // its own word
+      membership_.Changed();
+    }
+    if (known && next->second.linked && next->second.id == info.id && next->second.generation == info.generation &&
+        !info.gone()) {
+      continue;
+    }
+    bool changed = false;
+    const Member* member = membership_.Learn(info, now.mono_ms, &changed);
+    if (member != nullptr && !member->linked && !member->gone()) {
+      membership_.LearnAddress(info.id.node, info.address, now.mono_ms);
+    }
+    if (changed) ++report_change_;
+  }
+}
+
+// What the report says of what members cover: the peer itself, and those that it relays.
+void Node::NoteReport(Now now, const Report& report, const Link& link) {
+  auto& members = membership_.members();
+  const std::string& peer = link.peer.self.node;
+  // The report of a process that is known to have ended says nothing of its successor.
+  if (auto it = members.find(peer); it != members.end() && it->second.id == link.peer.self && !report.cut_short) {
+    it->second.report = report.vector;
+    it->second.report_incarnation = link.peer.self.incarnation;
+    it->second.report_mono_ms = now.mono_ms;
+    it->second.relayed_by.clear();
+  }
+  // Whom this neighbour no longer relays it no longer hears.
+  if (any_relayed_) {
+    any_relayed_ = false;
+    for (auto& [node, member] : members) {
+      if (member.relayed_by == peer) member.relayed_by.clear();
+      any_relayed_ |= !member.relayed_by.empty();
+    }
+  }
+  for (const Relay& relay : report.relays) {
+    auto it = members.find(relay.member.node);
+    if (it == members.end() || it->second.linked || it->second.gone() || relay.member != it->second.id) continue;
+    it->second.report = relay.vector;
+    it->second.report_incarnation = relay.member.incarnation;
+    it->second.report_mono_ms = now.mono_ms;
+    it->second.relayed_by = peer;
+    any_relayed_ = true;
+  }
+}
+
+}  // namespace leasemap::core

@@ -1,0 +1,149 @@
+#include "peer/wire/report_codec.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+#include "peer/wire/codec_parts.h"
+
+namespace leasemap::wire {
+namespace {
+
+constexpr size_t kMaxAddressBytes = 300;  // a DNS name of 255, a colon, a port
+// Runs, exceptions and marks that a vector can come to by changes: as many as fit a frame (kMaxFrameBytes) if it comes
+// whole, at 16 bytes each.
+constexpr size_t kMaxVectorParts = 65'536;
+
+absl::Status Bad(const char* what) { return absl::InvalidArgumentError(what); }
+
+// The runs and marks of `now` that `before` does not have like this, and the runs that are gone; false if a mark is.
+bool WriteChanges(const core::VersionVector& before, const core::VersionVector& now, pb::Report* out) {
+  for (const auto& [node, mark] : before.marks()) {
+    if (!now.marks().contains(node)) return false;
+  }
+  core::VersionVector changed;
+  for (const auto& [node, mark] : now.marks()) {
+    const auto old = before.marks().find(node);
+    if (old == before.marks().end() || old->second != mark) changed.SetMark(node, mark);
+  }
+  auto old = before.runs().begin();
+  const auto end = before.runs().end();
+  const auto drop = [&] { ToProto((old++)->first, out->add_gone()); };
+  for (const auto& [replica, coverage] : now.runs()) {
+    while (old != end && old->first < replica) drop();
+    const bool known = old != end && old->first == replica;
+    if (!known || old->second != coverage) changed.SetRun(replica, coverage);
+    if (known) ++old;
+  }
+  while (old != end) drop();
+  ToProto(changed, out->mutable_vector());
+  return true;
+}
+
+void WritePeers(const core::Peers& peers, pb::Report* out) {
+  for (const auto& info : peers.members) {
+    auto* member = out->add_members();
+    member->set_node(info.id.node);
+    member->set_incarnation(info.id.incarnation);
+    member->set_address(info.address);
+    member->set_generation(info.generation);
+  }
+  for (const auto& node : peers.linked) out->add_linked(node);
+}
+
+absl::Status ReadPeers(const pb::Report& in, core::Peers* out) {
+  const auto many = static_cast<int>(core::kMaxMembers) + 1;
+  if (in.members_size() > many || in.linked_size() > many) return Bad("too many members");
+  for (const auto& member : in.members()) {
+    if (!core::CheckName("node_id", member.node()).ok() || member.incarnation() == 0 ||
+        member.address().size() > kMaxAddressBytes || !core::IsPrintableUtf8(member.address())) {
+      return Bad("a bad member");
+    }
+    out->members.push_back({{member.node(), member.incarnation()}, member.address(), member.generation()});
+  }
+  for (const auto& node : in.linked()) {
+    if (!core::CheckName("node_id", node).ok()) return Bad("a bad linked member");
+    out->linked.push_back(node);
+  }
+  std::sort(out->linked.begin(), out->linked.end());
+  return absl::OkStatus();
+}
+
+absl::Status ReadRelays(const pb::Report& in, std::vector<core::Relay>* out) {
+  if (in.relays_size() > static_cast<int>(core::kMaxMembers) + 1) return Bad("too many relays");
+  for (const auto& relay : in.relays()) {
+    core::Relay one;
+    core::VersionVector vector;
+    if (auto status = FromProto(relay.member(), &one.member); !status.ok()) return status;
+    if (auto status = FromProto(relay.vector(), &vector); !status.ok()) return status;
+    one.vector = std::make_shared<const core::VersionVector>(std::move(vector));
+    out->push_back(std::move(one));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report* out) {
+  bool changes = may_change && vector_ != nullptr;
+  if (changes && report.vector != vector_) changes = WriteChanges(*vector_, *report.vector, out);
+  if (!changes) {
+    out->clear_gone();
+    wire::ToProto(*report.vector, out->mutable_vector());
+  }
+  out->set_changes(changes);
+  const bool same_peers = changes && (report.peers == peers_ || *report.peers == *peers_);
+  if (!same_peers) WritePeers(*report.peers, out);
+  out->set_cut_short(report.cut_short);
+  if (report.floor) wire::ToProto(*report.floor, out->mutable_floor());
+  out->set_whole(report.whole);
+  out->set_map_hash(report.map_hash);
+  for (const auto& relay : report.relays) {
+    auto* one = out->add_relays();
+    wire::ToProto(relay.member, one->mutable_member());
+    wire::ToProto(*relay.vector, one->mutable_vector());
+  }
+  vector_ = report.vector;
+  peers_ = report.peers;
+}
+
+absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
+  if (in.changes() && vector_ == nullptr) return Bad("changes of no report");
+  if (in.changes() && in.vector().entries().empty() && in.vector().marks().empty() && in.gone().empty()) {
+    out->vector = vector_;
+  } else {
+    auto vector = in.changes() ? *vector_ : core::VersionVector();
+    for (const auto& gone : in.gone()) {
+      core::ReplicaId replica;
+      if (auto status = wire::FromProto(gone, &replica); !status.ok()) return status;
+      vector.DropRun(replica);
+    }
+    if (auto status = wire::FromProto(in.vector(), &vector); !status.ok()) return status;
+    if (vector.runs().size() + vector.exceptions() + vector.marks().size() > kMaxVectorParts) {
+      return Bad("a vector that is too large");
+    }
+    out->vector = std::make_shared<const core::VersionVector>(std::move(vector));
+  }
+  if (in.changes() && in.members().empty()) {
+    out->peers = peers_;
+  } else {
+    auto peers = std::make_shared<core::Peers>();
+    if (auto status = ReadPeers(in, peers.get()); !status.ok()) return status;
+    out->peers = std::move(peers);
+  }
+  out->cut_short = in.cut_short();
+  if (in.has_floor()) {
+    core::VersionVector floor;
+    if (auto status = wire::FromProto(in.floor(), &floor); !status.ok()) return status;
+    out->floor = std::make_shared<const core::VersionVector>(std::move(floor));
+  }
+  out->whole = in.whole();
+  out->map_hash = in.map_hash();
+  vector_ = out->vector;
+  peers_ = out->peers;
+  return ReadRelays(in, &out->relays);
+}
+
+}  // namespace leasemap::wire
