@@ -15,7 +15,8 @@ namespace leasemap::core {
 // Protocol versions that this build speaks; a link uses the highest that both sides speak.
 inline constexpr uint32_t kProtocolMin = 1;
 inline constexpr uint32_t kProtocolMax = 2;
-// From this version on a node answers a Query, and takes reports that name only what changed (peer/wire/report_codec.h).
+// From this version on a node answers a Query, and takes reports that name only what changed
+// (peer/wire/report_codec.h).
 inline constexpr uint32_t kProtocolQuery = 2;
 inline constexpr uint32_t kProtocolChanges = 2;
 
@@ -51,9 +52,9 @@ using PeersPtr = std::shared_ptr<const Peers>;
 struct Report {
   VectorPtr vector = std::make_shared<VersionVector>();
   bool cut_short = false;
-  VectorPtr floor;                  // in a handshake only: what of the deletes the sender has collected; null elsewhere
-  bool whole = false;               // the sender has the map: it was ready once, and not reset since
-  uint64_t map_hash = 0;            // Store::hash() at this vector; 0: not to be compared
+  VectorPtr floor;        // in a handshake only: what of the deletes the sender has collected; null elsewhere
+  bool whole = false;     // the sender has the map: it was ready once, and not reset since
+  uint64_t map_hash = 0;  // Store::hash() at this vector; 0: not to be compared
   PeersPtr peers = std::make_shared<Peers>();
   std::vector<Relay> relays;
 };

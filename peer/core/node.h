@@ -226,23 +226,24 @@ class Node {
     uint64_t live_new = 1;   // from this one on it was made since the link is up
     VectorPtr report;        // what the peer covers
     bool report_whole = false;
-    bool peer_whole = false;       // it has the map
-    uint64_t map_hash = 0;         // of its map at that report; 0: not to be compared
-    int64_t differs_since_ms = 0;  // its map is another though the vectors are equal; 0: no
-    VersionVector peer_floor;      // as told in the handshake
+    bool peer_whole = false;                     // it has the map
+    uint64_t map_hash = 0;                       // of its map at that report; 0: not to be compared
+    int64_t differs_since_ms = 0;                // its map is another though the vectors are equal; 0: no
+    VersionVector peer_floor;                    // as told in the handshake
     PeersPtr peers = std::make_shared<Peers>();  // whom the peer knows and is linked with
     std::vector<ReplicaId> names;                // the former, and as which incarnation; ascending
-    uint64_t names_change = 0;  // Membership::change() as of which `peers` had nothing new to say; 0: none
+    uint64_t names_change = 0;         // Membership::change() as of which `peers` had nothing new to say; 0: none
     std::vector<std::string> relayed;  // members that are linked here and not there: it hears of them from us
     uint64_t relayed_change = 0;       // linked_change_ as of which `relayed` was found; 0: to be found anew
-    bool fetch_now = false;        // its handshake report covered more than we do: ask at once
+    bool fetch_now = false;            // its handshake report covered more than we do: ask at once
     std::optional<Lack> lack;
     VectorPtr looked_at;         // the report that UpdateLack compared last …
     uint64_t looked_change = 0;  // … and the vector_change_ that it compared it with
     int64_t avoid_until_ms = 0;  // a session with it failed
     int64_t reported_ms = 0;
-    bool report_now = false;          // the peer waits for an ack
+    bool report_now = false;       // the peer waits for an ack
     uint64_t reported_change = 0;  // report_change_ that it was told of
+    bool reported_short = false;   // what it was told last was cut short
     std::optional<ServedSession> serving;
     VectorPtr target;  // handshake report that readiness waits for
   };
@@ -382,10 +383,10 @@ class Node {
   // What reports say of the members, and as of which Membership::change() of which self: made anew when needed.
   mutable PeersPtr own_peers_;
   mutable uint64_t own_peers_change_ = 0;
-  uint64_t linked_change_ = 1;     // counts changes of which members are linked
-  bool any_relayed_ = false;       // some member's report may have been relayed to us
-  uint64_t report_change_ = 1;     // counts what makes reports differ
-  uint64_t vector_change_ = 1;       // counts changes of vector_
+  uint64_t linked_change_ = 1;  // counts changes of which members are linked
+  bool any_relayed_ = false;    // some member's report may have been relayed to us
+  uint64_t report_change_ = 1;  // counts what makes reports differ
+  uint64_t vector_change_ = 1;  // counts changes of vector_
   std::map<LinkId, Link> links_;
   Waits waits_;
   Requests requests_;

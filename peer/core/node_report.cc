@@ -57,8 +57,11 @@ Report Node::MakeReport(Link& link) const {
   return report;
 }
 
-// When the link's next report may leave.
+// When the link's next report may leave. One that has to be cut short counts for nothing but what is lacked, which is
+// asked for after `lack` at the earliest: so often is often enough. (In a session a node has thousands of exceptions,
+// and every report another few hundred.)
 int64_t Node::ReportDue(const Link& link) const {
+  if (link.reported_short) return link.reported_ms + std::max(options_.timing.lack, options_.timing.report_every);
   const int64_t least = kReportNowMs * std::max<int64_t>(1, static_cast<int64_t>(links_.size() / 4));
   return link.reported_ms +
          (link.report_now ? std::min(least, options_.timing.report_every) : options_.timing.report_every);
@@ -77,7 +80,9 @@ void Node::SendReport(Now now, LinkId id, Link& link) {
   link.report_now = false;
   link.reported_change = report_change_;
   link.reported_ms = now.mono_ms;
-  effects_.send.push_back({id, MakeReport(link)});
+  Report report = MakeReport(link);
+  link.reported_short = report.cut_short;
+  effects_.send.push_back({id, std::move(report)});
 }
 
 void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {

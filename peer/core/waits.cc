@@ -180,29 +180,13 @@ void Waits::AnswerReplaced(const View& view, std::vector<Effects::Answered>& ans
   replaced_.clear();
 }
 
+// The members and the tracks are in one order: they are walked side by side.
 void Waits::UpdateTracks(const View& view) {
-  const size_t before = tracks_.size();
-  Members used;
-  for (auto it = tracks_.begin(); it != tracks_.end();) {
-    const auto member = view.members.find(it->first);
-    if (member != view.members.end() && !member->second.gone()) {
-      used.set(it->second.index);
-      ++it;
-    } else {
-      DropMember(it->second);
-      it = tracks_.erase(it);
-    }
-  }
-  bool others = tracks_.size() != before;
+  const bool others = MatchTracks(view);
+  auto it = tracks_.begin();
   for (const auto& [node, member] : view.members) {
     if (member.gone()) continue;
-    auto [it, added] = tracks_.try_emplace(node);
-    Track& track = it->second;
-    if (added) {
-      while (used.test(track.index)) ++track.index;  // there are as many bits as there can be members
-      used.set(track.index);
-      others = true;
-    }
+    Track& track = (it++)->second;
     if (UpdateTrack(view, member, track)) CountAcks(track);
   }
   for (const WaitId id : std::exchange(fresh_, {})) {
@@ -221,6 +205,38 @@ void Waits::UpdateTracks(const View& view) {
   if (others) {
     for (const auto& [place, wait] : acks_) to_check_.insert(wait.id);
   }
+}
+
+// A track for each member that is not gone, and no other. Whether there were others.
+bool Waits::MatchTracks(const View& view) {
+  bool others = false;
+  Members used;
+  auto member = view.members.begin();
+  for (auto it = tracks_.begin(); it != tracks_.end();) {
+    while (member != view.members.end() && member->first < it->first) ++member;
+    if (member != view.members.end() && member->first == it->first && !member->second.gone()) {
+      used.set(it->second.index);
+      ++it;
+    } else {
+      DropMember(it->second);
+      it = tracks_.erase(it);
+      others = true;
+    }
+  }
+  auto it = tracks_.begin();
+  for (const auto& [node, one] : view.members) {
+    if (one.gone()) continue;
+    if (it == tracks_.end() || it->first != node) {
+      size_t index = 0;
+      while (used.test(index)) ++index;  // there are as many bits as there can be members
+      used.set(index);
+      it = tracks_.emplace_hint(it, node, Track());
+      it->second.index = index;
+      others = true;
+    }
+    ++it;
+  }
+  return others;
 }
 
 // Moves on what the member confirmed; true if there is something new to count.

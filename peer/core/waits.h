@@ -106,6 +106,7 @@ class Waits {
   Wait* Find(WaitId id);
   void Remove(const Wait& wait);
   void UpdateTracks(const View& view);
+  bool MatchTracks(const View& view);
   bool UpdateTrack(const View& view, const Member& member, Track& track);
   void CountAcks(Track& track);
   void DropMember(const Track& track);

@@ -245,8 +245,7 @@ absl::StatusOr<std::optional<Message>> Decoder::Decode(std::string_view frame) {
   auto* envelope = arena.Make<pb::Envelope>();
   if (!envelope->ParseFromArray(frame.data(), static_cast<int>(frame.size()))) return Bad("not an Envelope");
   if (envelope->kind_case() != pb::Envelope::kPart) return FromEnvelope(*envelope, last_);
-  if (pieces_.size() + envelope->part().piece().size() > kMaxEnvelopeBytes)
-    return Bad("an Envelope that is too large");
+  if (pieces_.size() + envelope->part().piece().size() > kMaxEnvelopeBytes) return Bad("an Envelope that is too large");
   pieces_ += envelope->part().piece();
   if (!envelope->part().last()) return std::nullopt;
   auto* whole = arena.Make<pb::Envelope>();

@@ -152,7 +152,8 @@ TEST(Transport, JunkOfOneThatGreetedIsToldToTheOwner) {
     a.Look([](Port& p) { return p.malformed = 0; });
     tcp::socket socket(io);
     socket.connect({asio::ip::address_v4::loopback(), a.port()});
-    asio::write(socket, asio::buffer(wire::Encoder().Encode(SomeHello())[0] + junk + wire::Encoder().Encode(core::Ping{1})[0]));
+    asio::write(socket,
+                asio::buffer(wire::Encoder().Encode(SomeHello())[0] + junk + wire::Encoder().Encode(core::Ping{1})[0]));
     ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.malformed; }) == 1; }));
     EXPECT_FALSE(a.Look([](Port& p) { return p.why; }).empty());
     const core::LinkId link = a.Look([](Port& p) { return p.accepted; });

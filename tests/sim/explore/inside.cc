@@ -215,7 +215,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
                  clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
                  report_whole, peer_whole, map_hash, differs_since_ms, peer_floor, peers, names, names_change, relayed,
                  relayed_change, fetch_now, lack, looked_at, looked_change, avoid_until_ms, reported_ms, report_now,
-                 reported_change, serving, target] = link;
+                 reported_change, reported_short, serving, target] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
@@ -236,7 +236,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     }
     PutUntil(d, ms, avoid_until_ms);
     PutAge(d, ms, reported_ms, timing.report_every);
-    PutAll(d, report_now, reported_change == report_change);
+    PutAll(d, report_now, reported_change == report_change, reported_short);
     if (!ready) Put(d, target);
     Put(d, serving.has_value());
   }
@@ -284,9 +284,10 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   // was logged. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here.
   // `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
   const auto& [options, self, selves, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
-               own_peers, own_peers_change, linked_change, any_relayed, report_change, vector_change, links, waits, requests, conflicts, explains, asking, next_session,
-               next_ping, started_ms, ready, whole, floor, retired, resets, hash_alarms, own_generation, leaving,
-               next_collect_ms, linked_once, said, quarantine, effects] = node;
+               own_peers, own_peers_change, linked_change, any_relayed, report_change, vector_change, links, waits,
+               requests, conflicts, explains, asking, next_session, next_ping, started_ms, ready, whole, floor, retired,
+               resets, hash_alarms, own_generation, leaving, next_collect_ms, linked_once, said, quarantine, effects] =
+      node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
