@@ -83,7 +83,8 @@ int Serve(leasemap::Options options) {
   server.host().Leave();  // the map goes with the process, so it won't come back as this member
   server.Drain();
   spdlog::info("stopped");
-  // Destructors wait for a name that is being resolved, which a dead name server can hold up for half a minute.
+  // Destructors wait for a name that is being resolved, which a dead name server can hold up for half a minute, and
+  // for the threads of gRPC.
   std::thread([] {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     std::_Exit(EXIT_SUCCESS);

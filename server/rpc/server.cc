@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "grpc/support/time.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
@@ -62,8 +64,10 @@ absl::Status Server::Start() {
 }
 
 void Server::Drain() {
-  if (server_ == nullptr) return;
-  const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(kDrainSeconds);
+  if (server_ == nullptr || std::exchange(drained_, true)) return;
+  // By a clock that nobody sets meanwhile.
+  const gpr_timespec deadline =
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(kDrainSeconds, GPR_TIMESPAN));
   gate_.Drain();
   health_.Notify();
   watches_.Drain();
@@ -74,7 +78,8 @@ void Server::Drain() {
   health_.EndStreams();
   server_->Shutdown(deadline);
   server_->Wait();
-  server_.reset();
+  // The gRPC server itself is left to the destructor: the last of a process makes gRPC join its threads, and one that
+  // polls lets it wait for up to ten seconds.
   host_.Stop();
 }
 

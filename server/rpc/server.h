@@ -46,6 +46,7 @@ class Server {
   HealthService health_;
   std::atomic<bool> was_serving_{false};
   std::unique_ptr<grpc::Server> server_;
+  bool drained_ = false;  // of the thread that starts and drains
   int port_ = 0;
 };
 
