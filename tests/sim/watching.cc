@@ -21,7 +21,7 @@ Watching::Watching(World& world, int watchers, int64_t pace)
 void Watching::Start() {
   for (size_t id = 0; id < watchers_.size(); ++id) {
     Wake(id, random_.Below(1'000'000));
-    MoveLater(id);
+    MoveLater(id, 0);
   }
 }
 
@@ -41,14 +41,16 @@ void Watching::Only(std::vector<int> hosts) {
   }
 }
 
-void Watching::MoveLater(size_t id) {
-  world_.queue().After(pace_ * (500'000 + random_.Below(4'000'000)), [this, id] {
+void Watching::MoveLater(size_t id, int64_t away_us) {
+  world_.queue().After(away_us + pace_ * (500'000 + random_.Below(4'000'000)), [this, id] {
     if (stopped_) return;
     Disconnect(id);
     // Now and then a cursor is kept for long: where hours are played, for as long as deletes take to be collected.
     const int64_t long_us = pace_ * (pace_ > 1 ? 60'000'000 : 20'000'000);
-    Wake(id, random_.Below(8) == 0 ? random_.Below(long_us) : random_.Below(300'000));
-    MoveLater(id);
+    const int64_t rest_us = random_.Below(8) == 0 ? random_.Below(long_us) : random_.Below(300'000);
+    watchers_[id].wake_us = 0;  // the read that is in the queue is not for this one
+    Wake(id, rest_us);
+    MoveLater(id, rest_us);
   });
 }
 

@@ -44,7 +44,8 @@ class Watching {
 
   void Connect(size_t id);
   void Disconnect(size_t id);
-  void MoveLater(size_t id);
+  // Once it has been away for so long.
+  void MoveLater(size_t id, int64_t away_us);
   void Read(size_t id);
   void Ended(size_t id, const absl::Status& why);
   void Wake(size_t id, int64_t after_us);
