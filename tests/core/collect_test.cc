@@ -115,6 +115,33 @@ TEST_F(Collecting, AMemberThatIsAwayHoldsItUpUntilItIsForgotten) {
   EXPECT_EQ(mesh_[2].vector(), mesh_[0].vector());
 }
 
+// C lost its power and starts again with nothing. A is linked with it, and B, which has not noticed, still relays what C
+// covered before.
+TEST_F(Collecting, WhatANeighbourRelaysOfAnEarlierProcessDoesNotCount) {
+  mesh_.Restart(2);  // ends its links
+  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  mesh_.Settle();
+  Pass(2 * kHours);
+  const LinkId to_b = Link(0, 1);
+  mesh_.Freeze(to_b);
+  Link(1, 2);
+  ASSERT_TRUE(mesh_[2].vector().Covers(mesh_[0].vector()));
+  mesh_.Advance(kReportEveryMs + 100);  // B's report with C's is on its way to A
+  const int again = mesh_.Add("C");
+  const LinkId to_c = mesh_.Dial(0, again);
+  const auto met = [&](const Member& member) { return member.id == mesh_[again].self() && member.linked; };
+  for (bool linked = false; !linked;) {
+    ASSERT_GT(mesh_.Settle(1), 0);
+    const auto members = mesh_[0].GetStatus().members;
+    linked = std::any_of(members.begin(), members.end(), met);
+  }
+  mesh_.Freeze(to_c);
+  ASSERT_TRUE(mesh_[again].vector().empty());
+  mesh_.Thaw(to_b);
+  mesh_.Advance(kCollectEveryMs + 1000);
+  EXPECT_EQ(Keys(0), 1u);
+}
+
 TEST_F(Collecting, ALapsedEphemeralKeyGoesTheSameWay) {
   WriteCommand command = mesh_.Command(0, "e");
   command.ephemeral = true;

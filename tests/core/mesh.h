@@ -64,6 +64,12 @@ class Mesh {
   void Restart(int i, const Image* image = nullptr);
   // The far end hears nothing any more, and nobody is told.
   void Freeze(LinkId link) { frozen_[link] = frozen_[OtherEnd(link)] = true; }
+  // What waited on that link comes now.
+  void Thaw(LinkId link) {
+    frozen_.erase(link);
+    frozen_.erase(OtherEnd(link));
+    Settle();
+  }
 
   // Carries out effects and delivers until nothing moves; at most `steps` messages.
   int Settle(int steps = 1'000'000);
