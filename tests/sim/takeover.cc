@@ -54,18 +54,24 @@ bool CheckTakeover(World& world, int64_t most_ms) {
     return false;
   };
 
+  // A client's retry renewed it meanwhile.
+  const auto renewed = [&](int on) {
+    const core::EntryPtr* now = world.node(on).store().Find(held->key);
+    return now == nullptr || (*now)->dot != held->dot;
+  };
+
   core::EntryPtr taken;
   RunUntilTrue(world, held->lease.expire_ms - margin_ms - 1);
   if (world.failed()) return false;
   int host = any();
-  const core::EntryPtr* now = world.node(host).store().Find(held->key);
-  if (now == nullptr || (*now)->dot != held->dot) return false;  // a client's retry renewed it meanwhile
+  if (renewed(host)) return false;
   if (const auto refused = Take(world, host, held, &taken); refused != "LEASE_HELD") {
     return fail(host, "before its end it was answered '" + refused + "' instead of LEASE_HELD");
   }
   RunUntilTrue(world, held->lease.expire_ms + margin_ms + 1);
   if (world.failed()) return false;
   host = any();
+  if (renewed(host)) return false;
   if (const auto refused = Take(world, host, held, &taken); !refused.empty()) {
     return fail(host, "after its end it was refused: " + refused);
   }
