@@ -115,8 +115,8 @@ TEST_F(Collecting, AMemberThatIsAwayHoldsItUpUntilItIsForgotten) {
   EXPECT_EQ(mesh_[2].vector(), mesh_[0].vector());
 }
 
-// C lost its power and starts again with nothing. A is linked with it, and B, which has not noticed, still relays what C
-// covered before.
+// C lost its power and starts again with nothing. A is linked with it, and B, which has not noticed, still relays what
+// C covered before.
 TEST_F(Collecting, WhatANeighbourRelaysOfAnEarlierProcessDoesNotCount) {
   mesh_.Restart(2);  // ends its links
   ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());

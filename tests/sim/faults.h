@@ -34,6 +34,7 @@ class Faults {
   void MassCrashes();  // 30 to 95 % at once
   void RestartsOfAll();
   void Pauses();
+  void Reboots();   // without power for a moment, back before it is missed, and out of some neighbours' reach at first
   void Restores();  // a copy, to compare
   void Forgetting();
   void HostileMember();  // one at a time is an adversary's, then an honest process takes its name

@@ -52,6 +52,24 @@ void Faults::RestartsOfAll() {
   Repeat(8'000'000, [this] { CrashSome(100); });
 }
 
+// What its neighbours have of it is of the process before, and those that it can't reach go on telling so until they
+// miss it.
+void Faults::Reboots() {
+  Repeat(2'000'000, [this] {
+    const int host = Anyone();
+    if (host < 0 || !world_.up(host)) return;
+    Paths cut;
+    for (int other = 0; other < world_.size(); ++other) {
+      if (other == host || random_.Below(2) == 0) continue;
+      cut.emplace_back(host, other);
+      cut.emplace_back(other, host);
+    }
+    CutFor(cut, pace_ * (100'000 + random_.Below(600'000)));
+    world_.Crash(host, true);
+    RestartLater(host, 100'000, false);
+  });
+}
+
 void Faults::Restores() {
   Repeat(2'000'000, [this] {
     const int host = static_cast<int>(random_.Below(world_.size()));

@@ -112,7 +112,9 @@ void Network::Put(uint64_t number, int side, Item item) {
   Pipe& pipe = connection->pipes[side];
   pipe.ended = item.fin;
   pipe.bulk += item.bulk;
-  item.at_us = pipe.last_us = std::max(pipe.last_us, queue_.now_us() + Latency(pipe.from, pipe.to));
+  item.at_us = std::max(pipe.last_us, queue_.now_us() + Latency(pipe.from, pipe.to));
+  if (item.bulk && bulk_most_us_ > 0) item.at_us += random_.Below(bulk_most_us_);
+  pipe.last_us = item.at_us;
   pipe.items.push_back(std::move(item));
   longest_ = std::max(longest_, pipe.items.size());
   Await(number, side);

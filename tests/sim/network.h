@@ -38,6 +38,8 @@ class Network {
   Network(Queue& queue, uint64_t seed, int places, Events events);
 
   void SetLatency(int64_t least_us, int64_t most_us) { least_us_ = least_us, most_us_ = most_us; }
+  // What is large (sessions, writes) takes up to so much longer, and what follows it waits.
+  void SetBulk(int64_t most_us) { bulk_most_us_ = most_us; }
   // So many of 10,000 messages take far longer: mostly some 100 ms, seldom up to a minute. What follows them waits too.
   void SetTail(int of_10000) { tail_ = of_10000; }
   // Links between these places are neither slow nor reset any more.
@@ -108,6 +110,7 @@ class Network {
   Events events_;
   Reach reach_;
   int64_t least_us_ = 200, most_us_ = 3000;
+  int64_t bulk_most_us_ = 0;
   int tail_ = 0;
   std::vector<ProcessId> processes_;  // by place; 0: nobody there
   std::vector<bool> still_, spared_;  // by place

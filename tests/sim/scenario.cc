@@ -16,11 +16,14 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 
+// Hours are played, not seconds.
+bool IsLong(const RunOptions& options) { return options.scenario == "hours" || options.scenario == "reboots"; }
+
 core::LeaseRules RulesOf(const RunOptions& options) {
   core::Random random(options.seed ^ 0x72756c6573);
   static constexpr int64_t kPeriods[] = {3'600'000, 60'000, 5'000, 4'000};
   core::LeaseRules rules;
-  rules.period_ms = options.scenario == "hours" ? 3'600'000 : kPeriods[random.Below(4)];
+  rules.period_ms = IsLong(options) ? 3'600'000 : kPeriods[random.Below(4)];
   rules.leasing = random.Below(8) != 0;
   return rules;
 }
@@ -34,7 +37,7 @@ class Scenario {
   explicit Scenario(const RunOptions& options)
       : options_(options),
         large_(options.nodes > 12),
-        profile_(ProfileOf(options.scenario == "hours", options.nodes)),
+        profile_(ProfileOf(IsLong(options), options.nodes)),
         world_(WorldOf(options, profile_)),
         faults_(world_, profile_.pace),
         writers_(world_, 4, Keys(), profile_.write_us),
@@ -49,11 +52,12 @@ class Scenario {
   bool Is(const char* name) const { return options_.scenario == name; }
   // Few, so that writes meet. In some of the hours so many that a key that was deleted stays so until it is collected.
   int Keys() {
-    const bool many = Is("hours") && world_.random().Below(3) == 0;
+    const bool many = Is("reboots") || (Is("hours") && world_.random().Below(3) == 0);
     return many ? 800 : 3 + static_cast<int>(world_.random().Below(20));
   }
   // Some nodes can never link, so that a gap may split the cluster.
-  bool Sparse() const { return Is("line") || Is("ring") || Is("star"); }
+  bool Sparse() const { return Is("line") || Is("ring") || Is("star") || Is("reboots"); }
+  void Thin();
   bool Neighbours(int a, int b) const;
   std::vector<int> Everyone() const;
   void SetUp();
@@ -72,6 +76,7 @@ class Scenario {
   Writers writers_;
   Racers racers_;
   Watching watching_;
+  std::vector<std::vector<bool>> paths_;  // by host: whom it can ever link with
   int64_t settled_ms_ = 0, maps_ms_ = 0;
   uint64_t takeovers_ = 0;
 };
@@ -85,12 +90,34 @@ std::vector<int> Scenario::Everyone() const {
 bool Scenario::Neighbours(int a, int b) const {
   const int apart = std::abs(a - b);
   if (Is("line")) return apart == 1;
+  if (Is("reboots")) return paths_[a][b];
   if (Is("ring")) return apart == 1 || apart == world_.size() - 1;
   return !Is("star") || a == 0 || b == 0;
 }
 
+// Takes paths away at random, as long as each two nodes that can't link have a neighbour in common: what a member
+// covers is told no farther, and deletes would wait for ever.
+void Scenario::Thin() {
+  const int nodes = world_.size();
+  paths_.assign(nodes, std::vector<bool>(nodes, true));
+  const auto near = [&](int a, int b) {
+    bool found = paths_[a][b];
+    for (int c = 0; c < nodes && !found; ++c) found = c != a && c != b && paths_[a][c] && paths_[c][b];
+    return found;
+  };
+  for (int tries = 0; tries < 2 * nodes * nodes; ++tries) {
+    const int a = static_cast<int>(world_.random().Below(nodes)), b = static_cast<int>(world_.random().Below(nodes));
+    if (a == b) continue;
+    paths_[a][b] = paths_[b][a] = false;
+    bool whole = true;
+    for (int c = 0; c < nodes && whole; ++c) whole = (c == a || near(a, c)) && (c == b || near(b, c));
+    paths_[a][b] = paths_[b][a] = !whole;
+  }
+}
+
 void Scenario::SetUp() {
   const int nodes = world_.size();
+  if (Is("reboots")) Thin();
   const bool mixed = world_.random().Below(4) == 0;  // some speak only the protocol version before
   const int64_t disks = world_.random().Below(3);    // none, on some, on all
   for (int host = 0; host < nodes; ++host) {
@@ -105,6 +132,11 @@ void Scenario::SetUp() {
     }
   }
   if (world_.random().Below(3) == 0) world_.network().SetLatency(5'000, 60'000);
+  // In slow motion, like the rest: sessions take seconds.
+  if (Is("reboots")) {
+    world_.network().SetLatency(50'000, 400'000);
+    world_.network().SetBulk(20'000'000);
+  }
   const int first = Is("join_storm") ? std::max(1, nodes / 3) : nodes;
   for (int host = 0; host < first; ++host) StartHost(host, kSecond);
 }
@@ -134,7 +166,10 @@ void Scenario::SetFaults() {
     faults_.Restores();
   }
   if (Is("partition")) faults_.Partitions();
-  if (Sparse()) {
+  if (Is("reboots")) {
+    faults_.Reboots();
+    faults_.Restores();
+  } else if (Sparse()) {
     faults_.EndedLinks();
     if (world_.random().Below(2) == 0) faults_.Crashes(false);
   }
@@ -234,8 +269,8 @@ RunResult Scenario::Go() {
 }  // namespace
 
 const std::vector<std::string>& Scenarios() {
-  static const std::vector<std::string> kNames = {"calm", "faults",      "partition",  "line", "ring",
-                                                  "star", "restart_all", "join_storm", "hours"};
+  static const std::vector<std::string> kNames = {"calm", "faults",      "partition",  "line",  "ring",
+                                                  "star", "restart_all", "join_storm", "hours", "reboots"};
   return kNames;
 }
 

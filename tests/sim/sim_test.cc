@@ -39,7 +39,8 @@ class FiveNodes : public testing::TestWithParam<std::tuple<std::string, int>> {}
 
 TEST_P(FiveNodes, Agree) {
   const auto& [scenario, part] = GetParam();
-  const uint64_t count = scenario == "hours" ? (SeedsACase() + 4) / 5 : SeedsACase();  // each is much longer
+  const bool is_long = scenario == "hours" || scenario == "reboots";
+  const uint64_t count = is_long ? (SeedsACase() + 4) / 5 : SeedsACase();
   for (uint64_t n = 0; n < count; ++n) {
     RunOptions options;
     options.seed = 1 + static_cast<uint64_t>(part) * count + n;
