@@ -117,6 +117,7 @@ void Membership::LearnAddress(const std::string& node, const std::string& addres
   if (it == targets_.end()) {
     if (targets_.size() >= kMaxTargets) return;
     it = targets_.emplace(address, Target{}).first;
+    due_ms_.reset();
     it->second.next_ms = mono_ms + random_.Below(50);  // two nodes that hear of each other at once rarely cross
     ++change_;
   }
@@ -126,6 +127,7 @@ void Membership::LearnAddress(const std::string& node, const std::string& addres
 }
 
 void Membership::OnResolved(const std::string& name, const std::vector<std::string>& addresses, int64_t mono_ms) {
+  due_ms_.reset();
   for (Seed& seed : seeds_) {
     if (seed.name != name) continue;
     seed.resolving = false;
@@ -152,6 +154,7 @@ Membership::Target* Membership::Find(const std::string& address) {
 }
 
 void Membership::Retry(Target& target, int64_t mono_ms, int64_t least_ms) {
+  due_ms_.reset();
   target.dialing = false;
   target.backoff_ms = std::clamp(target.backoff_ms * 2, std::max(timing_.dial_min, least_ms), timing_.dial_max);
   target.next_ms = mono_ms + target.backoff_ms / 2 + random_.Below(target.backoff_ms);
@@ -202,6 +205,7 @@ bool Membership::Linked(const Target& target) const {
 }
 
 void Membership::Tick(int64_t mono_ms, Effects& effects) {
+  due_ms_.reset();
   for (Seed& seed : seeds_) {
     if (seed.resolving || seed.next_ms > mono_ms) continue;
     seed.resolving = true;
@@ -220,14 +224,16 @@ void Membership::Tick(int64_t mono_ms, Effects& effects) {
 }
 
 int64_t Membership::NextDue(int64_t mono_ms) const {
-  int64_t due = mono_ms + timing_.heartbeat;
-  for (const Seed& seed : seeds_) {
-    if (!seed.resolving) due = std::min(due, seed.next_ms);
+  if (!due_ms_) {
+    due_ms_ = INT64_MAX;
+    for (const Seed& seed : seeds_) {
+      if (!seed.resolving) due_ms_ = std::min(*due_ms_, seed.next_ms);
+    }
+    for (const auto& [address, target] : targets_) {
+      if (!target.self && !target.dialing) due_ms_ = std::min(*due_ms_, target.next_ms);
+    }
   }
-  for (const auto& [address, target] : targets_) {
-    if (!target.self && !target.dialing) due = std::min(due, target.next_ms);
-  }
-  return due;
+  return std::min(mono_ms + timing_.heartbeat, *due_ms_);
 }
 
 bool Membership::AllTried() const {

@@ -138,6 +138,7 @@ class Membership {
   std::vector<Seed> seeds_;
   std::map<std::string, Target> targets_;
   std::map<std::string, Member> members_;
+  mutable std::optional<int64_t> due_ms_;  // when a seed or target is due at the earliest; none: to be looked up
   uint64_t change_ = 1;
   mutable size_t remembered_ = 0;           // members that are not gone …
   mutable uint64_t remembered_change_ = 0;  // … as of this change

@@ -123,7 +123,8 @@ class Node {
   // --- time and effects
   Effects Take();
   void Tick(Now now);
-  // Monotonic milliseconds: Tick has something to do then. Not before now.
+  // Monotonic milliseconds: Tick has something to do then. Not before now. A Ping or a Pong of which nothing came but
+  // messages to send makes it no earlier.
   int64_t NextDue(Now now) const;
 
   // --- links; `local` and `remote` are host:port as this side sees them

@@ -19,6 +19,7 @@ void Node::LookAtClock(Now now) {
       link.ping_ms = std::min(link.ping_ms, now.mono_ms - options_.timing.heartbeat);
       link.clock_agrees = false;  // that was said of the clock as it was
     }
+    effects_.changed = true;
   }
   if (clock_guard_.state() == before) return;
   const std::string text = clock_guard_.Describe();

@@ -88,6 +88,8 @@ void Node::SendReport(Now now, LinkId id, Link& link) {
 void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
   const bool whole = !report.cut_short;
   const bool news = !link.report || (whole && link.report != report.vector && *link.report != *report.vector);
+  const uint64_t before = membership_.change();
+  effects_.changed |= news || !whole || link.report_whole != whole || link.peer_whole != report.whole;
   link.report = report.vector;
   link.report_whole = whole;
   link.peer_whole = report.whole;
@@ -105,7 +107,7 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
     });
     if (relayed) ++report_change_;
   }
-  effects_.changed = true;
+  effects_.changed |= membership_.change() != before || !report.relays.empty();
   UpdateLack(now, link);
   if (link.lack) AskForSession(now);
   UpdateReady(now);

@@ -111,7 +111,7 @@ void World::Call(ProcessId process, F f) {
 }
 
 template <typename F>
-void World::Step(int host, F f) {
+void World::Step(int host, F f, bool beat) {
   Host& at = hosts_[host];
   const uint64_t collected = at.node->store().collected();
   f(*at.node, NowAt(host));
@@ -124,11 +124,15 @@ void World::Step(int host, F f) {
     effects.hang_up.clear();
   }
   const auto answered = std::exchange(effects.answered, {});
+  // Most steps are heartbeats, which leave the node's next tick where it is (Node::NextDue).
+  auto sends = std::exchange(effects.send, {});
+  const bool ticks_on = beat && at.tick_us != 0 && effects.empty();
+  effects.send = std::move(sends);
   Look(host, "bounds", CheckHeld(at.node->GetUsage()));
   Perform(host, std::move(effects));
   if (changed || !answered.empty()) Check(host);
   if (crashes) return Crash(host, at.crash_silently);
-  SetTick(host);
+  if (!ticks_on) SetTick(host);
   if (changed && changed_) changed_(host);
   Answered(host, answered);
 }
@@ -138,7 +142,9 @@ void World::Receive(ProcessId process, core::LinkId link, core::Message* message
   if (at < 0) return;
   const CutOffChecker::Sender sender = SenderOf(link);
   cut_off_checks_.Before(*hosts_[at].node, link, sender, message, NowAt(at));
-  Step(at, [&](core::Node& node, core::Now now) {
+  const bool beat = message != nullptr && (std::holds_alternative<core::Ping>(*message) ||
+                                           std::holds_alternative<core::Pong>(*message));
+  const auto take = [&](core::Node& node, core::Now now) {
     if (message == nullptr) {
       trace_.Note(queue_.now_us(), "junk", static_cast<uint64_t>(at), link);
       return node.OnMalformed(now, link, "junk");
@@ -148,7 +154,8 @@ void World::Receive(ProcessId process, core::LinkId link, core::Message* message
     node.OnMessage(now, link, std::move(*message));
     // An adversary's own node may do as it likes.
     if (!hosts_[at].hostile) Look(at, "cut-offs", cut_off_checks_.After(node, link, sender));
-  });
+  };
+  Step(at, take, beat);
 }
 
 CutOffChecker::Sender World::SenderOf(core::LinkId link) const {

@@ -131,7 +131,7 @@ class World {
   template <typename F>
   void Call(ProcessId process, F f);
   template <typename F>
-  void Step(int host, F f);
+  void Step(int host, F f, bool beat = false);
   void Answered(int host, const std::vector<core::Effects::Answered>& answers);
   // Null: bytes that can't be read.
   void Receive(ProcessId process, core::LinkId link, core::Message* message);

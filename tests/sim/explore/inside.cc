@@ -320,7 +320,7 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   }
   // The explorer dials itself: nobody has a seed or an address, so nothing is random either.
   // `change` and the rest: as of when something else was found.
-  const auto& [self_name, times, random, seeds, targets, members, change, remembered, remembered_change] = membership;
+  const auto& [self_name, times, random, seeds, targets, members, due, change, remembered, remembered_change] = membership;
   PutAll(d, seeds.size(), targets.size());
   PutMembers(d, members);
   return d.Done();
