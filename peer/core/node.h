@@ -262,7 +262,8 @@ class Node {
   bool AllCover(const Dot& dot) const;
   void Collect(Now now);
   void RaiseFloor(const Dot& dot);
-  void JoinFloor(const VersionVector& other);
+  int64_t KeptDeadMs() const;
+  void JoinFloor(Now now, const VersionVector& other);
   bool AllAlike(const std::string& node, uint64_t below, uint64_t digest) const;
   void FoldIncarnations();
   void AfterFold();
@@ -271,6 +272,8 @@ class Node {
 
   // node_reset.cc
   enum class Yields { kNobody, kSelf, kPeer };
+  // Whether who covers `vector`, on the ground of `own` floor, may hold what was deleted and collected up to `floor`.
+  static bool IsBelow(const VersionVector& vector, const VersionVector& own, const VersionVector& floor);
   Yields JudgeFloors(const Link& link, const Report& report) const;
   bool IsCredible(const VersionVector& floor) const;
   void Reset(Now now, VectorPtr peer, const std::string& why);
@@ -341,7 +344,8 @@ class Node {
   void NoteReport(Now now, const Report& report, const Link& link);
 
   // node_watch.cc
-  bool HasMissed(Watch& watch) const;
+  bool IsBelowFloor(Now now, const Watch& watch) const;
+  bool HasMissed(Now now, Watch& watch) const;
   bool CursorIsLost(Now now, const Watch& watch) const;
   WatchBatch ReadEvents(Watch& watch) const;
   void AddLost(Watch& watch, WatchBatch& batch) const;
@@ -400,6 +404,10 @@ class Node {
   bool ready_ = false;
   bool whole_ = false;  // ready once, and not reset since: its map is one to go by
   VersionVector floor_;
+  // A lapse has no dot that a floor could name. Of those collected here the latest expire_ms (UTC), and when a floor
+  // was taken over (monotonic): whatever had been collected for it had lapsed KeptDeadMs before.
+  int64_t lapses_gone_ms_ = 0;
+  std::optional<int64_t> floor_taken_ms_;
   // The map that was given up in a reset, until all of it that the others lacked was submitted anew.
   struct Retired {
     Store store;

@@ -39,7 +39,7 @@ void Node::Collect(Now now) {
   if (!ready_ || now.mono_ms < next_collect_ms_ || clock_guard_.state() != ClockGuard::State::kAgreed) return;
   next_collect_ms_ = now.mono_ms + kCollectEveryMs;
   const LeaseRules& rules = options_.rules;
-  int64_t before_ms = now.wall_ms - std::max(kKeepDeadMs, rules.period_ms);
+  int64_t before_ms = now.wall_ms - KeptDeadMs();
   // A writer whose clock is behind may still be in the period before.
   const int64_t behind_ms = now.wall_ms - kCollectBounds * rules.clock_bound_ms;
   if (rules.leasing) before_ms = std::min(before_ms, PeriodStartMs(rules, behind_ms));
@@ -48,10 +48,11 @@ void Node::Collect(Now now) {
   size_t looked = 0;
   for (const Store::Dead& dead : store_.dead()) {
     if (dead.since_ms >= before_ms || looked++ == kCollectAtOnce) break;
-    const Dot& dot = (*store_.Find(dead.key))->dot;
-    if (!AllCover(dot)) continue;
+    const Entry& entry = **store_.Find(dead.key);
+    if (!AllCover(entry.dot)) continue;
     keys.emplace_back(dead.key);
-    RaiseFloor(dot);
+    RaiseFloor(entry.dot);
+    if (!entry.tombstone) lapses_gone_ms_ = std::max(lapses_gone_ms_, entry.lease.expire_ms);
   }
   for (const std::string& key : keys) store_.Collect(key);
   if (looked > kCollectAtOnce && !keys.empty()) next_collect_ms_ = now.mono_ms;  // there may be more to go
@@ -66,8 +67,12 @@ void Node::RaiseFloor(const Dot& dot) {
   }
 }
 
-// A mark of the floor stands for all below it: what others did not fold makes no hole in it.
-void Node::JoinFloor(const VersionVector& other) {
+int64_t Node::KeptDeadMs() const { return std::max(kKeepDeadMs, options_.rules.period_ms); }
+
+// Takes a floor over that others raised. A mark of the floor stands for all below it: what others did not fold makes no
+// hole in it.
+void Node::JoinFloor(Now now, const VersionVector& other) {
+  if (!floor_.Covers(other)) floor_taken_ms_ = now.mono_ms;
   floor_.Join(other.Brief());
   floor_ = floor_.Brief();
 }

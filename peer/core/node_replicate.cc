@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "peer/core/node.h"
 
@@ -139,7 +140,7 @@ void Node::AskForSession(Now now) {
     if (!due()) continue;
     asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms};
     // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
-    if (vector_.empty()) JoinFloor(link.peer_floor);
+    if (vector_.empty()) JoinFloor(now, link.peer_floor);
     effects_.send.push_back({id, SessionRequest{asking_->id, WholeVector(), {}}});
     return;
   }
@@ -148,13 +149,19 @@ void Node::AskForSession(Now now) {
 void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
   if (!asking_ || asking_->link != id || asking_->id != end.session) return;  // one that was given up
   Link& link = links_.at(id);
+  // In the handshake this node may have had nothing, and then taken what another, older map still holds.
+  if (IsBelow(vector_, floor_, *end.floor)) {
+    return Drop(now, id, absl::StrCat("the floor of ", Shown(link.peer.self.node), " is above what came before"));
+  }
   if (asking_->refused) {
     link.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
   } else {
     vector_.Join(*Believable(end.vector));
-    JoinFloor(*end.floor);
+    JoinFloor(now, *end.floor);
     waits_.LookAgain();
     AfterFold();
+    // Whoever gave its map up has one again, though it may take a while to be ready: it can't go back to the old one.
+    if (retired_ && link.peer_whole) whole_ = true;
     // What a session did not bring another will not bring at once.
     if (link.lack && !vector_.Covers(*link.lack->claimed)) link.avoid_until_ms = now.mono_ms + options_.timing.lack;
   }

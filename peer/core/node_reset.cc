@@ -12,18 +12,14 @@
 #include "peer/core/node.h"
 
 namespace leasemap::core {
-namespace {
 
-// Whether who covers `vector`, on the ground of `own` floor, may hold what was deleted and collected up to `floor`. Who
-// holds nothing may not.
-bool IsBelow(const VersionVector& vector, const VersionVector& own, const VersionVector& floor) {
+// Whoever holds nothing is not.
+bool Node::IsBelow(const VersionVector& vector, const VersionVector& own, const VersionVector& floor) {
   if (vector.empty() || vector.Covers(floor)) return false;
   VersionVector both = vector;
   both.Join(own);
   return !both.Covers(floor);
 }
-
-}  // namespace
 
 // Who of the two sides of a new link is to be reset. Both sides know the same and come to the same.
 Node::Yields Node::JudgeFloors(const Link& link, const Report& report) const {
@@ -73,6 +69,8 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   store_.Lapse(horizon_ms);
   vector_ = VersionVector();
   floor_ = VersionVector();
+  floor_taken_ms_.reset();
+  lapses_gone_ms_ = 0;
   clock_ = HybridClock();
   own_log_ = OwnLog();
   BeginAnew(NewIncarnation(now.wall_ms, self_.incarnation, options_.seed));
@@ -120,7 +118,10 @@ void Node::TakeBack(Now now) {
     store_.Merge(slot.entry);
   }
   vector_.Join(retired_->vector);
-  JoinFloor(retired_->floor);
+  // Not joined to that of a peer which a session began with: by it this map would pass for one without what was
+  // collected there.
+  floor_ = VersionVector();
+  JoinFloor(now, retired_->floor);
   retired_.reset();
   whole_ = true;
   waits_.LookAgain();
@@ -186,7 +187,7 @@ Image Node::TakeImage() const {
 void Node::Restore(const Image& image, Now now) {
   whole_ = image.whole;
   vector_ = image.vector;
-  floor_ = image.floor.Brief();
+  JoinFloor(now, image.floor);
   for (const EntryPtr& entry : image.entries) {
     clock_.See(entry->stamp);
     store_.Merge(entry);

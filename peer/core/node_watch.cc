@@ -40,11 +40,22 @@ absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapsho
 
 // What a watch has still to be told is gone: the map was given up in a reset, or deletes that it was not told yet were
 // collected. (A watch that stands before them is an hour behind, or resumes with a cursor as old.)
-bool Node::HasMissed(Watch& watch) const {
+bool Node::HasMissed(Now now, Watch& watch) const {
   if (watch.resets != resets_) return true;
   const bool news = std::exchange(watch.collected, store_.collected()) != store_.collected();
   const uint64_t read_to = std::max(watch.position, watch.snapshot_from);
-  return news && read_to < store_.collected_up_to() && !watch.skip.Covers(floor_);
+  return news && read_to < store_.collected_up_to() && IsBelowFloor(now, watch);
+}
+
+// What was collected may be news to whoever holds the cursor: a delete that it does not cover, or a lapse after it.
+bool Node::IsBelowFloor(Now now, const Watch& watch) const {
+  if (!watch.skip.Covers(floor_)) return true;
+  int64_t gone_ms = lapses_gone_ms_;
+  if (floor_taken_ms_) {
+    const int64_t taken_ms = now.wall_ms - (now.mono_ms - *floor_taken_ms_);
+    gone_ms = std::max(gone_ms, taken_ms - KeptDeadMs() + kCollectBounds * options_.rules.clock_bound_ms);
+  }
+  return watch.skip_told_ms < gone_ms;
 }
 
 absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
@@ -52,9 +63,9 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
     return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
                    absl::StrCat("cursor: ", why, "; drop what you have and start anew with include_snapshot"));
   };
-  if (HasMissed(watch)) return expired("changes after it are no longer known here");
-  if (watch.phase == Watch::Phase::kWaiting && !watch.skip.Covers(floor_)) {
-    return expired("deletes after it were collected");
+  if (HasMissed(now, watch)) return expired("changes after it are no longer known here");
+  if (watch.phase == Watch::Phase::kWaiting && IsBelowFloor(now, watch)) {
+    return expired("deletes or lapses after it were collected");
   }
   if (watch.phase == Watch::Phase::kWaiting) {
     const bool covered = vector_.Covers(watch.skip);

@@ -181,6 +181,38 @@ TEST_F(Collecting, ACursorBelowTheFloorExpiresAndALaterOneDoesNot) {
   }
 }
 
+// The floor covers what lapsed by the dot it was set with, which the cursor covers, too.
+TEST_F(Collecting, ACursorOfBeforeALapseThatWasCollectedExpires) {
+  WriteCommand command = mesh_.Command(0, "e");
+  command.ephemeral = true;
+  command.duration_ms = 5000;
+  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  mesh_.Settle();
+  auto watch = mesh_[1].StartWatch(mesh_.now(1), {}, true, "");
+  ASSERT_TRUE(watch.ok());
+  const std::string cursor = mesh_[1].ReadWatch(mesh_.now(1), *watch)->cursor;  // e was set
+  mesh_.Advance(6000);
+  Pass(2 * kHours);
+  LinkAll();
+  mesh_.Advance(kCollectEveryMs + 1000);
+  auto fresh = mesh_[1].StartWatch(mesh_.now(1), {}, true, "");
+  ASSERT_TRUE(fresh.ok());
+  const std::string later = mesh_[1].ReadWatch(mesh_.now(1), *fresh)->cursor;
+  // One that comes only now, and never had the entry, does not know what lapsed, but that something may have.
+  const int joiner = mesh_.Add("D");
+  mesh_.Connect(joiner, 0);
+  mesh_.Advance(4000);
+  for (const int i : {0, 1, 2, joiner}) {
+    ASSERT_EQ(mesh_[i].store().Find("e"), nullptr);
+    auto old = mesh_[i].StartWatch(mesh_.now(i), {}, false, cursor);
+    ASSERT_TRUE(old.ok());
+    EXPECT_EQ(ReasonOf(mesh_[i].ReadWatch(mesh_.now(i), *old).status()), "CURSOR_EXPIRED") << i;
+    auto on = mesh_[i].StartWatch(mesh_.now(i), {}, false, later);
+    ASSERT_TRUE(on.ok());
+    EXPECT_TRUE(mesh_[i].ReadWatch(mesh_.now(i), *on).ok()) << i;
+  }
+}
+
 TEST_F(Collecting, AWatchThatStoodStillBeforeADeleteIsTold) {
   auto watch = mesh_[1].StartWatch(mesh_.now(1), {}, true, "");
   ASSERT_TRUE(watch.ok());

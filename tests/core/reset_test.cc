@@ -111,6 +111,56 @@ TEST_F(BelowTheFloor, WithNobodyToTakeTheMapFromItTakesItsOwnBack) {
   EXPECT_EQ(mesh_[2].resets(), 2u);
 }
 
+// Alone again before it was ready, but with the whole map of another: it goes on with that.
+TEST_F(BelowTheFloor, WithTheOthersMapItDoesNotGoBackToItsOwn) {
+  mesh_.Connect(2, 0);
+  ASSERT_EQ(mesh_[2].resets(), 1u);
+  const LinkId link = mesh_.Dial(2, 0);
+  while (!mesh_[2].vector().Covers(mesh_[0].vector())) ASSERT_EQ(mesh_.Settle(1), 1);
+  mesh_.Break(link);
+  ASSERT_FALSE(mesh_[2].ready());
+  mesh_.Advance(kResetGiveUpMs + 1000);
+  EXPECT_TRUE(mesh_[2].ready());
+  EXPECT_EQ(mesh_.Value(2, "k"), "(none)");
+}
+
+// D comes with nothing, so that nobody is below anybody when it links; then it takes the older map first.
+TEST_F(BelowTheFloor, WhoTookAnOlderMapMeanwhileIsReset) {
+  const int d = mesh_.Add("D");
+  const LinkId older = mesh_.Dial(d, 2);
+  while (!mesh_[d].is_up(older)) ASSERT_EQ(mesh_.Settle(1), 1);
+  mesh_.Freeze(older);
+  const LinkId newer = mesh_.Connect(d, 0);
+  ASSERT_TRUE(mesh_[d].is_up(newer));
+  mesh_.Thaw(older);
+  ASSERT_EQ(mesh_.Value(d, "k"), "old");
+  mesh_.Advance(2000);
+  EXPECT_FALSE(mesh_.alive(newer));
+  mesh_.Connect(d, 0);
+  EXPECT_EQ(mesh_[d].resets(), 1u);
+  mesh_.Connect(d, 0);
+  mesh_.Advance(4000);
+  EXPECT_EQ(mesh_.Value(d, "k"), "(none)");
+  EXPECT_EQ(mesh_[d].vector(), mesh_[0].vector());
+}
+
+// A session begins from the peer's floor; the map that is taken back does not reach that high.
+TEST_F(BelowTheFloor, TheMapThatIsTakenBackIsBelowTheFloorAsItWas) {
+  mesh_.Connect(2, 0);
+  ASSERT_EQ(mesh_[2].resets(), 1u);
+  const LinkId link = mesh_.Dial(2, 0);
+  while (mesh_[2].floor().empty()) ASSERT_EQ(mesh_.Settle(1), 1);
+  mesh_.Break(link);
+  mesh_.Advance(kResetGiveUpMs + 1000);
+  ASSERT_TRUE(mesh_[2].ready());
+  ASSERT_EQ(mesh_.Value(2, "k"), "old");
+  mesh_.Connect(2, 0);
+  EXPECT_EQ(mesh_[2].resets(), 2u);
+  mesh_.Connect(2, 0);
+  mesh_.Advance(1000);
+  EXPECT_EQ(mesh_.Value(2, "k"), "(none)");
+}
+
 TEST(Images, ARestartGoesOnWithANewIncarnation) {
   Mesh mesh;
   mesh.Add("A");

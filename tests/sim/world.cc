@@ -142,8 +142,8 @@ void World::Receive(ProcessId process, core::LinkId link, core::Message* message
   if (at < 0) return;
   const CutOffChecker::Sender sender = SenderOf(link);
   cut_off_checks_.Before(*hosts_[at].node, link, sender, message, NowAt(at));
-  const bool beat = message != nullptr && (std::holds_alternative<core::Ping>(*message) ||
-                                           std::holds_alternative<core::Pong>(*message));
+  const bool beat = message != nullptr &&
+                    (std::holds_alternative<core::Ping>(*message) || std::holds_alternative<core::Pong>(*message));
   const auto take = [&](core::Node& node, core::Now now) {
     if (message == nullptr) {
       trace_.Note(queue_.now_us(), "junk", static_cast<uint64_t>(at), link);

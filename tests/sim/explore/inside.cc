@@ -285,9 +285,9 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   // `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
   const auto& [options, self, selves, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
                own_peers, own_peers_change, linked_change, any_relayed, report_change, vector_change, links, waits,
-               requests, conflicts, explains, asking, next_session, next_ping, started_ms, ready, whole, floor, retired,
-               resets, hash_alarms, own_generation, leaving, next_collect_ms, linked_once, said, quarantine, effects] =
-      node;
+               requests, conflicts, explains, asking, next_session, next_ping, started_ms, ready, whole, floor,
+               lapses_gone_ms, floor_taken_ms, retired, resets, hash_alarms, own_generation, leaving, next_collect_ms,
+               linked_once, said, quarantine, effects] = node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
@@ -320,7 +320,8 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   }
   // The explorer dials itself: nobody has a seed or an address, so nothing is random either.
   // `change` and the rest: as of when something else was found.
-  const auto& [self_name, times, random, seeds, targets, members, due, change, remembered, remembered_change] = membership;
+  const auto& [self_name, times, random, seeds, targets, members, due, change, remembered, remembered_change] =
+      membership;
   PutAll(d, seeds.size(), targets.size());
   PutMembers(d, members);
   return d.Done();
