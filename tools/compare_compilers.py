@@ -10,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMPILERS = {"g++": "g++", "clang++": "clang++-14"}
-SCENARIOS = ["calm", "faults", "partition", "line", "restart_all", "join_storm", "hours"]
+SCENARIOS = ["calm", "faults", "partition", "line", "restart_all", "join_storm", "hours", "reboots"]
 
 
 def sh(*command):
@@ -29,7 +29,7 @@ def build(name, compiler):
 
 
 def traces(sim, scenario, seeds):
-    count = max(1, seeds // 10) if scenario == "hours" else seeds
+    count = max(1, seeds // 10) if scenario in ("hours", "reboots") else seeds
     out = sh(str(sim), "--scenario", scenario, "--seed", "1", "--seeds", str(count))
     return re.findall(r"seed (\d+), .*; trace ([0-9a-f]+), (\d+) events", out)
 

@@ -130,14 +130,14 @@ void Node::AskForSession(Now now) {
     }
     asking_.reset();
   }
+  // A lack is noted with a report, and this node's vector only grows: most links need not be looked at again.
+  const auto due = [&](const Link& link) {
+    return link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= options_.timing.lack);
+  };
   for (auto& [id, link] : links_) {
-    // A lack is noted with a report, and this node's vector only grows: most links need not be looked at again.
-    const auto due = [&] {
-      return link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= options_.timing.lack);
-    };
-    if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms || !due()) continue;
+    if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms || !due(link)) continue;
     UpdateLack(now, link);  // it may have come meanwhile
-    if (!due()) continue;
+    if (!due(link)) continue;
     asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms};
     // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
     if (vector_.empty()) JoinFloor(now, link.peer_floor);
