@@ -39,7 +39,7 @@ def build(patch, program="sim/sim"):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
     if patch:
-        sh("patch", "-p1", "-s", "-d", str(copy), "-i", str(patch))
+        sh("patch", "-p1", "-F0", "-s", "-d", str(copy), "-i", str(patch))
     sh("cmake", "-S", str(copy), "-B", str(WORK / "build"), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DLEASEMAP_SERVER=OFF")
     sh("cmake", "--build", str(WORK / "build"), "--target", pathlib.Path(program).name)
     return WORK / "build/tests" / program
@@ -76,7 +76,7 @@ def main():
     if unknown:
         sys.exit(f"no such bug: {', '.join(unknown)}")
     for patch in sorted(PATCHES.glob("*.patch")):  # all of them, also where only some are built
-        sh("patch", "-p1", "-s", "--dry-run", "-d", str(ROOT), "-i", str(patch))
+        sh("patch", "-p1", "-F0", "-s", "--dry-run", "-d", str(ROOT), "-i", str(patch))
     found, missed = 0, 0
     print("| planted bug | seeds until found (median of 3) | first said |\n|---|---|---|")
     for patch in sorted(PATCHES.glob("*.patch")):

@@ -51,7 +51,9 @@ Report Node::MakeReport(Link& link) const {
   report.peers = OwnPeers();
   UpdateRelayed(link);
   for (const std::string& node : link.relayed) {
-    const Member& member = membership_.members().at(node);
+    const auto it = membership_.members().find(node);
+    if (it == membership_.members().end()) continue;  // it left, and made room for another
+    const Member& member = it->second;
     if (member.report && member.relayed_by.empty()) report.relays.push_back({member.id, member.report});
   }
   return report;
