@@ -1,5 +1,5 @@
 # What can be done here; each target installs what it needs (root or sudo).
-.PHONY: build run test asan tsan sim explore planted chaos fuzz format image readme
+.PHONY: build run test asan tsan sim explore planted chaos fuzz compilers format image readme
 SEED ?= 1
 NODES ?= 5
 SCENARIO ?= faults
@@ -29,6 +29,9 @@ chaos:  ## real nodes under faults, with a report: make chaos MINUTES=10 NODES=5
 	/usr/bin/python3 tests/e2e/chaos/run.py --nodes $(NODES) --minutes $(MINUTES) --seed $(SEED)
 fuzz:  ## each fuzz target for some seconds
 	tools/fuzz.sh
+compilers:  ## whether a seed plays the same by g++ and by clang++
+	tools/install-deps.sh
+	/usr/bin/python3 tools/compare_compilers.py 10
 format:  ## formats the C++ files
 	tools/format.sh
 image:  ## builds the image and walks through the Compose cluster
