@@ -77,6 +77,10 @@ class JudgeTest(unittest.TestCase):
         self.assertFalse(self.round(lost, later, conflicts=[]), "its lease had run out")
         again = write("c", operation="renew", sent=11.0)
         self.assertFalse(self.round([*lost, again], present, conflicts=[]), "another write may have lost in its place")
+        before = write("d", token=1, sent=9.0, update=999, start=5)
+        self.assertEqual(len(self.round([*lost, before], present, conflicts=[])), 1)
+        ahead = write("d", token=1, sent=9.0, update=1001, start=5)
+        self.assertFalse(self.round([*lost, ahead], present, conflicts=[]), "its holder's own replaced it")
 
     def test_losses_told_wrongly(self):
         told = Loss("n1", "k", entry("a"), entry("b", token=2, holder="h2"))

@@ -103,7 +103,8 @@ class Judge:
     @staticmethod
     def _surely_lost(writes, present, kills):
         """(write, winner) of those that can only have gone by a conflict: the write took or kept a lease; its holder
-        tried nothing at the key afterwards; its process lived on; and everybody else who tried the key in this round
+        tried nothing at the key afterwards, and nothing before that ranks higher (by a clock that was ahead: it may have
+        replaced this one, within the lease); its process lived on; and everybody else who tried the key in this round
         started before that lease ran out, as did what stands."""
         by_key = collections.defaultdict(list)
         for write in writes:
@@ -118,6 +119,8 @@ class Judge:
                 if (winner.holder != write.holder and write.entry.below(winner) and winner.start * 1000 < live_until
                         and live_until > write.entry.update_ms
                         and not any(node == write.node and when >= write.sent for node, when in kills)
-                        and all(other.received < write.sent if other.holder == write.holder else
-                                other.entry and other.entry.start * 1000 < live_until for other in others)):
+                        and all(other.entry and (
+                                    other.received < write.sent and other.entry.below(write.entry)
+                                    if other.holder == write.holder else other.entry.start * 1000 < live_until)
+                                for other in others)):
                     yield write, winner
