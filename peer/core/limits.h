@@ -159,7 +159,8 @@ inline constexpr int64_t kResetGiveUpMs = 60'000;
 //
 // - peer/wire/frame.h: kMaxFrameBytes, kMaxFirstFrameBytes, kPieceBytes, kMaxEnvelopeBytes: what a peer can make a link
 //   store
-// - peer/wire/codec_parts.cc: kMaxSeq, kMaxMs, kMaxUnknownBytes, kMaxAddressBytes: what its fields may say
+// - peer/wire/codec_parts.cc: kMaxSeq, kMaxMs, kMaxUnknownBytes; report_codec.cc: kMaxAddressBytes: what its fields say
+// - peer/wire/report_codec.cc: kMaxVectorParts: what a peer's changes to its report can add up to
 // - peer/net/connection.h: kPullBelowBytes, kMaxQueuedBytes, kMaxBroadcastQueue, kLingerMs: what a link queues
 // - peer/net/connection.cc: kWriteBytes, kWriteFrames, kPullsAtOnce: what one turn of a link does
 // - peer/net/transport.cc: kMaxSockets, kAcceptAgain: how many links there are, strangers and closing ones too

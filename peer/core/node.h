@@ -8,8 +8,8 @@
 // The calls are in files by theme: node.cc (time, readiness, status), node_clock.cc (the wall clock), node_lapse.cc
 // (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
 // (handshake, heartbeats, duplicates), node_guard.cc (members that break the rules), node_replicate.cc (live entries,
-// sessions), node_report.cc, node_watch.cc (watches), node_explain.cc, node_collect.cc (what everybody knows and can
-// go) and node_reset.cc (a map that is given up for a peer's; restarts).
+// sessions), node_report.cc (reports), node_watch.cc (watches), node_explain.cc, node_collect.cc (what everybody knows
+// and can go) and node_reset.cc (a map that is given up for a peer's; restarts).
 #pragma once
 
 #include <cstdint>
@@ -385,7 +385,7 @@ class Node {
   OwnLog own_log_;
   VersionVector vector_;
   mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change
-  // What reports say of the members, and as of which Membership::change() of which self: made anew when needed.
+  // What reports say of the members, and as of which Membership::change(): made anew when needed.
   mutable PeersPtr own_peers_;
   mutable uint64_t own_peers_change_ = 0;
   uint64_t linked_change_ = 1;  // counts changes of which members are linked

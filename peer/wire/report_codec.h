@@ -1,8 +1,9 @@
 // Reports as they travel on one link: the first whole, later ones as what changed since the one before.
 //
 // A node reports to each member up to ten times a second, and more often while acks are awaited, and mostly one run of
-// its vector has moved: with 30 members a whole report has 2 KiB, a change some 30 bytes. Frames of a link come in
-// order, so that both ends remember the same last report. Private to peer/wire.
+// its vector has moved: with 30 members a whole report has more than 1.5 KiB, a change less than 60 bytes
+// (tests/wire/report_test.cc). Frames of a link come in order, so that both ends remember the same last report. Private
+// to peer/wire.
 #pragma once
 
 #include "absl/status/status.h"
