@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
@@ -47,6 +48,14 @@ class Values {
       if (value == no) return false;
     }
     return Wrong(name, absl::StrCat("\"", value, "\" is neither true nor false"));
+  }
+  absl::StatusOr<int64_t> Number(const std::string& name, int64_t least, int64_t most) const {
+    int64_t number = 0;
+    const std::string value = Get(name);
+    if (!absl::SimpleAtoi(value, &number) || number < least || number > most) {
+      return Wrong(name, absl::StrCat("\"", value, "\" is not a whole number from ", least, " to ", most));
+    }
+    return number;
   }
   absl::StatusOr<int64_t> Ms(const std::string& name, int64_t least, int64_t most) const {
     absl::Duration duration;
@@ -129,6 +138,7 @@ const std::vector<Flag>& Flags() {
       {"lease-duration", "1h", "the default lease, 4 times --max-clock-skew to 8760h; the same on all nodes"},
       {"data-dir", "", "folder for the map on disk (not supported yet: memory only)", false, true},
       {"fsync", "always", "always, interval or never (not supported yet)", false, true},
+      {"min-members", "1", "not ready before this many nodes, itself included, have been linked once; 1 to 128"},
       {"max-clock-skew", "500ms", "how far the clocks of two nodes may differ, 1ms to 60s"},
       {"forget-after", "72h", "silence after which a member is forgotten, 10s to 8760h"},
       {"tls-cert", "", "certificate file (not supported yet)", false, true},
@@ -207,6 +217,9 @@ absl::StatusOr<Options> MakeOptions(const Settings& flags, const Settings& envir
   const auto forget = values.Ms("forget-after", 10'000, int64_t{8760} * 3'600'000);
   if (!forget.ok()) return forget.status();
   out.node.forget_after_ms = *forget;
+  const auto members = values.Number("min-members", 1, core::kMaxMembers);
+  if (!members.ok()) return members.status();
+  out.node.min_members = static_cast<size_t>(*members);
   return out;
 }
 

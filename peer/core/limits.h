@@ -51,6 +51,8 @@ inline constexpr size_t kHashBuckets = 256;
 
 // Addresses dialled: members, and what the seeds' names stand for.
 inline constexpr size_t kMaxTargets = 512;
+// Own addresses remembered, as links had them: one for each network of the host. Beyond, a new one is not noticed.
+inline constexpr size_t kMaxLocals = 64;
 // Links at most: one for each member and as many again while duplicates are being settled.
 inline constexpr size_t kMaxLinks = 2 * kMaxMembers;
 
@@ -131,20 +133,35 @@ inline constexpr int64_t kSessionIdleMs = 5000;  // a session from which nothing
 // One that goes on for longer is given up too, so that nobody keeps a node from asking others by sending little for
 // ever; what came stays. 8 GiB take 12 minutes at 100 Mbit/s.
 inline constexpr int64_t kSessionMostMs = 1'800'000;
-inline constexpr int64_t kReadyAfterMs = 3000;    // design: seeds have so long to answer or fail once
+inline constexpr int64_t kReadyAfterMs = 3000;  // a node that has a map gives its seeds this long to answer once
+// A node without a map takes a seed for absent if it does not answer for this long: the machines of a cluster that
+// start together, or a container whose neighbours are being made, are up within it.
+inline constexpr int64_t kAbsentAfterMs = 10'000;
+// A node ID is given to a process at another address only if the first was silent for this long: more than three
+// silences, so that a stall of a few seconds costs nobody its name.
+inline constexpr int64_t kNameHoldMs = 10'000;
+inline constexpr int64_t kSelfRetryMs = 30'000;  // an address that led back to this node is dialled this often at least
+// A warning that repeats (a seed that is not linked, a node that is not ready) comes after 3 s, then after 10, 20, 40 …
+// up to ten minutes: soon enough to be seen by whoever started the node, and 6 lines an hour in the end.
+inline constexpr int64_t kWarnAfterMs = 3000;
+inline constexpr int64_t kWarnAgainMs = 10'000;
+inline constexpr int64_t kWarnMostMs = 600'000;
 inline constexpr int64_t kDialMinMs = 100;        // first back-off; doubles up to the next
 inline constexpr int64_t kDialMaxMs = 3000;       // so that a healed mesh is whole within seconds
 inline constexpr int64_t kDialTimeoutMs = 3000;   // a dial with no answer is a failure
 inline constexpr int64_t kHandshakeMs = 4000;     // half a handshake is closed within 5 s
 inline constexpr int64_t kResolveEveryMs = 2000;  // a seed's name is resolved again so often: addresses come and go
-inline constexpr int64_t kGoneMs = 30000;         // not linked for so long: shown as GONE
-inline constexpr int64_t kCursorWaitMs = 10000;   // design: a resumed watch waits so long for its node to catch up
-inline constexpr int64_t kCursorEveryMs = 1000;   // design: with new events not more than once a second
-inline constexpr int64_t kCursorIdleMs = 15000;   // design: at least every 15 s
-inline constexpr int64_t kCursorLostMs = 1000;    // reports are at most this old before writes are taken for gone
-inline constexpr int64_t kWaitMs = 5000;          // design: an ack is waited for so long at most
-inline constexpr int64_t kRequestMs = 600'000;    // a client that retries for longer has given up
-inline constexpr int64_t kExplainMs = 1000;       // a member that has not answered by then is shown as silent
+// A name that is not resolved by then counts as failed for now. Two name servers of which the first is dead take 5 s
+// and more (resolv.conf(5): timeout).
+inline constexpr int64_t kResolveMs = 10'000;
+inline constexpr int64_t kGoneMs = 30000;        // not linked for so long: shown as GONE
+inline constexpr int64_t kCursorWaitMs = 10000;  // design: a resumed watch waits so long for its node to catch up
+inline constexpr int64_t kCursorEveryMs = 1000;  // design: with new events not more than once a second
+inline constexpr int64_t kCursorIdleMs = 15000;  // design: at least every 15 s
+inline constexpr int64_t kCursorLostMs = 1000;   // reports are at most this old before writes are taken for gone
+inline constexpr int64_t kWaitMs = 5000;         // design: an ack is waited for so long at most
+inline constexpr int64_t kRequestMs = 600'000;   // a client that retries for longer has given up
+inline constexpr int64_t kExplainMs = 1000;      // a member that has not answered by then is shown as silent
 // A neighbour that waits for an ack is reported to so often at most, times a quarter of the links: with 64 nodes every
 // 16 ms, else its thread would do nothing but read reports.
 inline constexpr int64_t kReportNowMs = 1;

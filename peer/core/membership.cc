@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "peer/core/limits.h"
 
 namespace leasemap::core {
@@ -126,13 +127,15 @@ void Membership::LearnAddress(const std::string& node, const std::string& addres
   ++change_;
 }
 
-void Membership::OnResolved(const std::string& name, const std::vector<std::string>& addresses, int64_t mono_ms) {
+void Membership::OnResolved(const std::string& name, const std::vector<std::string>& addresses, const std::string& why,
+                            int64_t mono_ms) {
   due_ms_.reset();
   for (Seed& seed : seeds_) {
     if (seed.name != name) continue;
     seed.resolving = false;
     seed.tried = true;
     seed.next_ms = mono_ms + (addresses.empty() ? 500 : timing_.resolve_every) + random_.Below(500);
+    seed.cause = addresses.empty() ? why : "";
     if (addresses.empty()) continue;  // a name that fails now may stand for the same addresses later: keep them
     std::set<std::string> now(addresses.begin(), addresses.end());
     for (const auto& old : seed.addresses) {
@@ -160,36 +163,55 @@ void Membership::Retry(Target& target, int64_t mono_ms, int64_t least_ms) {
   target.next_ms = mono_ms + target.backoff_ms / 2 + random_.Below(target.backoff_ms);
 }
 
-void Membership::OnDialFailed(const std::string& address, int64_t mono_ms) {
+void Membership::OnDialFailed(const std::string& address, const std::string& why, int64_t mono_ms) {
   Target* target = Find(address);
   if (target == nullptr) return;
   target->failed = true;
-  target->refused = false;
+  target->cause = why;
+  if (!target->failing_since_ms) target->failing_since_ms = mono_ms;
   Retry(*target, mono_ms, 0);
 }
 
-void Membership::OnRefused(const std::string& address, int64_t mono_ms) {
-  Target* target = Find(address);
+void Membership::OnRefused(const RefusedDial& refusal, int64_t mono_ms) {
+  Target* target = Find(refusal.address);
   if (target == nullptr) return;
-  target->refused = true;
-  target->answered = false;
+  target->refused = refusal;
+  target->cause = absl::StrCat(refusal.reason, ": ", refusal.message);
+  target->answered = target->self = false;
+  target->failing_since_ms.reset();
   Retry(*target, mono_ms, 1000);  // what refuses once will seldom accept a moment later
 }
 
-void Membership::OnSelf(const std::string& address) {
+void Membership::OnSelf(const std::string& address, int64_t mono_ms) {
   Target* target = Find(address);
   if (target == nullptr) return;
+  due_ms_.reset();
+  const int64_t backoff_ms = target->self ? std::min(2 * target->backoff_ms, timing_.self_retry) : timing_.dial_max / 3;
+  const bool seed = target->seed;
+  *target = Target();
+  target->seed = seed;
   target->self = true;
-  target->dialing = false;
-  target->node.clear();
+  target->backoff_ms = backoff_ms;
+  target->next_ms = mono_ms + backoff_ms / 2 + random_.Below(backoff_ms);
   ++change_;
+}
+
+void Membership::OnLocal(const std::string& local, int64_t mono_ms) {
+  if (locals_.size() >= kMaxLocals || !locals_.insert(local).second) return;
+  due_ms_.reset();
+  for (auto& [address, target] : targets_) {
+    if (target.self && address != local) target.next_ms = std::min(target.next_ms, mono_ms);
+  }
 }
 
 void Membership::OnAnswered(const std::string& address, const std::string& node) {
   Target* target = Find(address);
   if (target == nullptr) return;
   target->answered = true;
-  target->refused = false;
+  target->self = false;
+  target->refused.reset();
+  target->failing_since_ms.reset();
+  target->cause.clear();
   if (target->node != node) ++change_;
   target->node = node;
   target->backoff_ms = 0;
@@ -212,7 +234,7 @@ void Membership::Tick(int64_t mono_ms, Effects& effects) {
     effects.resolve.push_back(seed.name);
   }
   for (auto& [address, target] : targets_) {
-    if (target.self || target.dialing || target.next_ms > mono_ms) continue;
+    if (target.dialing || target.next_ms > mono_ms) continue;
     if (Linked(target)) {
       // All of them are looked at again together: a node with many members wakes up for them once.
       target.next_ms = (mono_ms / timing_.heartbeat + 1) * timing_.heartbeat;
@@ -230,7 +252,7 @@ int64_t Membership::NextDue(int64_t mono_ms) const {
       if (!seed.resolving) due_ms_ = std::min(*due_ms_, seed.next_ms);
     }
     for (const auto& [address, target] : targets_) {
-      if (!target.self && !target.dialing) due_ms_ = std::min(*due_ms_, target.next_ms);
+      if (!target.dialing) due_ms_ = std::min(*due_ms_, target.next_ms);
     }
   }
   return std::min(mono_ms + timing_.heartbeat, *due_ms_);
@@ -241,16 +263,65 @@ bool Membership::AllTried() const {
     if (!seed.tried) return false;
   }
   for (const auto& [address, target] : targets_) {
-    if (!target.self && !target.answered && !target.failed && !Linked(target)) return false;
+    const bool tried = target.self || target.answered || target.refused || target.failed;
+    if (!tried && !Linked(target)) return false;
   }
   return true;
 }
 
-bool Membership::AnyRefused() const {
-  for (const auto& [address, target] : targets_) {
-    if (target.refused && !target.self) return true;
+std::vector<Unlinked> Membership::Unanswered() const {
+  std::vector<Unlinked> out;
+  for (const Seed& seed : seeds_) {
+    if (seed.addresses.empty()) out.push_back({seed.name, CauseOf(seed)});
   }
-  return false;
+  for (const auto& [address, target] : targets_) {
+    if (target.self || target.answered || target.refused || Linked(target)) continue;
+    out.push_back({address, target.cause.empty() ? "no answer yet" : target.cause});
+  }
+  return out;
+}
+
+std::vector<RefusedDial> Membership::Refusals(int64_t mono_ms, int64_t forgotten_ms) const {
+  std::vector<RefusedDial> out;
+  for (const auto& [address, target] : targets_) {
+    const bool over = target.failing_since_ms && mono_ms - *target.failing_since_ms >= forgotten_ms;
+    if (target.refused && !over && !Linked(target)) out.push_back(*target.refused);
+  }
+  return out;
+}
+
+std::string Membership::CauseOf(const Seed& seed) const {
+  if (!seed.cause.empty()) return seed.cause;
+  if (seed.addresses.empty()) return "its name is being resolved";
+  for (const std::string& address : seed.addresses) {
+    const auto it = targets_.find(address);
+    if (it == targets_.end() || it->second.cause.empty()) continue;
+    return address == seed.name ? it->second.cause : absl::StrCat(address, ": ", it->second.cause);
+  }
+  return "no answer yet";
+}
+
+std::vector<Unlinked> Membership::UnlinkedSeeds() const {
+  std::vector<Unlinked> out;
+  for (const Seed& seed : seeds_) {
+    const bool leads = std::any_of(seed.addresses.begin(), seed.addresses.end(), [&](const std::string& address) {
+      const auto it = targets_.find(address);
+      return it != targets_.end() && (it->second.self || Linked(it->second));
+    });
+    if (!leads) out.push_back({seed.name, CauseOf(seed)});
+  }
+  return out;
+}
+
+std::vector<Unlinked> Membership::UnreachableMembers() const {
+  std::vector<Unlinked> out;
+  for (const auto& [node, member] : members_) {
+    if (member.linked || member.gone()) continue;
+    const auto target = targets_.find(member.address);
+    const bool known = target != targets_.end() && !target->second.cause.empty();
+    out.push_back({node, absl::StrCat(member.address, ": ", known ? target->second.cause : "not linked")});
+  }
+  return out;
 }
 
 void Membership::Moved(const std::string& node, const std::string& address, int64_t mono_ms) {

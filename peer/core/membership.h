@@ -4,7 +4,8 @@
 // is forgotten, or was silent for long. That it is gone is a record like the others: it spreads, and only a handshake
 // undoes it. Remembered members count for acks and for collection, whether they answer or not. What is dialled
 // is addresses: those that the seeds' names stand for, and those of members. An address is tried again for ever, with
-// exponential back-off and jitter, unless it is this node itself or the member there is linked already.
+// exponential back-off and jitter, unless the member there is linked already. One that led back to this node is tried
+// again, too, but seldom: behind a balancer, or after an address moved, it leads elsewhere the next time.
 #pragma once
 
 #include <algorithm>
@@ -61,6 +62,21 @@ struct Member {
   bool gone() const { return generation % 2 != 0; }
 };
 
+// Why a dial of this node was refused.
+struct RefusedDial {
+  std::string address;  // what was dialled
+  std::string node;     // who refused; empty: it did not say
+  std::string reason;   // CLUSTER_MISMATCH, …
+  std::string message;
+  bool has_map = false;  // the refuser has the map of its cluster (or is of a version that does not say)
+};
+
+// A seed that leads to no linked member, or a member that is away, and why.
+struct Unlinked {
+  std::string name;   // the seed as configured, or the node ID
+  std::string cause;  // of the last try
+};
+
 class Membership {
  public:
   Membership(std::string self, std::vector<std::string> seeds, uint64_t seed, Timing timing = {});
@@ -91,10 +107,14 @@ class Membership {
   void Moved(const std::string& node, const std::string& address, int64_t mono_ms);
 
   // --- seeds and addresses
-  void OnResolved(const std::string& seed, const std::vector<std::string>& addresses, int64_t mono_ms);
-  void OnDialFailed(const std::string& address, int64_t mono_ms);
-  void OnRefused(const std::string& address, int64_t mono_ms);
-  void OnSelf(const std::string& address);
+  // `why` says what failed where there are no addresses.
+  void OnResolved(const std::string& seed, const std::vector<std::string>& addresses, const std::string& why,
+                  int64_t mono_ms);
+  void OnDialFailed(const std::string& address, const std::string& why, int64_t mono_ms);
+  void OnRefused(const RefusedDial& refusal, int64_t mono_ms);
+  void OnSelf(const std::string& address, int64_t mono_ms);
+  // This end of a link has that address: if it is a new one, addresses that led back to this node are tried at once.
+  void OnLocal(const std::string& local, int64_t mono_ms);
   void OnAnswered(const std::string& address, const std::string& node);  // the handshake there succeeded
   void OnLost(const std::string& address, int64_t mono_ms);              // its link ended, or was a duplicate
   // Appends what is due to `effects`.
@@ -103,8 +123,14 @@ class Membership {
 
   // Each seed and address has answered or failed once.
   bool AllTried() const;
-  // Some address refused this node in its last try.
-  bool AnyRefused() const;
+  // The seeds and addresses that have not answered yet, a refusal being an answer.
+  std::vector<Unlinked> Unanswered() const;
+  // The addresses that refused this node. A refusal holds until the address answers, or failed for `forgotten_ms`.
+  std::vector<RefusedDial> Refusals(int64_t mono_ms, int64_t forgotten_ms) const;
+  // Seeds that lead neither to a linked member nor to this node itself.
+  std::vector<Unlinked> UnlinkedSeeds() const;
+  // Remembered members that are not linked.
+  std::vector<Unlinked> UnreachableMembers() const;
 
  private:
   friend struct Inside;  // see node.h
@@ -114,14 +140,18 @@ class Membership {
     int64_t next_ms = 0;
     bool resolving = false;
     bool tried = false;
+    std::string cause;  // why it stands for no address; empty: it does, or was not tried yet
     std::set<std::string> addresses;
   };
   struct Target {
     std::string node;  // who answered there last, or is said to be there; may be empty
     bool seed = false;
-    bool self = false;
+    bool self = false;     // it led back to this node
     bool dialing = false;  // a dial or a link of that dial is under way
-    bool answered = false, failed = false, refused = false;
+    bool answered = false, failed = false;
+    std::optional<RefusedDial> refused;       // since it answered last
+    std::optional<int64_t> failing_since_ms;  // monotonic: every try since then failed
+    std::string cause;                        // why the last try failed; empty: it did not
     int64_t next_ms = 0;
     int64_t backoff_ms = 0;
   };
@@ -131,12 +161,14 @@ class Membership {
   Target* Find(const std::string& address);
   void Retry(Target& target, int64_t mono_ms, int64_t least_ms);
   bool Linked(const Target& target) const;
+  std::string CauseOf(const Seed& seed) const;
 
   const std::string self_;
   const Timing timing_;
   Random random_;
   std::vector<Seed> seeds_;
   std::map<std::string, Target> targets_;
+  std::set<std::string> locals_;  // this node's own addresses, as links had them; kMaxLocals at most
   std::map<std::string, Member> members_;
   mutable std::optional<int64_t> due_ms_;  // when a seed or target is due at the earliest; none: to be looked up
   uint64_t change_ = 1;

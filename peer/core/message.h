@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -54,6 +55,7 @@ struct Report {
   bool cut_short = false;
   VectorPtr floor;        // in a handshake only: what of the deletes the sender has collected; null elsewhere
   bool whole = false;     // the sender has the map: it was ready once, and not reset since
+  uint64_t keys = 0;      // in a handshake only: how many the sender's map has, for people; 0: none, or not said
   uint64_t map_hash = 0;  // Store::hash() at this vector; 0: not to be compared
   PeersPtr peers = std::make_shared<Peers>();
   std::vector<Relay> relays;
@@ -67,7 +69,8 @@ struct Hello {
   int64_t period_ms = 0;
   ReplicaId self;
   int64_t wall_ms = 0;
-  std::string advertise;  // host:port of the sender's mesh port
+  std::string advertise;          // host:port of the sender's mesh port
+  std::optional<bool> has_map{};  // Report::whole of the sender; nullopt: its version does not say
 };
 struct Accept {
   int64_t wall_ms = 0;
@@ -76,6 +79,7 @@ struct Accept {
 struct Refuse {
   std::string reason;
   std::string message;
+  bool has_map = true;  // Report::whole of the sender; true where its version does not say
 };
 struct Ping {
   uint64_t token = 0;

@@ -1,4 +1,4 @@
-// Time, readiness and status of a node.
+// Time and status of a node.
 #include "peer/core/node.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ Node::Node(NodeOptions options, Now now, const Image* image)
       selves_{self_.incarnation},
       membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
       clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
-      started_ms_(now.mono_ms) {
+      readiness_(options_.timing, options_.min_members, now.mono_ms) {
   if (image != nullptr) Restore(*image, now);
   UpdateReady(now);
 }
@@ -45,6 +45,7 @@ void Node::Tick(Now now) {
   AskForSession(now);
   SendReports(now);
   UpdateReady(now);
+  Warn(now);
   SettleWaits(now);
   ForgetSilent(now);
   CompareHashes(now);
@@ -56,7 +57,7 @@ void Node::Tick(Now now) {
 
 int64_t Node::NextDue(Now now) const {
   int64_t due = std::min(membership_.NextDue(now.mono_ms), LapseDue(now));
-  if (!ready_) due = std::min(due, std::max(now.mono_ms + 20, started_ms_ + options_.timing.ready_after));
+  if (!ready_) due = std::min(due, readiness_.NextDue(now.mono_ms));
   for (const auto& [id, link] : links_) {
     switch (link.phase) {
       case Phase::kUp:
@@ -79,36 +80,6 @@ int64_t Node::NextDue(Now now) const {
   return std::max(due, now.mono_ms);
 }
 
-// Ready, once and for all: every seed and learnt address answered or failed once (at most 3 s after start), and what
-// the ones that answered covered at their handshake is covered here. A node that was only ever refused waits on.
-void Node::UpdateReady(Now now) {
-  if (ready_) return;
-  for (const auto& [id, link] : links_) {
-    bool behind = link.phase == Phase::kUp && link.target && !vector_.Covers(*link.target);
-    // Its vector only grows, so a later report will do as well: marks of the first may have been joined since.
-    if (behind && link.report_whole && vector_.Covers(*link.report)) behind = false;
-    // One that claims what never was is not waited for longer than one that says nothing.
-    if (behind && now.mono_ms - link.opened_ms >= options_.timing.ready_after) {
-      behind = !vector_.Covers(*Believable(link.target));
-    }
-    // Whoever answered our dial with a Hello is about to say what it covers.
-    const bool answering = link.dialed && link.phase == Phase::kAwaitAccept;
-    if (behind || answering || link.phase == Phase::kProbing) return;
-  }
-  if (retired_ && !whole_) {
-    const auto has_it = [&](const auto& item) {
-      return item.second.phase == Phase::kUp && item.second.peer_whole && item.second.report &&
-             vector_.Covers(*item.second.report);
-    };
-    if (std::none_of(links_.begin(), links_.end(), has_it)) return;
-  }
-  if (membership_.AnyRefused() && !linked_once_) return;
-  if (!membership_.AllTried() && now.mono_ms < started_ms_ + options_.timing.ready_after) return;
-  ready_ = whole_ = true;
-  effects_.changed = true;
-  Log(false, absl::StrCat("ready: ", store_.live_keys(), " keys"));
-}
-
 absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, const std::string& payload) {
   if (payload.size() > kMaxBroadcastBytes) {
     return InvalidField("payload", absl::StrCat("has ", payload.size(), " bytes; at most ", kMaxBroadcastBytes));
@@ -129,7 +100,7 @@ absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, con
 Status Node::GetStatus() const {
   Status status;
   status.self = self_;
-  status.ready = ready_;
+  status.ready = ready();
   status.keys = store_.live_keys();
   status.bytes = store_.bytes();
   status.map_hash = store_.hash();
@@ -146,13 +117,16 @@ Status Node::GetStatus() const {
   status.resets = resets_;
   status.hash_alarms = hash_alarms_;
   status.collected = store_.collected();
-  if (!ready_) {
-    for (const auto& [id, link] : links_) {
-      if (link.phase == Phase::kUp && link.target && !vector_.Covers(*link.target)) {
-        status.notes.push_back(absl::StrCat("catching up with ", link.peer.self.node));
-      }
-    }
-    if (status.notes.empty()) status.notes.push_back("waiting for the seeds to answer");
+  status.unlinked_seeds = membership_.UnlinkedSeeds();
+  status.unreachable_members = membership_.UnreachableMembers();
+  if (!ready()) {
+    for (const ReadyWait& wait : waits_for_) status.notes.push_back(absl::StrCat("not ready: ", wait.text));
+  }
+  for (const Unlinked& seed : status.unlinked_seeds) {
+    status.notes.push_back(absl::StrCat("seed ", seed.name, " is not linked: ", seed.cause));
+  }
+  for (const Unlinked& member : status.unreachable_members) {
+    status.notes.push_back(absl::StrCat(Shown(member.name), " is unreachable: ", member.cause));
   }
   if (const std::string text = clock_guard_.Describe(); !text.empty()) {
     status.notes.push_back(absl::StrCat(clock_guard_.trusted() ? "" : "writes are refused: ", text));

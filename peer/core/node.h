@@ -5,11 +5,12 @@
 //   Perform(node.Take());                    // what is to be done because of it
 //   timer.SetTo(node.NextDue(now));          // call Tick then at the latest
 //
-// The calls are in files by theme: node.cc (time, readiness, status), node_clock.cc (the wall clock), node_lapse.cc
-// (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
-// (handshake, heartbeats, duplicates), node_guard.cc (members that break the rules), node_replicate.cc (live entries,
-// sessions), node_report.cc (reports), node_watch.cc (watches), node_explain.cc, node_collect.cc (what everybody knows
-// and can go) and node_reset.cc (a map that is given up for a peer's; restarts).
+// The calls are in files by theme: node.cc (time, status), node_ready.cc (readiness, and what is not reached),
+// node_clock.cc (the wall clock), node_lapse.cc (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc
+// (what clients wait for), node_link.cc (handshake, heartbeats, duplicates), node_guard.cc (members that break the
+// rules), node_replicate.cc (live entries, sessions), node_report.cc (reports), node_watch.cc (watches),
+// node_explain.cc, node_collect.cc (what everybody knows and can go) and node_reset.cc (a map that is given up for a
+// peer's; restarts).
 #pragma once
 
 #include <cstdint>
@@ -34,12 +35,14 @@
 #include "peer/core/message.h"
 #include "peer/core/own_log.h"
 #include "peer/core/quarantine.h"
+#include "peer/core/readiness.h"
 #include "peer/core/requests.h"
 #include "peer/core/session.h"
 #include "peer/core/store.h"
 #include "peer/core/timing.h"
 #include "peer/core/version_vector.h"
 #include "peer/core/waits.h"
+#include "peer/core/warnings.h"
 #include "peer/core/watch.h"
 
 namespace leasemap::core {
@@ -57,6 +60,7 @@ struct NodeOptions {
   // Protocol versions spoken with peers; the simulator runs nodes of the version before.
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
+  size_t min_members = 1;  // the node is not ready before this many, itself included, have been linked once
 };
 
 // Ordered by start time: 44 bits of milliseconds, then 20 random bits, for two starts in one millisecond. It is `above`
@@ -100,8 +104,10 @@ struct Status {
   uint64_t remembered = 0;      // members that are not gone, this node included
   uint64_t resets = 0, hash_alarms = 0, collected = 0;
   std::vector<std::string> notes;
-  size_t quarantined = 0;  // members that are refused now because they broke the rules
-  uint64_t cut_offs = 0;   // how often one was cut off
+  std::vector<Unlinked> unlinked_seeds;       // seeds that lead to no member
+  std::vector<Unlinked> unreachable_members;  // remembered and not linked
+  size_t quarantined = 0;                     // members that are refused now because they broke the rules
+  uint64_t cut_offs = 0;                      // how often one was cut off
 };
 
 // How much a node holds of what limits.h bounds.
@@ -129,11 +135,15 @@ class Node {
 
   // --- links; `local` and `remote` are host:port as this side sees them
   void OnDialed(Now now, LinkId link, const std::string& address, const std::string& local);
-  void OnDialFailed(Now now, const std::string& address);
-  void OnResolved(Now now, const std::string& seed, const std::vector<std::string>& addresses);
+  // `why`: what the system said of it, for people.
+  void OnDialFailed(Now now, const std::string& address, const std::string& why);
+  // No addresses: `why` not.
+  void OnResolved(Now now, const std::string& seed, const std::vector<std::string>& addresses,
+                  const std::string& why = "");
   void OnAccepted(Now now, LinkId link, const std::string& local, const std::string& remote);
   void OnMessage(Now now, LinkId link, Message message);
-  void OnClosed(Now now, LinkId link);
+  // `why`: what is known of the end, for people; empty: nothing.
+  void OnClosed(Now now, LinkId link, const std::string& why = "");
   // What came on the link can't be read.
   void OnMalformed(Now now, LinkId link, const std::string& why);
   // The next bulk message for a link that has room for one: entries of the own log or of a session.
@@ -185,7 +195,11 @@ class Node {
   // Once for each reset: the map was given up, and what was read of it before no longer holds.
   uint64_t resets() const { return resets_; }
   uint64_t hash_alarms() const { return hash_alarms_; }
-  bool ready() const { return ready_; }
+  // It serves. Once it was ready it stays so, but for a reset, and while it is shut out by its own name: linked with
+  // nobody, and refused because another process has its node ID.
+  bool ready() const { return ready_ && !shut_out_; }
+  // What it waits for, most telling first, as of the last call that changed something; empty if it is ready.
+  const std::vector<ReadyWait>& waits_for() const { return waits_for_; }
   const ReplicaId& self() const { return self_; }
   // The handshake on it is done.
   bool is_up(LinkId link) const;
@@ -246,12 +260,16 @@ class Node {
     uint64_t reported_change = 0;  // report_change_ that it was told of
     bool reported_short = false;   // what it was told last was cut short
     std::optional<ServedSession> serving;
-    VectorPtr target;  // handshake report that readiness waits for
   };
 
   // node.cc
   void Log(bool warning, std::string text);
+
+  // node_ready.cc
+  Readiness::View ReadyView(Now now) const;
   void UpdateReady(Now now);
+  void UpdateShutOut(Now now);
+  void Warn(Now now);
 
   // node_lapse.cc
   void Lapse(Now now);
@@ -309,8 +327,9 @@ class Node {
   std::optional<Refuse> Judge(Now now, const Link& link) const;
   void RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse);
   void Drop(Now now, LinkId id, const std::string& why);
-  enum class Duplicate { kNone, kProbe, kYield };
-  Duplicate CheckDuplicate(LinkId id, const Link& link) const;
+  enum class Duplicate { kNone, kProbe, kYield, kHeld };
+  Duplicate CheckDuplicate(Now now, LinkId id, const Link& link) const;
+  bool NameIsHeld(Now now, const Hello& hello) const;
   LinkId UpLinkOf(const std::string& node) const;
   void Probe(Now now, LinkId id, Link& link);
   void EndProbes(Now now);
@@ -400,9 +419,12 @@ class Node {
   std::optional<AskedSession> asking_;
   uint64_t next_session_ = 1;
   uint64_t next_ping_ = 1;
-  int64_t started_ms_ = 0;
+  Readiness readiness_;
+  Warnings warnings_;  // of what is not reached
   bool ready_ = false;
-  bool whole_ = false;  // ready once, and not reset since: its map is one to go by
+  std::vector<ReadyWait> waits_for_;
+  bool shut_out_ = false;  // another process has this node's ID, and this one is linked with nobody
+  bool whole_ = false;     // ready once, and not reset since: its map is one to go by
   VersionVector floor_;
   // A lapse has no dot that a floor could name. Of those collected here the latest expire_ms (UTC), and when a floor
   // was taken over (monotonic): whatever had been collected for it had lapsed KeptDeadMs before.
@@ -421,7 +443,6 @@ class Node {
   uint64_t own_generation_ = 0;  // of this node as a member; odd: it leaves
   bool leaving_ = false;
   int64_t next_collect_ms_ = 0;  // monotonic
-  bool linked_once_ = false;
   struct Said {
     std::string text, cause;  // the whole line; why, whichever side said so
     int64_t mono_ms = 0;

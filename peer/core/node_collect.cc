@@ -125,12 +125,14 @@ absl::Status Node::Forget(const std::string& node) {
   const auto it = membership_.members().find(node);
   if (node == self_.node) return InvalidField("node_id", "is this node itself; stop it, and forget it elsewhere");
   if (it == membership_.members().end()) {
+    if (readiness_.Drop(node)) return absl::OkStatus();  // it was heard once, and never linked
     return InvalidField("node_id", absl::StrCat(Shown(node), " is not a member; ListMembers shows them"));
   }
   if (it->second.linked) {
     return InvalidField("node_id",
                         absl::StrCat(Shown(node), " is linked; only members that are away can be forgotten"));
   }
+  readiness_.Drop(node);
   it->second.leaving = false;
   membership_.Changed();
   if (membership_.Forget(node)) Log(false, absl::StrCat("forgot ", node));

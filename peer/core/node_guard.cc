@@ -49,6 +49,7 @@ bool Node::ClaimsUnmade(const VersionVector& vector) const {
 
 void Node::CutOff(Now now, LinkId id, Link& link, const std::string& why) {
   quarantine_.CutOff(link.peer.self.node, why, now.mono_ms);
+  readiness_.Drop(link.peer.self.node);
   RefuseLink(now, id, link, {kQuarantined, absl::StrCat(why, "; refused for ", ShownDuration(kQuarantineMs))});
 }
 

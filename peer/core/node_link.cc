@@ -16,7 +16,8 @@
 
 namespace leasemap::core {
 namespace {
-constexpr char kSelf[] = "SELF";                 // both ends are this node: hang up silently
+constexpr char kSelf[] = "SELF";  // both ends are this node: hang up silently
+constexpr char kDuplicateId[] = "DUPLICATE_NODE_ID";
 constexpr char kDuplicate[] = "DUPLICATE_LINK";  // another link to the same member stays: nothing is logged
 }  // namespace
 
@@ -27,16 +28,18 @@ void Node::OnDialed(Now now, LinkId id, const std::string& address, const std::s
   link.address = address;
   link.local = local;
   link.opened_ms = link.heard_ms = now.mono_ms;
+  membership_.OnLocal(local, now.mono_ms);
   SendHello(now, id, links_.emplace(id, std::move(link)).first->second);
 }
 
-void Node::OnDialFailed(Now now, const std::string& address) {
-  membership_.OnDialFailed(address, now.mono_ms);
+void Node::OnDialFailed(Now now, const std::string& address, const std::string& why) {
+  membership_.OnDialFailed(address, why, now.mono_ms);
   UpdateReady(now);
 }
 
-void Node::OnResolved(Now now, const std::string& seed, const std::vector<std::string>& addresses) {
-  membership_.OnResolved(seed, addresses, now.mono_ms);
+void Node::OnResolved(Now now, const std::string& seed, const std::vector<std::string>& addresses,
+                      const std::string& why) {
+  membership_.OnResolved(seed, addresses, why, now.mono_ms);
   membership_.Tick(now.mono_ms, effects_);
   UpdateReady(now);
 }
@@ -70,6 +73,7 @@ void Node::SendHello(Now now, LinkId id, Link& link) {
   hello.self = self_;
   hello.wall_ms = now.wall_ms;
   hello.advertise = options_.advertise.empty() ? link.local : options_.advertise;
+  hello.has_map = whole_;
   link.sent_ms = now.mono_ms;
   effects_.send.push_back({id, std::move(hello)});
 }
@@ -158,8 +162,8 @@ std::optional<Refuse> Node::Judge(Now now, const Link& link) const {
   }
   if (peer.self == self_) return Refuse{kSelf, ""};
   if (peer.self.node == self_.node) {
-    return Refuse{"DUPLICATE_NODE_ID", absl::StrCat("two running nodes are named ", Shown(self_.node),
-                                                    "; give each a --node-id of its own")};
+    return Refuse{kDuplicateId, absl::StrCat("two running nodes are named ", Shown(self_.node),
+                                             "; give each a --node-id of its own")};
   }
   if (const std::string* why = quarantine_.Refused(peer.self.node, now.mono_ms)) {
     return Refuse{kQuarantined, absl::StrCat("it was cut off: ", *why)};
@@ -182,9 +186,17 @@ void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
                         {kClockMismatch, "the clocks differ by more than the bound; check NTP on both hosts"});
     }
   }
-  switch (CheckDuplicate(id, link)) {
+  const Duplicate duplicate = CheckDuplicate(now, id, link);
+  if (duplicate != Duplicate::kHeld) readiness_.OnHello(link.peer.self, link.peer.has_map);
+  switch (duplicate) {
     case Duplicate::kYield:
       return RefuseLink(now, id, link, {kDuplicate, self_.node});
+    case Duplicate::kHeld:
+      return RefuseLink(now, id, link,
+                        {kDuplicateId, absl::StrCat("another node named ", Shown(link.peer.self.node),
+                                                    " was heard less than ", ShownDuration(options_.timing.name_hold),
+                                                    " ago at another address; give each a --node-id of its own, or "
+                                                    "wait, if that one is gone")});
     case Duplicate::kProbe:
       return Probe(now, id, link);
     case Duplicate::kNone:
@@ -205,6 +217,7 @@ void Node::Answer(Now now, LinkId id, Link& link) {
 void Node::SendAccept(Now now, LinkId id, Link& link) {
   Accept accept{now.wall_ms, MakeReport(link)};
   accept.report.floor = std::make_shared<const VersionVector>(floor_);
+  accept.report.keys = store_.live_keys();
   effects_.send.push_back({id, std::move(accept)});
 }
 
@@ -226,6 +239,7 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
       return Reset(now, accept.report.vector,
                    absl::StrCat(Shown(link.peer.self.node), " collected deletes while this node was away"));
     case Yields::kPeer:
+      readiness_.Drop(link.peer.self.node);
       return Drop(now, id,
                   absl::StrCat(Shown(link.peer.self.node), " was away while deletes were collected; it is reset"));
     case Yields::kNobody:
@@ -267,7 +281,7 @@ bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
 
 void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
   if (refuse.reason == kSelf) {
-    if (link.dialed) membership_.OnSelf(link.address);
+    if (link.dialed) membership_.OnSelf(link.address, now.mono_ms);
     link.settled = true;
   } else if (refuse.reason == kDuplicate) {
     if (link.dialed) membership_.OnAnswered(link.address, refuse.message);
@@ -281,9 +295,11 @@ void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
 
 // Tells the peer why, and hangs up.
 void Node::RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse) {
-  effects_.send.push_back({id, refuse});
+  effects_.send.push_back({id, Refuse{refuse.reason, refuse.message, whole_}});
   if (refuse.reason == kClockMismatch) NoteClock(now, link.peer.self.node, false);
-  if (refuse.reason != kSelf && refuse.reason != kDuplicate) NoteRefusal(now, link, "refusing", refuse);
+  if (refuse.reason != kSelf && refuse.reason != kDuplicate) {
+    NoteRefusal(now, link, "refusing", {refuse.reason, refuse.message, link.peer.has_map.value_or(true)});
+  }
   Drop(now, id, "");
 }
 
@@ -307,18 +323,22 @@ void Node::NoteRefusal(Now now, Link& link, const char* what, const Refuse& refu
       Log(true, said.text);
     }
   }
+  if (link.helloed) readiness_.OnHandshakeRefused(link.peer.self.node);
   if (link.dialed) {
-    membership_.OnRefused(link.address, now.mono_ms);
+    const RefusedDial refusal{link.address, link.helloed ? link.peer.self.node : "", refuse.reason, refuse.message,
+                              refuse.has_map};
+    membership_.OnRefused(refusal, now.mono_ms);
+    readiness_.OnRefused(refusal);
     link.settled = true;
   }
 }
 
 void Node::Drop(Now now, LinkId id, const std::string& why) {
   effects_.hang_up.push_back({id, why});
-  OnClosed(now, id);
+  OnClosed(now, id, why);
 }
 
-void Node::OnClosed(Now now, LinkId id) {
+void Node::OnClosed(Now now, LinkId id, const std::string& why) {
   auto it = links_.find(id);
   if (it == links_.end()) return;
   const Link link = std::move(it->second);
@@ -327,7 +347,7 @@ void Node::OnClosed(Now now, LinkId id) {
     if (link.helloed) {
       membership_.OnLost(link.address, now.mono_ms);
     } else {
-      membership_.OnDialFailed(link.address, now.mono_ms);
+      membership_.OnDialFailed(link.address, why.empty() ? "closed the connection without a word" : why, now.mono_ms);
     }
   }
   if (asking_ && asking_->link == id) asking_.reset();
@@ -370,11 +390,32 @@ LinkId Node::UpLinkOf(const std::string& node) const {
   return 0;
 }
 
+// Whether the node ID of this Hello belongs to another process, at another address: one that was heard a moment ago, or
+// that a neighbour is linked with. A process that comes back where its predecessor was takes its place at once.
+bool Node::NameIsHeld(Now now, const Hello& hello) const {
+  const auto it = membership_.members().find(hello.self.node);
+  if (it == membership_.members().end()) return false;
+  const Member& member = it->second;
+  const bool elsewhere = !hello.advertise.empty() && member.address != hello.advertise;
+  const bool other = member.id != hello.self && elsewhere;
+  if (!other || member.gone()) return false;
+  if (member.heard_wall_ms != 0 && now.mono_ms - member.heard_mono_ms < options_.timing.name_hold) return true;
+  return std::any_of(links_.begin(), links_.end(), [&](const auto& item) {
+    const auto& [id, link] = item;
+    const auto& linked = link.peers->linked;
+    return link.phase == Phase::kUp && link.peer.self.node != hello.self.node &&
+           std::binary_search(linked.begin(), linked.end(), hello.self.node);
+  });
+}
+
 // Of two links between the same two processes the one that the smaller ID dialled stays; both sides find the same.
-Node::Duplicate Node::CheckDuplicate(LinkId id, const Link& link) const {
+Node::Duplicate Node::CheckDuplicate(Now now, LinkId id, const Link& link) const {
   const LinkId first = UpLinkOf(link.peer.self.node);
-  if (first == 0 || first == id) return Duplicate::kNone;
-  if (links_.at(first).peer.self != link.peer.self) return Duplicate::kProbe;
+  if (first == 0 || first == id || links_.at(first).peer.self != link.peer.self) {
+    if (NameIsHeld(now, link.peer)) return Duplicate::kHeld;
+    const bool successor = first == 0 || links_.at(first).peer.self < link.peer.self;
+    return successor ? Duplicate::kNone : Duplicate::kProbe;
+  }
   const bool dialed_by_smaller = link.dialed == (self_.node < link.peer.self.node);
   if (dialed_by_smaller) return Duplicate::kNone;
   return link.dialed ? Duplicate::kYield : Duplicate::kProbe;
@@ -404,10 +445,9 @@ void Node::EndProbes(Now now) {
     const bool gone = first == links_.end() || first->second.phase != Phase::kUp;
     if (!gone && first->second.heard_ms > link.probed_heard_ms) {
       const bool same = first->second.peer.self == link.peer.self;
-      RefuseLink(
-          now, id, link,
-          same ? Refuse{kDuplicate, self_.node}
-               : Refuse{"DUPLICATE_NODE_ID", absl::StrCat("another running node is named ", link.peer.self.node)});
+      RefuseLink(now, id, link,
+                 same ? Refuse{kDuplicate, self_.node}
+                      : Refuse{kDuplicateId, absl::StrCat("another running node is named ", link.peer.self.node)});
     } else if (gone || now.mono_ms >= link.probe_until_ms) {
       if (!gone) Drop(now, link.probed, absl::StrCat("silent; ", link.peer.self.node, " linked anew"));
       Answer(now, id, links_.at(id));
@@ -428,13 +468,12 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   }
   // Up before the first one goes: the member stays linked meanwhile, and readiness waits for its report still.
   link.phase = Phase::kUp;
-  link.target = report.vector;
+  readiness_.OnLinked(link.peer.self, report.vector, report.whole, report.keys);
   if (report.floor) link.peer_floor = *report.floor;
   if (first != 0) Drop(now, first, "");
   const bool news = !member->linked;
   link.ping_ms = link.reported_ms = now.mono_ms;
   link.reported_change = report_change_;
-  linked_once_ = true;
   member->linked = true;
   member->linked_as = link.peer.self.incarnation;
   membership_.Changed();

@@ -55,7 +55,7 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
     }
     Apply(now, entry);
   }
-  if (link.target && !ready_) UpdateReady(now);
+  if (!ready_) UpdateReady(now);
   return true;
 }
 

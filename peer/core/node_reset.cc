@@ -80,7 +80,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   EndWaits(now, "before this node had to start anew from the others");
   requests_ = Requests();
   ready_ = whole_ = false;
-  started_ms_ = now.mono_ms;
+  readiness_.Restart(now.mono_ms);
   ++resets_;
   ChangedVector();
   std::vector<LinkId> all;
@@ -124,6 +124,7 @@ void Node::TakeBack(Now now) {
   JoinFloor(now, retired_->floor);
   retired_.reset();
   whole_ = true;
+  readiness_.DropAll();
   waits_.LookAgain();
   ChangedVector();
 }

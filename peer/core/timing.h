@@ -20,6 +20,9 @@ struct Timing {
   int64_t lack = kLackMs;
   int64_t session_idle = kSessionIdleMs;
   int64_t ready_after = kReadyAfterMs;
+  int64_t absent_after = kAbsentAfterMs;
+  int64_t name_hold = kNameHoldMs;
+  int64_t self_retry = kSelfRetryMs;
   int64_t dial_min = kDialMinMs;
   int64_t dial_max = kDialMaxMs;
   int64_t handshake = kHandshakeMs;

@@ -27,7 +27,7 @@ void Connection::Start() { Read(); }
 void Connection::Read() {
   socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](const asio::error_code& error, size_t n) {
     if (self->closed_) return;
-    if (error) return self->Close(error.message());
+    if (error) return self->Close(self->Described(error.message()));
     self->OnRead(n);
   });
 }
@@ -54,9 +54,15 @@ void Connection::OnRead(size_t bytes) {
 
 void Connection::OnMalformed(const absl::Status& status) {
   const std::string why(status.message());
-  if (!greeted_) return Close(why);  // a stranger
+  if (!greeted_) return Close(Described(why));  // a stranger
   broken_ = true;
   callbacks_.on_malformed(why);
+}
+
+// What ended the connection, or what speaks there if it is no node.
+std::string Connection::Described(const std::string& why) const {
+  const std::string guess = greeted_ ? "" : reader_.Guess();
+  return guess.empty() ? why : absl::StrCat("what answers there speaks ", guess);
 }
 
 void Connection::Send(const core::Message& message) {

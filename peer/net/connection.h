@@ -56,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Write();
   void Queue(const core::Message& message, bool first);
   void OnMalformed(const absl::Status& status);
+  std::string Described(const std::string& why) const;
   void Close(const std::string& why);
 
   asio::ip::tcp::socket socket_;

@@ -56,7 +56,8 @@ absl::Status Transport::Listen(const std::string& host_port) {
   if (!parsed) return absl::InvalidArgumentError(absl::StrCat(host_port, " is not host:port"));
   asio::error_code error;
   const std::string host = parsed->host.empty() ? "0.0.0.0" : parsed->host;
-  const auto found = resolver_.resolve(host, std::to_string(parsed->port), tcp::resolver::passive, error);
+  // Before anything else runs: it may wait.
+  const auto found = tcp::resolver(io_).resolve(host, std::to_string(parsed->port), tcp::resolver::passive, error);
   if (error || found.empty()) return absl::InvalidArgumentError(absl::StrCat(host, ": ", error.message()));
   const tcp::endpoint endpoint = found.begin()->endpoint();
   acceptor_.open(endpoint.protocol(), error);
@@ -117,38 +118,43 @@ core::LinkId Transport::Add(tcp::socket socket) {
 void Transport::Dial(const std::string& address) {
   auto dial = std::make_shared<Dialing>(io_, address);
   const auto parsed = ParseHostPort(address);
-  const auto fail = [this, dial] { asio::post(io_, [this, dial] { callbacks_.on_dial_failed(dial->address); }); };
-  if (!parsed || parsed->port == 0) return fail();
+  if (!parsed || parsed->port == 0) {
+    asio::post(io_, [this, dial] { callbacks_.on_dial_failed(dial->address, "not host:port"); });
+    return;
+  }
   dial->timer.expires_after(std::chrono::milliseconds(core::kDialTimeoutMs));
   dial->timer.async_wait([this, dial](const asio::error_code& cancelled) {
-    if (!cancelled) OnConnected(dial, asio::error::timed_out);
+    if (!cancelled) OnConnected(dial, absl::StrCat("no answer within ", core::kDialTimeoutMs / 1000, " s"));
   });
   asio::error_code not_numeric;
   const auto ip = asio::ip::make_address(parsed->host, not_numeric);
   if (!not_numeric) return Connect(dial, {tcp::endpoint(ip, parsed->port)});
-  resolver_.async_resolve(parsed->host, std::to_string(parsed->port),
-                          [this, dial](const asio::error_code& error, tcp::resolver::results_type results) {
-                            if (dial->done) return;
-                            if (error) return OnConnected(dial, error);
-                            Connect(dial, std::vector<tcp::endpoint>(results.begin(), results.end()));
-                          });
+  const auto found = [this, dial, port = parsed->port](const std::string& why, const auto& addresses) {
+    if (dial->done) return;
+    if (addresses.empty()) return OnConnected(dial, why);
+    std::vector<tcp::endpoint> endpoints;
+    for (const auto& address : addresses) endpoints.emplace_back(address, port);
+    Connect(dial, std::move(endpoints));
+  };
+  resolver_.Resolve(parsed->host, found);
 }
 
 void Transport::Connect(std::shared_ptr<Dialing> dial, std::vector<tcp::endpoint> endpoints) {
   auto to = std::make_shared<std::vector<tcp::endpoint>>(std::move(endpoints));
   asio::async_connect(dial->socket, *to, [this, dial, to](const asio::error_code& error, const tcp::endpoint&) {
-    OnConnected(dial, error);
+    OnConnected(dial, error ? error.message() : "");
   });
 }
 
-void Transport::OnConnected(const std::shared_ptr<Dialing>& dial, const asio::error_code& error) {
+// `why` not; empty: it is connected.
+void Transport::OnConnected(const std::shared_ptr<Dialing>& dial, const std::string& why) {
   if (std::exchange(dial->done, true)) return;
   asio::error_code ignored;
   dial->timer.cancel();
-  const std::string local = error ? "" : Local(dial->socket);
-  if (stopped_ || error || local.empty()) {
+  const std::string local = why.empty() ? Local(dial->socket) : "";
+  if (stopped_ || local.empty()) {
     dial->socket.close(ignored);
-    if (!stopped_) callbacks_.on_dial_failed(dial->address);
+    if (!stopped_) callbacks_.on_dial_failed(dial->address, why.empty() ? "closed at once" : why);
     return;
   }
   const core::LinkId link = Add(std::move(dial->socket));
@@ -160,25 +166,21 @@ void Transport::Resolve(const std::string& seed) {
   const auto parsed = ParseHostPort(seed);
   asio::error_code not_numeric;
   if (!parsed) {
-    asio::post(io_, [this, seed] { callbacks_.on_resolved(seed, {}); });
+    asio::post(io_, [this, seed] { callbacks_.on_resolved(seed, {}, "not host:port"); });
     return;
   }
   const auto ip = asio::ip::make_address(parsed->host, not_numeric);
   if (!not_numeric) {
     const std::string address = ShowHostPort(ip.to_string(), parsed->port);
-    asio::post(io_, [this, seed, address] { callbacks_.on_resolved(seed, {address}); });
+    asio::post(io_, [this, seed, address] { callbacks_.on_resolved(seed, {address}, ""); });
     return;
   }
-  resolver_.async_resolve(parsed->host, std::to_string(parsed->port),
-                          [this, seed](const asio::error_code& error, tcp::resolver::results_type results) {
-                            std::vector<std::string> addresses;
-                            for (const auto& result : results) {
-                              const auto endpoint = result.endpoint();
-                              addresses.push_back(ShowHostPort(endpoint.address().to_string(), endpoint.port()));
-                            }
-                            if (error) addresses.clear();
-                            if (!stopped_) callbacks_.on_resolved(seed, addresses);
-                          });
+  const auto found = [this, seed, port = parsed->port](const std::string& why, const auto& ips) {
+    std::vector<std::string> addresses;
+    for (const auto& ip : ips) addresses.push_back(ShowHostPort(ip.to_string(), port));
+    callbacks_.on_resolved(seed, addresses, why);
+  };
+  resolver_.Resolve(parsed->host, found);
 }
 
 void Transport::Send(core::LinkId link, const core::Message& message) {
@@ -212,7 +214,7 @@ void Transport::Stop() {
   asio::error_code ignored;
   acceptor_.close(ignored);
   accept_again_.cancel();
-  resolver_.cancel();
+  resolver_.Stop();
   while (!links_.empty()) HangUp(links_.begin()->first);
 }
 

@@ -18,6 +18,7 @@
 #include "asio/steady_timer.hpp"
 #include "peer/core/message.h"
 #include "peer/net/connection.h"
+#include "peer/net/resolver.h"
 
 namespace leasemap::net {
 
@@ -33,8 +34,10 @@ class Transport {
  public:
   struct Callbacks {
     std::function<void(core::LinkId, const std::string& address, const std::string& local)> on_dialed;
-    std::function<void(const std::string& address)> on_dial_failed;
-    std::function<void(const std::string& seed, const std::vector<std::string>& addresses)> on_resolved;
+    // `why`: what the system says of it.
+    std::function<void(const std::string& address, const std::string& why)> on_dial_failed;
+    std::function<void(const std::string& seed, const std::vector<std::string>& addresses, const std::string& why)>
+        on_resolved;
     std::function<void(core::LinkId, const std::string& local, const std::string& remote)> on_accepted;
     std::function<void(core::LinkId, core::Message)> on_message;
     std::function<void(core::LinkId, const std::string& why)> on_malformed;
@@ -63,7 +66,7 @@ class Transport {
 
   void AcceptNext();
   void Connect(std::shared_ptr<Dialing> dial, std::vector<asio::ip::tcp::endpoint> endpoints);
-  void OnConnected(const std::shared_ptr<Dialing>& dial, const asio::error_code& error);
+  void OnConnected(const std::shared_ptr<Dialing>& dial, const std::string& why);
   core::LinkId Add(asio::ip::tcp::socket socket);
   std::string Local(const asio::ip::tcp::socket& socket) const;
 
@@ -71,7 +74,7 @@ class Transport {
   const Callbacks callbacks_;
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer accept_again_;
-  asio::ip::tcp::resolver resolver_;
+  Resolver resolver_;
   std::atomic<uint16_t> port_{0};  // any thread may ask
   core::LinkId next_link_ = 1;
   std::map<core::LinkId, std::shared_ptr<Connection>> links_;

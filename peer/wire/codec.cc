@@ -46,6 +46,7 @@ struct ToEnvelope {
     ToProto(m.self, hello->mutable_self());
     hello->set_wall_ms(m.wall_ms);
     hello->set_advertise(m.advertise);
+    if (m.has_map) hello->set_has_map(*m.has_map);
   }
   void operator()(const core::Accept& m) {
     out->mutable_accept()->set_wall_ms(m.wall_ms);
@@ -54,6 +55,7 @@ struct ToEnvelope {
   void operator()(const core::Refuse& m) {
     out->mutable_refuse()->set_reason(m.reason);
     out->mutable_refuse()->set_message(m.message);
+    out->mutable_refuse()->set_has_map(m.has_map);
   }
   void operator()(const core::Ping& m) { out->mutable_ping()->set_token(m.token); }
   void operator()(const core::Pong& m) {
@@ -104,6 +106,7 @@ absl::StatusOr<std::optional<Message>> FromHello(pb::Hello& in) {
   if (auto status = FromProto(in.self(), &m.self); !status.ok()) return status;
   m.wall_ms = in.wall_ms();
   m.advertise = std::move(*in.mutable_advertise());
+  if (in.has_has_map()) m.has_map = in.has_map();
   return m;
 }
 
@@ -156,7 +159,8 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in, LastReport
     }
     case pb::Envelope::kRefuse:
       if (in.refuse().reason().size() > 64 || in.refuse().message().size() > 4096) return Bad("a long refusal");
-      return core::Refuse{in.refuse().reason(), in.refuse().message()};
+      return core::Refuse{in.refuse().reason(), in.refuse().message(),
+                          !in.refuse().has_has_map() || in.refuse().has_map()};
     case pb::Envelope::kPing:
       return core::Ping{in.ping().token()};
     case pb::Envelope::kPong:

@@ -23,6 +23,7 @@ std::optional<std::string_view> FrameReader::Next() {
   uint32_t size = 0;
   for (size_t i = 0; i < kHeader; ++i) size = (size << 8) | static_cast<uint8_t>(buffer_[taken_ + i]);
   if (size == 0 || size > limit_) {
+    guess_ = Guess();
     status_ = absl::InvalidArgumentError(absl::StrCat("a frame of ", size, " bytes; 1 to ", limit_, " are allowed"));
     buffer_.clear();
     taken_ = 0;
@@ -32,6 +33,21 @@ std::optional<std::string_view> FrameReader::Next() {
   const std::string_view body(buffer_.data() + taken_ + kHeader, size);
   taken_ += kHeader + size;
   return body;
+}
+
+std::string FrameReader::Guess() const {
+  if (!status_.ok()) return guess_;
+  const std::string_view bytes(buffer_.data() + taken_, buffered());
+  const auto starts = [&](std::string_view with) { return bytes.substr(0, with.size()) == with; };
+  // RFC 9113, section 3.4: a server begins with SETTINGS: a length of 3 bytes, type 4, no flags, stream 0.
+  if (bytes.size() >= 9 && bytes.substr(3, 6) == std::string_view("\x04\0\0\0\0\0", 6)) {
+    return "HTTP/2, as a gRPC port does; a mesh port is meant (--mesh-listen, 7401 by default)";
+  }
+  if (starts("HTTP/")) return "HTTP";
+  if (starts("SSH-")) return "SSH";
+  // RFC 8446, section 5.1: an alert or a handshake record.
+  if (starts("\x15\x03") || starts("\x16\x03")) return "TLS";
+  return "";
 }
 
 }  // namespace leasemap::wire

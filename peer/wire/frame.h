@@ -34,6 +34,9 @@ class FrameReader {
   // The body of the next frame, valid until the next call; nullopt: more bytes are needed, or status() is an error.
   std::optional<std::string_view> Next();
   const absl::Status& status() const { return status_; }
+  // What the bytes taken so far seem to be, where they are no frame of ours: "HTTP/2, as on a gRPC port", for example;
+  // empty if there is no telling. Before the first frame was given out.
+  std::string Guess() const;
   size_t buffered() const { return buffer_.size() - taken_; }
 
  private:
@@ -41,6 +44,7 @@ class FrameReader {
   std::string buffer_;
   size_t taken_ = 0;  // bytes of buffer_ that were given out
   absl::Status status_;
+  std::string guess_;  // after an error: Guess() of what was there
 };
 
 }  // namespace leasemap::wire

@@ -99,6 +99,7 @@ void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report
   out->set_cut_short(report.cut_short);
   if (report.floor) wire::ToProto(*report.floor, out->mutable_floor());
   out->set_whole(report.whole);
+  out->set_keys(report.keys);
   out->set_map_hash(report.map_hash);
   for (const auto& relay : report.relays) {
     auto* one = out->add_relays();
@@ -140,6 +141,7 @@ absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
     out->floor = std::make_shared<const core::VersionVector>(std::move(floor));
   }
   out->whole = in.whole();
+  out->keys = in.keys();
   out->map_hash = in.map_hash();
   vector_ = out->vector;
   peers_ = out->peers;

@@ -161,11 +161,12 @@ net::Transport::Callbacks NodeHost::MeshCallbacks() {
   mesh.on_dialed = [this](core::LinkId link, const std::string& address, const std::string& local) {
     Change([&](core::Node& node, core::Now now) { node.OnDialed(now, link, address, local); }, "OnDialed");
   };
-  mesh.on_dial_failed = [this](const std::string& address) {
-    Change([&](core::Node& node, core::Now now) { node.OnDialFailed(now, address); }, "OnDialFailed");
+  mesh.on_dial_failed = [this](const std::string& address, const std::string& why) {
+    Change([&](core::Node& node, core::Now now) { node.OnDialFailed(now, address, why); }, "OnDialFailed");
   };
-  mesh.on_resolved = [this](const std::string& seed, const std::vector<std::string>& addresses) {
-    Change([&](core::Node& node, core::Now now) { node.OnResolved(now, seed, addresses); }, "OnResolved");
+  mesh.on_resolved = [this](const std::string& seed, const std::vector<std::string>& addresses,
+                            const std::string& why) {
+    Change([&](core::Node& node, core::Now now) { node.OnResolved(now, seed, addresses, why); }, "OnResolved");
   };
   mesh.on_accepted = [this](core::LinkId link, const std::string& local, const std::string& remote) {
     Change([&](core::Node& node, core::Now now) { node.OnAccepted(now, link, local, remote); }, "OnAccepted");
@@ -178,7 +179,7 @@ net::Transport::Callbacks NodeHost::MeshCallbacks() {
   };
   mesh.on_closed = [this](core::LinkId link, const std::string& why) {
     if (!why.empty() && why != "End of file") spdlog::debug("link {} closed: {}", link, why);
-    Change([&](core::Node& node, core::Now now) { node.OnClosed(now, link); }, "OnClosed");
+    Change([&](core::Node& node, core::Now now) { node.OnClosed(now, link, why); }, "OnClosed");
   };
   mesh.pull = [this](core::LinkId link) {
     const Hold lock(mutex_, "Pull");
@@ -313,6 +314,13 @@ absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const st
 
 absl::Status NodeHost::Forget(const std::string& member) {
   return Change([&](core::Node& node, core::Now) { return node.Forget(member); }, "Forget");
+}
+
+std::string NodeHost::WaitsFor() const {
+  return Read([](const core::Node& node) -> std::string {
+    if (node.ready()) return "";
+    return node.waits_for().empty() ? "it begins again from the others' map" : node.waits_for().front().text;
+  });
 }
 
 core::Status NodeHost::GetStatus() const {

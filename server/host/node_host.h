@@ -50,6 +50,8 @@ class NodeHost {
   // The node's lock is stuck (watchdog.h): calls would wait, for how long nobody knows.
   bool stuck() const { return watchdog_.stuck(); }
   std::string stuck_note() const { return watchdog_.Describe(); }
+  // The first thing that the node waits for before it is ready, for people; empty if it is ready.
+  std::string WaitsFor() const;
   bool ready() const { return ready_.load(std::memory_order_acquire); }
   // host:port that other nodes are told; the listening address where it is found anew for each link.
   std::string advertised() const;

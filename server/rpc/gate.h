@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
 #include "server/host/node_host.h"
 
@@ -21,7 +22,9 @@ class Gate {
   // OK, SYNCING or DRAINING.
   absl::Status Check() const {
     if (host_.ready() && !draining()) return absl::OkStatus();
-    return draining() ? Draining() : Syncing();
+    if (draining()) return Draining();
+    const std::string waits_for = host_.WaitsFor();
+    return waits_for.empty() ? absl::OkStatus() : Syncing(waits_for);
   }
   static absl::Status Draining() {
     auto status =
@@ -31,9 +34,10 @@ class Gate {
   }
 
  private:
-  static absl::Status Syncing() {
-    auto status = core::Refusal(absl::StatusCode::kUnavailable, "SYNCING",
-                                "this node is still catching up with the others; try again soon, or use another node");
+  static absl::Status Syncing(const std::string& waits_for) {
+    auto status =
+        core::Refusal(absl::StatusCode::kUnavailable, "SYNCING",
+                      absl::StrCat("this node is not ready: ", waits_for, ". Use another node, or try again"));
     core::SetRetryMs(status, 200);
     return status;
   }

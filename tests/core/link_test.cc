@@ -149,97 +149,119 @@ TEST(Links, OfTwoThatCrossTheOneDialledByTheSmallerStays) {
   }
 }
 
-TEST(Links, ASecondOneReplacesAFirstThatIsSilent) {
+// Another process of the name b, at an address of its own if one is given.
+NodeOptions AnotherB(const std::string& address = "b:1") {
+  NodeOptions options = Mesh::Options("b");
+  options.seed = 77;
+  options.advertise = address;
+  return options;
+}
+
+TEST(Names, ASuccessorAtTheSameAddressTakesItsPlaceAtOnce) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
-  const LinkId first = mesh.Connect(a, b);
-  mesh.Freeze(first);
-  NodeOptions anew = Mesh::Options("b");
-  anew.seed = 77;
+  mesh.Freeze(mesh.Connect(a, b));  // its machine lost its power: nobody was told
   mesh.Skip(5);
-  const int restarted = mesh.Add(anew);
+  const int restarted = mesh.Add(AnotherB());
   const LinkId second = mesh.Connect(restarted, a);
-  EXPECT_FALSE(mesh[restarted].GetStatus().members.size() == 1 && mesh[restarted].GetStatus().members[0].linked);
-  mesh.Advance(kProbeMs + 100);
   EXPECT_TRUE(mesh.alive(second));
   ASSERT_EQ(mesh[a].GetStatus().members.size(), 1u);
   EXPECT_EQ(mesh[a].GetStatus().members[0].id, mesh[restarted].self());
 }
 
-TEST(Links, ASecondProcessOfTheSameNameIsRefusedWhileTheFirstLives) {
+// The clock went back between two starts: which of the two is the later can't be told by their incarnations.
+TEST(Names, AnEarlierIncarnationAtTheSameAddressWaitsForTheFirstToBeSilent) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
   const LinkId first = mesh.Connect(a, b);
-  NodeOptions same = Mesh::Options("b");
-  same.seed = 77;
-  mesh.Skip(5);
-  const int impostor = mesh.Add(same);
-  const LinkId second = mesh.Connect(impostor, a);
+  const int earlier = mesh.Add(AnotherB(), -400);
+  ASSERT_LT(mesh[earlier].self(), mesh[b].self());
+  const LinkId refused = mesh.Connect(earlier, a);
   mesh.Advance(200);
   EXPECT_TRUE(mesh.alive(first));
+  EXPECT_FALSE(mesh.alive(refused));
+  mesh.Freeze(first);
+  const LinkId second = mesh.Connect(earlier, a);
+  EXPECT_TRUE(mesh.alive(first));
+  mesh.Advance(kProbeMs + 100);
+  EXPECT_FALSE(mesh.alive(first));
+  // It is told of its later self, takes an incarnation above that, and comes again.
   EXPECT_FALSE(mesh.alive(second));
+  mesh.Connect(earlier, a);
+  EXPECT_EQ(mesh[a].GetStatus().members[0].id, mesh[earlier].self());
+}
+
+TEST(Names, AProcessElsewhereIsRefusedWhileTheFirstIsHeard) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  const LinkId first = mesh.Connect(a, b);
+  mesh.Skip(5);
+  const int impostor = mesh.Add(AnotherB("elsewhere:1"));
+  EXPECT_FALSE(mesh.alive(mesh.Connect(impostor, a)));
   EXPECT_TRUE(mesh.Logged(impostor, "DUPLICATE_NODE_ID"));
+  EXPECT_TRUE(mesh.alive(first));
+  // The first one stalls, for longer than a link bears, and comes back.
+  mesh.Freeze(first);
+  mesh.Advance(kSilentMs + 2000);
+  EXPECT_FALSE(mesh.alive(first));
+  EXPECT_FALSE(mesh.alive(mesh.Connect(impostor, a)));
+  EXPECT_TRUE(mesh.alive(mesh.Connect(b, a)));
+  EXPECT_EQ(mesh[a].GetStatus().members[0].id, mesh[b].self());
 }
 
-NodeOptions WithSeeds(const std::string& id, std::vector<std::string> seeds) {
-  NodeOptions options = Mesh::Options(id);
-  options.seeds = std::move(seeds);
-  return options;
-}
-
-TEST(Readiness, WithoutSeedsAtOnce) {
+TEST(Names, AProcessElsewhereTakesTheNameOfOneThatIsSilentForLong) {
   Mesh mesh;
-  EXPECT_TRUE(mesh[mesh.Add("a")].ready());
-}
-
-TEST(Readiness, WaitsForTheReportOfWhoAnswers) {
-  Mesh mesh;
-  const int a = mesh.Add("a"), b = mesh.Add(WithSeeds("b", {"a:1"}));
-  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(mesh.Set(a, absl::StrCat("k", i), "v").ok());
-  mesh[b].Tick(mesh.now(b));
-  mesh[b].OnResolved(mesh.now(b), "a:1", {"a:1"});
-  mesh.Settle();
-  EXPECT_FALSE(mesh[b].ready());
-  ASSERT_EQ(mesh.peer(b).dialed, std::vector<std::string>{"a:1"});
-  mesh.Dial(b, a);
-  // However few messages were delivered: never ready before all is there.
-  while (mesh.Settle(1) == 1) {
-    mesh[b].Tick(mesh.now(b));
-    if (mesh[b].ready()) {
-      EXPECT_TRUE(mesh[b].vector().Covers(mesh[a].vector()));
-    }
-  }
-  EXPECT_TRUE(mesh[b].ready());
-}
-
-TEST(Readiness, AFailedSeedCountsAndARefusalDoesNot) {
-  Mesh mesh;
-  const int b = mesh.Add(WithSeeds("b", {"a:1"}));
-  mesh[b].Tick(mesh.now(b));
-  mesh[b].OnResolved(mesh.now(b), "a:1", {"a:1"});
-  EXPECT_FALSE(mesh[b].ready());
-  mesh[b].OnDialFailed(mesh.now(b), "a:1");
-  EXPECT_TRUE(mesh[b].ready());
-
-  NodeOptions other = Mesh::Options("a");
-  other.cluster = "other";
-  const int a = mesh.Add(other), c = mesh.Add(WithSeeds("c", {"a:1"}));
-  mesh[c].Tick(mesh.now(c));
-  mesh[c].OnResolved(mesh.now(c), "a:1", {"a:1"});
-  mesh.Connect(c, a);
-  mesh.Advance(10'000);
-  EXPECT_FALSE(mesh[c].ready());
-  EXPECT_FALSE(mesh[c].GetStatus().notes.empty());
-}
-
-TEST(Readiness, AtMostThreeSecondsForWhoSaysNothing) {
-  Mesh mesh;
-  const int b = mesh.Add(WithSeeds("b", {"a:1", "b:1"}));
-  mesh[b].Tick(mesh.now(b));
-  mesh[b].OnResolved(mesh.now(b), "a:1", {"a:1"});
-  mesh.Advance(kReadyAfterMs - 100);
-  EXPECT_FALSE(mesh[b].ready());
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  mesh.Freeze(mesh.Connect(a, b));
+  const int moved = mesh.Add(AnotherB("elsewhere:1"));
+  mesh.Advance(kNameHoldMs - 100);
+  EXPECT_FALSE(mesh.alive(mesh.Connect(moved, a)));
   mesh.Advance(200);
+  EXPECT_TRUE(mesh.alive(mesh.Connect(moved, a)));
+}
+
+TEST(Names, AProcessElsewhereTakesTheNameOfOneThatLeft) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  const LinkId link = mesh.Connect(a, b);
+  mesh[b].Leave(mesh.now(b));
+  mesh.Settle();
+  mesh.Break(link);
+  EXPECT_TRUE(mesh.alive(mesh.Connect(mesh.Add(AnotherB("elsewhere:1")), a)));
+}
+
+// The first one is linked with another member, and not here.
+TEST(Names, AProcessElsewhereIsRefusedWhileANeighbourIsLinkedWithTheFirst) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b"), c = mesh.Add("c");
+  mesh.Connect(a, c);
+  mesh.Connect(b, c);
+  mesh.Advance(500);
+  EXPECT_FALSE(mesh.alive(mesh.Connect(mesh.Add(AnotherB("elsewhere:1")), a)));
+}
+
+TEST(Names, WhoIsShutOutByItsNameIsNotReady) {
+  Mesh mesh;
+  NodeOptions options = Mesh::Options("b");
+  options.seeds = {"a:1"};
+  const int a = mesh.Add("a"), b = mesh.Add(options);
+  mesh.DialThemselves();
+  mesh.Advance(1000);
+  ASSERT_TRUE(mesh[b].ready());
+  mesh.Cut(a, b);
+  mesh.Advance(kNameHoldMs + kSilentMs);
+  const int impostor = mesh.Add(AnotherB("elsewhere:1"));
+  ASSERT_TRUE(mesh.alive(mesh.Connect(impostor, a)));
+  EXPECT_TRUE(mesh[b].ready());  // it can't know
+  mesh.Mend(a, b);
+  mesh.Advance(8000);
+  EXPECT_FALSE(mesh[b].ready());
+  ASSERT_FALSE(mesh[b].waits_for().empty());
+  EXPECT_NE(mesh[b].waits_for()[0].text.find("another process runs as b"), std::string::npos);
+  EXPECT_TRUE(mesh.Logged(b, "not ready any more"));
+  // The other one is stopped: the name is its own again.
+  mesh.Kill(impostor);
+  mesh.Advance(kNameHoldMs + 8000);
   EXPECT_TRUE(mesh[b].ready());
 }
 

@@ -5,12 +5,13 @@
 
 namespace leasemap::core {
 
-LinkId Mesh::Dial(int a, int b) {
+LinkId Mesh::Dial(int a, int b, const std::string& address) {
   const LinkId link = next_link_;
   next_link_ += 2;
   ends_[link] = {a, {}};
   ends_[link + 1] = {b, {}};
-  const std::string from = peers_[a].node->options().advertise, to = peers_[b].node->options().advertise;
+  const std::string from = peers_[a].node->options().advertise;
+  const std::string to = address.empty() ? peers_[b].node->options().advertise : address;
   peers_[b].node->OnAccepted(now(b), link + 1, to, from);
   peers_[a].node->OnDialed(now(a), link, to, from);
   return link;
@@ -38,7 +39,9 @@ int Mesh::Settle(int steps) {
 void Mesh::Advance(int64_t ms) {
   for (const int64_t end = mono_ms_ + ms; mono_ms_ < end;) {
     mono_ms_ += std::min<int64_t>(10, end - mono_ms_);
-    for (size_t i = 0; i < peers_.size(); ++i) peers_[i].node->Tick(now(static_cast<int>(i)));
+    for (size_t i = 0; i < peers_.size(); ++i) {
+      if (!peers_[i].down) peers_[i].node->Tick(now(static_cast<int>(i)));
+    }
     Settle();
   }
 }
@@ -47,6 +50,19 @@ absl::StatusOr<EntryPtr> Mesh::Set(int i, const std::string& key, const std::str
   WriteCommand command = Command(i, key, value);
   if (!holder.empty()) command.holder = holder;
   return Write(i, command);
+}
+
+void Mesh::Cut(int a, int b) {
+  cut_.insert(std::minmax(a, b));
+  for (const auto& [link, end] : ends_) {
+    const auto other = ends_.find(OtherEnd(link));
+    if (end.peer == a && other != ends_.end() && other->second.peer == b) Freeze(link);
+  }
+}
+
+void Mesh::Kill(int i) {
+  peers_[i].down = true;
+  Restart(i);
 }
 
 void Mesh::Restart(int i, const Image* image) {
@@ -69,9 +85,31 @@ void Mesh::Close(LinkId link) {
   peers_[peer].node->OnClosed(now(peer), link);
 }
 
+// What the shell does of its own: dials are answered, and names are resolved.
+void Mesh::Dials(int i, const Effects& effects) {
+  for (const auto& name : effects.resolve) {
+    if (hanging_.contains(name)) continue;
+    const auto known = names_.find(name);
+    const auto addresses = known == names_.end() ? std::vector<std::string>{name} : known->second;
+    peers_[i].node->OnResolved(now(i), name, addresses, addresses.empty() ? "no such name" : "");
+  }
+  for (const auto& address : effects.dial) {
+    int there = static_cast<int>(peers_.size());
+    if (const auto led = leads_.find(address); led != leads_.end()) there = led->second;
+    for (int n = 0; n < static_cast<int>(peers_.size()); ++n) {
+      if (!peers_[n].down && peers_[n].node->options().advertise == address) there = n;
+    }
+    if (there == static_cast<int>(peers_.size()) || cut_.contains(std::minmax(i, there))) {
+      peers_[i].node->OnDialFailed(now(i), address, "connection refused");
+    } else {
+      Dial(i, there, address);
+    }
+  }
+}
+
 bool Mesh::Perform(int i) {
   Effects effects = peers_[i].node->Take();
-  if (effects.empty()) return false;
+  if (effects.empty() || peers_[i].down) return false;
   for (auto& send : effects.send) Put(send.link, std::move(send.message));
   if (effects.pull) {
     for (const LinkId link : peers_[i].node->LinksToPull()) {
@@ -95,6 +133,7 @@ bool Mesh::Perform(int i) {
   for (auto& line : effects.log) peers_[i].log.push_back(line.text);
   for (auto& answer : effects.answered) peers_[i].answered.emplace(answer.wait, std::move(answer));
   for (auto& heard : effects.heard) peers_[i].heard.push_back(std::move(heard));
+  if (dial_themselves_) Dials(i, effects);
   return true;
 }
 

@@ -1,11 +1,14 @@
 // A few nodes and hand-made links between them, for tests: time moves when told to, messages when asked.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "peer/core/bytes.h"
@@ -24,6 +27,7 @@ class Mesh {
     std::vector<std::string> log, dialed;
     std::vector<Effects::Heard> heard;
     std::map<WaitId, Effects::Answered> answered;
+    bool down = false;  // its process is over: dials of its address are refused
   };
 
   static NodeOptions Options(const std::string& id) {
@@ -47,8 +51,8 @@ class Mesh {
   Peer& peer(int i) { return peers_[i]; }
   Now now(int i) const { return {mono_ms_, mono_ms_ + kStart + peers_[i].offset_ms}; }
 
-  // a dials b; nothing is delivered yet. Returns a's end; b's is one more.
-  LinkId Dial(int a, int b);
+  // a dials b, at that address or the one it advertises; nothing is delivered yet. Returns a's end; b's is one more.
+  LinkId Dial(int a, int b, const std::string& address = "");
   LinkId Connect(int a, int b) {
     const LinkId link = Dial(a, b);
     Settle();
@@ -64,6 +68,19 @@ class Mesh {
   void Restart(int i, const Image* image = nullptr);
   // The far end hears nothing any more, and nobody is told.
   void Freeze(LinkId link) { frozen_[link] = frozen_[OtherEnd(link)] = true; }
+  // From now on nodes dial and resolve by themselves: an address leads to the peer that advertises it and is not down.
+  void DialThemselves() { dial_themselves_ = true; }
+  // What a name stands for then; a name that is not given stands for itself. An empty list: it is not known. Hangs: no
+  // answer ever comes.
+  void Name(const std::string& name, std::vector<std::string> addresses) { names_[name] = std::move(addresses); }
+  void Hang(const std::string& name) { hanging_.insert(name); }
+  // The address leads to that peer, whatever the peer advertises.
+  void Lead(const std::string& address, int to) { leads_[address] = to; }
+  // The process ends, and its links with it; nobody takes its place.
+  void Kill(int i);
+  // Links between the two are frozen, and neither gets through to the other, until Mend.
+  void Cut(int a, int b);
+  void Mend(int a, int b) { cut_.erase(std::minmax(a, b)); }
   // What waited on that link comes now.
   void Thaw(LinkId link) {
     frozen_.erase(link);
@@ -116,6 +133,7 @@ class Mesh {
 
   void Close(LinkId link);
   bool Perform(int i);
+  void Dials(int i, const Effects& effects);
   void Put(LinkId link, Message message) {
     if (auto it = ends_.find(OtherEnd(link)); it != ends_.end()) it->second.inbox.push_back(std::move(message));
   }
@@ -125,6 +143,11 @@ class Mesh {
   LinkId next_link_ = 2;
   std::map<LinkId, End> ends_;
   std::map<LinkId, bool> frozen_;
+  bool dial_themselves_ = false;
+  std::map<std::string, std::vector<std::string>> names_;
+  std::set<std::string> hanging_;
+  std::set<std::pair<int, int>> cut_;  // smaller first
+  std::map<std::string, int> leads_;
 };
 
 }  // namespace leasemap::core

@@ -44,7 +44,7 @@ class FlagsTest(ClusterTest):
         shown = self.run_it("--help")
         self.assertEqual(shown.returncode, 0)
         for flag in ("node-id cluster listen mesh-listen advertise http-listen seeds leasing lease-duration data-dir "
-                     "fsync max-clock-skew forget-after insecure config version help").split():
+                     "fsync min-members max-clock-skew forget-after insecure config version help").split():
             self.assertIn(f"--{flag}", shown.stdout)
         version = self.run_it("--version")
         self.assertEqual(version.returncode, 0)
@@ -56,7 +56,7 @@ class FlagsTest(ClusterTest):
         for flag, value in (("listen", "nonsense"), ("listen", "127.0.0.1:65536"), ("mesh-listen", "127.0.0.1"),
                             ("http-listen", "x"), ("advertise", ":::"), ("seeds", "a:1,b"), ("leasing", "maybe"),
                             ("lease-duration", "1"), ("lease-duration", "1s"), ("lease-duration", "-1h"),
-                            ("lease-duration", "9000h"), ("max-clock-skew", "0"), ("max-clock-skew", "2m"),
+                            ("lease-duration", "9000h"), ("min-members", "0"), ("min-members", "two"), ("max-clock-skew", "0"), ("max-clock-skew", "2m"),
                             ("node-id", "n" * 256), ("node-id", "a\nb"), ("cluster", "\x01"), ("insecure", "perhaps")):
             with self.subTest(flag=flag, value=value):
                 self.wrong(f"--{flag}={value}", *([] if flag == "listen" else FREE[:1]), names=[f"--{flag}"])

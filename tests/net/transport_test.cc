@@ -10,6 +10,7 @@
 #include "asio/post.hpp"
 #include "asio/read.hpp"
 #include "asio/write.hpp"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "peer/core/limits.h"
 #include "peer/wire/codec.h"
@@ -49,7 +50,7 @@ class Port {
 
   core::LinkId accepted = 0, dialed = 0;
   int closed = 0, malformed = 0, failed = 0, pulls_left = 0;
-  std::string why;
+  std::string why, unresolved;
   std::vector<core::Message> messages;
   std::vector<std::string> resolved;
 
@@ -57,8 +58,10 @@ class Port {
   Transport::Callbacks Callbacks() {
     Transport::Callbacks c;
     c.on_dialed = [this](core::LinkId link, const std::string&, const std::string&) { Note([&] { dialed = link; }); };
-    c.on_dial_failed = [this](const std::string&) { Note([&] { ++failed; }); };
-    c.on_resolved = [this](const std::string&, const std::vector<std::string>& a) { Note([&] { resolved = a; }); };
+    c.on_dial_failed = [this](const std::string&, const std::string&) { Note([&] { ++failed; }); };
+    c.on_resolved = [this](const std::string&, const std::vector<std::string>& a, const std::string& why) {
+      Note([&] { resolved = a, unresolved = why; });
+    };
     c.on_accepted = [this](core::LinkId link, const std::string&, const std::string&) {
       Note([&] { accepted = link; });
     };
@@ -119,6 +122,48 @@ TEST(Transport, NobodyThereIsAFailedDial) {
   }
   a.Do([&](Transport& t) { t.Dial(address), t.Dial("nonsense"), t.Dial("127.0.0.1:0"); });
   EXPECT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.failed; }) == 3; }));
+}
+
+// A listener that is no node's: it says its word to whoever connects, and hangs up.
+class Stranger {
+ public:
+  explicit Stranger(std::string word)
+      : word_(std::move(word)), acceptor_(io_, {asio::ip::make_address("127.0.0.1"), 0}) {
+    thread_ = std::thread([this] {
+      asio::error_code error;
+      asio::ip::tcp::socket socket(io_);
+      acceptor_.accept(socket, error);
+      if (!error) asio::write(socket, asio::buffer(word_), error);
+    });
+  }
+  ~Stranger() { thread_.join(); }
+  std::string address() const { return absl::StrCat("127.0.0.1:", acceptor_.local_endpoint().port()); }
+
+ private:
+  const std::string word_;
+  asio::io_context io_;
+  asio::ip::tcp::acceptor acceptor_;
+  std::thread thread_;
+};
+
+TEST(Transport, WhatSpeaksAtAWrongPortIsNamed) {
+  const std::string settings("\0\0\x12\x04\0\0\0\0\0\0\x03\x7f\xff\xff\xff", 15);
+  for (const auto& [word, name] : {std::pair(settings, "HTTP/2, as a gRPC port does"),
+                                   {std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), "HTTP"},
+                                   {std::string("SSH-2.0-OpenSSH_9.2p1\r\n"), "SSH"},
+                                   {std::string("\x15\x03\x01\0\x02\x02\x16", 7), "TLS"}}) {
+    Port a;
+    Stranger stranger(word);
+    a.Do([&](Transport& t) { t.Dial(stranger.address()); });
+    ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.closed; }) == 1; }));
+    EXPECT_THAT(a.Look([](Port& p) { return p.why; }), ::testing::HasSubstr(absl::StrCat("speaks ", name)));
+  }
+}
+
+TEST(Transport, NamesThatStandForNothingSayWhy) {
+  Port a;
+  a.Do([](Transport& t) { t.Resolve("no-such-name.invalid:7401"), t.Resolve("nonsense"); });
+  ASSERT_TRUE(Eventually([&] { return !a.Look([](Port& p) { return p.unresolved; }).empty(); }));
 }
 
 TEST(Transport, NamesStandForAllTheirAddresses) {

@@ -48,7 +48,7 @@ int64_t Network::Latency(int from, int to) {
 void Network::Dial(int place, const std::string& address) {
   const ProcessId dialer = processes_[place];
   const int to = PlaceAt(address);
-  const auto fail = [=, this] { events_.dial_failed(dialer, address); };
+  const auto fail = [=, this] { events_.dial_failed(dialer, address, "connection refused"); };
   if (!reach_.Open(place, to) || !reach_.Open(to, place)) return queue_.After(core::kDialTimeoutMs * 1000, fail);
   queue_.After(Latency(place, to), [=, this] {
     if (processes_[place] != dialer) return;
@@ -72,7 +72,9 @@ void Network::Connect(int from, ProcessId dialer, int to, const std::string& add
   queue_.After(Latency(to, from), [=, this] {
     if (processes_[from] != dialer) return;
     Connection* connection = Find(number);
-    if (connection == nullptr || !connection->ends[0].open) return events_.dial_failed(dialer, address);
+    if (connection == nullptr || !connection->ends[0].open) {
+      return events_.dial_failed(dialer, address, "connection reset");
+    }
     connection->pipes[1].waiting = false;
     events_.dialed(dialer, LinkOf(number, 0), address);
     Await(number, 1);

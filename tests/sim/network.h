@@ -28,7 +28,7 @@ class Network {
   // What processes hear of it.
   struct Events {
     std::function<void(ProcessId, core::LinkId, const std::string& address)> dialed;
-    std::function<void(ProcessId, const std::string& address)> dial_failed;
+    std::function<void(ProcessId, const std::string& address, const std::string& why)> dial_failed;
     std::function<void(ProcessId, core::LinkId, const std::string& remote)> accepted;
     std::function<void(ProcessId, core::LinkId, core::Message)> message;
     std::function<void(ProcessId, core::LinkId)> malformed;  // bytes that can't be read
@@ -37,6 +37,7 @@ class Network {
   };
   Network(Queue& queue, uint64_t seed, int places, Events events);
 
+  int places() const { return reach_.places(); }
   void SetLatency(int64_t least_us, int64_t most_us) { least_us_ = least_us, most_us_ = most_us; }
   // What is large (sessions, writes) takes up to so much longer, and what follows it waits.
   void SetBulk(int64_t most_us) { bulk_most_us_ = most_us; }

@@ -63,6 +63,10 @@ class Scenario {
   void SetUp();
   void StartHost(int host, int64_t most_us);
   void JoinStorm();
+  void OddSeeds();
+  void ColdStart();
+  void Rejoin();
+  void Operate(const std::vector<int>& hosts);
   void SetFaults();
   void Core();
   std::string Agreement(const std::vector<int>& hosts) const;
@@ -131,6 +135,7 @@ void Scenario::SetUp() {
       if (seed) world_.at(host).seeds.push_back("node-" + std::to_string(other));
     }
   }
+  if (Is("cold_start")) OddSeeds();
   if (world_.random().Below(3) == 0) world_.network().SetLatency(5'000, 60'000);
   // In slow motion, like the rest: sessions take seconds.
   if (Is("reboots")) {
@@ -158,6 +163,72 @@ void Scenario::JoinStorm() {
     StartHost(host, 200'000);
   }
   world_.RunUntil(world_.queue().now_us() + 3 * kSecond);
+}
+
+// Of each host's seeds some lead nowhere. All of them know at least one of two hosts, the two each other: the cluster
+// is one.
+void Scenario::OddSeeds() {
+  static constexpr const char* kOdd[] = {kDeadName, kUnknownName, kHangingName};
+  const bool one_name = world_.random().Below(3) == 0;
+  for (int host = 0; host < world_.size(); ++host) {
+    auto& seeds = world_.at(host).seeds;
+    seeds.clear();
+    if (one_name) {
+      seeds.push_back(kNameOfAll);
+    } else {
+      for (int other = 0; other < 2; ++other) {
+        const bool both = host < 2 || world_.random().Below(2) == 0;
+        if (both || other == host % 2) seeds.push_back("node-" + std::to_string(other));
+      }
+      if (host > 1 && world_.random().Below(2) == 0) seeds.push_back("node-" + std::to_string(host));
+    }
+    for (const char* odd : kOdd) {
+      if (world_.random().Below(4) == 0) seeds.insert(seeds.begin() + world_.random().Below(2), odd);
+    }
+  }
+  if (world_.random().Below(2) == 0) world_.SlowNames(5 * kSecond);
+}
+
+// Everybody gets ready, whatever is among the seeds: within the time in which a seed is taken for absent, and the last
+// of the tries that began before.
+void Scenario::ColdStart() {
+  const int64_t most_us = (world_.timing().absent_after + core::kResolveMs + 10'000) * 1000;
+  for (std::string fault = "not looked at"; !fault.empty() && !world_.failed();) {
+    world_.RunUntil(world_.queue().now_us() + profile_.look_us);
+    fault = world_.Unsettled(Everyone());
+    if (!fault.empty() && world_.queue().now_us() > most_us) world_.Fail("cold start: " + fault);
+  }
+}
+
+// Some begin again with an empty memory while links break: none may be ready before it has all that was there.
+void Scenario::Rejoin() {
+  writers_.Stop();
+  racers_.Stop();
+  world_.RunUntil(world_.queue().now_us() + 4 * kSecond);
+  const auto agreed = world_.Unsettled(Everyone()).empty();
+  faults_.EndedLinks();
+  world_.network().SetBulk(400'000);  // sessions take seconds
+  for (int host = 1; host < world_.size(); ++host) {
+    if (world_.random().Below(2) == 0 || world_.failed()) continue;
+    world_.at(host).at_start = world_.node(0).vector();
+    world_.at(host).expects_all = agreed;
+    world_.Crash(host, false);
+    world_.queue().After(world_.random().Below(2 * kSecond), [this, host] { world_.Start(host, Disk::kEmpty); });
+  }
+  world_.RunUntil(world_.queue().now_us() + 8 * kSecond);
+}
+
+// What the people do who run the cluster: a node that waits for one that is gone for good is told so.
+void Scenario::Operate(const std::vector<int>& hosts) {
+  for (const int host : hosts) {
+    if (!world_.answers(host) || world_.ready(host)) continue;
+    for (const auto& wait : std::vector(world_.node(host).waits_for())) {
+      for (int member = 0; member < world_.size(); ++member) {
+        const bool gone = !world_.up(member) || std::find(hosts.begin(), hosts.end(), member) == hosts.end();
+        if (gone && wait.who == "node-" + std::to_string(member)) world_.Forget(host, member);
+      }
+    }
+  }
 }
 
 void Scenario::SetFaults() {
@@ -190,12 +261,16 @@ bool Scenario::Settle(const char* who, const std::vector<int>& hosts) {
   const int64_t peace_us = world_.queue().now_us();
   // Whoever took the name of one that was cut off may be refused for as long as that is.
   const bool refused = std::any_of(hosts.begin(), hosts.end(), [&](int host) { return world_.at(host).ever_hostile; });
-  const int64_t refused_us = refused ? core::kQuarantineMs * 1000 : 0;
+  // Whoever moved gets its name back once what it sent from its old address, slowly, was heard for the last time.
+  const bool moved = std::any_of(hosts.begin(), hosts.end(), [&](int host) { return world_.at(host).place != host; });
+  const int64_t refused_us =
+      std::max(refused ? core::kQuarantineMs * 1000 : 0, moved ? 2 * world_.timing().name_hold * 1000 : 0);
   const int64_t limit_us = peace_us + profile_.settle_us + refused_us;
   maps_ms_ = 0;
   std::string fault = "not looked at";
   while (!fault.empty() && world_.RunUntil(world_.queue().now_us() + profile_.look_us)) {
     settled_ms_ = (world_.queue().now_us() - peace_us) / 1000;
+    Operate(hosts);
     fault = world_.Unsettled(hosts);
     if (maps_ms_ == 0 && fault.empty()) maps_ms_ = settled_ms_;
     if (fault.empty()) fault = watching_.Check();
@@ -230,7 +305,9 @@ RunResult Scenario::Go() {
   racers_.Start();
   watching_.Start();
   SetFaults();
-  world_.RunUntil(profile_.work_us);
+  if (Is("cold_start")) ColdStart();
+  world_.RunUntil(std::max(world_.queue().now_us() + 4 * kSecond, profile_.work_us));
+  if (Is("cold_start") && !world_.failed()) Rejoin();
   if (Is("join_storm") && !world_.failed()) JoinStorm();
   writers_.Stop();
   racers_.Stop();
@@ -269,8 +346,8 @@ RunResult Scenario::Go() {
 }  // namespace
 
 const std::vector<std::string>& Scenarios() {
-  static const std::vector<std::string> kNames = {"calm", "faults",      "partition",  "line",  "ring",
-                                                  "star", "restart_all", "join_storm", "hours", "reboots"};
+  static const std::vector<std::string> kNames = {"calm",        "faults",     "partition",  "line",  "ring",   "star",
+                                                  "restart_all", "join_storm", "cold_start", "hours", "reboots"};
   return kNames;
 }
 

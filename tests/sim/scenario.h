@@ -28,9 +28,11 @@ struct RunResult {
 
 // calm: nothing happens. faults: a random half of the menu (faults.h), then a core of it well and the rest not.
 // partition: two sides, again and again. line, ring, star: only neighbours can link. restart_all: one after another,
-// then all at once. join_storm: most nodes start at once where a few hold the map. hours: the faults menu over hours
-// of leases, with heartbeats twenty times and more slower than the real ones. reboots: hours, too, of a mesh with slow
-// and missing links, in which machines lose their power and are back before all of their neighbours noticed.
+// then all at once. join_storm: most nodes start at once where a few hold the map. cold_start: all start at once, with
+// seeds that are dead, unknown, slow, one name for all or only oneself; later some begin again, over links that break.
+// hours: the faults menu over hours of leases, with heartbeats twenty times and more slower than the real ones.
+// reboots: hours, too, of a mesh with slow and missing links, in which machines lose their power and are back before
+// all of their neighbours noticed.
 const std::vector<std::string>& Scenarios();
 RunResult Run(const RunOptions& options);
 // The command that replays a run.

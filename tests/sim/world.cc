@@ -68,8 +68,8 @@ Network::Events World::MakeEvents() {
       node.OnDialed(now, link, address, AddressOf(hosts_[host].place));
     });
   };
-  events.dial_failed = [this](ProcessId process, const std::string& address) {
-    Call(process, [address](core::Node& node, core::Now now, int) { node.OnDialFailed(now, address); });
+  events.dial_failed = [this](ProcessId process, const std::string& address, const std::string& why) {
+    Call(process, [address, why](core::Node& node, core::Now now, int) { node.OnDialFailed(now, address, why); });
   };
   events.accepted = [this](ProcessId process, core::LinkId link, const std::string& remote) {
     Call(process, [this, link, remote](core::Node& node, core::Now now, int host) {
@@ -240,13 +240,27 @@ void World::Perform(int host, core::Effects effects) {
     network_.HangUp(hang_up.link);
   }
   for (const auto& address : effects.dial) network_.Dial(hosts_[host].place, address);
-  for (const auto& seed : effects.resolve) {
-    queue_.After(1000 + random_.Below(20'000), [this, process = hosts_[host].process, seed] {
-      Call(process, [this, seed](core::Node& node, core::Now now, int) {
-        node.OnResolved(now, seed, {AddressOf(hosts_[HostNamed(seed)].place)});
-      });
+  for (const auto& seed : effects.resolve) Resolve(host, seed);
+}
+
+void World::Resolve(int host, const std::string& seed) {
+  const bool hangs = seed == kHangingName;
+  const int64_t after_us = hangs ? core::kResolveMs * 1000 : 1000 + random_.Below(20'000 + slow_names_us_);
+  queue_.After(after_us, [this, process = hosts_[host].process, seed] {
+    Call(process, [this, seed](core::Node& node, core::Now now, int) {
+      const auto addresses = AddressesOf(seed);
+      node.OnResolved(now, seed, addresses, addresses.empty() ? "no such name" : "");
     });
-  }
+  });
+}
+
+std::vector<std::string> World::AddressesOf(const std::string& name) const {
+  std::vector<std::string> all;
+  if (name == kHangingName || name == kUnknownName) return all;
+  if (name == kDeadName) return {AddressOf(network_.places() - 1)};  // moves seldom go that far
+  if (name != kNameOfAll) return {AddressOf(hosts_[HostNamed(name)].place)};
+  for (const Host& host : hosts_) all.push_back(AddressOf(host.place));
+  return all;
 }
 
 void World::Pump(int host, core::LinkId link) {
@@ -469,11 +483,17 @@ void World::Fail(const std::string& what) {
 
 std::string World::Unsettled(const std::vector<int>& hosts) const {
   if (hosts.empty()) return "no node lives";
-  if (!ready(hosts.front())) return "node-" + std::to_string(hosts.front()) + " is not ready";
+  const auto not_ready = [&](int host) {
+    const std::string name = absl::StrCat("node-", host);
+    if (!up(host)) return name + " is down";
+    const auto& waits = node(host).waits_for();
+    return waits.empty() ? name + " is not ready" : absl::StrCat(name, " is not ready: ", waits[0].text);
+  };
+  if (!ready(hosts.front())) return not_ready(hosts.front());
   const core::Node& first = node(hosts.front());
   for (const int host : hosts) {
     const std::string name = "node-" + std::to_string(host);
-    if (!ready(host)) return name + " is not ready";
+    if (!ready(host)) return not_ready(host);
     if (!node(host).vector().Covers(first.vector()) || !first.vector().Covers(node(host).vector())) {
       return name + " and node-" + std::to_string(hosts.front()) + " cover different writes";
     }

@@ -32,6 +32,12 @@ struct WorldOptions {
   int64_t forget_after_ms = core::kForgetAfterMs;
 };
 
+// Names that a seed may have, beside node-7 for wherever that host is now.
+inline constexpr char kNameOfAll[] = "all";        // all hosts, as a service's name does
+inline constexpr char kDeadName[] = "dead";        // an address at which nobody ever is
+inline constexpr char kUnknownName[] = "nowhere";  // the name servers do not know it
+inline constexpr char kHangingName[] = "hangs";    // they do not answer
+
 // What a process that starts finds of the one before it: all that was durable, nothing, or what was so some time ago.
 enum class Disk { kKeep, kEmpty, kOlder };
 
@@ -89,6 +95,8 @@ class World {
   int size() const { return static_cast<int>(hosts_.size()); }
   std::vector<int> living() const;
   std::vector<int> places(const std::vector<int>& hosts) const;
+  // Names are resolved only after up to this long.
+  void SlowNames(int64_t most_us) { slow_names_us_ = most_us; }
   core::Now NowAt(int host) const;
   int64_t true_ms() const { return base_wall_ms_ + queue_.now_us() / 1000; }
 
@@ -139,6 +147,8 @@ class World {
   CutOffChecker::Sender SenderOf(core::LinkId link) const;
   void Met(int host, const core::Message& message);
   void Perform(int host, core::Effects effects);
+  void Resolve(int host, const std::string& seed);
+  std::vector<std::string> AddressesOf(const std::string& name) const;
   void Pump(int host, core::LinkId link);
   void SetTick(int host);
   void Tick(int host, ProcessId process);
@@ -158,6 +168,7 @@ class World {
   std::vector<int> host_of_;        // by process
   std::vector<bool> hostile_ever_;  // by process: it is, or was to its end, an adversary's
   int next_place_;
+  int64_t slow_names_us_ = 0;
   Network network_;
   std::function<void(int)> changed_;
   std::string failure_;

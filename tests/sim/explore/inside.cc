@@ -124,20 +124,21 @@ void Put(Digester& d, const Peers& peers) {
   PutAll(d, members, linked);
 }
 void Put(Digester& d, const Report& report) {
-  const auto& [vector, cut_short, floor, whole, map_hash, peers, relays] = report;
+  // `keys`: for people.
+  const auto& [vector, cut_short, floor, whole, keys, map_hash, peers, relays] = report;
   PutAll(d, vector, cut_short, floor, whole, map_hash, peers, relays);
 }
 void Put(Digester& d, const Hello& hello) {
-  const auto& [protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise] = hello;
-  PutAll(d, protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise);
+  const auto& [protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise, has_map] = hello;
+  PutAll(d, protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise, has_map);
 }
 void Put(Digester& d, const Accept& accept) {
   const auto& [wall_ms, report] = accept;
   PutAll(d, wall_ms, report);
 }
 void Put(Digester& d, const Refuse& refuse) {
-  const auto& [reason, message] = refuse;
-  PutAll(d, reason, message);
+  const auto& [reason, message, has_map] = refuse;
+  PutAll(d, reason, message, has_map);
 }
 void Put(Digester& d, const Ping& ping) {
   const auto& [token] = ping;
@@ -204,7 +205,7 @@ namespace {
 // The private types are reached through `auto`.
 template <typename Links>
 void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, uint64_t report_change,
-              const VersionVector& vector, bool ready) {
+              const VersionVector& vector) {
   const int64_t ms = now.mono_ms;
   Put(d, links.size());
   for (const auto& [id, link] : links) {
@@ -215,7 +216,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
                  clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
                  report_whole, peer_whole, map_hash, differs_since_ms, peer_floor, peers, names, names_change, relayed,
                  relayed_change, fetch_now, lack, looked_at, looked_change, avoid_until_ms, reported_ms, report_now,
-                 reported_change, reported_short, serving, target] = link;
+                 reported_change, reported_short, serving] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
@@ -237,7 +238,6 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     PutUntil(d, ms, avoid_until_ms);
     PutAge(d, ms, reported_ms, timing.report_every);
     PutAll(d, report_now, reported_change == report_change, reported_short);
-    if (!ready) Put(d, target);
     Put(d, serving.has_value());
   }
 }
@@ -280,21 +280,21 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
   // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
   // `options`: the same in all states. `selves`: asked at a reset, which needs hours. `shared_vector`: a copy of
-  // `vector`. `next_ping`: never read. `started_ms`, `linked_once`: for readiness, which is given once. `said`: what
-  // was logged. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here.
+  // `vector`. `next_ping`: never read. `readiness`: without seeds a node is ready at once. `warnings`, `said`: what was
+  // logged. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here.
   // `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
   const auto& [options, self, selves, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
                own_peers, own_peers_change, linked_change, any_relayed, report_change, vector_change, links, waits,
-               requests, conflicts, explains, asking, next_session, next_ping, started_ms, ready, whole, floor,
-               lapses_gone_ms, floor_taken_ms, retired, resets, hash_alarms, own_generation, leaving, next_collect_ms,
-               linked_once, said, quarantine, effects] = node;
+               requests, conflicts, explains, asking, next_session, next_ping, readiness, warnings, ready, waits_for,
+               shut_out, whole, floor, lapses_gone_ms, floor_taken_ms, retired, resets, hash_alarms, own_generation,
+               leaving, next_collect_ms, said, quarantine, effects] = node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
   PutAll(d, requests.size(), explains.size(), retired.has_value(), resets);
   PutUntil(d, now.mono_ms, next_collect_ms);
   PutWaits(d, waits, now);
-  if (!ready) PutAll(d, started_ms, linked_once);
+  PutAll(d, waits_for.size(), shut_out);
   // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.
   const auto& [by_key, by_revision, by_expiry, horizon_ms, head, live_keys, bytes, dead, collected, collected_up_to,
                hashes, hash] = store;
@@ -305,7 +305,7 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   }
   PutAll(d, own_log.first(), own_log.end());
   for (uint64_t seq = own_log.first(); seq < own_log.end(); ++seq) Put(d, own_log.at(seq));
-  PutLinks(d, links, now, options.timing, report_change, vector, ready);
+  PutLinks(d, links, now, options.timing, report_change, vector);
   for (const auto& [id, link] : links) {
     if (!link.serving) continue;
     const auto& [session, theirs, v0, session_floor, buckets, after, done] = *link.serving;
@@ -319,10 +319,10 @@ explore::Digest Inside::Of(const Node& node, Now now) {
     PutAge(d, now.mono_ms, heard_ms, options.timing.session_idle);
   }
   // The explorer dials itself: nobody has a seed or an address, so nothing is random either.
-  // `change` and the rest: as of when something else was found.
-  const auto& [self_name, times, random, seeds, targets, members, due, change, remembered, remembered_change] =
+  // `locals`: asked for targets alone. `change` and the rest: as of when something else was found.
+  const auto& [self_name, times, random, seeds, targets, locals, members, due, change, remembered, remembered_change] =
       membership;
-  PutAll(d, seeds.size(), targets.size());
+  PutAll(d, seeds.size(), targets.size(), locals.size());
   PutMembers(d, members);
   return d.Done();
 }

@@ -1,0 +1,177 @@
+#include "peer/core/readiness.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/error.h"
+#include "peer/core/limits.h"
+
+namespace leasemap::core {
+namespace {
+
+// These two are of no consequence once the node is linked with anyone: an address went to another cluster, which has
+// nothing of this one's.
+constexpr char kOtherCluster[] = "CLUSTER_MISMATCH";
+constexpr char kDuplicateId[] = "DUPLICATE_NODE_ID";
+
+}  // namespace
+
+void Readiness::OnHello(const ReplicaId& id, std::optional<bool> has_map) {
+  auto it = heard_.find(id.node);
+  if (it == heard_.end()) {
+    if (heard_.size() >= kMaxMembers) return;  // as many as can be members
+    it = heard_.emplace(id.node, Heard{}).first;
+  }
+  Heard& heard = it->second;
+  if (heard.incarnation != id.incarnation) heard = Heard();
+  heard.incarnation = id.incarnation;
+  heard.has_map = has_map;
+}
+
+void Readiness::OnLinked(const ReplicaId& id, const VectorPtr& vector, bool has_map, uint64_t keys) {
+  OnHello(id, has_map);
+  if (auto it = heard_.find(id.node); it != heard_.end()) {
+    it->second.target = vector;
+    it->second.keys = keys;
+  }
+  if (linked_.size() < kMaxMembers) linked_.insert(id.node);
+  linked_with_map_ |= has_map;
+}
+
+void Readiness::OnRefused(const RefusedDial& refusal) {
+  if (refusal.has_map && refusal.reason != kOtherCluster) refused_ = refusal;
+}
+
+// What the refusal of an own dial means AddRefusals decides; what an earlier handshake told is waited for still.
+void Readiness::OnHandshakeRefused(const std::string& node) {
+  auto it = heard_.find(node);
+  if (it != heard_.end() && it->second.target == nullptr) heard_.erase(it);
+}
+
+void Readiness::Restart(int64_t mono_ms) {
+  started_ms_ = mono_ms;
+  heard_.clear();
+  linked_with_map_ = false;
+}
+
+// The vector covers what the member said in its handshake. Of a linked member a later report will do as well, since
+// marks of the first may have been joined into others meanwhile; and a claim of what never was is not waited for longer
+// than silence.
+bool Readiness::Covers(const View& view, const Heard& heard, const Link* link) const {
+  if (heard.target == nullptr) return false;
+  if (view.vector.Covers(*heard.target)) return true;
+  if (link == nullptr || !link->up) return false;
+  if (link->report && link->report_whole && view.vector.Covers(*link->report)) return true;
+  const bool long_enough = view.mono_ms - link->opened_ms >= timing_.ready_after;
+  return long_enough && link->believable && view.vector.Covers(*link->believable);
+}
+
+// It left, or was forgotten: its map went with it.
+bool Readiness::IsGone(const View& view, const std::string& node, const Heard& heard) {
+  const auto member = view.membership.members().find(node);
+  return member != view.membership.members().end() && member->second.gone() &&
+         member->second.id.incarnation >= heard.incarnation;
+}
+
+// A ready member whose map is here.
+const Readiness::Link* Readiness::Anchor(const View& view) const {
+  const auto it = std::find_if(view.links.begin(), view.links.end(), [&](const Link& link) {
+    const auto heard = heard_.find(link.node);
+    return link.up && link.has_map && heard != heard_.end() && Covers(view, heard->second, &link);
+  });
+  return it == view.links.end() ? nullptr : &*it;
+}
+
+void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>& out) const {
+  for (const auto& [node, heard] : heard_) {
+    const auto link = std::find_if(view.links.begin(), view.links.end(), [&](const Link& one) {
+      return one.node == node && one.up;
+    });
+    const auto shaking = std::find_if(view.links.begin(), view.links.end(), [&](const Link& one) {
+      return one.node == node && !one.up;
+    });
+    const bool up = link != view.links.end();
+    if (Covers(view, heard, up ? &*link : nullptr)) continue;
+    const std::string shown = Shown(node);
+    if (up) {
+      const std::string of = heard.keys > 0 ? absl::StrCat(": ", view.keys, " keys of ", heard.keys, " are here") : "";
+      out.push_back({node, absl::StrCat("catching up with ", shown, of)});
+    } else if (shaking != view.links.end()) {
+      out.push_back({node, absl::StrCat("the handshake with ", shown, " is under way")});
+    } else if (!anchored && !IsGone(view, node, heard) && (heard.target != nullptr || heard.has_map.value_or(true))) {
+      out.push_back({node, absl::StrCat(shown, " holds what is not here and is not linked; waiting for its return (if "
+                                               "it is gone for good: leasemap forget ", shown, ")")});
+    }
+  }
+}
+
+// A refusal keeps a node out that was never linked with anyone. Linked only with those who have no map either, it stays
+// out while somebody of this cluster who has the map refuses it.
+void Readiness::AddRefusals(const View& view, bool linked_with_map, std::vector<ReadyWait>& out) const {
+  for (const RefusedDial& refusal : view.membership.Refusals(view.mono_ms, timing_.absent_after)) {
+    const bool same_cluster = refusal.reason != kOtherCluster;
+    const bool holds = refusal.reason == kDuplicateId || linked_.empty() ||
+                       (!linked_with_map && !view.has_map && same_cluster && refusal.has_map);
+    if (!holds) continue;
+    const std::string by = refusal.node.empty() ? refusal.address
+                                                : absl::StrCat(Shown(refusal.node), " (", refusal.address, ")");
+    out.push_back({refusal.address, absl::StrCat("refused by ", by, ": ", refusal.reason, ": ", refusal.message)});
+  }
+}
+
+void Readiness::AddSeeds(const View& view, bool has_map, std::vector<ReadyWait>& out) const {
+  const int64_t age_ms = view.mono_ms - started_ms_;
+  // Whoever has a map gives the others a chance to answer and no more; else all have to, or to stay silent for long.
+  if (has_map ? age_ms >= timing_.ready_after || view.membership.AllTried()
+              : age_ms >= timing_.absent_after && view.membership.AllTried()) {
+    return;
+  }
+  for (Unlinked& one : view.membership.Unanswered()) {
+    out.push_back({one.name, absl::StrCat("waiting for ", one.name, " to answer: ", one.cause)});
+  }
+}
+
+std::vector<ReadyWait> Readiness::WaitsFor(const View& view) const {
+  std::vector<ReadyWait> out;
+  const bool anchored = Anchor(view) != nullptr;
+  AddRefusals(view, linked_with_map_ || anchored, out);
+  AddHeard(view, anchored, out);
+  AddSeeds(view, anchored || view.has_map, out);
+  if (view.needs_map && !anchored) {
+    out.push_back({"", "this node gave its map up and takes it from a ready member; none is linked yet"});
+  }
+  if (1 + linked_.size() < min_members_) {
+    out.push_back({"", absl::StrCat(1 + linked_.size(), " of ", min_members_,
+                                    " members, this node included, have been linked (--min-members)")});
+  }
+  return out;
+}
+
+int64_t Readiness::NextDue(int64_t mono_ms) const {
+  for (const int64_t after_ms : {timing_.ready_after, timing_.absent_after}) {
+    if (mono_ms < started_ms_ + after_ms) return started_ms_ + after_ms;
+  }
+  return mono_ms + timing_.heartbeat;  // links that opened later, refusals that no longer hold
+}
+
+bool Readiness::NameIsTaken(const View& view) const {
+  const auto refusals = view.membership.Refusals(view.mono_ms, timing_.absent_after);
+  return std::any_of(refusals.begin(), refusals.end(),
+                     [](const RefusedDial& refusal) { return refusal.reason == kDuplicateId; });
+}
+
+std::string Readiness::Doubt(const View& view) const {
+  for (const auto& [node, heard] : heard_) {
+    const bool lost = heard.target != nullptr && !view.vector.Covers(*heard.target);
+    if (lost && IsGone(view, node, heard) && Anchor(view) == nullptr) {
+      return absl::StrCat("this node begins with a part of the map: ", Shown(node), " left before all of it was here");
+    }
+  }
+  if (!refused_ || linked_with_map_ || view.keys > 0) return "";
+  return absl::StrCat("this node begins with an empty map, though ",
+                      refused_->node.empty() ? refused_->address : Shown(refused_->node), " refused it (",
+                      refused_->reason, ": ", refused_->message,
+                      "); if that member had the cluster's map, what it held is not here");
+}
+
+}  // namespace leasemap::core
