@@ -18,8 +18,9 @@ stop() {
 trap stop INT TERM EXIT
 for i in 1 2 3; do
   port=$((7390 + 10 * i))
-  "$bin/server/leasemapd" --node-id "node-$i" --listen "127.0.0.1:$port" --mesh-listen "127.0.0.1:$((port + 1))" \
-    --http-listen "127.0.0.1:$((port + 2))" --seeds 127.0.0.1:7401,127.0.0.1:7411,127.0.0.1:7421 \
+  "$bin/server/leasemapd" --node-id "node-$i" --cluster demo \
+    --listen "127.0.0.1:$port" --mesh-listen "127.0.0.1:$((port + 1))" --http-listen "127.0.0.1:$((port + 2))" \
+    --seeds 127.0.0.1:7401,127.0.0.1:7411,127.0.0.1:7421 \
     >"build/run/node-$i.log" 2>&1 &
   pids+=($!)
 done
