@@ -55,6 +55,7 @@ struct Report {
   bool cut_short = false;
   VectorPtr floor;        // in a handshake only: what of the deletes the sender has collected; null elsewhere
   bool whole = false;     // the sender has the map: it was ready once, and not reset since
+  bool settled = false;   // the sender has no map, and waits for nobody but linked members who have none either
   uint64_t keys = 0;      // in a handshake only: how many the sender's map has, for people; 0: none, or not said
   uint64_t map_hash = 0;  // Store::hash() at this vector; 0: not to be compared
   PeersPtr peers = std::make_shared<Peers>();

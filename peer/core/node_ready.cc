@@ -1,6 +1,7 @@
 // Whether this node serves, and what it says of whom it does not reach. The rules are in readiness.h.
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
@@ -17,7 +18,7 @@ Readiness::View Node::ReadyView(Now now) const {
     const bool shaking = link.phase == Phase::kProbing || (link.dialed && link.phase == Phase::kAwaitAccept);
     if (!up && !shaking) continue;
     const bool long_enough = up && now.mono_ms - link.opened_ms >= options_.timing.ready_after;
-    view.links.push_back({link.peer.self.node, up, link.peer_whole, link.report, link.report_whole,
+    view.links.push_back({link.peer.self.node, up, link.peer_whole, link.peer_settled, link.report, link.report_whole,
                           long_enough && link.report ? Believable(link.report) : nullptr, link.opened_ms});
   }
   return view;
@@ -26,9 +27,13 @@ Readiness::View Node::ReadyView(Now now) const {
 void Node::UpdateReady(Now now) {
   if (ready_) return UpdateShutOut(now);
   const Readiness::View view = ReadyView(now);
-  waits_for_ = readiness_.WaitsFor(view);
+  Readiness::Verdict verdict = readiness_.Judge(view);
+  waits_for_ = std::move(verdict.waits);
+  if (std::exchange(settled_, verdict.settled) != settled_) ++report_change_;
   if (!waits_for_.empty()) return;
   ready_ = whole_ = true;
+  settled_ = false;
+  ++report_change_;
   effects_.changed = true;
   Log(false, absl::StrCat("ready: ", store_.live_keys(), " keys"));
   if (const std::string doubt = readiness_.Doubt(view); !doubt.empty()) Log(true, doubt);
@@ -36,7 +41,8 @@ void Node::UpdateReady(Now now) {
 
 // A node that all others take another process for would go on serving, and its writes would reach nobody.
 void Node::UpdateShutOut(Now now) {
-  const bool linked = std::any_of(links_.begin(), links_.end(), [](const auto& l) { return l.second.phase == Phase::kUp; });
+  const bool linked =
+      std::any_of(links_.begin(), links_.end(), [](const auto& l) { return l.second.phase == Phase::kUp; });
   const bool shut_out = !linked && readiness_.NameIsTaken(ReadyView(now));
   if (shut_out == shut_out_) return;
   shut_out_ = shut_out;

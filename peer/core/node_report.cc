@@ -47,6 +47,7 @@ Report Node::MakeReport(Link& link) const {
     report.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &report.cut_short));
   }
   report.whole = whole_;
+  report.settled = settled_;
   report.map_hash = clock_guard_.trusted() ? store_.hash() : 0;
   report.peers = OwnPeers();
   UpdateRelayed(link);
@@ -94,7 +95,10 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
   effects_.changed |= news || !whole || link.report_whole != whole || link.peer_whole != report.whole;
   link.report = report.vector;
   link.report_whole = whole;
+  // Who was linked without a map and is ready now has one that is to be taken over.
+  if (report.whole && !link.peer_whole) readiness_.OnLinked(link.peer.self, report.vector, true, report.keys);
   link.peer_whole = report.whole;
+  link.peer_settled = report.settled;
   link.map_hash = report.map_hash;
   if (vector_.AdoptMarks(*report.vector)) AfterFold();
   NoteMembers(now, report.peers, link);

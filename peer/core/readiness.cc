@@ -84,12 +84,10 @@ const Readiness::Link* Readiness::Anchor(const View& view) const {
 
 void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>& out) const {
   for (const auto& [node, heard] : heard_) {
-    const auto link = std::find_if(view.links.begin(), view.links.end(), [&](const Link& one) {
-      return one.node == node && one.up;
-    });
-    const auto shaking = std::find_if(view.links.begin(), view.links.end(), [&](const Link& one) {
-      return one.node == node && !one.up;
-    });
+    const auto link =
+        std::find_if(view.links.begin(), view.links.end(), [&](const Link& one) { return one.node == node && one.up; });
+    const auto shaking = std::find_if(view.links.begin(), view.links.end(),
+                                      [&](const Link& one) { return one.node == node && !one.up; });
     const bool up = link != view.links.end();
     if (Covers(view, heard, up ? &*link : nullptr)) continue;
     const std::string shown = Shown(node);
@@ -99,8 +97,10 @@ void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>
     } else if (shaking != view.links.end()) {
       out.push_back({node, absl::StrCat("the handshake with ", shown, " is under way")});
     } else if (!anchored && !IsGone(view, node, heard) && (heard.target != nullptr || heard.has_map.value_or(true))) {
-      out.push_back({node, absl::StrCat(shown, " holds what is not here and is not linked; waiting for its return (if "
-                                               "it is gone for good: leasemap forget ", shown, ")")});
+      out.push_back({node, absl::StrCat(shown,
+                                        " holds what is not here and is not linked; waiting for its return (if "
+                                        "it is gone for good: leasemap forget ",
+                                        shown, ")")});
     }
   }
 }
@@ -113,8 +113,8 @@ void Readiness::AddRefusals(const View& view, bool linked_with_map, std::vector<
     const bool holds = refusal.reason == kDuplicateId || linked_.empty() ||
                        (!linked_with_map && !view.has_map && same_cluster && refusal.has_map);
     if (!holds) continue;
-    const std::string by = refusal.node.empty() ? refusal.address
-                                                : absl::StrCat(Shown(refusal.node), " (", refusal.address, ")");
+    const std::string by =
+        refusal.node.empty() ? refusal.address : absl::StrCat(Shown(refusal.node), " (", refusal.address, ")");
     out.push_back({refusal.address, absl::StrCat("refused by ", by, ": ", refusal.reason, ": ", refusal.message)});
   }
 }
@@ -131,20 +131,27 @@ void Readiness::AddSeeds(const View& view, bool has_map, std::vector<ReadyWait>&
   }
 }
 
-std::vector<ReadyWait> Readiness::WaitsFor(const View& view) const {
-  std::vector<ReadyWait> out;
+Readiness::Verdict Readiness::Judge(const View& view) const {
+  Verdict verdict;
+  std::vector<ReadyWait>& out = verdict.waits;
   const bool anchored = Anchor(view) != nullptr;
+  const bool has_map = anchored || view.has_map;
   AddRefusals(view, linked_with_map_ || anchored, out);
   AddHeard(view, anchored, out);
-  AddSeeds(view, anchored || view.has_map, out);
+  AddSeeds(view, has_map, out);
   if (view.needs_map && !anchored) {
     out.push_back({"", "this node gave its map up and takes it from a ready member; none is linked yet"});
+  }
+  verdict.settled = out.empty() && !has_map;
+  for (const Link& link : view.links) {
+    if (has_map || !link.up || link.has_map || link.settled) continue;
+    out.push_back({link.node, absl::StrCat(Shown(link.node), " has no map yet either, and waits for others")});
   }
   if (1 + linked_.size() < min_members_) {
     out.push_back({"", absl::StrCat(1 + linked_.size(), " of ", min_members_,
                                     " members, this node included, have been linked (--min-members)")});
   }
-  return out;
+  return verdict;
 }
 
 int64_t Readiness::NextDue(int64_t mono_ms) const {
@@ -167,7 +174,7 @@ std::string Readiness::Doubt(const View& view) const {
       return absl::StrCat("this node begins with a part of the map: ", Shown(node), " left before all of it was here");
     }
   }
-  if (!refused_ || linked_with_map_ || view.keys > 0) return "";
+  if (!refused_ || view.keys > 0) return "";
   return absl::StrCat("this node begins with an empty map, though ",
                       refused_->node.empty() ? refused_->address : Shown(refused_->node), " refused it (",
                       refused_->reason, ": ", refused_->message,

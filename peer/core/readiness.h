@@ -4,7 +4,9 @@
 // middle: the member is dialled again. What a member that died held alone is given up when a ready member answers
 // without it; where there is no ready member the node waits for the dead one's return, or for Forget. A node that has
 // no map yet takes a seed for absent only after it has not answered for ten seconds, since neighbours that start at the
-// same time refuse connections, too. And a node that was only refused stays out: the refuser may hold the map.
+// same time refuse connections, too; and among members who have no map either it waits until they all have heard whom
+// they can hear (`settled`), since one of them may yet come by a map. A node that was only refused stays out: the
+// refuser may hold the map.
 //
 // This class keeps what was heard, and judges. Whoever owns it (Node) tells it what happened and shows it the rest as a
 // View. Once the node is ready nothing here is looked at any more, until a reset begins it again.
@@ -56,25 +58,29 @@ class Readiness {
   // A link as far as readiness goes.
   struct Link {
     std::string node;
-    bool up = false;         // else its handshake is under way
-    bool has_map = false;    // as its latest report says
-    VectorPtr report;        // its latest; null before the first
+    bool up = false;       // else its handshake is under way
+    bool has_map = false;  // as its latest report says
+    bool settled = false;  // … (Report::settled)
+    VectorPtr report;      // its latest; null before the first
     bool report_whole = false;
-    VectorPtr believable;    // what of its handshake's report can be true (Node::Believable); null: all of it
-    int64_t opened_ms = 0;   // monotonic
+    VectorPtr believable;   // what of its handshake's report can be true (Node::Believable); null: all of it
+    int64_t opened_ms = 0;  // monotonic
   };
   struct View {
     int64_t mono_ms;
     const VersionVector& vector;
-    uint64_t keys;    // in the map here
-    bool has_map;     // of an earlier process
-    bool needs_map;   // a reset is under way: only a ready member's map ends it
+    uint64_t keys;   // in the map here
+    bool has_map;    // of an earlier process
+    bool needs_map;  // a reset is under way: only a ready member's map ends it
     const Membership& membership;
     std::vector<Link> links;
   };
-  // What the node still waits for; empty: it is ready.
-  std::vector<ReadyWait> WaitsFor(const View& view) const;
-  // Monotonic milliseconds: WaitsFor may change then though nothing else happened.
+  struct Verdict {
+    std::vector<ReadyWait> waits;  // empty: the node is ready
+    bool settled = false;          // to be told to the others (Report::settled)
+  };
+  Verdict Judge(const View& view) const;
+  // Monotonic milliseconds: Judge may come to something else then though nothing else happened.
   int64_t NextDue(int64_t mono_ms) const;
 
   // Why the map may not be all that there is, for the log of a node that becomes ready; empty: no reason.
@@ -87,8 +93,8 @@ class Readiness {
 
   struct Heard {
     uint64_t incarnation = 0;
-    VectorPtr target;              // of its last handshake; null: it said Hello only
-    std::optional<bool> has_map;   // as it said; nullopt: unknown
+    VectorPtr target;             // of its last handshake; null: it said Hello only
+    std::optional<bool> has_map;  // as it said; nullopt: unknown
     uint64_t keys = 0;
   };
   bool Covers(const View& view, const Heard& heard, const Link* link) const;
@@ -104,7 +110,7 @@ class Readiness {
   std::map<std::string, Heard> heard_;  // by node ID; kMaxMembers at most
   std::set<std::string> linked_;        // node IDs that were linked once; kMaxMembers at most
   bool linked_with_map_ = false;        // … and one of them had the map
-  std::optional<RefusedDial> refused_;      // the last one of who has, or may have, the map
+  std::optional<RefusedDial> refused_;  // the last one of who has, or may have, the map
 };
 
 }  // namespace leasemap::core

@@ -3,8 +3,8 @@
 //
 // getaddrinfo waits, for half a minute where a name server is dead. So each lookup has a thread of its own for as long
 // as it lasts, and one name that hangs holds up no other. IPv4 and IPv6 are two lookups: where one has answered, the
-// other is waited for only a moment longer (RFC 8305, section 3). A caller waits for kResolveMs at most; the threads may
-// go on, and the next call for that name waits for them instead of starting others.
+// other is waited for only a moment longer (RFC 8305, section 3). A caller waits for kResolveMs at most; the threads
+// may go on, and the next call for that name waits for them instead of starting others.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@
 
 namespace leasemap::net {
 
-// Lookups at once, two for each name: enough for all seeds (64, server/options.cc). Further ones fail, and are tried again.
+// Lookups at once, two for each name: enough for all seeds (64, server/options.cc). Further ones fail, and are tried
+// again.
 inline constexpr size_t kMaxLookups = 128;
 inline constexpr int kOtherFamilyMs = 50;  // RFC 8305, section 3: "Resolution Delay"
 

@@ -100,6 +100,7 @@ void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report
   if (report.floor) wire::ToProto(*report.floor, out->mutable_floor());
   out->set_whole(report.whole);
   out->set_keys(report.keys);
+  out->set_settled(report.settled);
   out->set_map_hash(report.map_hash);
   for (const auto& relay : report.relays) {
     auto* one = out->add_relays();
@@ -142,6 +143,7 @@ absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
   }
   out->whole = in.whole();
   out->keys = in.keys();
+  out->settled = in.settled();
   out->map_hash = in.map_hash();
   vector_ = out->vector;
   peers_ = out->peers;

@@ -1,4 +1,5 @@
-// When a node serves: never with a map that is not there, and in the end always. Nodes dial and resolve by themselves here.
+// When a node serves: never with a map that is not there, and in the end always. Nodes dial and resolve by themselves
+// here.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,9 +29,7 @@ class ReadinessTest : public testing::Test {
   }
   bool ready(int node) { return mesh_[node].ready(); }
   // The first thing that the node waits for.
-  std::string Waits(int node) {
-    return mesh_[node].waits_for().empty() ? "" : mesh_[node].waits_for().front().text;
-  }
+  std::string Waits(int node) { return mesh_[node].waits_for().empty() ? "" : mesh_[node].waits_for().front().text; }
   // Moves on until the node is ready, for at most that long; it must have the map of `has` then.
   void ExpectReadyWithMapOf(int node, int has, int64_t within_ms) {
     for (int64_t ms = 0; ms < within_ms && !ready(node); ms += 10) {
@@ -171,6 +170,21 @@ TEST_F(ReadinessTest, SeedsThatAreOnlyOneself) {
   EXPECT_TRUE(mesh_[a].GetStatus().unlinked_seeds.empty());
 }
 
+// A seed that has just begun again itself, and has not found the others yet.
+TEST_F(ReadinessTest, ASeedWithoutAMapIsWaitedForUntilItHasOne) {
+  const int a = Add("a");
+  Fill(a, 500);
+  const int b = Add("b", {"a:1"}), c = Add("c", {"b:1"});
+  mesh_.Cut(a, b);
+  mesh_.Cut(a, c);
+  mesh_.Advance(5000);
+  EXPECT_EQ(mesh_[c].links_up(), 1u);
+  EXPECT_FALSE(ready(c));
+  EXPECT_HAS(Waits(c), "b has no map yet either");
+  mesh_.Mend(a, b);
+  ExpectReadyWithMapOf(c, a, 10'000);
+}
+
 TEST_F(ReadinessTest, OneNameForAll) {
   mesh_.Name("all:1", {"a:1", "b:1", "c:1"});
   const int a = Add("a", {"all:1"}), b = Add("b", {"all:1"}), c = Add("c", {"all:1"});
@@ -249,8 +263,8 @@ TEST_F(ReadinessTest, WaitsForAsManyMembersAsAsked) {
   EXPECT_FALSE(ready(a));
   mesh_.Kill(b);
   Add("c", {"a:1"});
-  mesh_.Advance(kAbsentAfterMs);
-  EXPECT_TRUE(ready(a)) << Waits(a);  // b was linked once
+  mesh_.Advance(kAbsentAfterMs + 500);  // c takes b for absent, and says so
+  EXPECT_TRUE(ready(a)) << Waits(a);    // b was linked once
 }
 
 TEST_F(ReadinessTest, WhoLeavesTakesItsMapAlong) {

@@ -43,7 +43,7 @@ class Scenario {
         writers_(world_, 4, Keys(), profile_.write_us),
         racers_(world_, 4 * profile_.write_us + kSecond),
         watching_(world_, large_ ? 8 : 4, profile_.pace) {
-    if (!large_ && world_.random().Below(8) == 0) writers_.Fill(700);
+    if (!large_ && (Is("cold_start") || world_.random().Below(8) == 0)) writers_.Fill(700);
   }
 
   RunResult Go();
@@ -207,7 +207,10 @@ void Scenario::Rejoin() {
   world_.RunUntil(world_.queue().now_us() + 4 * kSecond);
   const auto agreed = world_.Unsettled(Everyone()).empty();
   faults_.EndedLinks();
-  world_.network().SetBulk(400'000);  // sessions take seconds
+  world_.network().SetBulk(400'000);  // sessions take a second or two …
+  for (int64_t at_us = kSecond; at_us < 5 * kSecond; at_us += 200'000 + world_.random().Below(kSecond)) {
+    world_.queue().After(at_us, [this] { world_.network().ResetLinks(100); });  // … and all links end in the middle
+  }
   for (int host = 1; host < world_.size(); ++host) {
     if (world_.random().Below(2) == 0 || world_.failed()) continue;
     world_.at(host).at_start = world_.node(0).vector();

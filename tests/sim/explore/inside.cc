@@ -125,8 +125,8 @@ void Put(Digester& d, const Peers& peers) {
 }
 void Put(Digester& d, const Report& report) {
   // `keys`: for people.
-  const auto& [vector, cut_short, floor, whole, keys, map_hash, peers, relays] = report;
-  PutAll(d, vector, cut_short, floor, whole, map_hash, peers, relays);
+  const auto& [vector, cut_short, floor, whole, settled, keys, map_hash, peers, relays] = report;
+  PutAll(d, vector, cut_short, floor, whole, settled, map_hash, peers, relays);
 }
 void Put(Digester& d, const Hello& hello) {
   const auto& [protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise, has_map] = hello;
@@ -214,17 +214,17 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     // members, and names_change and relayed_change say as of when.
     const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms,
                  clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
-                 report_whole, peer_whole, map_hash, differs_since_ms, peer_floor, peers, names, names_change, relayed,
-                 relayed_change, fetch_now, lack, looked_at, looked_change, avoid_until_ms, reported_ms, report_now,
-                 reported_change, reported_short, serving] = link;
+                 report_whole, peer_whole, peer_settled, map_hash, differs_since_ms, peer_floor, peers, names,
+                 names_change, relayed, relayed_change, fetch_now, lack, looked_at, looked_change, avoid_until_ms,
+                 reported_ms, report_now, reported_change, reported_short, serving] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
     PutUntil(d, ms, probe_until_ms);
     Put(d, probed);
     if (probed != 0) PutAge(d, ms, probed_heard_ms, timing.silent);
-    PutAll(d, live_next, std::max(live_next, live_new), report, report_whole, peer_whole, map_hash, peer_floor, peers,
-           differs_since_ms != 0);
+    PutAll(d, live_next, std::max(live_next, live_new), report, report_whole, peer_whole, peer_settled, map_hash,
+           peer_floor, peers, differs_since_ms != 0);
     if (differs_since_ms != 0) PutAge(d, ms, differs_since_ms, timing.hash_alarm);
     // A lack that is filled, and haste about one, are forgotten before they are looked at again (UpdateLack).
     Put(d, fetch_now && report && !vector.Covers(*report));
@@ -286,15 +286,15 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   const auto& [options, self, selves, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
                own_peers, own_peers_change, linked_change, any_relayed, report_change, vector_change, links, waits,
                requests, conflicts, explains, asking, next_session, next_ping, readiness, warnings, ready, waits_for,
-               shut_out, whole, floor, lapses_gone_ms, floor_taken_ms, retired, resets, hash_alarms, own_generation,
-               leaving, next_collect_ms, said, quarantine, effects] = node;
+               settled, shut_out, whole, floor, lapses_gone_ms, floor_taken_ms, retired, resets, hash_alarms,
+               own_generation, leaving, next_collect_ms, said, quarantine, effects] = node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
   PutAll(d, requests.size(), explains.size(), retired.has_value(), resets);
   PutUntil(d, now.mono_ms, next_collect_ms);
   PutWaits(d, waits, now);
-  PutAll(d, waits_for.size(), shut_out);
+  PutAll(d, waits_for.size(), settled, shut_out);
   // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.
   const auto& [by_key, by_revision, by_expiry, horizon_ms, head, live_keys, bytes, dead, collected, collected_up_to,
                hashes, hash] = store;
