@@ -36,8 +36,9 @@ inline constexpr size_t kBatchEntries = 512;
 // sends them to everybody ten times a second. With 4,096 of them thirty nodes that heal from a partition did nothing
 // else.
 inline constexpr size_t kReportExceptions = 256;
-// How far folded incarnations went is remembered of so many, the latest: with cursors older than that many restarts of
-// the cluster's nodes, writes that died with their node can't be told from others. 1,024 are about 60 KiB.
+// How far processes of the past went is remembered of so many, the latest: with cursors older than that many restarts
+// and departures, which of their writes died with their node is no longer known, and they expire. 1,024 are about 60 KiB,
+// which each handshake and each session carries.
 inline constexpr size_t kMaxFolded = 1024;
 // A cursor is not made while the vector has more exceptions than this (they would make it long; sessions soon fill
 // the gaps).
@@ -46,6 +47,9 @@ inline constexpr size_t kMaxCursorBytes = 256 << 10;
 
 // The full mesh is made for up to 64 nodes; twice that is room for members that are gone but remembered.
 inline constexpr size_t kMaxMembers = 128;
+// So many of these places are kept for newcomers: where more members are remembered, the longest silent are forgotten
+// before their 72 h, if nothing is lost by it. As many as may start within seconds.
+inline constexpr size_t kMemberRoom = 16;
 // The map's fingerprint has so many parts: a difference is found, and mended, without the whole map.
 inline constexpr size_t kHashBuckets = 256;
 
@@ -154,7 +158,8 @@ inline constexpr int64_t kResolveEveryMs = 2000;  // a seed's name is resolved a
 // A name that is not resolved by then counts as failed for now. Two name servers of which the first is dead take 5 s
 // and more (resolv.conf(5): timeout).
 inline constexpr int64_t kResolveMs = 10'000;
-inline constexpr int64_t kGoneMs = 30000;        // not linked for so long: shown as GONE
+inline constexpr int64_t kGoneMs = 30000;        // not linked for so long: shown as GONE, and no restart or blip
+inline constexpr int64_t kTidyEveryMs = 10000;   // addresses that nobody stands for are dropped so often
 inline constexpr int64_t kCursorWaitMs = 10000;  // design: a resumed watch waits so long for its node to catch up
 inline constexpr int64_t kCursorEveryMs = 1000;  // design: with new events not more than once a second
 inline constexpr int64_t kCursorIdleMs = 15000;  // design: at least every 15 s

@@ -17,7 +17,7 @@ Membership::Membership(std::string self, std::vector<std::string> seeds, uint64_
   }
 }
 
-// A record of this node ID, in the place of one that is gone if there is no other.
+// A record of this node ID, in the place of the one that is gone for longest if there is no other.
 Member* Membership::Make(const std::string& node, int64_t mono_ms) {
   if (members_.size() >= kMaxMembers) {
     auto oldest = members_.end();
@@ -44,28 +44,27 @@ void Membership::Advance(Member& member, uint64_t incarnation, uint64_t generati
   member.id.incarnation = incarnation;
   member.generation = generation;
   ++change_;
-  if (!member.gone()) return;
-  for (auto it = targets_.begin(); it != targets_.end();) {
-    const bool its = it->second.node == member.id.node && !it->second.seed && !it->second.dialing;
-    it = its ? targets_.erase(it) : std::next(it);
-  }
+  if (member.gone()) next_tidy_ms_ = 0;
 }
 
 Member* Membership::Learn(const MemberInfo& info, int64_t mono_ms, bool* changed) {
   *changed = false;
   if (info.id.node == self_) return nullptr;
   auto it = members_.find(info.id.node);
+  // Of one that is gone and was never known no record is needed, and another's would have to make room for it.
+  if (it == members_.end() && info.gone() && members_.size() >= kMaxMembers) return nullptr;
   Member* member = it == members_.end() ? Make(info.id.node, mono_ms) : &it->second;
   if (member == nullptr) return nullptr;
   const bool fresh = member->id.node.empty();
   member->id.node = info.id.node;
-  if (fresh ||
-      std::pair(member->id.incarnation, member->generation) < std::pair(info.id.incarnation, info.generation)) {
+  const uint64_t generation = Generation::Settled(info.generation);
+  if (fresh || std::pair(member->id.incarnation, member->generation) < std::pair(info.id.incarnation, generation)) {
     *changed = true;
-    Advance(*member, info.id.incarnation, info.generation);
+    Advance(*member, info.id.incarnation, generation);
   }
-  if (member->linked && member->gone() && !member->leaving) {
-    ++member->generation;  // it is here: whoever says otherwise is told so
+  // It is here: whoever says otherwise is told so. Unless it says so itself, which others may hear first.
+  if (member->linked && member->gone() && !Generation::HasLeft(member->generation)) {
+    member->generation = Generation::Back(member->generation);
     ++change_;
   }
   if (member->address.empty() && !info.address.empty()) {
@@ -79,7 +78,9 @@ Member* Membership::Meet(const ReplicaId& id, const std::string& address, int64_
   bool changed = false;
   Member* member = Learn({id, address, 0}, mono_ms, &changed);
   if (member == nullptr) return nullptr;
-  if (member->gone()) ++member->generation;
+  // One that said that it leaves may have done so since: if it did not, it will hear that it is taken for gone, and say
+  // so itself.
+  if (!Generation::HasLeft(member->generation)) member->generation = Generation::Back(member->generation);
   member->leaving = false;
   member->address = address;
   ++change_;
@@ -102,6 +103,19 @@ bool Membership::Forget(const std::string& node) {
   return true;
 }
 
+std::vector<std::string> Membership::LongestSilent(int64_t since_mono_ms) const {
+  std::vector<std::pair<int64_t, std::string>> silent;
+  for (const auto& [node, member] : members_) {
+    if (!member.linked && !member.gone() && member.relayed_by.empty() && member.heard_mono_ms < since_mono_ms) {
+      silent.emplace_back(member.heard_mono_ms, node);
+    }
+  }
+  std::sort(silent.begin(), silent.end());
+  std::vector<std::string> names;
+  for (auto& [heard_ms, node] : silent) names.push_back(std::move(node));
+  return names;
+}
+
 std::vector<std::string> Membership::ForgetSilent(int64_t since_mono_ms) {
   std::vector<std::string> silent;
   for (const auto& [node, member] : members_) {
@@ -116,7 +130,7 @@ void Membership::LearnAddress(const std::string& node, const std::string& addres
   if (address.empty()) return;
   auto it = targets_.find(address);
   if (it == targets_.end()) {
-    if (targets_.size() >= kMaxTargets) return;
+    if (!HasRoom()) return;
     it = targets_.emplace(address, Target{}).first;
     due_ms_.reset();
     it->second.next_ms = mono_ms + random_.Below(50);  // two nodes that hear of each other at once rarely cross
@@ -138,17 +152,46 @@ void Membership::OnResolved(const std::string& name, const std::vector<std::stri
     seed.cause = addresses.empty() ? why : "";
     if (addresses.empty()) continue;  // a name that fails now may stand for the same addresses later: keep them
     std::set<std::string> now(addresses.begin(), addresses.end());
-    for (const auto& old : seed.addresses) {
-      Target* target = now.contains(old) ? nullptr : Find(old);
-      if (target != nullptr && !target->dialing && target->node.empty()) targets_.erase(old);
+    if (seed.addresses != now) {
+      ++change_;
+      next_tidy_ms_ = 0;
     }
-    for (const auto& address : now) {
-      if (targets_.size() >= kMaxTargets && !targets_.contains(address)) break;
-      targets_[address].seed = true;
-    }
-    if (seed.addresses != now) ++change_;
     seed.addresses = std::move(now);
+    for (const auto& address : seed.addresses) {
+      if (targets_.contains(address) || HasRoom()) targets_[address].seed = true;
+    }
   }
+}
+
+// Drops addresses that nobody stands for any more: no seed's name, and no member that is there. One that is dialled, or
+// that a link is on, goes when that has ended.
+void Membership::Tidy() {
+  std::set<std::string> named;
+  for (const Seed& seed : seeds_) named.insert(seed.addresses.begin(), seed.addresses.end());
+  for (auto it = targets_.begin(); it != targets_.end();) {
+    Target& target = it->second;
+    target.seed = named.contains(it->first);
+    const auto member = members_.find(target.node);
+    const bool there = member != members_.end() && !member->second.gone();
+    const bool keep = target.seed || target.dialing || there;
+    it = keep ? std::next(it) : targets_.erase(it);
+    if (!keep) ++change_;
+  }
+}
+
+// Makes room for one more address, in the place of the one that is least likely to be of use.
+bool Membership::HasRoom() {
+  if (targets_.size() < kMaxTargets) return true;
+  auto worst = targets_.end();
+  for (auto it = targets_.begin(); it != targets_.end(); ++it) {
+    const Target& target = it->second;
+    if (target.dialing || Linked(target) || !(target.self || target.failed || target.refused)) continue;
+    if (worst == targets_.end() || worst->second.backoff_ms < target.backoff_ms) worst = it;
+  }
+  if (worst == targets_.end()) return false;
+  targets_.erase(worst);
+  ++change_;
+  return true;
 }
 
 Membership::Target* Membership::Find(const std::string& address) {
@@ -228,6 +271,10 @@ bool Membership::Linked(const Target& target) const {
 
 void Membership::Tick(int64_t mono_ms, Effects& effects) {
   due_ms_.reset();
+  if (mono_ms >= next_tidy_ms_) {
+    Tidy();
+    next_tidy_ms_ = mono_ms + kTidyEveryMs;
+  }
   for (Seed& seed : seeds_) {
     if (seed.resolving || seed.next_ms > mono_ms) continue;
     seed.resolving = true;

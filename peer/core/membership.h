@@ -40,7 +40,7 @@ class Random {
 
 struct Member {
   ReplicaId id;             // the latest incarnation that was met
-  uint64_t generation = 0;  // within it: odd once it left or was forgotten (MemberInfo)
+  uint64_t generation = 0;  // within it: odd once it left or was forgotten (Generation)
   uint64_t linked_as = 0;   // the incarnation that is linked; 0: none
   std::string address;      // as it advertised itself last
   bool linked = false;
@@ -58,8 +58,9 @@ struct Member {
   // The last report of its present process that this node's own vector covered: whatever others, the member itself
   // among them, had made by then, is here. Looked for when there is something to collect (node_collect.cc).
   VectorPtr stable;
+  Meaning stable_meaning = Meaning::kUnknown;  // of its past mark, as looked at then
 
-  bool gone() const { return generation % 2 != 0; }
+  bool gone() const { return Generation::IsGone(generation); }
 };
 
 // Why a dial of this node was refused.
@@ -97,6 +98,8 @@ class Membership {
   Member* Meet(const ReplicaId& id, const std::string& address, int64_t mono_ms);
   // It left, or is to be forgotten. False if it is not remembered.
   bool Forget(const std::string& node);
+  // Those that are away and of whom nothing was heard since `since_mono_ms`, the longest silent first.
+  std::vector<std::string> LongestSilent(int64_t since_mono_ms) const;
   // Forgets those of whom nothing was heard since `since_mono_ms`; their names.
   std::vector<std::string> ForgetSilent(int64_t since_mono_ms);
   // Addresses dialled.
@@ -158,6 +161,8 @@ class Membership {
 
   Member* Make(const std::string& node, int64_t mono_ms);
   void Advance(Member& member, uint64_t incarnation, uint64_t generation);
+  void Tidy();
+  bool HasRoom();
   Target* Find(const std::string& address);
   void Retry(Target& target, int64_t mono_ms, int64_t least_ms);
   bool Linked(const Target& target) const;
@@ -170,6 +175,7 @@ class Membership {
   std::map<std::string, Target> targets_;
   std::set<std::string> locals_;  // this node's own addresses, as links had them; kMaxLocals at most
   std::map<std::string, Member> members_;
+  int64_t next_tidy_ms_ = 0;               // when addresses are looked through; 0: at once
   mutable std::optional<int64_t> due_ms_;  // when a seed or target is due at the earliest; none: to be looked up
   uint64_t change_ = 1;
   mutable size_t remembered_ = 0;           // members that are not gone …

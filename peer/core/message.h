@@ -15,22 +15,47 @@ namespace leasemap::core {
 
 // Protocol versions that this build speaks; a link uses the highest that both sides speak.
 inline constexpr uint32_t kProtocolMin = 1;
-inline constexpr uint32_t kProtocolMax = 2;
+inline constexpr uint32_t kProtocolMax = 3;
 // From this version on a node answers a Query, and takes reports that name only what changed
 // (peer/wire/report_codec.h).
 inline constexpr uint32_t kProtocolQuery = 2;
 inline constexpr uint32_t kProtocolChanges = 2;
+// … and from this one on it knows the past (past.h).
+inline constexpr uint32_t kProtocolPast = 3;
 
 using LinkId = uint64_t;
 using VectorPtr = std::shared_ptr<const VersionVector>;
 
-// What is known of a member. `generation` counts within an incarnation: even, it is a member; odd, it left or was
-// forgotten. Of two records the one with the higher (incarnation, generation) stands, so that they spread like entries.
+// What is said of a member counts within an incarnation: even, it is a member; odd, it left or was forgotten. The upper
+// half counts its own words: odd from when it said that it leaves, even again from a new handshake on. So nobody who
+// takes that for an error can raise the count above it. (Older peers leave by the lower half; who hears it from them on
+// their link says it for them.)
+struct Generation {
+  static constexpr int kOwnWords = 32;  // bits below them
+  static bool IsGone(uint64_t count) { return count % 2 != 0; }
+  // It said so itself.
+  static bool HasLeft(uint64_t count) { return IsGone(count) && (count >> kOwnWords) % 2 != 0; }
+  // The same, but that an older peer took a leave for an error.
+  static uint64_t Settled(uint64_t count) { return count + ((count >> kOwnWords) % 2 != 0 && !IsGone(count) ? 1 : 0); }
+  // After `count`: it says itself that it leaves.
+  static uint64_t Leave(uint64_t count) {
+    if ((count >> kOwnWords) % 2 != 0) return Settled(count);
+    return (((count >> kOwnWords) + 1) << kOwnWords) + 1;
+  }
+  // After `count`: it is there.
+  static uint64_t Back(uint64_t count) {
+    if (!IsGone(count)) return count;
+    return HasLeft(count) ? ((count >> kOwnWords) + 1) << kOwnWords : count + 1;
+  }
+};
+
+// What is known of a member. Of two records the one with the higher (incarnation, generation) stands, so that they
+// spread like entries.
 struct MemberInfo {
   ReplicaId id;
   std::string address;
-  uint64_t generation = 0;
-  bool gone() const { return generation % 2 != 0; }
+  uint64_t generation = 0;  // Generation
+  bool gone() const { return Generation::IsGone(generation); }
   bool operator==(const MemberInfo&) const = default;
 };
 

@@ -48,8 +48,9 @@ void Node::Tick(Now now) {
   Warn(now);
   SettleWaits(now);
   ForgetSilent(now);
+  MakeRoomForMembers(now);
   CompareHashes(now);
-  if (ready_ && now.mono_ms >= next_collect_ms_) FoldIncarnations();
+  if (ready_ && now.mono_ms >= next_collect_ms_) FoldEnded();
   Collect(now);
   SubmitSomeAnew(now);
   TakeBack(now);
@@ -152,7 +153,7 @@ Usage Node::GetUsage() const {
   usage.targets = membership_.targets();
   usage.quarantined = quarantine_.held();
   usage.rates = quarantine_.rates();
-  usage.folded = vector_.folded() != nullptr ? vector_.folded()->prefixes.size() : 0;
+  usage.folded = vector_.past() != nullptr ? vector_.past()->known().size() : 0;
   return usage;
 }
 

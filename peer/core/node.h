@@ -9,7 +9,7 @@
 // node_clock.cc (the wall clock), node_lapse.cc (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc
 // (what clients wait for), node_link.cc (handshake, heartbeats, duplicates), node_guard.cc (members that break the
 // rules), node_replicate.cc (live entries, sessions), node_report.cc (reports), node_watch.cc (watches),
-// node_explain.cc, node_collect.cc (what everybody knows and can go) and node_reset.cc (a map that is given up for a
+// node_explain.cc, node_collect.cc (what everybody knows and can go), node_fold.cc (processes that ended) and node_reset.cc (a map that is given up for a
 // peer's; restarts).
 #pragma once
 
@@ -280,14 +280,24 @@ class Node {
   void NoteStable();
   bool AllCover(const Dot& dot) const;
   void Collect(Now now);
-  void RaiseFloor(const Dot& dot);
   int64_t KeptDeadMs() const;
   void JoinFloor(Now now, const VersionVector& other);
-  bool AllAlike(const std::string& node, uint64_t below, uint64_t digest) const;
-  void FoldIncarnations();
-  void AfterFold();
   void ForgetSilent(Now now);
+  void MakeRoomForMembers(Now now);
+  std::string NoRoomText() const;
   void CompareHashes(Now now);
+
+  // node_fold.cc
+  bool HasEnded(const ReplicaId& replica) const;
+  void KeepAlike(std::vector<ReplicaId>& ended) const;
+  void FoldEnded();
+  void AfterFold();
+  void FoldFloor();
+  std::vector<ReplicaId> PresentProcesses() const;
+  void ChangedVector();
+  VectorPtr SharedVector() const;
+  VectorPtr WholeVector() const;
+  VectorPtr ForPeer(const Link& link, const VectorPtr& vector) const;
 
   // node_reset.cc
   enum class Yields { kNobody, kSelf, kPeer };
@@ -347,9 +357,6 @@ class Node {
   void OnSessionEnd(Now now, LinkId id, const SessionEnd& end);
   void UpdateLack(Now now, Link& link);
   void AskForSession(Now now);
-  void ChangedVector();
-  VectorPtr SharedVector() const;
-  VectorPtr WholeVector() const;
 
   // node_report.cc
   PeersPtr OwnPeers() const;
@@ -404,7 +411,8 @@ class Node {
   Store store_;
   OwnLog own_log_;
   VersionVector vector_;
-  mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change
+  mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change …
+  mutable uint64_t shared_members_change_ = 0;  // … and as of which Membership::change() it names who is there
   // What reports say of the members, and as of which Membership::change(): made anew when needed.
   mutable PeersPtr own_peers_;
   mutable uint64_t own_peers_change_ = 0;

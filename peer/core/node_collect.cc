@@ -18,19 +18,21 @@ namespace leasemap::core {
 // bring back what the dot replaced.
 void Node::NoteStable() {
   for (auto& [node, member] : membership_.members()) {
-    if (member.gone() || !member.report || member.report == member.stable) continue;
-    if (member.report_incarnation != member.id.incarnation) continue;
-    if (vector_.Covers(*member.report)) member.stable = member.report;
+    if (member.gone()) continue;
+    if (member.report && member.report != member.stable && member.report_incarnation == member.id.incarnation) {
+      if (vector_.Covers(*member.report)) member.stable = member.report;
+    }
+    if (member.stable) member.stable_meaning = vector_.MeaningOf(*member.stable);
   }
 }
 
 // Every remembered member has reported that it covers the dot: a neighbour on its own link, others by what was relayed.
 bool Node::AllCover(const Dot& dot) const {
-  if (!vector_.CoversPrefix(dot)) return false;
+  if (!vector_.CoversPrefix(dot) && !vector_.CoversHeld(dot, vector_)) return false;
   const auto& members = membership_.members();
   return std::all_of(members.begin(), members.end(), [&](const auto& item) {
     const Member& member = item.second;
-    return member.gone() || (member.stable && vector_.KnowsCovered(*member.stable, dot));
+    return member.gone() || (member.stable && vector_.KnowsCovered(*member.stable, member.stable_meaning, dot));
   });
 }
 
@@ -51,72 +53,20 @@ void Node::Collect(Now now) {
     const Entry& entry = **store_.Find(dead.key);
     if (!AllCover(entry.dot)) continue;
     keys.emplace_back(dead.key);
-    RaiseFloor(entry.dot);
+    floor_.Add(entry.dot.replica, 1, entry.dot.seq);
     if (!entry.tombstone) lapses_gone_ms_ = std::max(lapses_gone_ms_, entry.lease.expire_ms);
   }
   for (const std::string& key : keys) store_.Collect(key);
+  FoldFloor();
   if (looked > kCollectAtOnce && !keys.empty()) next_collect_ms_ = now.mono_ms;  // there may be more to go
-}
-
-void Node::RaiseFloor(const Dot& dot) {
-  const std::string& node = dot.replica.node;
-  if (dot.replica.incarnation < vector_.MarkOf(node)) {
-    floor_.JoinMark(node, vector_.marks().at(node));
-  } else {
-    floor_.Add(dot.replica, 1, dot.seq);
-  }
 }
 
 int64_t Node::KeptDeadMs() const { return std::max(kKeepDeadMs, options_.rules.period_ms); }
 
-// Takes a floor over that others raised. A mark of the floor stands for all below it: what others did not fold makes no
-// hole in it.
+// Takes a floor over that others raised.
 void Node::JoinFloor(Now now, const VersionVector& other) {
   if (!floor_.Covers(other)) floor_taken_ms_ = now.mono_ms;
-  floor_.Join(other.Brief());
-  floor_ = floor_.Brief();
-}
-
-// Incarnations of one member that ended, and of which all members cover the same, fold into a mark. Each member has to
-// say so itself, and that it knows the member's present incarnation: then nothing of the old one is under way to it.
-bool Node::AllAlike(const std::string& node, uint64_t below, uint64_t digest) const {
-  for (const auto& [other, member] : membership_.members()) {
-    if (member.gone()) continue;
-    if (member.linked_as != member.id.incarnation || !member.report || !member.relayed_by.empty()) return false;
-    const VersionVector& report = *member.report;
-    if (report.MarkOf(node) <= below && report.DigestBelow(node, below) != digest) return false;
-    if (other == node || node == self_.node) continue;
-    const Link& link = links_.at(UpLinkOf(other));
-    const auto name = std::lower_bound(link.names.begin(), link.names.end(), ReplicaId{node, 0});
-    if (name == link.names.end() || name->node != node || name->incarnation < below) return false;
-  }
-  return true;
-}
-
-void Node::FoldIncarnations() {
-  std::vector<std::pair<std::string, uint64_t>> ended;  // (node, its present incarnation)
-  for (const auto& [replica, coverage] : vector_.runs()) {
-    const auto member = membership_.members().find(replica.node);
-    const uint64_t present = replica.node == self_.node              ? self_.incarnation
-                             : member != membership_.members().end() ? member->second.id.incarnation
-                                                                     : 0;
-    const bool again = !ended.empty() && ended.back().first == replica.node;
-    if (replica.incarnation < present && !again) ended.emplace_back(replica.node, present);
-  }
-  for (const auto& [node, present] : ended) {
-    const auto digest = vector_.DigestBelow(node, present);
-    if (digest && AllAlike(node, present, *digest) && vector_.Fold(node, present)) AfterFold();
-  }
-}
-
-// The floor's runs that were folded go the same way: whoever lacks some of the folded writes counts as below.
-void Node::AfterFold() {
-  std::vector<std::string> nodes;
-  for (const auto& [replica, coverage] : floor_.runs()) {
-    if (replica.incarnation < vector_.MarkOf(replica.node)) nodes.push_back(replica.node);
-  }
-  for (const auto& node : nodes) floor_.JoinMark(node, vector_.marks().at(node));
-  ChangedVector();
+  floor_.Join(other);
 }
 
 // --- members that are gone
@@ -149,11 +99,40 @@ void Node::ForgetSilent(Now now) {
   }
 }
 
+// With nearly as many members as can be remembered, those that are silent for longest make room for newcomers: names
+// that crashed and won't be back must not keep others out for days. Nothing is lost by it where this node covers all that
+// they reported; who comes back nevertheless is judged by the floors, as anyone who was away for long.
+void Node::MakeRoomForMembers(Now now) {
+  const size_t most = kMaxMembers - kMemberRoom;
+  if (membership_.remembered() <= most) return;
+  for (const auto& node : membership_.LongestSilent(now.mono_ms - kGoneMs)) {
+    const Member& member = membership_.members().at(node);
+    if (!member.report || !vector_.Covers(*member.report)) continue;
+    if (membership_.Forget(node)) {
+      Log(true, absl::StrCat("forgot ", node, ": it was silent for longest, and room was needed for other members"));
+    }
+    ++report_change_;
+    effects_.changed = true;
+    if (membership_.remembered() <= most) return;
+  }
+}
+
+// Why a newcomer can't be a member, and what can be done about it.
+std::string Node::NoRoomText() const {
+  const auto silent = membership_.LongestSilent(INT64_MAX);
+  std::string text = absl::StrCat(Shown(self_.node), " remembers ", membership_.remembered(),
+                                  " members, as many as it can");
+  if (silent.empty()) return absl::StrCat(text, ", and all of them answer: the cluster is full");
+  absl::StrAppend(&text, "; ", silent.size(), " are silent, for longest");
+  for (size_t n = 0; n < std::min<size_t>(silent.size(), 3); ++n) absl::StrAppend(&text, n > 0 ? ", " : " ", silent[n]);
+  return absl::StrCat(text, "; those that won't come back can be forgotten (leasemap forget NODE_ID)");
+}
+
 // Tells all members at once that this node won't come back as it is: they need not wait for it.
 void Node::Leave(Now now) {
   if (leaving_) return;
   leaving_ = true;
-  if (own_generation_ % 2 == 0) ++own_generation_;
+  own_generation_ = Generation::Leave(own_generation_);
   membership_.Changed();
   ++report_change_;
   for (auto& [id, link] : links_) {
@@ -183,7 +162,7 @@ void Node::CompareHashes(Now now) {
                            " though both cover the same writes; fetching what differs"));
     const auto& hashes = store_.hashes();
     asking_ = AskedSession{next_session_++, id, now.mono_ms, false, true, now.mono_ms};
-    effects_.send.push_back({id, SessionRequest{asking_->id, WholeVector(), {hashes.begin(), hashes.end()}}});
+    effects_.send.push_back({id, SessionRequest{asking_->id, ForPeer(link, WholeVector()), {hashes.begin(), hashes.end()}}});
   }
 }
 

@@ -51,8 +51,10 @@ std::string RankText(const Entry& entry) {
 }
 
 uint64_t CountLacking(const VersionVector& theirs, const VersionVector& ours) {
+  const Meaning meaning = ours.MeaningOf(theirs);
   uint64_t lacking = 0;
   for (const auto& [replica, coverage] : ours.runs()) {
+    if (ours.KnowsCovered(theirs, meaning, {replica, coverage.Top()})) continue;
     auto it = theirs.runs().find(replica);
     const Coverage known = it == theirs.runs().end() ? Coverage{} : it->second;
     lacking += CountBoth(known, coverage) - CountOf(known);
@@ -70,7 +72,7 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
     return status;
   }
   const WaitId wait = waits_.NewId();
-  PendingExplain pending{SharedVector(), {}, {}, now.mono_ms + WaitMs(patience_ms, kExplainMs)};
+  PendingExplain pending{WholeVector(), {}, {}, now.mono_ms + WaitMs(patience_ms, kExplainMs)};
   const EntryPtr* own = store_.Find(key);
   pending.explanation.views.push_back({self_, true, true, own ? *own : nullptr, true, 0, 0});
   for (const auto& [node, member] : membership_.members()) {
@@ -97,7 +99,7 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
 void Node::OnQuery(LinkId id, const Query& query) {
   const EntryPtr* entry = store_.Find(query.key);
   bool cut = false;
-  const VectorPtr whole = SharedVector();
+  const VectorPtr whole = ForPeer(links_.at(id), SharedVector());
   QueryReply reply{query.token, entry ? WithoutValue(*entry) : nullptr, whole};
   if (whole->exceptions() > kReportExceptions) {
     reply.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &cut));

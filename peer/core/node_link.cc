@@ -216,7 +216,9 @@ void Node::Answer(Now now, LinkId id, Link& link) {
 
 void Node::SendAccept(Now now, LinkId id, Link& link) {
   Accept accept{now.wall_ms, MakeReport(link)};
-  accept.report.floor = std::make_shared<const VersionVector>(floor_);
+  // Whole, that both sides judge by the same.
+  if (!accept.report.cut_short) accept.report.vector = ForPeer(link, WholeVector());
+  accept.report.floor = ForPeer(link, std::make_shared<const VersionVector>(floor_));
   accept.report.keys = store_.live_keys();
   effects_.send.push_back({id, std::move(accept)});
 }
@@ -265,6 +267,14 @@ bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
   }
   const uint64_t mark = report.vector->MarkOf(self_.node);
   if (mark > self_.incarnation) highest = std::max(highest, mark - 1);
+  if (report.vector->past() != nullptr) {
+    for (const auto& [replica, process] : report.vector->past()->known()) {
+      const bool mine = replica == self_ && process.prefix < own_log_.end();
+      if (replica.node == self_.node && !mine && replica.incarnation != kNone) {
+        highest = std::max(highest, replica.incarnation);
+      }
+    }
+  }
   if (highest < self_.incarnation) return false;
   if (!quarantine_.Charge(link.peer.self.node, Cost::kOutrun, now.mono_ms)) {
     CutOff(now, id, link, "again and again it knows later selves of this node");
@@ -459,7 +469,7 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   const std::string node = link.peer.self.node;
   Member* member = membership_.Meet(link.peer.self, link.peer.advertise, now.mono_ms);
   if (member == nullptr) {
-    return RefuseLink(now, id, link, {"PROTOCOL_MISMATCH", "this node remembers as many members as it can"});
+    return RefuseLink(now, id, link, {"MEMBER_LIMIT", NoRoomText()});
   }
   const LinkId first = UpLinkOf(node);
   const bool stays = link.dialed == (self_.node < node);

@@ -24,27 +24,12 @@ bool Node::Apply(Now now, EntryPtr entry) {
   return stands;
 }
 
-void Node::ChangedVector() {
-  shared_vector_.reset();
-  ++vector_change_;
-  ++report_change_;
-  effects_.changed = true;
-}
-
-// With what is known of folded incarnations: for sessions, in which each dot counts.
-VectorPtr Node::WholeVector() const { return std::make_shared<const VersionVector>(vector_); }
-
-VectorPtr Node::SharedVector() const {
-  if (!shared_vector_) shared_vector_ = std::make_shared<const VersionVector>(vector_.Brief());
-  return shared_vector_;
-}
-
 // Returns false if the link was closed over them.
 bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session) {
   Link& link = links_.at(id);
   const bool all = asking_ && asking_->link == id && asking_->all;
   for (const EntryPtr& entry : entries) {
-    if (vector_.Covers(entry->dot) && !(session && all)) continue;
+    if ((vector_.Covers(entry->dot) || Stands(*entry)) && !(session && all)) continue;
     if (IsBogus(options_.rules, *entry, now.wall_ms)) {
       if (entry->dot.replica == link.peer.self) {
         RefuseBogus(now, id, link);
@@ -141,7 +126,7 @@ void Node::AskForSession(Now now) {
     asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms};
     // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
     if (vector_.empty()) JoinFloor(now, link.peer_floor);
-    effects_.send.push_back({id, SessionRequest{asking_->id, WholeVector(), {}}});
+    effects_.send.push_back({id, SessionRequest{asking_->id, ForPeer(link, WholeVector()), {}}});
     return;
   }
 }
@@ -175,8 +160,8 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
 // --- sessions, the serving side
 
 void Node::OnSessionRequest(LinkId, Link& link, const SessionRequest& request) {
-  link.serving.emplace(request.session, request.vector, WholeVector(), std::make_shared<const VersionVector>(floor_),
-                       request.buckets);
+  link.serving.emplace(request.session, request.vector, ForPeer(link, WholeVector()),
+                       ForPeer(link, std::make_shared<const VersionVector>(floor_)), request.buckets);
   effects_.pull = true;
 }
 

@@ -40,7 +40,7 @@ void Node::UpdateRelayed(Link& link) const {
 
 Report Node::MakeReport(Link& link) const {
   Report report;
-  const VectorPtr whole = SharedVector();
+  const VectorPtr whole = ForPeer(link, SharedVector());
   if (whole->exceptions() <= kReportExceptions) {
     report.vector = whole;
   } else {
@@ -55,7 +55,11 @@ Report Node::MakeReport(Link& link) const {
     const auto it = membership_.members().find(node);
     if (it == membership_.members().end()) continue;  // it left, and made room for another
     const Member& member = it->second;
-    if (member.report && member.relayed_by.empty()) report.relays.push_back({member.id, member.report});
+    if (!member.report || !member.relayed_by.empty()) continue;
+    const VectorPtr& theirs = member.report;  // whole, if it is that of the handshake
+    const bool brief = theirs->past() == nullptr;
+    const VectorPtr vector = brief ? theirs : std::make_shared<const VersionVector>(theirs->Brief());
+    report.relays.push_back({member.id, ForPeer(link, vector)});
   }
   return report;
 }
@@ -100,7 +104,6 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
   link.peer_whole = report.whole;
   link.peer_settled = report.settled;
   link.map_hash = report.map_hash;
-  if (vector_.AdoptMarks(*report.vector)) AfterFold();
   NoteMembers(now, report.peers, link);
   NoteReport(now, report, link);
   // Members that this neighbour's other neighbours are not linked with hear of it through us.
@@ -139,7 +142,8 @@ void Node::NoteMembers(Now now, const PeersPtr& peers, Link& link) {
     if (info.id.node == self_.node) {
       // Somebody takes this node for gone: it is not, or leaves indeed.
       if (info.id != self_ || info.generation <= own_generation_) continue;
-      own_generation_ = info.generation + (info.gone() != leaving_ ? 1 : 0);
+      const uint64_t said = Generation::Settled(info.generation);
+      own_generation_ = leaving_ ? Generation::Leave(said) : Generation::Back(said);
       membership_.Changed();
       ++report_change_;
       continue;
@@ -157,7 +161,13 @@ void Node::NoteMembers(Now now, const PeersPtr& peers, Link& link) {
       continue;
     }
     bool changed = false;
-    const Member* member = membership_.Learn(info, now.mono_ms, &changed);
+    MemberInfo said = info;
+    if (info.id == link.peer.self && info.gone()) {
+      // Its own word, later than the handshake: it stands against all that others say of this incarnation.
+      const bool higher = known && next->second.id == info.id && next->second.generation > info.generation;
+      said.generation = Generation::Leave(higher ? next->second.generation : info.generation);
+    }
+    const Member* member = membership_.Learn(said, now.mono_ms, &changed);
     if (member != nullptr && !member->linked && !member->gone()) {
       membership_.LearnAddress(info.id.node, info.address, now.mono_ms);
     }

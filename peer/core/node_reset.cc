@@ -15,10 +15,7 @@ namespace leasemap::core {
 
 // Whoever holds nothing is not.
 bool Node::IsBelow(const VersionVector& vector, const VersionVector& own, const VersionVector& floor) {
-  if (vector.empty() || vector.Covers(floor)) return false;
-  VersionVector both = vector;
-  both.Join(own);
-  return !both.Covers(floor);
+  return !vector.empty() && !vector.CoversFloor(floor, own);
 }
 
 // Who of the two sides of a new link is to be reset. Both sides know the same and come to the same.
@@ -36,7 +33,8 @@ Node::Yields Node::JudgeFloors(const Link& link, const Report& report) const {
 
 // A floor names writes that were made: of the members that this node is linked with none that they did not report.
 bool Node::IsCredible(const VersionVector& floor) const {
-  for (const auto& [replica, coverage] : floor.runs()) {
+  const VersionVector all = floor.Expanded();
+  for (const auto& [replica, coverage] : all.runs()) {
     if (replica == self_) {
       if (coverage.Top() >= own_log_.end()) return false;
       continue;

@@ -49,7 +49,9 @@ bool Node::HasMissed(Now now, Watch& watch) const {
 
 // What was collected may be news to whoever holds the cursor: a delete that it does not cover, or a lapse after it.
 bool Node::IsBelowFloor(Now now, const Watch& watch) const {
-  if (!watch.skip.Covers(floor_)) return true;
+  VersionVector skip = watch.skip;
+  skip.Learn(vector_);  // if that is not known here, it will be once this node has caught up
+  if (!skip.CoversFloor(floor_, VersionVector())) return true;
   int64_t gone_ms = lapses_gone_ms_;
   if (floor_taken_ms_) {
     const int64_t taken_ms = now.wall_ms - (now.mono_ms - *floor_taken_ms_);
@@ -92,8 +94,8 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
     }
     watch.phase = Watch::Phase::kFollowing;
     watch.position = 0;
-    // A cursor does not carry what its marks stand for; this vector covers them, and so can tell.
-    watch.skip.LearnFolded(vector_);
+    // A cursor does not carry what its mark stands for; this vector covers it, and so can tell.
+    watch.skip.Learn(vector_);
   }
   WatchBatch batch = ReadEvents(watch);
   AddLost(watch, batch);
@@ -110,7 +112,8 @@ WatchBatch Node::ReadEvents(Watch& watch) const {
     const EventKind kind = entry.tombstone ? EventKind::kDeleted : slot->lapsed ? EventKind::kExpired : EventKind::kSet;
     const bool old_dead =
         watch.phase == Watch::Phase::kSnapshot && Store::IsDead(*slot) && slot->revision <= watch.snapshot_from;
-    const bool told = watch.skip.Covers(entry.dot) && (!slot->lapsed || entry.lease.expire_ms <= watch.skip_told_ms);
+    const bool covered = watch.skip.CoversHeld(entry.dot, vector_);
+    const bool told = covered && (!slot->lapsed || entry.lease.expire_ms <= watch.skip_told_ms);
     const bool wanted = !old_dead && !told && watch.filter.MatchesKind(kind) && watch.filter.MatchesKey(entry.key);
     const bool full = batch.events.size() == kWatchBatchEvents ||
                       (wanted && !batch.events.empty() && bytes + Weight(entry) > kWatchBatchBytes);
@@ -162,7 +165,7 @@ void Node::AddCursor(Now now, Watch& watch, WatchBatch& batch) const {
     batch.wake_ms = now.mono_ms + options_.timing.report_every;
     return;
   }
-  batch.cursor = EncodeCursor({options_.cluster, vector_, HorizonAt(now), watch.filter_hash});
+  batch.cursor = EncodeCursor({options_.cluster, *SharedVector(), HorizonAt(now), watch.filter_hash});
   watch.cursor_ms = now.mono_ms;
   watch.news = false;
   batch.wake_ms = now.mono_ms + kCursorIdleMs;
@@ -176,7 +179,9 @@ bool Node::CursorIsLost(Now now, const Watch& watch) const {
   const auto& members = membership_.members();
   VersionVector held = vector_;  // what any living member holds
   for (const auto& [node, member] : members) {
-    if (member.report) held.Join(*member.report);
+    if (!member.report) continue;
+    if (member.report->Covers(watch.skip)) return false;
+    held.Join(*member.report);
   }
   const auto missing = held.FirstMissing(watch.skip);
   if (!missing) return false;

@@ -4,7 +4,7 @@
 
 namespace leasemap::core {
 bool ServedSession::Wanted(const Entry& entry, const Store& store) const {
-  if (!theirs_->Covers(entry.dot)) return true;
+  if (!theirs_->CoversHeld(entry.dot, *v0_)) return true;
   if (buckets_.empty()) return false;
   const size_t bucket = BucketOf(entry.key);
   return buckets_[bucket] != store.hashes()[bucket];

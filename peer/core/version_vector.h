@@ -14,6 +14,7 @@
 
 #include "absl/container/btree_map.h"
 #include "peer/core/entry.h"
+#include "peer/core/past.h"
 
 namespace leasemap::core {
 
@@ -35,14 +36,19 @@ struct Coverage {
   std::optional<uint64_t> FirstMissing(const Coverage& other) const;
 };
 
-// "Complete below": whatever incarnations of a node before `below` wrote is covered. The digest stands for the runs
-// that were folded into the mark, so that a vector that still has them can tell that they say the same.
-// How far each of them went is kept beside the vector for the latest of them (`Folded`): a dot beyond that was never
-// covered, and is not now.
+// What protocol versions 1 and 2 fold with: whatever incarnations of a node before `below` wrote is covered, and the digest
+// stands for that. This version makes none; it reads those of older peers.
 struct Mark {
   uint64_t below = 0;
   uint64_t digest = 0;  // sum over the folded runs of a hash of (incarnation, prefix)
   bool operator==(const Mark&) const = default;
+};
+
+// Whether it is known what another vector's past mark stands for.
+enum class Meaning {
+  kUnknown,   // it may be what is not known here
+  kFolded,    // of what it does not name, that which is folded here
+  kAllKnown,  // … and that which is still named here
 };
 
 class VersionVector {
@@ -63,55 +69,67 @@ class VersionVector {
   VersionVector CutShort(size_t max, bool* cut) const;
   // Whether 1 … dot.seq are covered without a gap.
   bool CoversPrefix(const Dot& dot) const;
-  // Whether the owner of `report`, which names its marks without what they stand for, covers 1 … dot.seq for sure: by
-  // a run, or by a mark that stands for the same as is known here.
-  bool KnowsCovered(const VersionVector& report, const Dot& dot) const;
 
-  // --- folding, so that restarts grow nothing
-  // What all of `node`'s incarnations before `below` come to; nullopt while a gap in one of them is open.
-  std::optional<uint64_t> DigestBelow(const std::string& node, uint64_t below) const;
-  // Replaces the runs of `node` before `below` by a mark; false if there are none, or a gap is open.
-  bool Fold(const std::string& node, uint64_t below);
-  // Folds what `other` has folded, where its mark stands for just the runs that are here. Whether anything changed.
-  bool AdoptMarks(const VersionVector& other);
-  // Takes a mark over, and drops the runs that it stands for.
-  void JoinMark(const std::string& node, const Mark& mark);
-  // How far folded incarnations went. One that is not named wrote nothing that was covered, unless it is before
-  // `known_from`: those are no longer known, and taken for covered.
-  struct Folded {
-    std::map<ReplicaId, uint64_t> prefixes;
-    uint64_t known_from = 0;
-  };
-  // Null: not known at all.
-  const Folded* folded() const { return folded_.get(); }
-  void AddFolded(const Folded& folded);
-  // Learns from `whole`, which covers this, what the marks here stand for: runs there that are folded here, too.
-  void LearnFolded(const VersionVector& whole);
-  // For who reads a vector that was written down: runs and marks as they were named, also a run below a mark.
+  // --- the past (past.h), so that what ended grows nothing
+  // Moves these into the past; those with a gap stay. How many went.
+  size_t Fold(const std::vector<ReplicaId>& ended);
+  // Whether what is covered here of the processes that the past mark of `report` stands for is just that.
+  Meaning MeaningOf(const VersionVector& report) const;
+  // Whether the owner of `report`, whose past mark means that here, covers 1 … dot.seq for sure.
+  bool KnowsCovered(const VersionVector& report, Meaning meaning, const Dot& dot) const;
+  // Whether the owner of `report` covers of that process just what is covered here, without a gap.
+  bool IsAlike(const VersionVector& report, Meaning meaning, const ReplicaId& replica) const;
+  // Of an entry that the owner of `holder` holds, who covers it: also where neither can name its process any more.
+  bool CoversHeld(const Dot& dot, const VersionVector& holder) const;
+  // Learns from `whole` what the past mark here stands for; false if that is not known there.
+  bool Learn(const VersionVector& whole);
+  // Whether all that the floor names is covered, on the ground of an `own` floor. What a mark alone says is believed.
+  bool CoversFloor(const VersionVector& floor, const VersionVector& own) const;
+  const PastMark& past_mark() const { return past_mark_; }
+  // What the mark stands for; null: not known, or nothing.
+  const Past* past() const { return past_.get(); }
+  bool IsPast(const ReplicaId& replica) const;
+
+  // The same claims, with a name for each of these processes, which are there: the mark does not stand for them, though
+  // nothing may be covered of them yet.
+  VersionVector Naming(const std::vector<ReplicaId>& present) const;
+  // The same claims without what the mark stands for, as they travel in reports and cursors.
+  VersionVector Brief() const;
+  // The same claims with a name for each process that is known, for peers that know no past.
+  VersionVector Expanded() const;
+
+  // For who reads a vector that was written down.
   void SetRun(const ReplicaId& replica, Coverage coverage) { runs_[replica] = std::move(coverage); }
   void SetMark(const std::string& node, const Mark& mark) { marks_[node] = mark; }
+  void SetPastMark(const PastMark& mark);
+  void SetPast(Past past);
   void DropRun(const ReplicaId& replica) { runs_.erase(replica); }
-  // The same claims without Folded, as they travel in reports.
-  VersionVector Brief() const;
   const std::map<std::string, Mark>& marks() const { return marks_; }
   uint64_t MarkOf(const std::string& node) const;
 
   const std::map<ReplicaId, Coverage>& runs() const { return runs_; }
-  bool empty() const { return runs_.empty() && marks_.empty(); }
-  bool operator==(const VersionVector& other) const { return runs_ == other.runs_ && marks_ == other.marks_; }
+  bool empty() const { return runs_.empty() && marks_.empty() && past_mark_ == PastMark(); }
+  bool operator==(const VersionVector& other) const {
+    return runs_ == other.runs_ && marks_ == other.marks_ && past_mark_ == other.past_mark_;
+  }
 
  private:
-  // What is covered of a folded incarnation: nullopt if it is not folded, or how far it went is no longer known.
-  std::optional<uint64_t> FoldedPrefix(const ReplicaId& replica) const;
-  bool CoversMark(const std::string& node, const Mark& mark) const;
-  uint64_t FoldedDigest(const std::string& node, uint64_t below) const;
-  void Redigest(const std::string& node, const Mark& other);
+  bool whole() const { return past_ != nullptr || past_mark_ == PastMark(); }
   bool BelowMark(const ReplicaId& replica) const { return replica.incarnation < MarkOf(replica.node); }
+  std::optional<uint64_t> PastPrefix(const ReplicaId& replica) const;
+  void Unfold(const ReplicaId& replica);
+  void JoinPast(const VersionVector& other);
+  bool CoversMark(const std::string& node, const Mark& mark) const;
+  // The first that is missing of another's past; `meaning` of its mark here.
+  std::optional<Dot> FirstMissingPast(const VersionVector& other, Meaning meaning) const;
+  // Whether all that was dropped here is named there, so that the names tell what it was.
+  bool NamesDropped(const VersionVector& other) const;
 
-  // Never an empty Coverage. Below its node's mark only what goes beyond what was folded.
+  // Never an empty Coverage, but in Naming: it names a process that the mark does not stand for.
   std::map<ReplicaId, Coverage> runs_;
-  std::map<std::string, Mark> marks_;
-  std::shared_ptr<const Folded> folded_;  // shared by copies; null: none
+  std::map<std::string, Mark> marks_;  // of older peers: what of them is not known otherwise
+  PastMark past_mark_;
+  std::shared_ptr<const Past> past_;  // shared by copies; null: none, or not known
 };
 
 }  // namespace leasemap::core

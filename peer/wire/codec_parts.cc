@@ -18,6 +18,43 @@ bool GoodName(const std::string& name) {
   return !name.empty() && name.size() <= core::kMaxNameBytes && core::IsPrintableUtf8(name);
 }
 
+void ToProto(const core::Past& past, pb::Past* out) {
+  out->set_whole(true);
+  for (const auto& [replica, process] : past.known()) {
+    auto* entry = out->add_known();
+    entry->set_node(replica.node);
+    entry->set_incarnation(replica.incarnation);
+    entry->set_prefix(process.prefix);
+  }
+  out->set_dropped_upto(past.dropped().upto);
+  out->set_dropped_digest(past.dropped().digest);
+}
+
+absl::Status FromProto(const pb::Past& in, core::VersionVector* out) {
+  if (in.known_size() > static_cast<int>(core::kMaxFolded)) return Bad("too many folded processes");
+  const core::PastMark mark{in.upto(), in.digest()};
+  if (mark.upto == 0) return Bad("a past of nobody");
+  if (!in.whole()) {
+    out->SetPastMark(mark);
+    return absl::OkStatus();
+  }
+  core::Past past({in.dropped_upto(), in.dropped_digest()});
+  core::ReplicaId last;
+  for (const auto& entry : in.known()) {
+    core::ReplicaId replica{entry.node(), entry.incarnation()};
+    if (!GoodName(replica.node) || replica.incarnation == 0 || replica.incarnation > mark.upto) {
+      return Bad("a bad folded process");
+    }
+    if (!core::Past::ByStart()(last, replica) || entry.prefix() > kMaxSeq) return Bad("a bad folded process");
+    past.Add(replica, entry.prefix());
+    last = std::move(replica);
+  }
+  past.Reach(mark.upto);
+  if (past.mark() != mark) return Bad("a past that is not what its mark says");
+  out->SetPast(std::move(past));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void ToProto(const core::ReplicaId& id, pb::ReplicaId* out) {
@@ -43,14 +80,10 @@ void ToProto(const core::VersionVector& vector, pb::Vector* out) {
     one->set_below(mark.below);
     one->set_digest(mark.digest);
   }
-  if (vector.folded() == nullptr) return;
-  out->set_folded_from(vector.folded()->known_from);
-  for (const auto& [replica, prefix] : vector.folded()->prefixes) {
-    auto* entry = out->add_folded();
-    entry->set_node(replica.node);
-    entry->set_incarnation(replica.incarnation);
-    entry->set_prefix(prefix);
-  }
+  if (vector.past_mark() == core::PastMark()) return;
+  out->mutable_past()->set_upto(vector.past_mark().upto);
+  out->mutable_past()->set_digest(vector.past_mark().digest);
+  if (vector.past() != nullptr) ToProto(*vector.past(), out->mutable_past());
 }
 
 void ToProto(const core::Entry& entry, pb::Entry* out) {
@@ -81,13 +114,9 @@ absl::Status FromProto(const pb::ReplicaId& in, core::ReplicaId* out) {
 
 absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
   if (in.folded_size() > static_cast<int>(core::kMaxFolded)) return Bad("too many folded incarnations");
-  core::VersionVector::Folded folded;
-  for (const auto& entry : in.folded()) {
-    if (!GoodName(entry.node()) || entry.incarnation() == 0 || entry.prefix() > kMaxSeq) return Bad("a bad folded one");
-    folded.prefixes.emplace(core::ReplicaId{entry.node(), entry.incarnation()}, entry.prefix());
+  if (in.has_past()) {
+    if (auto status = FromProto(in.past(), out); !status.ok()) return status;
   }
-  folded.known_from = in.folded_from();
-  if (in.has_folded_from()) out->AddFolded(folded);
   const std::string* last_node = nullptr;
   for (const auto& mark : in.marks()) {
     const bool ascends = last_node == nullptr || *last_node < mark.node();
@@ -99,7 +128,8 @@ absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
   for (const auto& entry : in.entries()) {
     core::ReplicaId replica{entry.node(), entry.incarnation()};
     if (!GoodName(replica.node) || replica.incarnation == 0 || replica <= before) return Bad("a bad vector's replica");
-    if (entry.prefix() > kMaxSeq || (entry.prefix() == 0 && entry.exceptions().empty())) return Bad("a bad prefix");
+    const bool empty = entry.prefix() == 0 && entry.exceptions().empty();
+    if (entry.prefix() > kMaxSeq || (empty && replica.incarnation > out->past_mark().upto)) return Bad("a bad prefix");
     core::Coverage run{entry.prefix(), {}};
     uint64_t last = entry.prefix();
     for (const auto& range : entry.exceptions()) {
@@ -111,6 +141,11 @@ absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
     // As it was named, also below a mark: it says what goes beyond what the mark stands for.
     out->SetRun(replica, std::move(run));
     before = std::move(replica);
+  }
+  // An older peer's, after the others: what is named there is at least that.
+  for (const auto& entry : in.folded()) {
+    if (!GoodName(entry.node()) || entry.incarnation() == 0 || entry.prefix() > kMaxSeq) return Bad("a bad folded one");
+    out->Add({entry.node(), entry.incarnation()}, 1, entry.prefix());
   }
   return absl::OkStatus();
 }

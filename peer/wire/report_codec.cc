@@ -23,7 +23,10 @@ bool WriteChanges(const core::VersionVector& before, const core::VersionVector& 
   for (const auto& [node, mark] : before.marks()) {
     if (!now.marks().contains(node)) return false;
   }
+  // The process that a mark stands for can't be taken back with it.
+  if (now.past_mark() == core::PastMark() && before.past_mark() != core::PastMark()) return false;
   core::VersionVector changed;
+  if (now.past_mark() != before.past_mark()) changed.SetPastMark(now.past_mark());
   for (const auto& [node, mark] : now.marks()) {
     const auto old = before.marks().find(node);
     if (old == before.marks().end() || old->second != mark) changed.SetMark(node, mark);
@@ -113,7 +116,8 @@ void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report
 
 absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
   if (in.changes() && vector_ == nullptr) return Bad("changes of no report");
-  if (in.changes() && in.vector().entries().empty() && in.vector().marks().empty() && in.gone().empty()) {
+  if (in.changes() && in.vector().entries().empty() && in.vector().marks().empty() && in.gone().empty() &&
+      !in.vector().has_past()) {
     out->vector = vector_;
   } else {
     auto vector = in.changes() ? *vector_ : core::VersionVector();

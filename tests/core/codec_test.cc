@@ -34,22 +34,23 @@ TEST(CursorCodec, RoundTrip) {
   EXPECT_EQ(DecodeCursor(EncodeCursor(Cursor{})), Cursor{});
 }
 
-// Writes of a folded incarnation that came only after the others were folded are named beside the mark.
-TEST(CursorCodec, RunsBelowAMark) {
+TEST(CursorCodec, ThePastIsAMark) {
   Cursor cursor;
   cursor.vector.Add({"a", 1}, 1, 3);
-  cursor.vector.Add({"a", 2}, 1, 1);
-  ASSERT_TRUE(cursor.vector.Fold("a", 2));
-  cursor.vector.Add({"a", 1}, 5, 6);
-  const auto back = DecodeCursor(EncodeCursor(cursor));
+  cursor.vector.Add({"b", 2}, 1, 1);
+  const size_t named = EncodeCursor(cursor).size();
+  ASSERT_EQ(cursor.vector.Fold({{"a", 1}, {"b", 2}}), 2u);
+  cursor.vector = cursor.vector.Naming({{"c", 1}});
+  const std::string text = EncodeCursor(cursor);
+  EXPECT_LT(text.size(), named + 20);
+  auto back = DecodeCursor(text);
   ASSERT_TRUE(back);
-  EXPECT_EQ(back->vector.runs(), cursor.vector.runs());
-  // Whoever knows what the mark stands for tells the gap in it.
-  VersionVector told = back->vector;
-  told.AddFolded(*cursor.vector.folded());
-  EXPECT_TRUE(told.Covers(Dot{{"a", 1}, 3}));
-  EXPECT_FALSE(told.Covers(Dot{{"a", 1}, 4}));
-  EXPECT_TRUE(told.Covers(Dot{{"a", 1}, 6}));
+  EXPECT_EQ(*back, cursor);
+  EXPECT_EQ(back->vector.past(), nullptr);
+  // Whoever knows what the mark stands for tells it.
+  ASSERT_TRUE(back->vector.Learn(cursor.vector));
+  EXPECT_TRUE(back->vector.Covers(Dot{{"a", 1}, 3}));
+  EXPECT_FALSE(back->vector.Covers(Dot{{"a", 1}, 4}));
 }
 
 TEST(CursorCodec, EveryChangeIsRefused) {

@@ -269,8 +269,7 @@ TEST_F(Collecting, TwoHundredRestartsLeaveNoTraceInVectorsAndCursors) {
   }
   for (int i = 0; i < 3; ++i) {
     EXPECT_LE(mesh_[i].vector().runs().size(), 3u) << i;
-    EXPECT_LE(mesh_[i].vector().marks().size(), 3u) << i;
-    EXPECT_EQ(mesh_[i].vector(), mesh_[0].vector());
+    EXPECT_TRUE(mesh_[i].vector().Covers(mesh_[0].vector()) && mesh_[0].vector().Covers(mesh_[i].vector())) << i;
     auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, true, "");
     ASSERT_TRUE(watch.ok());
     EXPECT_LT(mesh_[i].ReadWatch(mesh_.now(i), *watch)->cursor.size(), 400u);
@@ -292,7 +291,7 @@ TEST_F(Collecting, ACursorOfBeforeAFoldResumesAndOneOfLostWritesDoesNot) {
   Link(1, 2);
   mesh_.Advance(2 * kCollectEveryMs);
   for (int i = 0; i < 3; ++i) {
-    ASSERT_FALSE(mesh_[i].vector().marks().empty()) << i;
+    ASSERT_GT(mesh_[i].vector().past_mark().upto, 0u) << i;
     auto good = mesh_[i].StartWatch(mesh_.now(i), {}, false, shared);
     EXPECT_TRUE(mesh_[i].ReadWatch(mesh_.now(i), *good)->first) << i;
     auto bad = mesh_[i].StartWatch(mesh_.now(i), {}, false, lost);

@@ -121,7 +121,7 @@ TEST_F(Explained, AMemberOfTheVersionBeforeIsNotAsked) {
 TEST_F(Explained, VersionsThatDoNotMeetAreRefused) {
   mesh_.Add("a");
   NodeOptions later = Mesh::Options("b");
-  later.protocol_min = later.protocol_max = 3;
+  later.protocol_min = later.protocol_max = kProtocolMax + 1;
   mesh_.Add(later);
   mesh_.Connect(0, 1);
   EXPECT_TRUE(mesh_.Logged(0, "PROTOCOL_MISMATCH"));

@@ -66,12 +66,21 @@ void Mesh::Kill(int i) {
 }
 
 void Mesh::Restart(int i, const Image* image) {
+  Start(i, peers_[i].node->options(), image);
+}
+
+void Mesh::Replace(int i, const NodeOptions& options) {
+  peers_[i].log.clear();
+  peers_[i].dialed.clear();
+  Start(i, options, nullptr);
+}
+
+void Mesh::Start(int i, const NodeOptions options, const Image* image) {
   std::vector<LinkId> others;
   for (auto it = ends_.begin(); it != ends_.end();) {
     if (it->second.peer == i) others.push_back(OtherEnd(it->first));
     it = it->second.peer == i ? ends_.erase(it) : std::next(it);
   }
-  const NodeOptions options = peers_[i].node->options();
   peers_[i].node = std::make_unique<Node>(options, now(i), image);
   for (const LinkId link : others) Close(link);
   Settle();

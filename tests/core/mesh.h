@@ -66,6 +66,8 @@ class Mesh {
   bool alive(LinkId link) const { return ends_.contains(link) && ends_.contains(OtherEnd(link)); }
   // The process of a peer ends, and another starts in its place: empty, or from an image.
   void Restart(int i, const Image* image = nullptr);
+  // … of another name.
+  void Replace(int i, const NodeOptions& options);
   // The far end hears nothing any more, and nobody is told.
   void Freeze(LinkId link) { frozen_[link] = frozen_[OtherEnd(link)] = true; }
   // From now on nodes dial and resolve by themselves: an address leads to the peer that advertises it and is not down.
@@ -131,6 +133,7 @@ class Mesh {
   };
   static LinkId OtherEnd(LinkId link) { return link % 2 == 0 ? link + 1 : link - 1; }
 
+  void Start(int i, const NodeOptions options, const Image* image);
   void Close(LinkId link);
   bool Perform(int i);
   void Dials(int i, const Effects& effects);

@@ -78,7 +78,7 @@ void Faults::Heal(bool may_stay_dead) {
   for (const int host : all) Repair(host);
   for (const int host : all) {
     const bool stays_dead = may_stay_dead && random_.Below(4) == 0 && !world_.living().empty();
-    if (!world_.up(host) && !stays_dead) world_.Start(host);
+    if (!world_.up(host) && !stays_dead && !world_.at(host).left) world_.Start(host);
   }
   world_.network().SetTail(0);
   world_.network().reach().MendAmong(world_.places(all));

@@ -51,7 +51,8 @@ core::VectorPtr Hostile::Future(const core::VersionVector& vector, const Receive
 core::VectorPtr Hostile::Marked(const core::VersionVector& vector) {
   auto out = std::make_shared<core::VersionVector>(vector);
   for (const auto& [replica, coverage] : vector.runs()) {
-    if (Chance(3)) out->JoinMark(replica.node, {replica.incarnation + 1, random_.Next()});
+    if (Chance(3)) out->SetMark(replica.node, {replica.incarnation + 1, random_.Next()});
+    if (Chance(3)) out->SetPastMark({replica.incarnation, random_.Next()});
   }
   return out;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tests/sim/departures.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/profile.h"
 #include "tests/sim/racers.h"
@@ -42,7 +43,8 @@ class Scenario {
         faults_(world_, profile_.pace),
         writers_(world_, 4, Keys(), profile_.write_us),
         racers_(world_, 4 * profile_.write_us + kSecond),
-        watching_(world_, large_ ? 8 : 4, profile_.pace) {
+        watching_(world_, large_ ? 8 : 4, profile_.pace),
+        departures_(world_) {
     if (!large_ && (Is("cold_start") || world_.random().Below(8) == 0)) writers_.Fill(700);
   }
 
@@ -69,6 +71,7 @@ class Scenario {
   void Operate(const std::vector<int>& hosts);
   void SetFaults();
   void Core();
+  void CheckDepartures();
   std::string Agreement(const std::vector<int>& hosts) const;
   bool Settle(const char* who, const std::vector<int>& hosts);
 
@@ -80,6 +83,7 @@ class Scenario {
   Writers writers_;
   Racers racers_;
   Watching watching_;
+  Departures departures_;
   std::vector<std::vector<bool>> paths_;  // by host: whom it can ever link with
   int64_t settled_ms_ = 0, maps_ms_ = 0;
   uint64_t takeovers_ = 0;
@@ -240,6 +244,11 @@ void Scenario::SetFaults() {
     faults_.Restores();
   }
   if (Is("partition")) faults_.Partitions();
+  if (Is("departures")) {
+    departures_.Start(profile_.work_us - 4 * kSecond);  // and be done with it before all is well
+    faults_.LongDelays();
+    if (world_.random().Below(2) == 0) faults_.EndedLinks();
+  }
   if (Is("reboots")) {
     faults_.Reboots();
     faults_.Restores();
@@ -302,6 +311,12 @@ void Scenario::Core() {
   watching_.Only(all);
 }
 
+// What everybody has of them is folded every ten seconds, and once more after who was not heard then.
+void Scenario::CheckDepartures() {
+  world_.RunUntil(world_.queue().now_us() + 3 * core::kCollectEveryMs * 1000);
+  if (const auto fault = departures_.Check(); !fault.empty() && !world_.failed()) world_.Fail("departures: " + fault);
+}
+
 RunResult Scenario::Go() {
   SetUp();
   writers_.Start();
@@ -317,11 +332,13 @@ RunResult Scenario::Go() {
   watching_.Stop();
   if ((Is("faults") || Is("hours")) && world_.random().Below(2) == 0 && !world_.failed()) Core();
   if (!world_.failed()) {
-    faults_.Heal(!Sparse());  // a line with a gap never agrees
+    // A line with a gap never agrees, and of who died without a word the names stay.
+    faults_.Heal(!Sparse() && !Is("departures"));
     if (Sparse() || static_cast<int>(world_.living().size()) < world_.size()) watching_.MayGiveUp();
     if (Settle("the cluster", world_.living())) {
       if (const auto fault = world_.CheckWhole(world_.living(), true); !fault.empty()) world_.Fail(fault);
       if (Is("calm") && watching_.expired() > 0) world_.Fail("a cursor expired though nobody died");
+      if (Is("departures") && !world_.failed()) CheckDepartures();
       if (!Sparse() && !world_.failed()) takeovers_ += CheckTakeover(world_, profile_.takeover_ms);
     }
   }
@@ -349,8 +366,8 @@ RunResult Scenario::Go() {
 }  // namespace
 
 const std::vector<std::string>& Scenarios() {
-  static const std::vector<std::string> kNames = {"calm",        "faults",     "partition",  "line",  "ring",   "star",
-                                                  "restart_all", "join_storm", "cold_start", "hours", "reboots"};
+  static const std::vector<std::string> kNames = {"calm",        "faults",     "partition",  "line",       "ring",  "star",
+                                                  "restart_all", "join_storm", "cold_start", "departures", "hours", "reboots"};
   return kNames;
 }
 

@@ -386,6 +386,12 @@ void World::TryRestore(int host) {
   Look(host, "restoring", StepChecks::Restored(node(host), restored, checks_.log()));
 }
 
+void World::Leave(int host) {
+  if (!answers(host)) return;
+  trace_.Note(queue_.now_us(), "leaves", static_cast<uint64_t>(host));
+  Step(host, [](core::Node& node, core::Now now) { node.Leave(now); });
+}
+
 void World::Forget(int host, int member) {
   if (!answers(host)) return;
   Step(host, [&](core::Node& node, core::Now) {

@@ -50,6 +50,7 @@ struct Host {
   std::optional<core::Image> older;  // as it was once
   ProcessId process = 0;
   WallClock clock;
+  bool left = false;                     // it left, and is not to be started again
   int64_t tick_us = 0;                   // the next tick that is in the queue; 0: none
   bool still = false;                    // the process stands still …
   std::vector<Queue::Action> postponed;  // … and this waits for it
@@ -82,6 +83,8 @@ class World {
   // The process is an adversary's from now on. What ends it is a crash.
   void MakeHostile(int host);
   bool hostile(int host) const { return hosts_[host].hostile.has_value(); }
+  // The node says that it leaves; that it ends is for the caller.
+  void Leave(int host);
   // The node forgets that member, if it is away.
   void Forget(int host, int member);
   // Where it runs from its next start on: nobody was there before.

@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "leasemap/peer/v1/peer.pb.h"
 #include "peer/core/limits.h"
+#include "peer/wire/codec_parts.h"
 #include "peer/wire/frame.h"
 
 namespace leasemap::wire {
@@ -100,27 +101,52 @@ TEST(Codec, HandshakeComesBackTheSame) {
   EXPECT_EQ(Back(core::Broadcast{"hi"}).payload, "hi");
 }
 
-TEST(Codec, MarksComeBackWithWhatGoesBeyondThem) {
+TEST(Codec, ThePastComesBackWholeOrAsAMark) {
   core::VersionVector vector;
   vector.Add({"a", 5}, 1, 10);
   vector.Add({"b", 2}, 1, 3);
-  ASSERT_TRUE(vector.Fold("a", 9));
-  vector.Add({"a", 5}, 12, 12);
+  ASSERT_EQ(vector.Fold({{"a", 5}}), 1u);
   vector.Add({"a", 9}, 1, 1);
+  vector = vector.Naming({{"c", 3}});
   const auto whole = std::make_shared<const core::VersionVector>(vector);
   const core::SessionEnd back = Back(core::SessionEnd{4, whole, whole});
   for (const core::VectorPtr& one : {back.vector, back.floor}) {
     EXPECT_EQ(*one, vector);
-    ASSERT_NE(one->folded(), nullptr);
+    ASSERT_NE(one->past(), nullptr);
+    EXPECT_TRUE(one->Covers(core::Dot{{"a", 5}, 10}));
     EXPECT_FALSE(one->Covers(core::Dot{{"a", 5}, 11}));
-    EXPECT_TRUE(one->Covers(core::Dot{{"a", 5}, 12}));
+    EXPECT_TRUE(one->runs().contains({"c", 3}));
   }
   core::Report report;
   report.vector = std::make_shared<const core::VersionVector>(vector.Brief());
   const core::Report brief = Back(report);
   EXPECT_EQ(*brief.vector, vector);
-  EXPECT_EQ(brief.vector->folded(), nullptr);
+  EXPECT_EQ(brief.vector->past(), nullptr);
   EXPECT_EQ(brief.floor, nullptr);
+}
+
+TEST(Codec, APastThatCanNotBeIsRefused) {
+  core::VersionVector vector;
+  vector.Add({"a", 5}, 1, 10);
+  vector.Add({"b", 6}, 1, 3);
+  ASSERT_EQ(vector.Fold({{"a", 5}, {"b", 6}}), 2u);
+  const auto refused = [&](auto change) {
+    pb::Envelope envelope;
+    pb::Vector* out = envelope.mutable_session_end()->mutable_vector();
+    ToProto(vector, out);
+    change(out->mutable_past());
+    Decoder decoder;
+    return !decoder.Decode(envelope.SerializeAsString()).ok();
+  };
+  EXPECT_FALSE(refused([](pb::Past*) {}));
+  EXPECT_TRUE(refused([](pb::Past* past) { past->set_upto(0); }));
+  EXPECT_TRUE(refused([](pb::Past* past) { past->set_upto(5); }));
+  EXPECT_TRUE(refused([](pb::Past* past) { past->set_digest(past->digest() + 1); }));
+  EXPECT_TRUE(refused([](pb::Past* past) { past->set_dropped_digest(1); }));
+  EXPECT_TRUE(refused([](pb::Past* past) { past->mutable_known(0)->set_node(""); }));
+  EXPECT_TRUE(refused([](pb::Past* past) { past->mutable_known()->SwapElements(0, 1); }));
+  EXPECT_TRUE(refused([](pb::Past* past) { past->mutable_known(1)->set_prefix(uint64_t{1} << 63); }));
+  EXPECT_TRUE(refused([](pb::Past* past) { *past->add_known() = past->known(1); }));
 }
 
 TEST(Codec, ReportsAndSessionsComeBackTheSame) {

@@ -92,7 +92,7 @@ class Growing {
         vector_.Add(Replica(member), 1, 1);
         break;
       case 1:
-        vector_.Fold(replica.node, replica.incarnation);
+        vector_.Fold({replica});
         break;
       case 2:  // a gap
         vector_.Add(replica, top + 3, top + 4);

@@ -24,7 +24,7 @@ std::string CheckAll(std::initializer_list<Bound> bounds) {
 }
 
 size_t FoldedOf(const core::VectorPtr& vector) {
-  return vector && vector->folded() ? vector->folded()->prefixes.size() : 0;
+  return vector && vector->past() ? vector->past()->known().size() : 0;
 }
 
 // Full of small entries, or of one large one.
@@ -35,12 +35,15 @@ std::string CheckBatch(const std::vector<core::EntryPtr>& entries) {
                    {"bytes of entries in a message", entries.size() > 1 ? bytes : 0, core::kBatchBytes}});
 }
 
-std::string CheckReport(const core::Report& report) {
+std::string CheckReport(const core::Report& report, size_t folded) {
+  size_t relayed = 0;
+  for (const core::Relay& relay : report.relays) relayed += FoldedOf(relay.vector);
   return CheckAll({{"exceptions in a report", report.vector->exceptions(), core::kReportExceptions},
                    {"members in a report", report.peers->members.size(), core::kMaxMembers + 1},
                    {"links in a report", report.peers->linked.size(), core::kMaxMembers},
                    {"relays in a report", report.relays.size(), core::kMaxMembers},
-                   {"folded incarnations in a report", FoldedOf(report.vector), 0}});
+                   {"folded incarnations in a report", FoldedOf(report.vector), folded},
+                   {"folded incarnations that are relayed", relayed, 0}});
 }
 
 }  // namespace
@@ -67,8 +70,8 @@ std::string CheckHeld(const core::Usage& usage) {
 std::string CheckSize(const core::Message& message) {
   if (const auto* live = std::get_if<core::Live>(&message)) return CheckBatch(live->entries);
   if (const auto* entries = std::get_if<core::SessionEntries>(&message)) return CheckBatch(entries->entries);
-  if (const auto* report = std::get_if<core::Report>(&message)) return CheckReport(*report);
-  if (const auto* accept = std::get_if<core::Accept>(&message)) return CheckReport(accept->report);
+  if (const auto* report = std::get_if<core::Report>(&message)) return CheckReport(*report, 0);
+  if (const auto* accept = std::get_if<core::Accept>(&message)) return CheckReport(accept->report, core::kMaxFolded);
   if (const auto* end = std::get_if<core::SessionEnd>(&message)) {
     return CheckAll({{"folded incarnations in a session", FoldedOf(end->vector), core::kMaxFolded}});
   }

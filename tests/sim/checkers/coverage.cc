@@ -55,10 +55,10 @@ std::string Folded(const core::ReplicaId& id, const core::Coverage& before, cons
   return "no longer covers anything of " + Describe(id);
 }
 
-// Everything that was written and is covered by a mark.
-std::string Marked(const Replica& replica, const WriteLog& log) {
+// Everything that was written by processes that are named no more.
+std::string Past(const Replica& replica, const WriteLog& log) {
   for (const auto& [id, entries] : log.runs()) {
-    if (id.incarnation >= replica.vector->MarkOf(id.node)) continue;
+    if (!replica.vector->IsPast(id)) continue;
     for (const core::EntryPtr& entry : entries) {
       if (!replica.vector->Covers(entry->dot)) continue;
       if (auto fault = OneDot(id, entry->dot.seq, replica, log); !fault.empty()) return fault;
@@ -89,9 +89,9 @@ std::string CoverageChecker::Look(uint64_t process, const Replica& replica, cons
   for (; before != seen.runs().end(); ++before, changed = true) {
     if (auto fault = Folded(before->first, before->second, *replica.vector); !fault.empty()) return fault;
   }
-  if (seen.marks() != replica.vector->marks()) {
+  if (seen.past_mark() != replica.vector->past_mark()) {
     changed = true;
-    if (auto fault = Marked(replica, log); !fault.empty()) return fault;
+    if (auto fault = Past(replica, log); !fault.empty()) return fault;
   }
   if (changed) seen = *replica.vector;
   return "";
@@ -101,7 +101,7 @@ std::string CoverageChecker::Whole(const Replica& replica, const WriteLog& log) 
   for (const auto& [id, coverage] : replica.vector->runs()) {
     if (auto fault = New(id, coverage, core::Coverage{}, replica, log); !fault.empty()) return fault;
   }
-  return Marked(replica, log);
+  return Past(replica, log);
 }
 
 const core::VersionVector* CoverageChecker::Last(uint64_t process) const {

@@ -1,0 +1,104 @@
+// Processes that ended, and of which all members cover the same, become part of the past (past.h): those of nodes that
+// started again, and those of nodes that left or were forgotten.
+#include <algorithm>
+#include <string_view>
+
+#include "peer/core/limits.h"
+#include "peer/core/node.h"
+
+namespace leasemap::core {
+
+// As far as this node knows.
+bool Node::HasEnded(const ReplicaId& replica) const {
+  if (replica.node == self_.node) return replica.incarnation < self_.incarnation;
+  const auto it = membership_.members().find(replica.node);
+  if (it == membership_.members().end()) return true;
+  const Member& member = it->second;
+  if (member.linked && member.linked_as <= replica.incarnation) return false;
+  return member.gone() || member.id.incarnation > replica.incarnation;
+}
+
+// Which of them all remembered members cover alike. Each has to say so itself, and that it neither is linked with that
+// process nor takes it for a member: then nothing of it is under way to anybody.
+void Node::KeepAlike(std::vector<ReplicaId>& ended) const {
+  for (const auto& [node, member] : membership_.members()) {
+    if (member.gone()) continue;
+    if (member.linked_as != member.id.incarnation || !member.report || !member.relayed_by.empty()) return ended.clear();
+    const Peers& peers = *links_.at(UpLinkOf(node)).peers;
+    std::map<std::string_view, const MemberInfo*> known;
+    for (const MemberInfo& info : peers.members) known.emplace(info.id.node, &info);
+    const Meaning meaning = vector_.MeaningOf(*member.report);
+    std::erase_if(ended, [&](const ReplicaId& replica) {
+      if (!vector_.IsAlike(*member.report, meaning, replica)) return true;
+      const auto it = known.find(replica.node);
+      if (it == known.end() || it->second->id.incarnation > replica.incarnation) return false;
+      return !it->second->gone() || std::count(peers.linked.begin(), peers.linked.end(), replica.node) > 0;
+    });
+  }
+}
+
+void Node::FoldEnded() {
+  std::vector<ReplicaId> ended;
+  for (const auto& [replica, coverage] : vector_.runs()) {
+    if (coverage.exceptions.empty() && HasEnded(replica)) ended.push_back(replica);
+  }
+  if (ended.empty()) return;
+  KeepAlike(ended);
+  if (vector_.Fold(ended) > 0) AfterFold();
+}
+
+void Node::AfterFold() {
+  FoldFloor();
+  ChangedVector();
+}
+
+// What of the floor is of the past needs no name there either: it is kept with the latest that were folded, and of what
+// was before it is known only that there was something.
+void Node::FoldFloor() {
+  std::vector<ReplicaId> ended;
+  for (const auto& [replica, coverage] : floor_.runs()) {
+    if (vector_.IsPast(replica)) ended.push_back(replica);
+  }
+  if (!ended.empty()) floor_.Fold(ended);
+}
+
+// Those that are there, as far as is known: a mark does not stand for them, whatever their clock was when they started.
+std::vector<ReplicaId> Node::PresentProcesses() const {
+  std::vector<ReplicaId> present = {self_};
+  for (const auto& [node, member] : membership_.members()) {
+    if (member.linked_as != 0) present.push_back({node, member.linked_as});
+    if (!member.gone()) present.push_back(member.id);
+  }
+  return present;
+}
+
+void Node::ChangedVector() {
+  shared_vector_.reset();
+  ++vector_change_;
+  ++report_change_;
+  effects_.changed = true;
+}
+
+// With what is known of the past: for sessions and handshakes, in which each dot counts.
+VectorPtr Node::WholeVector() const {
+  return std::make_shared<const VersionVector>(vector_.Naming(PresentProcesses()));
+}
+
+VectorPtr Node::SharedVector() const {
+  const bool names = vector_.past_mark() != PastMark() && shared_members_change_ != membership_.change();
+  if (shared_vector_ && !names) return shared_vector_;
+  shared_members_change_ = membership_.change();
+  auto brief = std::make_shared<const VersionVector>(vector_.Naming(PresentProcesses()).Brief());
+  if (!shared_vector_ || *shared_vector_ != *brief) shared_vector_ = std::move(brief);
+  return shared_vector_;
+}
+
+// For a peer that knows no past: with all that is known of it named.
+VectorPtr Node::ForPeer(const Link& link, const VectorPtr& vector) const {
+  if (link.protocol >= kProtocolPast || vector->past_mark() == PastMark()) return vector;
+  VersionVector all = *vector;
+  all.Learn(vector_);
+  return std::make_shared<const VersionVector>(all.Expanded());
+}
+
+}  // namespace leasemap::core
