@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
       {"release", leasemap::cli::Release},
       {"batch", leasemap::cli::Batch},
       {"members", leasemap::cli::Members},
+      {"forget", leasemap::cli::Forget},
       {"status", leasemap::cli::Status},
       {"explain", leasemap::cli::Explain},
       {"conflicts", leasemap::cli::Conflicts},

@@ -1,4 +1,4 @@
-// The commands about the asked node and its cluster: members, status, explain, conflicts, healthcheck.
+// The commands about the asked node and its cluster: members, forget, status, explain, conflicts, healthcheck.
 #include <iostream>
 
 #include "clients/cli/commands.h"
@@ -18,6 +18,13 @@ int Members(Connection& connection) {
     PrintMembers(response);
   }
   return kDone;
+}
+
+int Forget(Connection& connection) {
+  v1::ForgetRequest request;
+  v1::ForgetResponse response;
+  request.set_node_id(connection.options().node_id);
+  return connection.Call(connection.mesh(), &v1::Mesh::Stub::Forget, request, response);
 }
 
 int Status(Connection& connection) {

@@ -174,6 +174,9 @@ void AddReadCommands(CLI::App& app, Options& options) {
 
 void AddNodeCommands(CLI::App& app, Options& options) {
   AddCommand(app, options, "members", "List the nodes of the cluster as the asked one sees them");
+  AddCommand(app, options, "forget", "Forget a member that will not come back: nobody waits for it any more")
+      ->add_option("NODE_ID", options.node_id, "As `leasemap members` shows it")
+      ->required();
   AddKey(AddCommand(app, options, "explain", "Show how each member of the cluster sees a key"), options);
   AddCommand(app, options, "conflicts", "List the writes of this node that lost to another lease's");
   AddCommand(app, options, "status", "Show who the node is, what it holds and how far it has come");

@@ -47,6 +47,7 @@ struct Options {
   bool snapshot = false;
   std::string cursor;
   std::vector<v1::Event::Kind> kinds;
+  std::string node_id;  // forget
   std::string service;  // healthcheck
 };
 

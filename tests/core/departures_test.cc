@@ -109,7 +109,7 @@ class ComeAndGo : public testing::Test {
     ASSERT_TRUE(mesh_.Set(0, "first", "x").ok());
   }
   void Visit(int n) {
-    mesh_.Skip(50);
+    mesh_.Skip(5);
     mesh_.Replace(2, Mesh::Options("pod-" + std::to_string(n)));
     Join();
     ASSERT_TRUE(mesh_[2].ready()) << n;
@@ -154,8 +154,7 @@ TEST_F(ComeAndGo, TenThousandNamesLeaveNoTrace) {
   std::string early, late;
   for (int n = 1; n <= 10'000; ++n) {
     Visit(n);
-    if (n % 200 == 0) mesh_.Advance(20);  // somebody looks what can be folded
-    if (n % 200 == 0) mesh_.Skip(kCollectEveryMs);
+    if (n % 200 == 0) mesh_.Advance(kCollectEveryMs);  // they look what can be folded
     if (n == 5000) early = CursorOf(0);
     if (n == 9900) late = CursorOf(0);
     if (n % 1000 != 0) continue;
