@@ -1,10 +1,10 @@
 // What two vectors say of the past, compared: see past.h.
 //
-// Of what a mark stands for there is a sum of hashes. Whoever knows all processes that started up to the mark, and takes
-// away those that the vector names, comes to the same sum if that is what he covers himself. What he still names may be
-// folded there (then it belongs to the sum) or be unknown there; both are tried. That a sum fits by chance takes 2^64
-// tries. If none fits, the vector counts as one that covers something else: a session brings what it is, and a cursor
-// expires. Both are safe.
+// Of what a mark stands for there is a sum of hashes. Whoever knows all processes that started up to the mark, and
+// takes away those that the vector names, comes to the same sum if that is what he covers himself. What he still names
+// may be folded there (then it belongs to the sum) or be unknown there; both are tried. That a sum fits by chance takes
+// 2^64 tries. If none fits, the vector counts as one that covers something else: a session brings what it is, and a
+// cursor expires. Both are safe.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -256,8 +256,8 @@ bool VersionVector::CoversFloor(const VersionVector& floor, const VersionVector&
     if (!CoversMark(node, mark)) return false;
   }
   if (!floor.past_) return true;
-  // What went in the past is known of the latest only: who covers less than what was before can't be told from who covers
-  // all of it, and whoever never folded so far has not seen it.
+  // What went in the past is known of the latest only: who covers less than what was before can't be told from who
+  // covers all of it, and whoever never folded so far has not seen it.
   if (std::max(past_mark_.upto, own.past_mark_.upto) < floor.past_->dropped().upto) return false;
   const auto& known = floor.past_->known();
   return std::all_of(known.begin(), known.end(), [&](const auto& one) { return covers(one.first, one.second.prefix); });

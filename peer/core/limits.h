@@ -37,8 +37,8 @@ inline constexpr size_t kBatchEntries = 512;
 // else.
 inline constexpr size_t kReportExceptions = 256;
 // How far processes of the past went is remembered of so many, the latest: with cursors older than that many restarts
-// and departures, which of their writes died with their node is no longer known, and they expire. 1,024 are about 60 KiB,
-// which each handshake and each session carries.
+// and departures, which of their writes died with their node is no longer known, and they expire. 1,024 are about 60
+// KiB, which each handshake and each session carries.
 inline constexpr size_t kMaxFolded = 1024;
 // A cursor is not made while the vector has more exceptions than this (they would make it long; sessions soon fill
 // the gaps).

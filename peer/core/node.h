@@ -9,8 +9,8 @@
 // node_clock.cc (the wall clock), node_lapse.cc (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc
 // (what clients wait for), node_link.cc (handshake, heartbeats, duplicates), node_guard.cc (members that break the
 // rules), node_replicate.cc (live entries, sessions), node_report.cc (reports), node_watch.cc (watches),
-// node_explain.cc, node_collect.cc (what everybody knows and can go), node_fold.cc (processes that ended) and node_reset.cc (a map that is given up for a
-// peer's; restarts).
+// node_explain.cc, node_collect.cc (what everybody knows and can go), node_fold.cc (processes that ended) and
+// node_reset.cc (a map that is given up for a peer's; restarts).
 #pragma once
 
 #include <cstdint>

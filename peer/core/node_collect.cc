@@ -100,8 +100,8 @@ void Node::ForgetSilent(Now now) {
 }
 
 // With nearly as many members as can be remembered, those that are silent for longest make room for newcomers: names
-// that crashed and won't be back must not keep others out for days. Nothing is lost by it where this node covers all that
-// they reported; who comes back nevertheless is judged by the floors, as anyone who was away for long.
+// that crashed and won't be back must not keep others out for days. Nothing is lost by it where this node covers all
+// that they reported; who comes back nevertheless is judged by the floors, as anyone who was away for long.
 void Node::MakeRoomForMembers(Now now) {
   const size_t most = kMaxMembers - kMemberRoom;
   if (membership_.remembered() <= most) return;
@@ -120,8 +120,8 @@ void Node::MakeRoomForMembers(Now now) {
 // Why a newcomer can't be a member, and what can be done about it.
 std::string Node::NoRoomText() const {
   const auto silent = membership_.LongestSilent(INT64_MAX);
-  std::string text = absl::StrCat(Shown(self_.node), " remembers ", membership_.remembered(),
-                                  " members, as many as it can");
+  std::string text =
+      absl::StrCat(Shown(self_.node), " remembers ", membership_.remembered(), " members, as many as it can");
   if (silent.empty()) return absl::StrCat(text, ", and all of them answer: the cluster is full");
   absl::StrAppend(&text, "; ", silent.size(), " are silent, for longest");
   for (size_t n = 0; n < std::min<size_t>(silent.size(), 3); ++n) absl::StrAppend(&text, n > 0 ? ", " : " ", silent[n]);
@@ -162,7 +162,8 @@ void Node::CompareHashes(Now now) {
                            " though both cover the same writes; fetching what differs"));
     const auto& hashes = store_.hashes();
     asking_ = AskedSession{next_session_++, id, now.mono_ms, false, true, now.mono_ms};
-    effects_.send.push_back({id, SessionRequest{asking_->id, ForPeer(link, WholeVector()), {hashes.begin(), hashes.end()}}});
+    effects_.send.push_back(
+        {id, SessionRequest{asking_->id, ForPeer(link, WholeVector()), {hashes.begin(), hashes.end()}}});
   }
 }
 

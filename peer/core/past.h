@@ -1,5 +1,5 @@
-// The past: processes that ended and of which all members cover the same. They need no names of their own any more: in a
-// report or a cursor one mark stands for all of them.
+// The past: processes that ended and of which all members cover the same. They need no names of their own any more: in
+// a report or a cursor one mark stands for all of them.
 //
 // A mark stands for every process that started up to `upto` and that its vector does not name. So what a vector says is
 // the same whatever the order in which processes were folded, and whoever knows how far each of them went can tell

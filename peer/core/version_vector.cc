@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-
 namespace leasemap::core {
 
 bool Coverage::Covers(uint64_t seq) const {

@@ -36,8 +36,8 @@ struct Coverage {
   std::optional<uint64_t> FirstMissing(const Coverage& other) const;
 };
 
-// What protocol versions 1 and 2 fold with: whatever incarnations of a node before `below` wrote is covered, and the digest
-// stands for that. This version makes none; it reads those of older peers.
+// What protocol versions 1 and 2 fold with: whatever incarnations of a node before `below` wrote is covered, and the
+// digest stands for that. This version makes none; it reads those of older peers.
 struct Mark {
   uint64_t below = 0;
   uint64_t digest = 0;  // sum over the folded runs of a hash of (incarnation, prefix)

@@ -65,9 +65,7 @@ void Mesh::Kill(int i) {
   Restart(i);
 }
 
-void Mesh::Restart(int i, const Image* image) {
-  Start(i, peers_[i].node->options(), image);
-}
+void Mesh::Restart(int i, const Image* image) { Start(i, peers_[i].node->options(), image); }
 
 void Mesh::Replace(int i, const NodeOptions& options) {
   peers_[i].log.clear();

@@ -16,8 +16,8 @@ void Departures::Start(int64_t within_us) {
   }
 }
 
-// As the server does it: it tells, gives its links up to a second, and hangs up. (What was sent by then arrives, which a
-// crash here does not wait for: the least is some round trips.)
+// As the server does it: it tells, gives its links up to a second, and hangs up. (What was sent by then arrives, which
+// a crash here does not wait for: the least is some round trips.)
 void Departures::Leave(int host) {
   if (!world_.answers(host)) return;
   world_.Leave(host);

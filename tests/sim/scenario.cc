@@ -366,8 +366,9 @@ RunResult Scenario::Go() {
 }  // namespace
 
 const std::vector<std::string>& Scenarios() {
-  static const std::vector<std::string> kNames = {"calm",        "faults",     "partition",  "line",       "ring",  "star",
-                                                  "restart_all", "join_storm", "cold_start", "departures", "hours", "reboots"};
+  static const std::vector<std::string> kNames = {"calm",       "faults",     "partition",   "line",
+                                                  "ring",       "star",       "restart_all", "join_storm",
+                                                  "cold_start", "departures", "hours",       "reboots"};
   return kNames;
 }
 

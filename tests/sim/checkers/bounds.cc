@@ -23,9 +23,7 @@ std::string CheckAll(std::initializer_list<Bound> bounds) {
   return "";
 }
 
-size_t FoldedOf(const core::VectorPtr& vector) {
-  return vector && vector->past() ? vector->past()->known().size() : 0;
-}
+size_t FoldedOf(const core::VectorPtr& vector) { return vector && vector->past() ? vector->past()->known().size() : 0; }
 
 // Full of small entries, or of one large one.
 std::string CheckBatch(const std::vector<core::EntryPtr>& entries) {

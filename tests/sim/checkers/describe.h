@@ -19,7 +19,8 @@ inline std::string Describe(const core::VersionVector& vector) {
     for (const auto& [first, last] : coverage.exceptions) absl::StrAppend(&text, ",", first, "-", last);
   }
   for (const auto& [node, mark] : vector.marks()) absl::StrAppend(&text, " ", node, " below ", mark.below);
-  if (vector.past_mark().upto > 0) absl::StrAppend(&text, " past ", vector.past_mark().upto, "/", vector.past_mark().digest);
+  if (vector.past_mark().upto > 0)
+    absl::StrAppend(&text, " past ", vector.past_mark().upto, "/", vector.past_mark().digest);
   if (vector.past() != nullptr) {
     for (const auto& [id, process] : vector.past()->known()) {
       absl::StrAppend(&text, " (", Describe(id), "#", process.prefix, ")");

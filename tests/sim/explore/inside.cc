@@ -253,7 +253,8 @@ void PutMembers(Digester& d, const Members& members) {
     // When it was heard or lost, and its clock, are shown in status alone (and end a cursor's wait: no watches here).
     // `stable` counts for collection alone, which no exploration lasts long enough for.
     const auto& [id, generation, linked_as, address, linked, leaving, heard_mono_ms, heard_wall_ms, lost_mono_ms,
-                 offset_ms, measured, report, report_incarnation, report_mono_ms, relayed_by, stable, stable_meaning] = member;
+                 offset_ms, measured, report, report_incarnation, report_mono_ms, relayed_by, stable, stable_meaning] =
+        member;
     PutAll(d, id, generation, linked_as, address, linked, leaving, report, report_incarnation, relayed_by);
   }
 }
@@ -284,14 +285,15 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
   // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
   // `options`: the same in all states. `selves`: asked at a reset, which needs hours. `shared_vector` and its change:
-  // a copy of `vector`. `next_ping`: never read. `readiness`: without seeds a node is ready at once. `warnings`, `said`: what was
-  // logged. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here.
-  // `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
+  // a copy of `vector`. `next_ping`: never read. `readiness`: without seeds a node is ready at once. `warnings`,
+  // `said`: what was logged. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a
+  // rule here. `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes
+  // nothing.
   const auto& [options, self, selves, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
-               shared_members_change, own_peers, own_peers_change, linked_change, any_relayed, report_change, vector_change, links, waits,
-               requests, conflicts, explains, asking, next_session, next_ping, readiness, warnings, ready, waits_for,
-               settled, shut_out, whole, floor, lapses_gone_ms, floor_taken_ms, retired, resets, hash_alarms,
-               own_generation, leaving, next_collect_ms, said, quarantine, effects] = node;
+               shared_members_change, own_peers, own_peers_change, linked_change, any_relayed, report_change,
+               vector_change, links, waits, requests, conflicts, explains, asking, next_session, next_ping, readiness,
+               warnings, ready, waits_for, settled, shut_out, whole, floor, lapses_gone_ms, floor_taken_ms, retired,
+               resets, hash_alarms, own_generation, leaving, next_collect_ms, said, quarantine, effects] = node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
