@@ -37,6 +37,8 @@ class ClockGuard {
 
   State state() const { return state_; }
   bool trusted() const { return state_ == State::kAgreed || state_ == State::kAlone; }
+  // Trusted, and on more than its own word as far as there is anybody: a member agrees, or nobody is there or answers.
+  bool settled() const { return trusted() && (agree_ > 0 || members_ == 0 || state_ == State::kAlone); }
   // For people: what is wrong; empty if nothing is.
   std::string Describe() const;
 

@@ -19,6 +19,8 @@ struct Image {
   std::vector<EntryPtr> entries;
   VersionVector vector;
   VersionVector floor;
+  int64_t ceiling_ms = 0;        // ceiling.h
+  uint64_t collected_epoch = 0;  // the highest epoch of what was collected
   std::vector<MemberInfo> members;
 };
 

@@ -11,39 +11,38 @@
 namespace leasemap::core {
 namespace {
 
-constexpr int kEpochShift = 22;
-
 int64_t FloorS(int64_t ms) { return ms / 1000; }
 int64_t CeilS(int64_t ms) { return (ms + 999) / 1000; }
 
-absl::Status Held(const Entry& entry, int64_t until_ms, int64_t wall_ms, const std::string& key) {
+absl::Status Held(const LeaseRules& rules, const Entry& entry, int64_t end_ms, int64_t wall_ms,
+                  const std::string& key) {
   const Lease& lease = entry.lease;
-  auto status =
-      Refusal(absl::StatusCode::kFailedPrecondition, "LEASE_HELD",
-              absl::StrCat("key \"", Shown(key), "\" is leased by ", Shown(lease.holder), " for ",
-                           ShownDuration(lease.expire_ms - wall_ms), "; write through ", Shown(entry.dot.replica.node),
-                           ", wait, or, if the lease is yours, pass --holder ", Shown(lease.holder)));
+  auto status = Refusal(absl::StatusCode::kFailedPrecondition, "LEASE_HELD",
+                        absl::StrCat("key \"", Shown(key), "\" is leased by ", Shown(lease.holder), " for ",
+                                     ShownDuration(end_ms - wall_ms), "; write through ", Shown(entry.dot.replica.node),
+                                     ", wait, or, if the lease is yours, pass --holder ", Shown(lease.holder)));
   AddMetadata(status, "holder", lease.holder);
   AddMetadata(status, "expire_time",
-              absl::FormatTime("%Y-%m-%d%ET%H:%M:%E3SZ", absl::FromUnixMillis(lease.expire_ms), absl::UTCTimeZone()));
+              absl::FormatTime("%Y-%m-%d%ET%H:%M:%E3SZ", absl::FromUnixMillis(end_ms), absl::UTCTimeZone()));
   AddMetadata(status, "key", key);
-  SetRetryMs(status, std::max<int64_t>(1, until_ms - wall_ms));
+  SetRetryMs(status, std::max<int64_t>(1, end_ms + rules.clock_bound_ms - wall_ms));
   return status;
 }
 
 enum class Verdict { kAcquire, kRenew, kHeld };
 
-Verdict Judge(const LeaseRules& rules, const Entry* previous, const std::string& holder, int64_t wall_ms) {
+Verdict Judge(const LeaseRules& rules, const Entry* previous, int64_t end_ms, const std::string& holder,
+              int64_t wall_ms) {
   if (previous == nullptr || previous->tombstone || previous->lease.released || !rules.leasing) {
     return Verdict::kAcquire;
   }
   const Lease& lease = previous->lease;
   if (lease.holder == holder) {
-    const bool alive = lease.duration_ms == 0 || wall_ms < lease.expire_ms - rules.clock_bound_ms;
+    const bool alive = lease.duration_ms == 0 || wall_ms < end_ms - rules.clock_bound_ms;
     return alive ? Verdict::kRenew : Verdict::kAcquire;
   }
   if (lease.duration_ms == 0) return Verdict::kAcquire;
-  return wall_ms < lease.expire_ms + rules.clock_bound_ms ? Verdict::kHeld : Verdict::kAcquire;
+  return wall_ms < end_ms + rules.clock_bound_ms ? Verdict::kHeld : Verdict::kAcquire;
 }
 
 int64_t DurationFor(const LeaseRules& rules, const Entry* previous, const LeaseRequest& request) {
@@ -62,11 +61,26 @@ int64_t PeriodStartMs(const LeaseRules& rules, int64_t wall_ms) {
 
 uint64_t EpochLimit(const LeaseRules& rules, int64_t wall_ms) {
   const int64_t period = rules.leasing ? rules.period_ms : 1;
-  return static_cast<uint64_t>(PeriodStartMs(rules, wall_ms + 4 * rules.clock_bound_ms) + period) << kEpochShift;
+  const int64_t ahead_ms = wall_ms + kBogusBounds * rules.clock_bound_ms;
+  return static_cast<uint64_t>(PeriodStartMs(rules, ahead_ms) + period) << kEpochShift;
 }
 
-bool IsBogus(const LeaseRules& rules, const Entry& entry, int64_t wall_ms) {
-  return entry.lease.epoch >= EpochLimit(rules, wall_ms) || StampMs(entry.stamp) > wall_ms + 4 * rules.clock_bound_ms;
+bool Reach::IsBeyond(uint64_t epoch, uint64_t stamp) const { return epoch >= epoch_limit || StampMs(stamp) > stamp_ms; }
+
+Reach ReachOf(const LeaseRules& rules, int64_t wall_ms, int64_t ceiling_ms) {
+  return {std::max(EpochLimit(rules, wall_ms), static_cast<uint64_t>(ceiling_ms) << kEpochShift),
+          std::max(wall_ms + kBogusBounds * rules.clock_bound_ms, ceiling_ms)};
+}
+
+int64_t LeaseEnd(const LeaseRules& rules, const Entry& entry, int64_t wall_ms, int64_t age_ms) {
+  const Lease& lease = entry.lease;
+  if (lease.expire_ms <= wall_ms) return lease.expire_ms;
+  const int64_t asked_ms = lease.released || entry.tombstone ? 0 : lease.duration_ms;
+  const int64_t margin_ms = kBogusBounds * rules.clock_bound_ms;
+  const int64_t by_mono_ms = wall_ms - age_ms + asked_ms;
+  const bool too_long = lease.expire_ms - wall_ms > asked_ms + margin_ms;
+  const bool was_too_long = lease.expire_ms - by_mono_ms > asked_ms / 8 + margin_ms;
+  return too_long || was_too_long ? by_mono_ms : lease.expire_ms;
 }
 
 absl::Status CheckDuration(const LeaseRules& rules, int64_t ms) {
@@ -82,25 +96,24 @@ absl::Status CheckDuration(const LeaseRules& rules, int64_t ms) {
 }
 
 absl::StatusOr<std::optional<Lease>> Admit(const LeaseRules& rules, const Entry* previous, const LeaseRequest& request,
-                                           int64_t wall_ms) {
-  const Verdict verdict = Judge(rules, previous, request.holder, wall_ms);
-  if (verdict == Verdict::kHeld) {
-    return Held(*previous, previous->lease.expire_ms + rules.clock_bound_ms, wall_ms, request.key);
-  }
+                                           int64_t wall_ms, const Standing& standing) {
+  const int64_t end_ms = standing.end_ms.value_or(previous ? previous->lease.expire_ms : 0);
+  const Verdict verdict = Judge(rules, previous, end_ms, request.holder, wall_ms);
+  if (verdict == Verdict::kHeld) return Held(rules, *previous, end_ms, wall_ms, request.key);
   const bool renew = verdict == Verdict::kRenew;
   if (request.change == Change::kRelease && (!renew || previous->lease.duration_ms == 0)) return std::nullopt;
 
   Lease lease;
   lease.holder = request.holder;
-  lease.epoch = std::max(previous ? previous->lease.epoch + (renew ? 0 : 1) : 0,
+  const uint64_t after_collected = standing.collected_epoch == 0 ? 0 : standing.collected_epoch + 1;
+  lease.epoch = std::max(previous ? previous->lease.epoch + (renew ? 0 : 1) : after_collected,
                          static_cast<uint64_t>(PeriodStartMs(rules, wall_ms)) << kEpochShift);
-  if (lease.epoch >= EpochLimit(rules, wall_ms)) {
+  if (lease.epoch >= ReachOf(rules, wall_ms, standing.ceiling_ms).epoch_limit) {
     return Refusal(absl::StatusCode::kResourceExhausted, "EPOCH_LIMIT",
                    "the key changed hands too often in this lease period, or this node's clock is behind; wait until "
                    "the next period, and check the clocks");
   }
-  lease.start_s =
-      renew ? previous->lease.start_s : std::max(FloorS(wall_ms), previous ? CeilS(previous->lease.expire_ms) : 0);
+  lease.start_s = renew ? previous->lease.start_s : std::max(FloorS(wall_ms), previous ? CeilS(end_ms) : 0);
   lease.duration_ms = DurationFor(rules, previous, request);
   const bool gives_up = request.change == Change::kDelete || request.change == Change::kRelease;
   lease.expire_ms = wall_ms + (gives_up ? 0 : lease.duration_ms);

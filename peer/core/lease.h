@@ -26,9 +26,25 @@ struct LeaseRules {
 
 // Milliseconds: the start of the period that wall_ms falls in. With leasing off a period is 1 ms.
 int64_t PeriodStartMs(const LeaseRules& rules, int64_t wall_ms);
-// Epochs at or above this, and stamps above StampAt(wall_ms + 4 bounds), are bogus at wall_ms.
+// How far ahead an entry may be: what is beyond is bogus, never made and refused from a peer.
+struct Reach {
+  uint64_t epoch_limit = 0;  // epochs at or above this
+  int64_t stamp_ms = 0;      // stamps above this, UTC
+  bool IsBeyond(uint64_t epoch, uint64_t stamp) const;
+};
+// An epoch is the start of a period in milliseconds, and below that a count of acquisitions in so many bits.
+inline constexpr int kEpochShift = 22;
+// By the clock alone: epochs of the period after the one that it may be in, and stamps of more than four bounds ahead.
 uint64_t EpochLimit(const LeaseRules& rules, int64_t wall_ms);
-bool IsBogus(const LeaseRules& rules, const Entry& entry, int64_t wall_ms);
+// With a ceiling (ceiling.h; 0: none), whichever is higher.
+Reach ReachOf(const LeaseRules& rules, int64_t wall_ms, int64_t ceiling_ms = 0);
+inline bool IsBogus(const Reach& reach, const Entry& entry) { return reach.IsBeyond(entry.lease.epoch, entry.stamp); }
+
+// UTC milliseconds: when the entry's lease ends by a clock that is right. As a rule that is its expire_ms. But a lease
+// that has more left than its duration and four bounds was made under a clock that was ahead: it ends its duration
+// after this node saw the entry come, `age_ms` ago by the monotonic clock. It stays so to its end: an eighth of the
+// duration is far more than clocks drift and are slewed, and tells such a lease when less is left of it.
+int64_t LeaseEnd(const LeaseRules& rules, const Entry& entry, int64_t wall_ms, int64_t age_ms);
 
 enum class Change { kSet, kDelete, kRenew, kRelease };
 
@@ -42,9 +58,16 @@ struct LeaseRequest {
 // LEASE_INVALID unless `ms` is 0 or within the limits of the API.
 absl::Status CheckDuration(const LeaseRules& rules, int64_t ms);
 
+// What this node knows beside the two.
+struct Standing {
+  std::optional<int64_t> end_ms;  // LeaseEnd of the previous entry; none: its expire_ms
+  int64_t ceiling_ms = 0;         // ceiling.h
+  uint64_t collected_epoch = 0;   // the highest of what was collected; 0: nothing was
+};
+
 // The lease that the write gets, or LEASE_HELD or EPOCH_LIMIT. `previous` is the entry it replaces, or null. A Release
 // of a lease that is not live gives nullopt: nothing to change.
 absl::StatusOr<std::optional<Lease>> Admit(const LeaseRules& rules, const Entry* previous, const LeaseRequest& request,
-                                           int64_t wall_ms);
+                                           int64_t wall_ms, const Standing& standing = {});
 
 }  // namespace leasemap::core

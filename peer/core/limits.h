@@ -83,8 +83,13 @@ inline constexpr size_t kMaxProbes = 64;
 // one that is linked is measured at each.
 inline constexpr int64_t kClockAnswerBeats = 10;
 
-// A stamp is bogus from four clock bounds ahead on (design, section 2); one more is left for small steps of this clock.
+// A stamp is bogus from four clock bounds ahead on (design, section 2). What a node holds itself may be one more ahead
+// before it fixes a ceiling: small steps of its clock come to that.
+inline constexpr int64_t kBogusBounds = 4;
 inline constexpr int64_t kBogusPastBounds = 5;
+// A ceiling ends with a period of at least an hour, and at least one such period above what it is fixed for: at 65,536
+// writes for each millisecond of stamps, nobody comes to it by writing.
+inline constexpr int64_t kLeastCeilingPeriodMs = 3'600'000;
 
 // Clocks that two members agree with may be four clock bounds apart from each other, with what the round trip hides:
 // what is collected is of a period that is over by all of them.
@@ -128,6 +133,7 @@ inline constexpr int64_t kSaidMs = 60'000;
 
 // Times, in milliseconds.
 inline constexpr int64_t kClockRetryMs = 1000;   // a write refused for the clock's sake: the next heartbeat may mend it
+inline constexpr int64_t kYieldRetryMs = 200;    // a write while a map is taken from a peer: mostly it is there by then
 inline constexpr int64_t kHeartbeatMs = 1000;    // design: every second
 inline constexpr int64_t kSilentMs = 3000;       // design: silent after three
 inline constexpr int64_t kProbeMs = 1000;        // design: a first link silent for a second is replaced

@@ -83,6 +83,11 @@ struct Report {
   bool settled = false;   // the sender has no map, and waits for nobody but linked members who have none either
   uint64_t keys = 0;      // in a handshake only: how many the sender's map has, for people; 0: none, or not said
   uint64_t map_hash = 0;  // Store::hash() at this vector; 0: not to be compared
+  // The sender's ceiling (ceiling.h; 0: it needs none). Nothing is said by who is not sure of its clock, but in a
+  // handshake, in which the clocks are compared, nor by older peers.
+  std::optional<int64_t> ceiling_ms;
+  bool holds_map = false;        // it is ready, and something was ever written to its map
+  uint64_t collected_epoch = 0;  // in a handshake only: the highest that the sender knows to be collected
   PeersPtr peers = std::make_shared<Peers>();
   std::vector<Relay> relays;
 };

@@ -22,7 +22,9 @@ Node::Node(NodeOptions options, Now now, const Image* image)
       selves_{self_.incarnation},
       membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
       clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
+      ceiling_(options_.rules),
       readiness_(options_.timing, options_.min_members, now.mono_ms) {
+  store_.NoteTime(now.mono_ms);
   if (image != nullptr) Restore(*image, now);
   UpdateReady(now);
 }
@@ -37,6 +39,7 @@ void Node::Log(bool warning, std::string text) { effects_.log.push_back({warning
 
 void Node::Tick(Now now) {
   LookAtClock(now);
+  CheckCeilings(now);
   Lapse(now);
   quarantine_.Tick(now.mono_ms);
   membership_.Tick(now.mono_ms, effects_);
@@ -98,11 +101,17 @@ absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, con
   return sent;
 }
 
+Node::ReadMap Node::shown() const {
+  if (!yielding()) return {store_, vector_, floor_, lapses_gone_ms_, floor_taken_ms_};
+  const Retired& old = *retired_;
+  return {old.store, old.vector, old.floor, old.lapses_gone_ms, old.floor_taken_ms};
+}
+
 Status Node::GetStatus() const {
   Status status;
   status.self = self_;
   status.ready = ready();
-  status.keys = store_.live_keys();
+  status.keys = shown().store.live_keys();
   status.bytes = store_.bytes();
   status.map_hash = store_.hash();
   status.vector = SharedVector();
@@ -118,6 +127,13 @@ Status Node::GetStatus() const {
   status.resets = resets_;
   status.hash_alarms = hash_alarms_;
   status.collected = store_.collected();
+  status.ceiling_ms = ceiling_.at_ms();
+  if (!ceiling_note_.empty()) status.notes.push_back(ceiling_note_);
+  if (yielding()) {
+    status.notes.push_back(
+        "writes are refused: this node takes another map in place of its own, which was written under a clock that was "
+        "ahead; reads go on from the old one until it has all of the new one");
+  }
   status.unlinked_seeds = membership_.UnlinkedSeeds();
   status.unreachable_members = membership_.UnreachableMembers();
   if (!ready()) {

@@ -6,11 +6,11 @@
 //   timer.SetTo(node.NextDue(now));          // call Tick then at the latest
 //
 // The calls are in files by theme: node.cc (time, status), node_ready.cc (readiness, and what is not reached),
-// node_clock.cc (the wall clock), node_lapse.cc (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc
-// (what clients wait for), node_link.cc (handshake, heartbeats, duplicates), node_guard.cc (members that break the
-// rules), node_replicate.cc (live entries, sessions), node_report.cc (reports), node_watch.cc (watches),
-// node_explain.cc, node_collect.cc (what everybody knows and can go), node_fold.cc (processes that ended) and
-// node_reset.cc (a map that is given up for a peer's; restarts).
+// node_clock.cc (the wall clock), node_ceiling.cc (what was written under a clock that was ahead), node_lapse.cc
+// (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
+// (handshake, heartbeats, duplicates), node_guard.cc (members that break the rules), node_replicate.cc (live entries,
+// sessions), node_report.cc (reports), node_watch.cc (watches), node_explain.cc, node_collect.cc (what everybody knows
+// and can go), node_fold.cc (processes that ended) and node_reset.cc (a map that is given up for a peer's; restarts).
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "peer/core/ceiling.h"
 #include "peer/core/clock_guard.h"
 #include "peer/core/conflicts.h"
 #include "peer/core/effects.h"
@@ -103,6 +104,7 @@ struct Status {
   std::vector<Member> members;  // others, by node ID; those that are gone too
   uint64_t remembered = 0;      // members that are not gone, this node included
   uint64_t resets = 0, hash_alarms = 0, collected = 0;
+  int64_t ceiling_ms = 0;  // UTC; 0: none
   std::vector<std::string> notes;
   std::vector<Unlinked> unlinked_seeds;       // seeds that lead to no member
   std::vector<Unlinked> unreachable_members;  // remembered and not linked
@@ -166,6 +168,14 @@ class Node {
   // Answers all that wait, with what is known by now; `why` it is too late.
   void EndWaits(Now now, const char* why = "before this node began to shut down");
   const Store& store() const { return store_; }
+  // What reads see: the map, or, while another one is taken in its place without an outage, still the old one.
+  struct ReadMap {
+    const Store& store;
+    const VersionVector &vector, &floor;
+    int64_t lapses_gone_ms;
+    const std::optional<int64_t>& floor_taken_ms;
+  };
+  ReadMap shown() const;
   const VersionVector& vector() const { return vector_; }
   // What of the deletes was collected, here or by those this node had its map from.
   const VersionVector& floor() const { return floor_; }
@@ -192,12 +202,21 @@ class Node {
   void Leave(Now now);
   // Gives the map up for the others', and submits anew what they lack.
   void Reset(Now now, const std::string& why);
-  // Once for each reset: the map was given up, and what was read of it before no longer holds.
+  // How often the map was given up, and how often that was for another ceiling, without an outage of reads.
   uint64_t resets() const { return resets_; }
+  uint64_t yields() const { return yields_; }
+  // Counts the times that reads were given another map: what was read of the one before no longer holds.
+  uint64_t maps() const { return maps_; }
+  // It serves reads from its old map until it has taken a peer's, and refuses writes.
+  bool yielding() const { return retired_ && retired_->serves; }
+  // What is bogus here now.
+  Reach ReachAt(Now now) const { return ceiling_.ReachAt(now.wall_ms); }
+  const Ceiling& ceiling() const { return ceiling_; }
+  bool clock_trusted() const { return clock_guard_.trusted(); }
   uint64_t hash_alarms() const { return hash_alarms_; }
   // It serves. Once it was ready it stays so, but for a reset, and while it is shut out by its own name: linked with
   // nobody, and refused because another process has its node ID.
-  bool ready() const { return ready_ && !shut_out_; }
+  bool ready() const { return (ready_ || yielding()) && !shut_out_; }
   // What it waits for, most telling first, as of the last call that changed something; empty if it is ready.
   const std::vector<ReadyWait>& waits_for() const { return waits_for_; }
   const ReplicaId& self() const { return self_; }
@@ -243,6 +262,10 @@ class Node {
     bool report_whole = false;
     bool peer_whole = false;       // it has the map
     bool peer_settled = false;     // it has none, and waits only for those who have none (Report::settled)
+    CeilingWord told;              // our ceiling, as told in the handshake
+    CeilingWord word;              // its ceiling, as told last
+    bool tells_ceiling = false;    // it is no older peer, which has none
+    bool shunned = false;          // its map is not taken: it has to yield itself
     uint64_t map_hash = 0;         // of its map at that report; 0: not to be compared
     int64_t differs_since_ms = 0;  // its map is another though the vectors are equal; 0: no
     VersionVector peer_floor;      // as told in the handshake
@@ -305,20 +328,37 @@ class Node {
   static bool IsBelow(const VersionVector& vector, const VersionVector& own, const VersionVector& floor);
   Yields JudgeFloors(const Link& link, const Report& report) const;
   bool IsCredible(const VersionVector& floor) const;
-  void Reset(Now now, VectorPtr peer, const std::string& why);
+  // `ceiling_ms`: of the map that it is given up for, if that is why; who was ready goes on to serve reads then.
+  void Reset(Now now, VectorPtr peer, const std::string& why, std::optional<int64_t> ceiling_ms = std::nullopt);
   void KeepUnsubmitted();
   void BeginAnew(uint64_t incarnation);
   void TakeBack(Now now);
-  void SubmitAnew(Now now, const EntryPtr& entry);
+  void SubmitAnew(Now now, const Store::Slot& slot);
   void SubmitSomeAnew(Now now);
   void Restore(const Image& image, Now now);
+
+  // node_ceiling.cc
+  // A map to go by. Who starts from an image has none before it is ready: it takes its peers' ceiling.
+  bool HoldsMap() const { return ready_ && !vector_.empty(); }
+  CeilingWord OurWord(Now now) const;
+  void FixCeiling(Now now);
+  std::optional<int64_t> LowestCeiling(Now now, LinkId except) const;
+  void TakeCeiling(Now now, int64_t ceiling_ms, const std::string& from);
+  void YieldTo(Now now, const Link& link, VectorPtr vector, int64_t ceiling_ms);
+  static void NoteCeiling(Link& link, const Report& report);
+  bool HasPeersMap(Now now);
+  int64_t YieldPatienceMs() const { return 2 * options_.timing.silent; }
+  bool AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept);
+  void CheckCeilings(Now now);
+  void FollowLowestCeiling(Now now);
+  Standing StandingOf(Now now, const Store::Slot* slot) const;
+  int64_t LeaseEndOf(Now now, const Store::Slot& slot) const;
 
   // node_clock.cc
   void LookAtClock(Now now);
   absl::Status CheckClock() const;
   bool ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms);
   void NoteClock(Now now, const std::string& node, bool agrees);
-  void CheckOwnPast(Now now);
 
   // node_guard.cc
   bool Allowed(Now now, LinkId id, Link& link, const Message& message);
@@ -379,6 +419,7 @@ class Node {
   void AddCursor(Now now, Watch& watch, WatchBatch& batch) const;
 
   // node_write.cc
+  absl::Status CheckMap(Now now) const;
   absl::Status CheckRoom(const WriteCommand& command, bool new_key) const;
   absl::StatusOr<std::optional<EntryPtr>> FindDone(Now now, const WriteCommand& command);
   EntryPtr Remember(Now now, const WriteCommand& command, const EntryPtr& entry);
@@ -407,7 +448,9 @@ class Node {
   Membership membership_;
   HybridClock clock_;
   ClockGuard clock_guard_;
-  bool check_past_ = false;  // the clock was just agreed upon: is what this node wrote before from the future?
+  Ceiling ceiling_;
+  bool check_ceilings_ = false;  // a peer told another one than before
+  std::string ceiling_note_;     // for people: the ceiling, and how this node came to it; empty: none
   Store store_;
   OwnLog own_log_;
   VersionVector vector_;
@@ -442,14 +485,20 @@ class Node {
   std::optional<int64_t> floor_taken_ms_;
   // The map that was given up in a reset, until all of it that the others lacked was submitted anew.
   struct Retired {
+    explicit Retired(const LeaseRules& rules) : ceiling(rules) {}
     Store store;
     VersionVector vector, floor;
+    Ceiling ceiling;
+    int64_t lapses_gone_ms = 0;
+    std::optional<int64_t> floor_taken_ms;
+    bool serves = false;                   // reads go on by it
+    bool for_ceiling = false;              // given up for one that is lower
     VectorPtr peer;                        // what the peer covered for which it was given up; null: unknown
     int64_t since_ms = 0;                  // monotonic
     std::optional<std::string> submitted;  // keys up to here
   };
   std::optional<Retired> retired_;
-  uint64_t resets_ = 0, hash_alarms_ = 0;
+  uint64_t resets_ = 0, yields_ = 0, maps_ = 0, hash_alarms_ = 0;
   uint64_t own_generation_ = 0;  // of this node as a member; odd: it leaves
   bool leaving_ = false;
   int64_t next_collect_ms_ = 0;  // monotonic

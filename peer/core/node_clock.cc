@@ -1,8 +1,6 @@
-// What the node makes of its clock: when it asks the others, when it refuses writes, and what becomes of writes that it
-// made under a wrong one.
+// What the node makes of its clock: when it asks the others, and when it refuses writes.
 #include <algorithm>
 #include <cstdlib>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
@@ -13,14 +11,17 @@ namespace leasemap::core {
 
 // At the start of whatever reads the wall clock.
 void Node::LookAtClock(Now now) {
+  store_.NoteTime(now.mono_ms);
   const ClockGuard::State before = clock_guard_.state();
   if (clock_guard_.Look(now, membership_.remembered())) {
     for (auto& [id, link] : links_) {
       link.ping_ms = std::min(link.ping_ms, now.mono_ms - options_.timing.heartbeat);
       link.clock_agrees = false;  // that was said of the clock as it was
+      link.word = {};             // most likely its clock was set, too: it says its ceiling anew
     }
     effects_.changed = true;
   }
+  FixCeiling(now);
   if (clock_guard_.state() == before) return;
   const std::string text = clock_guard_.Describe();
   if (!clock_guard_.trusted()) {
@@ -64,22 +65,6 @@ void Node::NoteClock(Now now, const std::string& node, bool agrees) {
   if (!membership_.members().contains(node)) return;
   clock_guard_.Answer(now, node, agrees);
   LookAtClock(now);
-  check_past_ |= agrees && clock_guard_.trusted();
-}
-
-// The clock is right now: whatever was stamped far ahead of it was written, taken or told under a wrong one, and others
-// refuse it. Links go with a reset, so this comes last in a call.
-void Node::CheckOwnPast(Now now) {
-  if (!std::exchange(check_past_, false)) return;
-  const int64_t ahead_ms = std::max(StampMs(clock_.last()), store_.horizon_ms()) - now.wall_ms;
-  if (ahead_ms <= kBogusPastBounds * options_.rules.clock_bound_ms) return;
-  const bool linked =
-      std::any_of(links_.begin(), links_.end(), [](const auto& l) { return l.second.phase == Phase::kUp; });
-  if (!linked) {
-    check_past_ = true;  // there is nobody to take the map from yet
-    return;
-  }
-  Reset(now, absl::StrCat("this node wrote under a clock that was ", ShownDuration(ahead_ms), " ahead"));
 }
 
 }  // namespace leasemap::core

@@ -48,10 +48,17 @@ void Node::Collect(Now now) {
   NoteStable();
   std::vector<std::string> keys;
   size_t looked = 0;
+  // Nobody can tell a node that knows of no other that its clock is ahead: there the hour has to pass by both clocks.
+  // So it has everywhere for what lapsed: if all clocks were ahead, and are set right, it lives again.
+  const int64_t old_here_ms = now.mono_ms - KeptDeadMs();
+  const bool alone = membership_.remembered() == 0;
   for (const Store::Dead& dead : store_.dead()) {
     if (dead.since_ms >= before_ms || looked++ == kCollectAtOnce) break;
-    const Entry& entry = **store_.Find(dead.key);
-    if (!AllCover(entry.dot)) continue;
+    const Store::Slot& slot = *store_.FindSlot(dead.key);
+    const Entry& entry = *slot.entry;
+    const bool by_both = alone || slot.lapsed;
+    if ((by_both && slot.changed_ms > old_here_ms) || !AllCover(entry.dot)) continue;
+    ceiling_.Collected(entry.lease.epoch);
     keys.emplace_back(dead.key);
     floor_.Add(entry.dot.replica, 1, entry.dot.seq);
     if (!entry.tombstone) lapses_gone_ms_ = std::max(lapses_gone_ms_, entry.lease.expire_ms);

@@ -131,7 +131,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   } else if (auto* reply = std::get_if<QueryReply>(&message)) {
     OnQueryReply(now, id, *reply);
   }
-  CheckOwnPast(now);
+  if (check_ceilings_) CheckCeilings(now);
   SettleWaits(now);
 }
 
@@ -220,6 +220,9 @@ void Node::SendAccept(Now now, LinkId id, Link& link) {
   if (!accept.report.cut_short) accept.report.vector = ForPeer(link, WholeVector());
   accept.report.floor = ForPeer(link, std::make_shared<const VersionVector>(floor_));
   accept.report.keys = store_.live_keys();
+  link.told = OurWord(now);
+  accept.report.ceiling_ms = link.told.ceiling_ms;
+  accept.report.collected_epoch = ceiling_.collected_epoch();
   effects_.send.push_back({id, std::move(accept)});
 }
 
@@ -236,6 +239,7 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
   if (accept.report.floor && !IsCredible(*accept.report.floor)) {
     return RefuseLink(now, id, link, {"PROTOCOL_MISMATCH", "the floor names writes that were never made"});
   }
+  if (!AgreeOnCeiling(now, id, link, accept)) return;
   switch (JudgeFloors(link, accept.report)) {
     case Yields::kSelf:
       return Reset(now, accept.report.vector,
@@ -479,6 +483,7 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   // Up before the first one goes: the member stays linked meanwhile, and readiness waits for its report still.
   link.phase = Phase::kUp;
   readiness_.OnLinked(link.peer.self, report.vector, report.whole, report.keys);
+  if (link.shunned) readiness_.Drop(node);  // its map is not waited for
   if (report.floor) link.peer_floor = *report.floor;
   if (first != 0) Drop(now, first, "");
   const bool news = !member->linked;

@@ -11,6 +11,7 @@ namespace leasemap::core {
 // The one way into the map, for a local, a received and a reloaded write: merges it and covers exactly its dot.
 bool Node::Apply(Now now, EntryPtr entry) {
   clock_.See(entry->stamp);
+  ceiling_.See(*entry);
   const bool again = vector_.Covers(entry->dot);  // fetched anew, after an alarm
   vector_.Add(entry->dot);
   ChangedVector();
@@ -28,10 +29,13 @@ bool Node::Apply(Now now, EntryPtr entry) {
 bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session) {
   Link& link = links_.at(id);
   const bool all = asking_ && asking_->link == id && asking_->all;
+  const Reach reach = ReachAt(now);
+  // By a clock that nobody confirmed there is no telling, nor while the two have still to agree on a ceiling.
+  const Reach theirs = ReachOf(options_.rules, now.wall_ms, link.word.ceiling_ms);
   for (const EntryPtr& entry : entries) {
     if ((vector_.Covers(entry->dot) || Stands(*entry)) && !(session && all)) continue;
-    if (IsBogus(options_.rules, *entry, now.wall_ms)) {
-      if (entry->dot.replica == link.peer.self) {
+    if (IsBogus(reach, *entry)) {
+      if (entry->dot.replica == link.peer.self && clock_guard_.trusted() && IsBogus(theirs, *entry)) {
         RefuseBogus(now, id, link);
         return false;
       }
@@ -120,7 +124,7 @@ void Node::AskForSession(Now now) {
     return link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= options_.timing.lack);
   };
   for (auto& [id, link] : links_) {
-    if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms || !due(link)) continue;
+    if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms || link.shunned || !due(link)) continue;
     UpdateLack(now, link);  // it may have come meanwhile
     if (!due(link)) continue;
     asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms};

@@ -48,6 +48,8 @@ Report Node::MakeReport(Link& link) const {
   }
   report.whole = whole_;
   report.settled = settled_;
+  report.holds_map = HoldsMap();
+  if (clock_guard_.settled()) report.ceiling_ms = ceiling_.at_ms();
   report.map_hash = clock_guard_.trusted() ? store_.hash() : 0;
   report.peers = OwnPeers();
   UpdateRelayed(link);
@@ -104,6 +106,9 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
   link.peer_whole = report.whole;
   link.peer_settled = report.settled;
   link.map_hash = report.map_hash;
+  const CeilingWord before_word = link.word;
+  NoteCeiling(link, report);
+  check_ceilings_ |= before_word.map != link.word.map || before_word.ceiling_ms != link.word.ceiling_ms;
   NoteMembers(now, report.peers, link);
   NoteReport(now, report, link);
   // Members that this neighbour's other neighbours are not linked with hear of it through us.

@@ -47,14 +47,21 @@ bool Node::IsCredible(const VersionVector& floor) const {
   return true;
 }
 
-void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
-  Log(true, absl::StrCat("reset: ", why, "; taking the map from the others, and submitting anew what they lack"));
+void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<int64_t> ceiling_ms) {
+  Log(true, absl::StrCat("reset: ", why, "; taking the map from the others, and submitting anew what they lack",
+                         ceiling_ms && ready() ? "; reads go on from the old map meanwhile" : ""));
   // What an earlier reset has still to submit goes with the map that is given up now.
   const uint64_t head = store_.head();
   const int64_t horizon_ms = std::min(store_.horizon_ms(), now.wall_ms);  // it may have been told by a wrong clock
-  if (!retired_) retired_ = Retired();
+  if (!retired_) retired_.emplace(options_.rules);
   if (whole_) {
     KeepUnsubmitted();
+    if (retired_->serves) ++maps_;  // a third one
+    retired_->serves |= ceiling_ms.has_value() && ready_;
+    retired_->for_ceiling = ceiling_ms.has_value();
+    retired_->ceiling = ceiling_;
+    retired_->lapses_gone_ms = lapses_gone_ms_;
+    retired_->floor_taken_ms = floor_taken_ms_;
     retired_->store = std::move(store_);
     retired_->vector = std::move(vector_);
     retired_->floor = std::move(floor_);
@@ -63,12 +70,17 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   retired_->since_ms = now.mono_ms;
   retired_->submitted.reset();
   store_ = Store();
+  store_.NoteTime(now.mono_ms);
   store_.SkipTo(head);
   store_.Lapse(horizon_ms);
   vector_ = VersionVector();
   floor_ = VersionVector();
   floor_taken_ms_.reset();
   lapses_gone_ms_ = 0;
+  const int64_t new_ceiling_ms = ceiling_ms.value_or(ceiling_.EffectiveAt(now.wall_ms));
+  ceiling_ = Ceiling(options_.rules);
+  ceiling_.Take(new_ceiling_ms);
+  if (new_ceiling_ms == 0) ceiling_note_.clear();
   clock_ = HybridClock();
   own_log_ = OwnLog();
   BeginAnew(NewIncarnation(now.wall_ms, self_.incarnation, options_.seed));
@@ -80,6 +92,8 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   ready_ = whole_ = false;
   readiness_.Restart(now.mono_ms);
   ++resets_;
+  if (ceiling_ms) ++yields_;
+  if (!yielding()) ++maps_;
   ChangedVector();
   std::vector<LinkId> all;
   for (const auto& [id, link] : links_) all.push_back(id);
@@ -98,29 +112,39 @@ void Node::KeepUnsubmitted() {
   for (auto it = retired_->submitted ? entries.upper_bound(*retired_->submitted) : entries.begin(); it != entries.end();
        ++it) {
     const Dot& dot = it->second.entry->dot;
-    if (!vector_.Covers(dot) && !(retired_->peer && retired_->peer->Covers(dot))) store_.Merge(it->second.entry);
+    if (vector_.Covers(dot) || (retired_->peer && retired_->peer->Covers(dot))) continue;
+    store_.Merge(it->second.entry);
+    vector_.Add(dot);  // a cursor that is given for this map says so
   }
 }
 
 void Node::Reset(Now now, const std::string& why) { Reset(now, nullptr, why); }
 
-// Nobody was found to take the map from: the one that was given up is better than none.
+// Nobody was found to take the map from: the one that was given up is better than none, with its ceiling.
 void Node::TakeBack(Now now) {
-  if (!retired_ || retired_->submitted || whole_ || now.mono_ms - retired_->since_ms < kResetGiveUpMs) return;
+  if (!retired_ || retired_->submitted || whole_) return;
+  // For another ceiling's sake there must be somebody who has it, at once: whoever is linked and higher waits for that.
+  const int64_t patience_ms = retired_->for_ceiling ? YieldPatienceMs() : kResetGiveUpMs;
+  if (now.mono_ms - retired_->since_ms < patience_ms) return;
+  const int64_t ceiling_ms = retired_->for_ceiling ? ceiling_.EffectiveAt(now.wall_ms) : kMaxCeilingMs;
   for (const auto& [id, link] : links_) {
-    if (link.phase == Phase::kUp && link.peer_whole) return;
+    if (link.phase == Phase::kUp && link.peer_whole && link.word.ceiling_ms <= ceiling_ms) return;
   }
   Log(true, "reset: no other node was found; going on with the map as it was");
+  store_.SkipTo(retired_->store.head());
   for (const auto& [key, slot] : retired_->store.by_key()) {
     clock_.See(slot.entry->stamp);
     store_.Merge(slot.entry);
   }
+  ceiling_ = retired_->ceiling;
   vector_.Join(retired_->vector);
   // Not joined to that of a peer which a session began with: by it this map would pass for one without what was
   // collected there.
   floor_ = VersionVector();
   JoinFloor(now, retired_->floor);
+  ready_ = ready_ || yielding();
   retired_.reset();
+  ++maps_;
   whole_ = true;
   readiness_.DropAll();
   waits_.LookAgain();
@@ -128,11 +152,14 @@ void Node::TakeBack(Now now) {
 }
 
 // One entry of the map that was given up, as if its holder wrote it again now.
-void Node::SubmitAnew(Now now, const EntryPtr& entry) {
+void Node::SubmitAnew(Now now, const Store::Slot& slot) {
+  const EntryPtr& entry = slot.entry;
   if (vector_.Covers(entry->dot) || (retired_->peer && retired_->peer->Covers(entry->dot))) return;
-  const EntryPtr* found = store_.Find(entry->key);
+  const Store::Slot* present_slot = store_.FindSlot(entry->key);
+  const EntryPtr* found = present_slot ? &present_slot->entry : nullptr;
   const Entry* present = found ? found->get() : nullptr;
-  const bool lapsed = entry->ephemeral && entry->lease.expire_ms <= now.wall_ms;
+  const int64_t end_ms = LeaseEndOf(now, slot);
+  const bool lapsed = entry->ephemeral && end_ms <= now.wall_ms;
   if (lapsed || (entry->tombstone && (present == nullptr || present->tombstone))) return;
   // What lost is told by the process that took the write: another's they tell, and one of an earlier process, which an
   // image of the disk brought back, may have been told.
@@ -142,10 +169,10 @@ void Node::SubmitAnew(Now now, const EntryPtr& entry) {
     if (own) NoteConflict(now, entry, *found);
     return;
   }
-  const int64_t left_ms = std::max<int64_t>(0, entry->lease.expire_ms - now.wall_ms);
+  const int64_t left_ms = std::max<int64_t>(0, end_ms - now.wall_ms);
   const LeaseRequest request{entry->tombstone ? Change::kDelete : Change::kSet, entry->key, entry->lease.holder,
                              entry->lease.duration_ms == 0 || entry->lease.released ? 0 : left_ms};
-  auto lease = Admit(options_.rules, present, request, now.wall_ms);
+  auto lease = Admit(options_.rules, present, request, now.wall_ms, StandingOf(now, present_slot));
   if (!lease.ok() || !lease->has_value()) {
     if (found != nullptr && own) NoteConflict(now, entry, *found);
     return;
@@ -160,14 +187,20 @@ void Node::SubmitAnew(Now now, const EntryPtr& entry) {
 }
 
 void Node::SubmitSomeAnew(Now now) {
-  if (!retired_ || !ready_) return;
+  if (!retired_ || !ready_ || !clock_guard_.trusted()) return;
   const auto& entries = retired_->store.by_key();
   auto it = retired_->submitted ? entries.upper_bound(*retired_->submitted) : entries.begin();
   for (size_t n = 0; it != entries.end() && n < kResubmitAtOnce; ++n, ++it) {
-    SubmitAnew(now, it->second.entry);
+    SubmitAnew(now, it->second);
     retired_->submitted = it->first;
   }
-  if (it == entries.end()) retired_.reset();
+  if (it != entries.end()) return;
+  if (yielding()) {
+    ++maps_;
+    Log(false, absl::StrCat("reads and writes go on with the new map: ", store_.live_keys(), " keys"));
+    effects_.changed = true;
+  }
+  retired_.reset();
 }
 
 Image Node::TakeImage() const {
@@ -176,6 +209,8 @@ Image Node::TakeImage() const {
   image.whole = whole_;
   image.vector = vector_;
   image.floor = floor_;
+  image.ceiling_ms = ceiling_.at_ms();
+  image.collected_epoch = ceiling_.collected_epoch();
   for (const auto& [key, slot] : store_.by_key()) image.entries.push_back(slot.entry);
   for (const auto& [node, member] : membership_.members()) {
     image.members.push_back({member.id, member.address, member.generation});
@@ -187,8 +222,11 @@ void Node::Restore(const Image& image, Now now) {
   whole_ = image.whole;
   vector_ = image.vector;
   JoinFloor(now, image.floor);
+  ceiling_.Take(image.ceiling_ms);
+  ceiling_.Collected(image.collected_epoch);
   for (const EntryPtr& entry : image.entries) {
     clock_.See(entry->stamp);
+    ceiling_.See(*entry);
     store_.Merge(entry);
   }
   for (const MemberInfo& info : image.members) {

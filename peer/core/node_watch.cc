@@ -15,8 +15,10 @@ absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapsho
   watch.filter_hash = watch.filter.Hash();
   watch.started_ms = now.mono_ms;
   watch.next_lost = conflicts_.end();
-  watch.resets = resets_;
-  watch.collected = store_.collected();
+  const Store& store = shown().store;
+  watch.maps = maps_;
+  watch.rewinds = store.rewinds();
+  watch.collected = store.collected();
   if (!text.empty()) {
     const auto cursor = DecodeCursor(text);
     const auto invalid = [](const std::string& why) {
@@ -31,30 +33,33 @@ absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapsho
     watch.skip_told_ms = cursor->wall_ms;
   } else if (snapshot) {
     watch.phase = Watch::Phase::kSnapshot;
-    watch.snapshot_from = store_.head();
+    watch.snapshot_from = store.head();
   } else {
-    watch.position = store_.head();
+    watch.position = store.head();
   }
   return watch;
 }
 
-// What a watch has still to be told is gone: the map was given up in a reset, or deletes that it was not told yet were
-// collected. (A watch that stands before them is an hour behind, or resumes with a cursor as old.)
+// What a watch has still to be told is gone: another map took the place of the one it read, or deletes that it was not
+// told yet were collected. (A watch that stands before them is an hour behind, or resumes with a cursor as old.) Or
+// what it was told to have lapsed lives again.
 bool Node::HasMissed(Now now, Watch& watch) const {
-  if (watch.resets != resets_) return true;
-  const bool news = std::exchange(watch.collected, store_.collected()) != store_.collected();
+  const Store& store = shown().store;
+  if (watch.maps != maps_ || watch.rewinds != store.rewinds()) return true;
+  const bool news = std::exchange(watch.collected, store.collected()) != store.collected();
   const uint64_t read_to = std::max(watch.position, watch.snapshot_from);
-  return news && read_to < store_.collected_up_to() && IsBelowFloor(now, watch);
+  return news && read_to < store.collected_up_to() && IsBelowFloor(now, watch);
 }
 
 // What was collected may be news to whoever holds the cursor: a delete that it does not cover, or a lapse after it.
 bool Node::IsBelowFloor(Now now, const Watch& watch) const {
+  const ReadMap map = shown();
   VersionVector skip = watch.skip;
-  skip.Learn(vector_);  // if that is not known here, it will be once this node has caught up
-  if (!skip.CoversFloor(floor_, VersionVector())) return true;
-  int64_t gone_ms = lapses_gone_ms_;
-  if (floor_taken_ms_) {
-    const int64_t taken_ms = now.wall_ms - (now.mono_ms - *floor_taken_ms_);
+  skip.Learn(map.vector);  // if that is not known here, it will be once this node has caught up
+  if (!skip.CoversFloor(map.floor, VersionVector())) return true;
+  int64_t gone_ms = map.lapses_gone_ms;
+  if (map.floor_taken_ms) {
+    const int64_t taken_ms = now.wall_ms - (now.mono_ms - *map.floor_taken_ms);
     gone_ms = std::max(gone_ms, taken_ms - KeptDeadMs() + kCollectBounds * options_.rules.clock_bound_ms);
   }
   return watch.skip_told_ms < gone_ms;
@@ -70,7 +75,7 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
     return expired("deletes or lapses after it were collected");
   }
   if (watch.phase == Watch::Phase::kWaiting) {
-    const bool covered = vector_.Covers(watch.skip);
+    const bool covered = shown().vector.Covers(watch.skip);
     if (!covered || HorizonAt(now) < watch.skip_told_ms) {
       if (!covered && CursorIsLost(now, watch)) {
         return expired("it names writes that died with their node, unshared");
@@ -95,7 +100,7 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
     watch.phase = Watch::Phase::kFollowing;
     watch.position = 0;
     // A cursor does not carry what its mark stands for; this vector covers it, and so can tell.
-    watch.skip.Learn(vector_);
+    watch.skip.Learn(shown().vector);
   }
   WatchBatch batch = ReadEvents(watch);
   AddLost(watch, batch);
@@ -106,8 +111,9 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
 
 WatchBatch Node::ReadEvents(Watch& watch) const {
   WatchBatch batch;
+  const Store& store = shown().store;
   size_t bytes = 0;
-  for (size_t read = 0; const Store::Slot* slot = store_.NextAfter(watch.position); ++read) {
+  for (size_t read = 0; const Store::Slot* slot = store.NextAfter(watch.position); ++read) {
     const Entry& entry = *slot->entry;
     const EventKind kind = entry.tombstone ? EventKind::kDeleted : slot->lapsed ? EventKind::kExpired : EventKind::kSet;
     const bool old_dead =
@@ -161,11 +167,13 @@ void Node::AddCursor(Now now, Watch& watch, WatchBatch& batch) const {
   const int64_t due = at_once ? now.mono_ms : watch.cursor_ms + (watch.news ? kCursorEveryMs : kCursorIdleMs);
   batch.wake_ms = due;
   if (now.mono_ms < due) return;
-  if (vector_.exceptions() > kCursorExceptions) {
+  const VersionVector& vector = shown().vector;
+  if (vector.exceptions() > kCursorExceptions) {
     batch.wake_ms = now.mono_ms + options_.timing.report_every;
     return;
   }
-  batch.cursor = EncodeCursor({options_.cluster, *SharedVector(), HorizonAt(now), watch.filter_hash});
+  const VersionVector named = &vector == &vector_ ? *SharedVector() : vector.Naming(PresentProcesses()).Brief();
+  batch.cursor = EncodeCursor({options_.cluster, named, HorizonAt(now), watch.filter_hash});
   watch.cursor_ms = now.mono_ms;
   watch.news = false;
   batch.wake_ms = now.mono_ms + kCursorIdleMs;
@@ -177,7 +185,7 @@ void Node::AddCursor(Now now, Watch& watch, WatchBatch& batch) const {
 // with the writer (this node is the one cut off) is not taken for a witness.
 bool Node::CursorIsLost(Now now, const Watch& watch) const {
   const auto& members = membership_.members();
-  VersionVector held = vector_;  // what any living member holds
+  VersionVector held = shown().vector;  // what any living member holds
   for (const auto& [node, member] : members) {
     if (!member.report) continue;
     if (member.report->Covers(watch.skip)) return false;

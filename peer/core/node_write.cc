@@ -74,7 +74,7 @@ absl::Status CheckConditions(const Entry* present, const WriteCommand& command) 
 }  // namespace
 
 EntryPtr Node::Get(std::string_view key) const {
-  const Store::Slot* slot = store_.FindSlot(key);
+  const Store::Slot* slot = shown().store.FindSlot(key);
   return slot && !Store::IsDead(*slot) ? slot->entry : nullptr;
 }
 
@@ -83,6 +83,7 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   LookAtClock(now);
   if (auto status = CheckClock(); !status.ok()) return status;
   Lapse(now);
+  if (auto status = CheckMap(now); !status.ok()) return status;
   if (auto done = FindDone(now, command); !done.ok() || done->has_value()) {
     return done.ok() ? absl::StatusOr<EntryPtr>(**done) : done.status();
   }
@@ -96,7 +97,7 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   }
 
   const LeaseRequest request{command.change, command.key, command.holder, command.duration_ms};
-  auto lease = Admit(options_.rules, previous, request, now.wall_ms);
+  auto lease = Admit(options_.rules, previous, request, now.wall_ms, StandingOf(now, found));
   if (!lease.ok()) return lease.status();
   if (auto status = CheckConditions(present, command); !status.ok()) return status;
   if (!lease->has_value()) return Remember(now, command, nullptr);
@@ -106,9 +107,9 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   if (auto status = CheckRoom(command, previous == nullptr); !status.ok()) return status;
 
   const Stamp stamp = clock_.Peek(now.wall_ms, previous ? previous->stamp : 0);
-  if (StampMs(stamp) > now.wall_ms + 4 * options_.rules.clock_bound_ms) {
+  if (ReachAt(now).IsBeyond(0, stamp)) {
     return Refusal(absl::StatusCode::kResourceExhausted, "EPOCH_LIMIT",
-                   "this node's clock is far behind what it wrote or saw before; set the clock right, then try again");
+                   "this node's clock is behind what it wrote or saw before; try again in a moment, and check NTP");
   }
   auto entry = std::make_shared<Entry>();
   entry->key = command.key;
@@ -132,6 +133,24 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   Apply(now, entry);
   effects_.pull = !links_.empty();
   return Remember(now, command, entry);
+}
+
+// Whether this node may write to its map: not while it takes another, nor above what its clock has not been confirmed
+// to be behind of.
+absl::Status Node::CheckMap(Now now) const {
+  if (yielding()) {
+    auto status = Refusal(absl::StatusCode::kUnavailable, "SYNCING",
+                          "this node takes the map of the others in place of its own, which was written under a clock "
+                          "that was ahead; try again in a moment, or write through another node");
+    SetRetryMs(status, kYieldRetryMs);
+    return status;
+  }
+  if (clock_guard_.settled() || ceiling_.Fits(ceiling_.at_ms(), now.wall_ms)) return absl::OkStatus();
+  auto status = Refusal(absl::StatusCode::kUnavailable, "CLOCK_UNSAFE",
+                        "the map holds writes that are ahead of this node's clock, and no other member has confirmed "
+                        "it yet; try again in a moment, or write through another node");
+  SetRetryMs(status, kClockRetryMs);
+  return status;
 }
 
 absl::Status Node::CheckRoom(const WriteCommand& command, bool new_key) const {

@@ -1,6 +1,7 @@
 #include "peer/core/store.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "peer/core/bytes.h"
 #include "peer/core/hybrid_clock.h"
@@ -11,6 +12,8 @@ namespace leasemap::core {
 Store::Store(const Store& other)
     : by_key_(other.by_key_),
       horizon_ms_(other.horizon_ms_),
+      mono_ms_(other.mono_ms_),
+      rewinds_(other.rewinds_),
       head_(other.head_),
       live_keys_(other.live_keys_),
       bytes_(other.bytes_),
@@ -62,6 +65,7 @@ void Store::Link(Slot& slot) {
   const Entry& entry = *slot.entry;
   slot.lapsed = Lapses(entry) && entry.lease.expire_ms <= horizon_ms_;
   slot.revision = ++head_;
+  slot.changed_ms = mono_ms_;
   by_revision_.emplace_hint(by_revision_.end(), head_, &slot);
   if (Lapses(entry) || IsDead(slot)) {
     const std::string_view key = by_key_.find(entry.key)->first;
@@ -114,6 +118,37 @@ size_t Store::Lapse(int64_t to_ms) {
     }
   }
   return lapsed;
+}
+
+// As Lapse, the other way: whole milliseconds, the latest first. Among the dead are deletes, too: they stay.
+size_t Store::Rewind(int64_t to_ms) {
+  size_t revived = 0;
+  while (horizon_ms_ > to_ms) {
+    auto last = dead_.end();
+    while (last != dead_.begin() && std::prev(last)->since_ms > to_ms && !FindSlot(std::prev(last)->key)->lapsed)
+      --last;
+    if (last == dead_.begin() || std::prev(last)->since_ms <= to_ms) {
+      horizon_ms_ = to_ms;
+    } else if (revived >= kLapseBatch) {
+      horizon_ms_ = std::prev(last)->since_ms;
+      break;
+    } else {
+      const int64_t at_ms = std::prev(last)->since_ms;
+      std::vector<Slot*> slots;
+      for (auto it = dead_.lower_bound({at_ms, ""}); it != dead_.end() && it->since_ms == at_ms; ++it) {
+        Slot& slot = by_key_.find(it->key)->second;
+        if (slot.lapsed) slots.push_back(&slot);
+      }
+      horizon_ms_ = at_ms - 1;
+      for (Slot* slot : slots) {
+        Unlink(*slot);
+        Link(*slot);
+      }
+      revived += slots.size();
+    }
+  }
+  ++rewinds_;
+  return revived;
 }
 
 std::optional<int64_t> Store::NextLapse() const {

@@ -38,7 +38,8 @@ class Store {
   struct Slot {
     EntryPtr entry;
     uint64_t revision = 0;
-    bool lapsed = false;  // ephemeral, and its expire_ms is not above the horizon
+    bool lapsed = false;     // ephemeral, and its expire_ms is not above the horizon
+    int64_t changed_ms = 0;  // monotonic: when it got this revision
   };
   using ByKey = std::map<std::string, Slot, std::less<>>;
   static constexpr size_t kBuckets = kHashBuckets;
@@ -53,10 +54,18 @@ class Store {
   // one of the two that does not, if there are two.
   bool Merge(EntryPtr entry, EntryPtr* loser = nullptr);
 
+  // What changes from now on does so at this time, monotonic.
+  void NoteTime(int64_t mono_ms) { mono_ms_ = mono_ms; }
+
   // Moves the horizon on to `to_ms`, never back, and lets lapse what it passes; returns how many did. After kLapseBatch
   // of them it stops short: call again while NextLapse says that more is due.
   size_t Lapse(int64_t to_ms);
+  // Moves the horizon back to `to_ms`, since the clock was: what had lapsed above it lives again, under new revisions.
+  // Returns how many did; after kLapseBatch of them it stops short: call again while the horizon is above.
+  size_t Rewind(int64_t to_ms);
   int64_t horizon_ms() const { return horizon_ms_; }
+  // Counts the times that it went back: what a reader was told, or not told, of lapses before no longer holds.
+  uint64_t rewinds() const { return rewinds_; }
   // The expire_ms of the ephemeral entry that lapses next.
   std::optional<int64_t> NextLapse() const;
 
@@ -103,6 +112,8 @@ class Store {
   // Ephemeral entries that have not lapsed, by (expire_ms, key); the keys are those of by_key_.
   absl::btree_map<std::pair<int64_t, std::string_view>, Slot*> by_expiry_;
   int64_t horizon_ms_ = 0;
+  int64_t mono_ms_ = 0;
+  uint64_t rewinds_ = 0;
   uint64_t head_ = 0;  // the latest revision given
   uint64_t live_keys_ = 0;
   uint64_t bytes_ = 0;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "peer/core/ceiling.h"
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "peer/wire/codec_parts.h"
@@ -105,6 +106,9 @@ void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report
   out->set_keys(report.keys);
   out->set_settled(report.settled);
   out->set_map_hash(report.map_hash);
+  out->set_holds_map(report.holds_map);
+  if (report.ceiling_ms) out->set_ceiling_ms(*report.ceiling_ms);
+  out->set_collected_epoch(report.collected_epoch);
   for (const auto& relay : report.relays) {
     auto* one = out->add_relays();
     wire::ToProto(relay.member, one->mutable_member());
@@ -149,6 +153,12 @@ absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
   out->keys = in.keys();
   out->settled = in.settled();
   out->map_hash = in.map_hash();
+  out->holds_map = in.holds_map();
+  if (in.has_ceiling_ms()) {
+    if (in.ceiling_ms() < 0 || in.ceiling_ms() > core::kMaxCeilingMs) return Bad("a bad ceiling");
+    out->ceiling_ms = in.ceiling_ms();
+  }
+  out->collected_epoch = in.collected_epoch();
   vector_ = out->vector;
   peers_ = out->peers;
   return ReadRelays(in, &out->relays);

@@ -105,7 +105,7 @@ absl::Status List(const host::NodeHost& host, const v1::ListRequest& request, v1
   bool end = false, full = false;
   while (!end && !full) {
     host.Read([&](const core::Node& node) {
-      const auto& map = node.store().by_key();
+      const auto& map = node.shown().store.by_key();
       auto it = after.empty() ? map.lower_bound(range->start) : map.upper_bound(after);
       for (int scanned = 0; scanned < kScan; ++scanned, ++it) {
         end = it == map.end() || (!range->end.empty() && it->first >= range->end);

@@ -247,6 +247,7 @@ TEST_F(Acks, AResetTellsThoseThatWait) {
   const WaitId wait = Set(0, "k", Nodes(2), INT64_MAX, "r1");
   const auto version = mesh_[0].AwaitVersion(mesh_.now(0), VersionOf({{"b", 1}, 1}), INT64_MAX);
   const Dot dot = mesh_[0].Get("k")->dot;
+  ASSERT_TRUE(mesh_.Set(1, "other", "v").ok());  // so that b has a map, too
   mesh_.peer(0).offset_ms = 0;
   // The first link ends with b's refusal of an entry from the future; at the next a knows whose word it has.
   for (int i = 0; i < 3 && !mesh_.Logged(0, "reset"); ++i) {

@@ -184,6 +184,8 @@ TEST_F(Clocks, WhatWasWrittenAheadIsNoticedWithTheFirstMemberToo) {
   EXPECT_EQ(Set(early), "OK");  // it is alone
   mesh_.peer(early).offset_ms = 0;
   const int first = mesh_.Add("first");
+  mesh_.Advance(4000);
+  EXPECT_EQ(Set(first, "other"), "OK");
   mesh_.Connect(first, early);
   EXPECT_EQ(mesh_[early].resets(), 1u);
   EXPECT_EQ(mesh_[first].resets(), 0u);

@@ -39,6 +39,8 @@ class Faults {
   void Forgetting();
   void HostileMember();  // one at a time is an adversary's, then an honest process takes its name
   void Clocks();
+  void ClocksSetBack();  // all, a majority, one side or one ahead by 10 s to 2 years, and then right again
+  void ClocksGain();     // all too fast for a while, and then right again
   void RollingRestart();
   void RestartAll(int64_t after_us);
 
@@ -70,11 +72,15 @@ class Faults {
   Disk AnyDisk();
   void RestartLater(int host, int64_t most_us, bool may_move);
   void Repair(int host);
+  std::vector<int> AnyGroup(int64_t kind);
+  int64_t FarAhead();
+  void SetBack(const std::vector<int>& group);
 
   World& world_;
   core::Random random_;
   const int64_t pace_;
   bool stopped_ = false;
+  bool ahead_ = false;      // some clocks are, by ClocksSetBack or ClocksGain
   std::vector<bool> core_;  // by host; empty: no core yet
 };
 

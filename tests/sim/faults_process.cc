@@ -1,4 +1,8 @@
 // Faults of processes and of their clocks.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "tests/sim/faults.h"
 
 namespace leasemap::sim {
@@ -145,6 +149,74 @@ void Faults::Clocks() {
     world_.trace().Note(world_.queue().now_us(), "clock", static_cast<uint64_t>(host),
                         static_cast<uint64_t>(clock.OffsetAt(now_ms)));
     Later(100'000, 4'000'000, [this, host] { world_.at(host).clock.Set(GoodOffset()); });
+  });
+}
+
+// All; a majority; a side, or one, that is cut off.
+std::vector<int> Faults::AnyGroup(int64_t kind) {
+  std::vector<int> all;
+  for (int host = 0; host < world_.size(); ++host) all.push_back(host);
+  for (size_t at = all.size(); at > 1; --at) {
+    std::swap(all[at - 1], all[static_cast<size_t>(random_.Below(static_cast<int64_t>(at)))]);
+  }
+  const size_t most = all.size();
+  all.resize(kind == 0 ? most : kind == 1 ? most / 2 + 1 : kind == 2 ? (most + 1) / 2 : 1);
+  return all;
+}
+
+// Each order of magnitude as often.
+int64_t Faults::FarAhead() {
+  static constexpr int64_t kSteps[] = {10'000,        60'000,         600'000,       3'600'000,
+                                       8 * 3'600'000, 72 * 3'600'000, 5'184'000'000, 63'072'000'000};
+  const int64_t step = random_.Below(static_cast<int64_t>(std::size(kSteps)) - 1);
+  return kSteps[step] + random_.Below(kSteps[step + 1] - kSteps[step]);
+}
+
+void Faults::SetBack(const std::vector<int>& group) {
+  const int64_t gap_us = random_.Below(2) == 0 ? 1 : 3'000'000;  // together, or one after another
+  int64_t at_us = 1;
+  for (const int host : group) {
+    world_.queue().After(at_us, [this, host] { world_.at(host).clock.Set(GoodOffset()); });
+    at_us += 1 + random_.Below(gap_us);
+  }
+  world_.queue().After(at_us, [this] { ahead_ = false; });
+}
+
+void Faults::ClocksSetBack() {
+  world_.ClocksLie();
+  Repeat(9'000'000, [this] {
+    if (std::exchange(ahead_, true)) return;
+    const int64_t kind = random_.Below(4);
+    const std::vector<int> group = AnyGroup(kind);
+    const int64_t ahead_ms = FarAhead();
+    Paths cut;
+    for (const int host : group) {
+      world_.at(host).clock.Set(ahead_ms + GoodOffset());
+      for (int other = 0; other < world_.size(); ++other) {
+        if (std::find(group.begin(), group.end(), other) != group.end()) continue;
+        cut.emplace_back(host, other);
+        cut.emplace_back(other, host);
+      }
+    }
+    world_.trace().Note(world_.queue().now_us(), "ahead", group.size(), static_cast<uint64_t>(ahead_ms));
+    // Cut off until before it is set back, or until after.
+    if (kind >= 2) CutFor(cut, 3'000'000 + random_.Below(25'000'000));
+    Later(2'000'000, 20'000'000, [this, group] {
+      if (!stopped_) SetBack(group);
+    });
+  });
+}
+
+void Faults::ClocksGain() {
+  world_.ClocksLie();
+  Repeat(15'000'000, [this] {
+    if (std::exchange(ahead_, true)) return;
+    const std::vector<int> group = AnyGroup(random_.Below(2));
+    const int64_t ppm = 50'000 + random_.Below(350'000);  // below the bound from one heartbeat to the next
+    for (const int host : group) world_.at(host).clock.Drift(world_.true_ms(), ppm);
+    Later(3'000'000, 20'000'000, [this, group] {
+      if (!stopped_) SetBack(group);
+    });
   });
 }
 

@@ -66,7 +66,7 @@ TEST(Hostile, WritesFromTheFutureUnderItsOwnNameOnly) {
       const auto* live = sent ? std::get_if<core::Live>(&*sent) : nullptr;
       if (live == nullptr || live->entries.empty()) continue;
       EXPECT_EQ(*live->entries[1], *others);
-      lies += core::IsBogus({}, *live->entries[0], 0);
+      lies += core::IsBogus(core::ReachOf({}, 0), *live->entries[0]);
     }
   }
   EXPECT_GT(lies, 20);

@@ -29,6 +29,13 @@ core::LeaseRules RulesOf(const RunOptions& options) {
   return rules;
 }
 
+Profile ProfileFor(const RunOptions& options) {
+  Profile profile = ProfileOf(IsLong(options), options.nodes);
+  // Clocks go wrong, and right again, a few times.
+  if (options.scenario == "clocks") profile.work_us = 60 * kSecond;
+  return profile;
+}
+
 WorldOptions WorldOf(const RunOptions& options, const Profile& profile) {
   return {options.seed, options.nodes, options.keep_lines, RulesOf(options), profile.timing, profile.forget_after_ms};
 }
@@ -38,7 +45,7 @@ class Scenario {
   explicit Scenario(const RunOptions& options)
       : options_(options),
         large_(options.nodes > 12),
-        profile_(ProfileOf(IsLong(options), options.nodes)),
+        profile_(ProfileFor(options)),
         world_(WorldOf(options, profile_)),
         faults_(world_, profile_.pace),
         writers_(world_, 4, Keys(), profile_.write_us),
@@ -249,6 +256,13 @@ void Scenario::SetFaults() {
     faults_.LongDelays();
     if (world_.random().Below(2) == 0) faults_.EndedLinks();
   }
+  if (Is("clocks")) {
+    if (world_.random().Below(4) != 0) faults_.ClocksSetBack();
+    if (world_.random().Below(4) == 0) faults_.ClocksGain();
+    if (world_.random().Below(2) == 0) faults_.Crashes(false);
+    if (world_.random().Below(4) == 0) faults_.Partitions();
+    faults_.Restores();
+  }
   if (Is("reboots")) {
     faults_.Reboots();
     faults_.Restores();
@@ -355,6 +369,7 @@ RunResult Scenario::Go() {
   result.moves = watching_.moves();
   result.expired = watching_.expired();
   result.cut_offs = world_.cut_offs();
+  result.yields = world_.yields();
   result.settled_ms = settled_ms_;
   result.takeovers = takeovers_;
   result.maps_ms = maps_ms_;
@@ -368,7 +383,8 @@ RunResult Scenario::Go() {
 const std::vector<std::string>& Scenarios() {
   static const std::vector<std::string> kNames = {"calm",       "faults",     "partition",   "line",
                                                   "ring",       "star",       "restart_all", "join_storm",
-                                                  "cold_start", "departures", "hours",       "reboots"};
+                                                  "cold_start", "departures", "hours",       "reboots",
+                                                  "clocks"};
   return kNames;
 }
 

@@ -19,6 +19,7 @@ struct RunResult {
   uint64_t hash = 0;    // of the trace
   uint64_t events = 0, writes = 0, refused = 0, acked = 0, races = 0, won = 0, watched = 0, moves = 0, expired = 0;
   uint64_t cut_offs = 0;   // of a hostile member
+  uint64_t yields = 0;     // maps that were given up for another ceiling, and taken
   uint64_t takeovers = 0;  // 1 if a lease's end was waited for after the peace
   int64_t maps_ms = 0;     // from the end of the faults to equal maps
   int64_t settled_ms = 0;  // … and to watchers that have them
@@ -32,7 +33,8 @@ struct RunResult {
 // seeds that are dead, unknown, slow, one name for all or only oneself; later some begin again, over links that break.
 // hours: the faults menu over hours of leases, with heartbeats twenty times and more slower than the real ones.
 // reboots: hours, too, of a mesh with slow and missing links, in which machines lose their power and are back before
-// all of their neighbours noticed.
+// all of their neighbours noticed. clocks: of all, some or one of the nodes they are ahead, by seconds to years, and
+// are set right.
 const std::vector<std::string>& Scenarios();
 RunResult Run(const RunOptions& options);
 // The command that replays a run.

@@ -9,12 +9,15 @@ namespace leasemap::sim {
 namespace {
 
 // The live lease that ends first, but not before `from_ms` nor after `to_ms`.
-core::EntryPtr NextToEnd(const core::Store& store, int64_t from_ms, int64_t to_ms) {
+core::EntryPtr NextToEnd(const core::Node& node, core::Now now, int64_t from_ms, int64_t to_ms) {
   core::EntryPtr found;
-  for (const auto& [key, slot] : store.by_key()) {
+  for (const auto& [key, slot] : node.store().by_key()) {
     const core::Lease& lease = slot.entry->lease;
     if (lease.released || lease.duration_ms == 0 || slot.entry->tombstone || core::Store::IsDead(slot)) continue;
     if (lease.expire_ms < from_ms || lease.expire_ms > to_ms) continue;
+    // Made under a clock that was ahead: it ends sooner, on each node when its duration has passed there.
+    const int64_t age_ms = now.mono_ms - slot.changed_ms;
+    if (core::LeaseEnd(node.options().rules, *slot.entry, now.wall_ms, age_ms) != lease.expire_ms) continue;
     if (!found || lease.expire_ms < found->lease.expire_ms) found = slot.entry;
   }
   return found;
@@ -45,8 +48,8 @@ bool CheckTakeover(World& world, int64_t most_ms) {
   };
   // The bound, and by how much the clock of a well host may be off (Faults::GoodOffset: half the bound).
   const int64_t margin_ms = world.rules().clock_bound_ms * 3 / 2;
-  const core::EntryPtr held =
-      NextToEnd(world.node(living.front()).store(), world.true_ms() + margin_ms + 10, world.true_ms() + most_ms);
+  const core::EntryPtr held = NextToEnd(world.node(living.front()), world.NowAt(living.front()),
+                                        world.true_ms() + margin_ms + 10, world.true_ms() + most_ms);
   if (!held) return false;
   const std::string what = "takeover: of " + Describe(*held) + " at node-";
   const auto fail = [&](int host, const std::string& why) {

@@ -93,7 +93,7 @@ void Watching::Read(size_t id) {
     world_.trace().Note(world_.queue().now_us(), "batch", id, batch->events.size(), batch->cursor.size());
   }
   auto fault = CheckSize(*batch);
-  if (fault.empty()) fault = watcher.fold.Take(*batch, watcher.filter, node.store());
+  if (fault.empty()) fault = watcher.fold.Take(*batch, watcher.filter, node.shown().store);
   if (!fault.empty()) {
     return world_.Fail("watchers: " + std::to_string(id) + " at node-" + std::to_string(watcher.host) + ": " + fault);
   }

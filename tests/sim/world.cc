@@ -114,6 +114,8 @@ template <typename F>
 void World::Step(int host, F f, bool beat) {
   Host& at = hosts_[host];
   const uint64_t collected = at.node->store().collected();
+  yield_checks_.Saw(NowAt(host).wall_ms);
+  yield_checks_.Before(*at.node);
   f(*at.node, NowAt(host));
   core::Effects effects = at.node->Take();
   const bool changed = effects.changed || at.node->store().collected() != collected;
@@ -129,6 +131,7 @@ void World::Step(int host, F f, bool beat) {
   const bool ticks_on = beat && at.tick_us != 0 && effects.empty();
   effects.send = std::move(sends);
   Look(host, "bounds", CheckHeld(at.node->GetUsage()));
+  Look(host, "yields", yield_checks_.After(at.process, *at.node));
   Perform(host, std::move(effects));
   if (changed || !answered.empty()) Check(host);
   if (crashes) return Crash(host, at.crash_silently);
@@ -296,7 +299,8 @@ void World::Check(int host) {
   // An ephemeral key may lapse as early as a trusted clock can be ahead: the bound, what drifts between two heartbeats,
   // and a little. Whoever starts with a wrong clock and alone can't know.
   const int64_t ahead_ms = 2 * rules().clock_bound_ms + timing().heartbeat / 10 + 1000;
-  const auto [rule, fault] = checks_.Look(at.process, *at.node, at.started_wrong ? INT64_MAX : true_ms() + ahead_ms);
+  const int64_t fastest_ms = clocks_lie_ ? yield_checks_.highest_ms() : true_ms();
+  const auto [rule, fault] = checks_.Look(at.process, *at.node, at.started_wrong ? INT64_MAX : fastest_ms + ahead_ms);
   Look(host, rule, fault);
   if (at.node->hash_alarms() > 0 && !false_hashes_)
     Look(host, "hashes", "has another map than a member that covers the same");
@@ -308,7 +312,10 @@ void World::Check(int host) {
   }
 }
 
-int64_t World::WallAt(const std::string& node) const { return hosts_[HostNamed(node)].clock.At(true_ms()); }
+int64_t World::WallAt(const std::string& node) const {
+  if (node.empty()) return true_ms();
+  return hosts_[HostNamed(node)].clock.At(true_ms());
+}
 
 const core::VersionVector* World::VectorOf(const core::ReplicaId& id) const {
   const Host& at = hosts_[HostNamed(id.node)];
@@ -462,6 +469,9 @@ absl::StatusOr<core::EntryPtr> World::Write(int host, const core::WriteCommand& 
     const core::EntryPtr& written = *result;
     trace_.Note(queue_.now_us(), "write", static_cast<uint64_t>(host), written->dot.seq, written->lease.epoch);
     Look(host, "writes", checks_.Wrote(written, previous));
+    if (written->tombstone || command.change == core::Change::kRelease) return;
+    const core::EntryPtr read = node.Get(command.key);
+    if (!read || read->dot != written->dot) Look(host, "writes", "does not show what it just wrote: " + command.key);
   });
   return result;
 }
@@ -500,6 +510,7 @@ std::string World::Unsettled(const std::vector<int>& hosts) const {
   for (const int host : hosts) {
     const std::string name = "node-" + std::to_string(host);
     if (!ready(host)) return not_ready(host);
+    if (node(host).yielding()) return name + " still takes another map";
     if (!node(host).vector().Covers(first.vector()) || !first.vector().Covers(node(host).vector())) {
       return name + " and node-" + std::to_string(hosts.front()) + " cover different writes";
     }

@@ -15,6 +15,7 @@
 #include "peer/core/node.h"
 #include "tests/sim/checkers/cut_offs.h"
 #include "tests/sim/checkers/step_checks.h"
+#include "tests/sim/checkers/yields.h"
 #include "tests/sim/clock.h"
 #include "tests/sim/hostile.h"
 #include "tests/sim/network.h"
@@ -87,6 +88,9 @@ class World {
   void Leave(int host);
   // The node forgets that member, if it is away.
   void Forget(int host, int member);
+  // From now on all may agree on a wrong time: what lapses by it is no fault.
+  void ClocksLie() { clocks_lie_ = true; }
+  bool clocks_lie() const { return clocks_lie_; }
   // Where it runs from its next start on: nobody was there before.
   void Move(int host);
   bool up(int host) const { return hosts_[host].node != nullptr; }
@@ -133,6 +137,7 @@ class World {
   uint64_t acked() const { return acked_; }
   uint64_t cut_offs() const { return cut_off_checks_.seen(); }
   uint64_t deaths() const { return deaths_; }
+  uint64_t yields() const { return yield_checks_.yields(); }
 
  private:
   static constexpr int kBulkWindow = 3;
@@ -184,6 +189,8 @@ class World {
   bool false_hashes_ = false;  // somebody told some: an alarm is no fault of the maps'
   StepChecks checks_;
   CutOffChecker cut_off_checks_;
+  YieldChecker yield_checks_;
+  bool clocks_lie_ = false;
 };
 
 }  // namespace leasemap::sim

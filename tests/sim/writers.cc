@@ -52,7 +52,8 @@ void Writers::Retry(const core::WriteCommand& command, const core::EntryPtr& fir
     const core::EntryPtr* held = world_.node(host).store().Find(command.key);
     const bool stands = held != nullptr && (*held)->dot == first->dot;
     const auto again = world_.Write(host, command);
-    if (core::ReasonOf(again.status()) == "CLOCK_UNSAFE") return;
+    const std::string reason = core::ReasonOf(again.status());
+    if (reason == "CLOCK_UNSAFE" || reason == "SYNCING") return;
     if (stands && (!again.ok() || !*again || (*again)->dot != first->dot)) {
       world_.Fail(absl::StrCat("requests: node-", host, " did not know that ", command.request_id,
                                " was done: ", again.status().ToString()));

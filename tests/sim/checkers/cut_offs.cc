@@ -8,11 +8,13 @@
 namespace leasemap::sim {
 namespace {
 
-// An entry from the future that the node has not got: it hangs up on whoever made it.
-bool BringsBogus(const core::Node& node, const core::Live& live, int64_t wall_ms) {
-  return std::any_of(live.entries.begin(), live.entries.end(), [&](const core::EntryPtr& entry) {
-    return !node.vector().Covers(entry->dot) && core::IsBogus(node.options().rules, *entry, wall_ms);
-  });
+// An entry from the future that the node has not got: it hangs up on whoever made it, unless it may be its own clock
+// that is behind.
+bool BringsBogus(const core::Node& node, const core::Live& live, core::Now now) {
+  return node.clock_trusted() &&
+         std::any_of(live.entries.begin(), live.entries.end(), [&](const core::EntryPtr& entry) {
+           return !node.vector().Covers(entry->dot) && core::IsBogus(node.ReachAt(now), *entry);
+         });
 }
 
 bool IsNamed(const core::Node& node, const std::string& sender) {
@@ -52,7 +54,7 @@ void CutOffChecker::Before(const core::Node& node, core::LinkId link, const Send
   if (!up_before_) return;
   must_cut_off_ = MustCutOff(node, link, message, now);
   const auto* live = message == nullptr ? nullptr : std::get_if<core::Live>(message);
-  must_close_ = live != nullptr && BringsBogus(node, *live, now.wall_ms);
+  must_close_ = live != nullptr && BringsBogus(node, *live, now);
 }
 
 std::string CutOffChecker::After(const core::Node& node, core::LinkId link, const Sender& sender) {

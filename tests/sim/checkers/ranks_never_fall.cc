@@ -24,7 +24,10 @@ std::string RanksNeverFall::Look(uint64_t process, const core::Store& store, See
     map.revision = slot->revision;
     Held& held = map.entries[slot->entry->key];
     const bool lapses = held.entry == slot->entry && slot->lapsed && !held.lapsed && held.entry->ephemeral;
-    if (held.entry && !lapses && !core::Outranks(*slot->entry, *held.entry)) {
+    // A clock that was set back takes the horizon back along.
+    const bool revives = held.entry == slot->entry && held.lapsed && !slot->lapsed && !held.gone &&
+                         held.entry->lease.expire_ms > store.horizon_ms();
+    if (held.entry && !lapses && !revives && !core::Outranks(*slot->entry, *held.entry)) {
       return std::string(held.gone ? "what was deleted and collected came back: " : "the rank fell: ") +
              Describe(*held.entry) + " to " + Describe(*slot->entry);
     }

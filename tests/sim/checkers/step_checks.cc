@@ -22,6 +22,7 @@ std::string StepChecks::NoteOwn(uint64_t process, const core::Node& node, const 
   }
   std::sort(own.begin(), own.end(), [](const auto& a, const auto& b) { return a->dot.seq < b->dot.seq; });
   for (const core::EntryPtr& entry : own) {
+    leases_.Made(*entry);
     if (auto fault = dots_.Wrote(process, entry, nullptr, log_); !fault.empty()) return fault;
   }
   return "";
@@ -48,6 +49,7 @@ Fault StepChecks::Look(uint64_t process, const core::Node& node, int64_t lapse_l
     return {"conflicts", fault};
   }
   for (const auto& [loser, winner] : seen.replaced) {
+    if (node.floor().Covers(loser->dot)) continue;  // it was over, and collected, before the winner came
     if (auto fault = acks_.Untold(node, *loser, *winner, log_); !fault.empty()) return {"conflicts", fault};
   }
   if (auto fault = coverage_.Look(process, ReplicaOf(node), log_); !fault.empty()) return {"coverage", fault};

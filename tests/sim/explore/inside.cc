@@ -129,8 +129,9 @@ void Put(Digester& d, const Peers& peers) {
 }
 void Put(Digester& d, const Report& report) {
   // `keys`: for people.
-  const auto& [vector, cut_short, floor, whole, settled, keys, map_hash, peers, relays] = report;
-  PutAll(d, vector, cut_short, floor, whole, settled, map_hash, peers, relays);
+  const auto& [vector, cut_short, floor, whole, settled, keys, map_hash, ceiling_ms, holds_map, collected_epoch, peers,
+               relays] = report;
+  PutAll(d, vector, cut_short, floor, whole, settled, map_hash, ceiling_ms, holds_map, collected_epoch, peers, relays);
 }
 void Put(Digester& d, const Hello& hello) {
   const auto& [protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise, has_map] = hello;
@@ -218,10 +219,13 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     // members, and names_change and relayed_change say as of when.
     const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms,
                  clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
-                 report_whole, peer_whole, peer_settled, map_hash, differs_since_ms, peer_floor, peers, names,
-                 names_change, relayed, relayed_change, fetch_now, lack, looked_at, looked_change, avoid_until_ms,
-                 reported_ms, report_now, reported_change, reported_short, serving] = link;
+                 report_whole, peer_whole, peer_settled, told, word, tells_ceiling, shunned, map_hash, differs_since_ms,
+                 peer_floor, peers, names, names_change, relayed, relayed_change, fetch_now, lack, looked_at,
+                 looked_change, avoid_until_ms, reported_ms, report_now, reported_change, reported_short,
+                 serving] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
+    PutAll(d, told.ceiling_ms, told.map, word.ceiling_ms, word.map, tells_ceiling,
+           shunned);  // wall_ms: compared with none
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
     PutUntil(d, ms, probe_until_ms);
@@ -286,15 +290,16 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
   // `options`: the same in all states. `selves`: asked at a reset, which needs hours. `shared_vector` and its change:
   // a copy of `vector`. `next_ping`: never read. `readiness`: without seeds a node is ready at once. `warnings`,
-  // `said`: what was logged. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a
-  // rule here. `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes
-  // nothing.
-  const auto& [options, self, selves, membership, clock, clock_guard, check_past, store, own_log, vector, shared_vector,
-               shared_members_change, own_peers, own_peers_change, linked_change, any_relayed, report_change,
-               vector_change, links, waits, requests, conflicts, explains, asking, next_session, next_ping, readiness,
-               warnings, ready, waits_for, settled, shut_out, whole, floor, lapses_gone_ms, floor_taken_ms, retired,
-               resets, hash_alarms, own_generation, leaving, next_collect_ms, said, quarantine, effects] = node;
-  PutAll(d, self, clock.last(), clock_guard.trusted(), check_past, vector, next_session, ready);
+  // `said`: what was logged. `ceiling`, `maps`, and what a store knows of monotonic time: no clock is ever set.
+  // `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here. `requests`,
+  // `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
+  const auto& [options, self, selves, membership, clock, clock_guard, ceiling, check_ceilings, ceiling_note, store,
+               own_log, vector, shared_vector, shared_members_change, own_peers, own_peers_change, linked_change,
+               any_relayed, report_change, vector_change, links, waits, requests, conflicts, explains, asking,
+               next_session, next_ping, readiness, warnings, ready, waits_for, settled, shut_out, whole, floor,
+               lapses_gone_ms, floor_taken_ms, retired, resets, yields, maps, hash_alarms, own_generation, leaving,
+               next_collect_ms, said, quarantine, effects] = node;
+  PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), check_ceilings, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
   PutAll(d, requests.size(), explains.size(), retired.has_value(), resets);
@@ -302,11 +307,11 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   PutWaits(d, waits, now);
   PutAll(d, waits_for.size(), settled, shut_out);
   // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.
-  const auto& [by_key, by_revision, by_expiry, horizon_ms, head, live_keys, bytes, dead, collected, collected_up_to,
-               hashes, hash] = store;
+  const auto& [by_key, by_revision, by_expiry, horizon_ms, mono_ms, rewinds, head, live_keys, bytes, dead, collected,
+               collected_up_to, hashes, hash] = store;
   PutAll(d, by_key.size(), horizon_ms);
   for (const auto& [key, slot] : by_key) {
-    const auto& [entry, revision, lapsed] = slot;
+    const auto& [entry, revision, lapsed, changed_ms] = slot;
     PutAll(d, entry, lapsed);
   }
   PutAll(d, own_log.first(), own_log.end());
