@@ -1,6 +1,7 @@
 #include "server/options.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "absl/strings/ascii.h"
@@ -13,6 +14,7 @@
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "peer/net/transport.h"
+#include "server/environment.h"
 
 namespace leasemap {
 namespace {
@@ -145,6 +147,7 @@ const std::vector<Flag>& Flags() {
       {"tls-key", "", "key file (not supported yet)", false, true},
       {"tls-ca", "", "file of trusted certificates (not supported yet)", false, true},
       {"insecure", "false", "serve plain text beyond loopback", true},
+      {"log-level", "info", "debug, info, warn or error; read again on SIGHUP, as the seeds are"},
   };
   return flags;
 }
@@ -174,11 +177,20 @@ absl::StatusOr<Settings> ParseConfig(const std::string& text) {
 Settings FromEnvironment(const std::function<const char*(const char*)>& get) {
   Settings out;
   for (const Flag& flag : Flags()) {
-    std::string name = absl::StrCat("LEASEMAP_", absl::AsciiStrToUpper(flag.name));
-    std::replace(name.begin(), name.end(), '-', '_');
-    if (const char* value = get(name.c_str()); value != nullptr) out[flag.name] = value;
+    if (const char* value = get(VariableOf(flag.name).c_str()); value != nullptr) out[flag.name] = value;
   }
   return out;
+}
+
+std::vector<std::string> WaitForRestart(const Settings& flags, const Settings& environment, const Settings& before,
+                                        const Settings& after) {
+  const Values was(flags, environment, before), is(flags, environment, after);
+  std::vector<std::string> names;
+  for (const Flag& flag : Flags()) {
+    const std::string name = flag.name;
+    if (name != "seeds" && name != "log-level" && was.Get(name) != is.Get(name)) names.push_back(name);
+  }
+  return names;
 }
 
 absl::StatusOr<Options> MakeOptions(const Settings& flags, const Settings& environment, const Settings& config,
@@ -220,6 +232,11 @@ absl::StatusOr<Options> MakeOptions(const Settings& flags, const Settings& envir
   const auto members = values.Number("min-members", 1, core::kMaxMembers);
   if (!members.ok()) return members.status();
   out.node.min_members = static_cast<size_t>(*members);
+  out.log_level = values.Get("log-level");
+  const std::array<const char*, 4> levels = {"debug", "info", "warn", "error"};
+  if (std::find(levels.begin(), levels.end(), out.log_level) == levels.end()) {
+    return Wrong("log-level", absl::StrCat("\"", out.log_level, "\" is none of debug, info, warn and error"));
+  }
   return out;
 }
 

@@ -190,6 +190,8 @@ class Node {
   absl::Status Forget(const std::string& node);
   // Announces that this node leaves, for good as far as its map goes. Before it hangs up.
   void Leave(Now now);
+  // Other seeds from now on; host:port each.
+  void SetSeeds(const std::vector<std::string>& seeds) { membership_.SetSeeds(seeds); }
   // Gives the map up for the others', and submits anew what they lack.
   void Reset(Now now, const std::string& why);
   // Once for each reset: the map was given up, and what was read of it before no longer holds.

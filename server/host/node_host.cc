@@ -124,6 +124,15 @@ void NodeHost::Leave() {
   Change([](core::Node& node, core::Now now) { node.Leave(now); }, "Leave");
 }
 
+void NodeHost::SetSeeds(const std::vector<std::string>& seeds) {
+  Change(
+      [&](core::Node& node, core::Now) {
+        node.SetSeeds(seeds);
+        timer_moved_ = true;
+      },
+      "SetSeeds");
+}
+
 void NodeHost::Stop() {
   watchdog_.Stop();
   if (!thread_.joinable()) return;

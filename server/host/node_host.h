@@ -44,6 +44,8 @@ class NodeHost {
   absl::Status Start();
   // Tells the members that this node won't come back with its map, so that nobody waits for it. Before Stop.
   void Leave();
+  // Other seeds from now on.
+  void SetSeeds(const std::vector<std::string>& seeds);
   // Closes links and ends the thread. The node can still be read.
   void Stop();
 
