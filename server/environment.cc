@@ -76,13 +76,14 @@ std::vector<std::string> UnknownVariables(const std::vector<std::string>& enviro
     if (!absl::StartsWith(variable, kPrefix) || equals == std::string::npos) continue;
     const std::string name = variable.substr(0, equals), value = variable.substr(equals + 1);
     const auto& flags = Flags();
-    const bool known = name == "LEASEMAP_CONFIG" ||
-                       std::any_of(flags.begin(), flags.end(), [&](const Flag& f) { return name == VariableOf(f.name); });
+    const bool known = name == "LEASEMAP_CONFIG" || std::any_of(flags.begin(), flags.end(), [&](const Flag& f) {
+                         return name == VariableOf(f.name);
+                       });
     if (known || value.empty() || IsOfOthers(name) || IsOfKubernetes(name, value)) continue;
     const std::string nearest = Nearest(name);
-    warnings.push_back(absl::StrCat("the variable ", name, " is none that leasemapd knows, and is ignored; ",
-                                    nearest.empty() ? std::string("leasemapd --help lists the flags")
-                                                    : absl::StrCat("is ", nearest, " meant?")));
+    warnings.push_back(absl::StrCat(
+        "the variable ", name, " is none that leasemapd knows, and is ignored; ",
+        nearest.empty() ? std::string("leasemapd --help lists the flags") : absl::StrCat("is ", nearest, " meant?")));
   }
   std::sort(warnings.begin(), warnings.end());
   return warnings;

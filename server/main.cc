@@ -14,6 +14,7 @@
 #include "asio/ip/host_name.hpp"
 #include "google/protobuf/stubs/logging.h"
 #include "server/environment.h"
+#include "server/host/memory.h"
 #include "server/options.h"
 #include "server/rpc/server.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
@@ -107,7 +108,12 @@ int Serve(leasemap::Options options, const Sources& sources, leasemap::Settings 
 
   options.node.seed = RandomBits();
   const std::string node_id = options.node.node_id, cluster = options.node.cluster;
-  leasemap::rpc::Server server(std::move(options.node), options.listen, options.mesh_listen);
+  const uint64_t memory = leasemap::host::MemoryLimit();
+  options.node.max_bytes = options.max_bytes > 0 ? options.max_bytes : leasemap::host::DefaultMapBytes(memory);
+  spdlog::info("the map may take {} MiB of memory, of {} MiB that this process may use", options.node.max_bytes >> 20,
+               memory >> 20);
+  const leasemap::rpc::Limits limits{memory, options.max_connections, options.max_watches};
+  leasemap::rpc::Server server(std::move(options.node), options.listen, options.mesh_listen, limits);
   if (const auto status = server.Start(); !status.ok()) {
     spdlog::error("{}", std::string(status.message()));
     return kFailed;

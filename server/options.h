@@ -17,6 +17,8 @@ struct Options {
   std::string listen;
   std::string mesh_listen;
   std::string http_listen;
+  uint64_t max_bytes = 0;  // 0: by the memory of the machine or container
+  uint64_t max_connections = 0, max_watches = 0;
   std::string log_level;  // as spdlog names it
 };
 

@@ -64,9 +64,14 @@ inline constexpr size_t kWatchScan = 4096;
 inline constexpr size_t kWatchBatchEvents = 256;
 inline constexpr size_t kWatchBatchBytes = 512 << 10;
 
-// Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT); merging never is. Tombstones count.
+// Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT). Tombstones count. The bytes are those of a node that
+// is told no limit, as in the simulator; leasemapd's --max-bytes goes by its machine (server/host/memory.h).
 inline constexpr uint64_t kMaxKeys = 10'000'000;
 inline constexpr uint64_t kMaxMapBytes = uint64_t{8} << 30;
+// Of the limit on bytes (room.h): an eighth more for what members bring; the own log and the conflicts may keep a
+// sixteenth each of what the map holds no more.
+inline constexpr uint64_t kReserveParts = 8;
+inline constexpr uint64_t kSideParts = 16;
 
 // Ephemeral entries that lapse in one go, up to the end of a millisecond: a few milliseconds under the node's lock.
 inline constexpr size_t kLapseBatch = 4096;

@@ -37,6 +37,7 @@
 #include "peer/core/quarantine.h"
 #include "peer/core/readiness.h"
 #include "peer/core/requests.h"
+#include "peer/core/room.h"
 #include "peer/core/session.h"
 #include "peer/core/store.h"
 #include "peer/core/timing.h"
@@ -61,6 +62,7 @@ struct NodeOptions {
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
   size_t min_members = 1;  // the node is not ready before this many, itself included, have been linked once
+  uint64_t max_bytes = kMaxMapBytes;         // that the map may take in memory (room.h)
 };
 
 // Ordered by start time: 44 bits of milliseconds, then 20 random bits, for two starts in one millisecond. It is `above`
@@ -108,6 +110,8 @@ struct Status {
   std::vector<Unlinked> unreachable_members;  // remembered and not linked
   size_t quarantined = 0;                     // members that are refused now because they broke the rules
   uint64_t cut_offs = 0;                      // how often one was cut off
+  uint64_t held_bytes = 0, max_bytes = 0;  // of memory, and how much it may be (room.h)
+  uint64_t left_out = 0;                   // entries of members that had no room, each time that they came
 };
 
 // How much a node holds of what limits.h bounds.
@@ -374,7 +378,10 @@ class Node {
   void AddCursor(Now now, Watch& watch, WatchBatch& batch) const;
 
   // node_write.cc
-  absl::Status CheckRoom(const WriteCommand& command, bool new_key) const;
+  absl::Status CheckRoom(const WriteCommand& command, const Entry* previous) const;
+  bool HasRoom(const Entry& entry);
+  // Bytes of memory: the map, and what is kept beside it. Entries that are in the map and in the own log count twice.
+  uint64_t HeldBytes() const { return store_.held() + own_log_.bytes() + conflicts_.bytes(); }
   absl::StatusOr<std::optional<EntryPtr>> FindDone(Now now, const WriteCommand& command);
   EntryPtr Remember(Now now, const WriteCommand& command, const EntryPtr& entry);
 
@@ -404,7 +411,8 @@ class Node {
   ClockGuard clock_guard_;
   bool check_past_ = false;  // the clock was just agreed upon: is what this node wrote before from the future?
   Store store_;
-  OwnLog own_log_;
+  Room room_{options_.max_bytes};
+  OwnLog own_log_{room_.side_bytes(kOwnLogBytes)};
   VersionVector vector_;
   mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change
   // What reports say of the members, and as of which Membership::change(): made anew when needed.
@@ -417,7 +425,7 @@ class Node {
   std::map<LinkId, Link> links_;
   Waits waits_;
   Requests requests_;
-  Conflicts conflicts_;
+  Conflicts conflicts_{room_.side_bytes(kMaxConflictBytes)};
   std::map<WaitId, PendingExplain> explains_;
   std::optional<AskedSession> asking_;
   uint64_t next_session_ = 1;

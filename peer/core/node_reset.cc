@@ -72,7 +72,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why) {
   floor_taken_ms_.reset();
   lapses_gone_ms_ = 0;
   clock_ = HybridClock();
-  own_log_ = OwnLog();
+  own_log_.Clear();
   BeginAnew(NewIncarnation(now.wall_ms, self_.incarnation, options_.seed));
   asking_.reset();
   // A write whose ack is awaited stands no longer, and a request that was done may have to be done again.

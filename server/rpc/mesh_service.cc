@@ -92,6 +92,11 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   response->set_collected(status.collected);
   response->set_leasing(options.rules.leasing);
   SetDuration(options.rules.period_ms, response->mutable_lease_duration());
+  response->set_held_bytes(status.held_bytes);
+  response->set_max_bytes(status.max_bytes);
+  response->set_left_out(status.left_out);
+  response->set_memory_used(host::MemoryUsed());
+  response->set_memory_limit(host_.memory_limit());
   return Finish(context, absl::OkStatus());
 }
 

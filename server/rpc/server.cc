@@ -16,9 +16,10 @@ namespace {
 constexpr std::chrono::milliseconds kGrace{200};
 }  // namespace
 
-Server::Server(core::NodeOptions options, std::string listen, std::string mesh_listen)
+Server::Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits)
     : listen_(std::move(listen)),
-      host_(std::move(options), std::move(mesh_listen)),
+      limits_(limits),
+      host_(std::move(options), std::move(mesh_listen), limits.memory),
       gate_(host_),
       watches_(host_),
       key_value_(host_, gate_, watches_),
@@ -42,7 +43,8 @@ absl::Status Server::Start() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   builder.AddListeningPort(listen_, grpc::InsecureServerCredentials(), &port_);
-  builder.SetResourceQuota(grpc::ResourceQuota("leasemap").Resize(kQuotaBytes));
+  // All requests under way together: gRPC reads messages whole before any limit of ours.
+  builder.SetResourceQuota(grpc::ResourceQuota("leasemap").Resize(host::CallBytes(limits_.memory)));
   // Two servers on one port would share its calls by chance; the second has to fail.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // A client that vanished without a word gives its streams back; one that pings often is not turned away.

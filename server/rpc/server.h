@@ -10,6 +10,7 @@
 #include "server/rpc/gate.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/key_value_service.h"
+#include "server/rpc/limits.h"
 #include "server/rpc/mesh_service.h"
 #include "server/rpc/subscribers.h"
 #include "server/rpc/watch_hub.h"
@@ -18,12 +19,10 @@ namespace leasemap::rpc {
 
 class Server {
  public:
-  // Bytes that all requests under way may hold together; gRPC reads messages whole before any limit of ours.
-  static constexpr size_t kQuotaBytes = size_t{256} << 20;
   // A drain ends what is still open after so long: with it and the links' linger the process ends within 5 s.
   static constexpr int kDrainSeconds = 3;
 
-  Server(core::NodeOptions options, std::string listen, std::string mesh_listen);
+  Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits = {});
   ~Server();
 
   // Listens on both ports and serves. The message of an error names the flag to change.
@@ -37,6 +36,7 @@ class Server {
 
  private:
   const std::string listen_;
+  const Limits limits_;
   host::NodeHost host_;
   Gate gate_;
   WatchHub watches_;

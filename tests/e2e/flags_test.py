@@ -46,7 +46,7 @@ class FlagsTest(ClusterTest):
         shown = self.run_it("--help")
         self.assertEqual(shown.returncode, 0)
         for flag in ("node-id cluster listen mesh-listen advertise http-listen seeds leasing lease-duration data-dir "
-                     "fsync min-members max-clock-skew forget-after insecure log-level config version help").split():
+                     "fsync min-members max-clock-skew forget-after insecure log-level max-bytes max-connections max-watches config version help").split():
             self.assertIn(f"--{flag}", shown.stdout)
         version = self.run_it("--version")
         self.assertEqual(version.returncode, 0)

@@ -60,6 +60,11 @@ TEST(Options, WrongValuesNameTheirFlag) {
                                                         {"forget-after", "1s"},
                                                         {"tls-cert", "x"},
                                                         {"log-level", "loud"},
+                                                        {"max-bytes", "1KiB"},
+                                                        {"max-bytes", "1GB"},
+                                                        {"max-bytes", "99999999TiB"},
+                                                        {"max-watches", "0"},
+                                                        {"max-connections", "many"},
                                                         {"cluster", std::string(300, 'c')}}) {
     const auto options = Make({{name, value}});
     ASSERT_FALSE(options.ok()) << name << "=" << value;
@@ -85,6 +90,13 @@ TEST(Options, ConfigFile) {
   EXPECT_EQ(*good, (Settings{{"node-id", "n1"}, {"cluster", "c"}}));
   EXPECT_FALSE(ParseConfig("node-id n1").ok());
   EXPECT_FALSE(ParseConfig("no-such-flag = 1").ok());
+}
+
+TEST(Options, BytesHaveUnits) {
+  EXPECT_EQ(Make({})->max_bytes, 0u);
+  EXPECT_EQ(Make({{"max-bytes", "512MiB"}})->max_bytes, uint64_t{512} << 20);
+  EXPECT_EQ(Make({{"max-bytes", "4gib"}})->max_bytes, uint64_t{4} << 30);
+  EXPECT_EQ(Make({{"max-bytes", "20000000"}})->max_bytes, 20'000'000u);
 }
 
 TEST(Options, AChangedFileTellsWhatTakesARestart) {
