@@ -112,7 +112,13 @@ int Serve(leasemap::Options options, const Sources& sources, leasemap::Settings 
   options.node.max_bytes = options.max_bytes > 0 ? options.max_bytes : leasemap::host::DefaultMapBytes(memory);
   spdlog::info("the map may take {} MiB of memory, of {} MiB that this process may use", options.node.max_bytes >> 20,
                memory >> 20);
-  const leasemap::rpc::Limits limits{memory, options.max_connections, options.max_watches};
+  const uint64_t descriptors = leasemap::rpc::RaiseDescriptorLimit();
+  const size_t connections = leasemap::rpc::ConnectionsFor(descriptors, options.max_connections);
+  if (connections < options.max_connections) {
+    spdlog::warn("only {} clients may connect, since this process may have {} file descriptors (ulimit -n)",
+                 connections, descriptors);
+  }
+  const leasemap::rpc::Limits limits{memory, connections, options.max_watches};
   leasemap::rpc::Server server(std::move(options.node), options.listen, options.mesh_listen, limits);
   if (const auto status = server.Start(); !status.ok()) {
     spdlog::error("{}", std::string(status.message()));

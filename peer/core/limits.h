@@ -60,9 +60,10 @@ inline constexpr size_t kMaxLinks = 2 * kMaxMembers;
 inline constexpr size_t kSessionWalk = 4096;
 inline constexpr size_t kWatchScan = 4096;
 // One message of a watch: at most so many events and bytes (a larger single event travels alone), well below what gRPC
-// clients take by default (4 MiB).
+// clients take by default (4 MiB). A client that does not read leaves one with the node, which gRPC holds once more:
+// 64 KiB.
 inline constexpr size_t kWatchBatchEvents = 256;
-inline constexpr size_t kWatchBatchBytes = 512 << 10;
+inline constexpr size_t kWatchBatchBytes = 32 << 10;
 
 // Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT). Tombstones count. The bytes are those of a node that
 // is told no limit, as in the simulator; leasemapd's --max-bytes goes by its machine (server/host/memory.h).

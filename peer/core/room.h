@@ -1,5 +1,6 @@
-// How many bytes the map may take, and what happens beyond: local writes that make it larger are refused, deletes never;
-// what members bring is merged into a reserve, and left out beyond that, since a node that dies of it helps nobody.
+// How many bytes the map may take, and what happens beyond: local writes that make it larger are refused, deletes
+// never; what members bring is merged into a reserve, and left out beyond that, since a node that dies of it helps
+// nobody.
 //
 // What is left out is not covered: no ack counts it, sessions bring it again, and once there is room it is taken.
 #pragma once

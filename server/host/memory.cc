@@ -70,7 +70,8 @@ uint64_t MemoryLimit(const std::string& root) {
         least = std::min(least, LeastUpwards(absl::StrCat(root, mount), group, "memory.max"));
       }
     } else if (std::find(controllers.begin(), controllers.end(), "memory") != controllers.end()) {
-      least = std::min(least, LeastUpwards(absl::StrCat(root, "/sys/fs/cgroup/memory"), group, "memory.limit_in_bytes"));
+      least =
+          std::min(least, LeastUpwards(absl::StrCat(root, "/sys/fs/cgroup/memory"), group, "memory.limit_in_bytes"));
     }
   }
   return least == kNone ? 0 : least;
