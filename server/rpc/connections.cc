@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -26,8 +27,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// How often connections are looked at: in that time a fast link brings some 100 MiB at most, which gRPC's quota, twice
-// the bound on unfinished bytes, still holds.
+// How often connections are looked at: in that time a fast link brings some 100 MiB at most, which gRPC's quota, three
+// times the bound on unfinished bytes, still holds.
 constexpr milliseconds kLookEvery{100};
 // With no descriptor left, or a port that can't be listened on, it is tried again after so long.
 constexpr milliseconds kAgain{100};
@@ -35,6 +36,8 @@ constexpr milliseconds kAgain{100};
 constexpr milliseconds kRefusal{1000};
 constexpr size_t kMaxRefusals = 64;
 constexpr int kAcceptAtOnce = 64;
+// By then gRPC has let go of what an ended connection held; the allocator would keep it.
+constexpr milliseconds kTrimAfter{2000};
 // Links of members (peer/net/transport.cc: 768), files, and gRPC's own; half of very few descriptors.
 constexpr uint64_t kReserved = 1024;
 // More than anybody has clients; a table of so many is made in no time.
@@ -222,6 +225,10 @@ void Connections::Run() {
     if (now >= next_look_) {
       Look();
       // Ten thousand connections take some milliseconds: a tenth of the time at most.
+      if (trim_at_ <= now) {
+        trim_at_ = Clock::time_point::max();
+        malloc_trim(0);
+      }
       next_look_ = now + std::max<Clock::duration>(kLookEvery, 10 * (Clock::now() - now));
     }
   }
@@ -324,8 +331,9 @@ void Connections::Look() {
     if (now - one.connection->since >= bounds_.arrive) {
       EndStalled(*one.connection, one.unfinished, "its request did not come whole in time");
     } else if (all > bounds_.unfinished_bytes) {
-      EndStalled(*one.connection, one.unfinished, "unfinished requests hold too much memory, and it finished none for "
-                                                  "the longest");
+      EndStalled(*one.connection, one.unfinished,
+                 "unfinished requests hold too much memory, and it finished none for "
+                 "the longest");
     } else {
       continue;
     }
@@ -340,6 +348,7 @@ void Connections::EndStalled(Connection& connection, uint64_t unfinished, const 
   }
   shutdown(connection.fd, SHUT_RDWR);  // the hang-up is told, here and to gRPC
   connection.received += unfinished;
+  trim_at_ = Clock::now() + kTrimAfter;
 }
 
 void Connections::Arrived(const std::string& peer) {

@@ -77,8 +77,9 @@ class Connections {
   std::string host_;
   std::atomic<uint16_t> port_{0};
   int epoll_ = -1, wake_ = -1, spare_ = -1;  // of the thread, once it runs
-  std::vector<int> listeners_;  // one for each address of the host
+  std::vector<int> listeners_;               // one for each address of the host
   std::chrono::steady_clock::time_point next_look_, accept_again_;
+  std::chrono::steady_clock::time_point trim_at_ = std::chrono::steady_clock::time_point::max();
   std::deque<std::pair<int, std::chrono::steady_clock::time_point>> refused_;  // saying so; closed then
   std::atomic<bool> stop_listening_{false}, stopping_{false};
   std::atomic<uint64_t> refused_count_{0}, ended_count_{0};

@@ -20,11 +20,12 @@ constexpr int kHandshakeMs = 10'000;
 // A connection's watches (a tenth of all), and twice as many calls besides.
 constexpr int kMaxCalls = 3'000;
 
-// Requests that have not come whole may hold half of what gRPC may for all.
+// Requests that have not come whole may hold a third of what gRPC may for all: twice as much again may come between two
+// looks at them, and a quota that is used up makes gRPC end calls of others.
 Connections::Bounds BoundsOf(const Limits& limits) {
   Connections::Bounds bounds;
   bounds.connections = limits.connections;
-  bounds.unfinished_bytes = host::CallBytes(limits.memory) / 2;
+  bounds.unfinished_bytes = host::CallBytes(limits.memory) / 3;
   return bounds;
 }
 }  // namespace
