@@ -14,8 +14,9 @@
 namespace leasemap::rpc {
 namespace {
 
-constexpr int kMaxBatch = 1000;             // items: some milliseconds of work on one thread
-constexpr size_t kMaxBatchBytes = 1 << 20;  // answered by one BatchGet; a larger single entry is answered alone
+constexpr int kMaxBatch = 1000;                // items: some milliseconds of work on one thread
+constexpr size_t kMaxBatchBytes = 1 << 20;     // answered by one BatchGet; a larger single entry is answered alone
+constexpr size_t kMaxBatchSetBytes = 8 << 20;  // of all items of one BatchSet, as they are encoded
 
 grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const absl::Status& status) {
   auto* reactor = context->DefaultReactor();
@@ -215,7 +216,16 @@ grpc::ServerUnaryReactor* KeyValueService::BatchSet(grpc::CallbackServerContext*
   };
   // The items are written one after the other, and their acks waited for together.
   auto* call = new WaitingCall(host_, [] { return absl::OkStatus(); });
+  size_t bytes = 0;
   for (int i = 0; i < request->requests_size(); ++i) {
+    bytes += request->requests(i).ByteSizeLong();
+    if (bytes > kMaxBatchSetBytes) {
+      settle(i,
+             core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
+                           "the items up to this one are over 8 MiB together; send it in another call"),
+             nullptr);
+      continue;
+    }
     auto command = FromProto(request->requests(i), host_.options().node_id);
     if (!command.ok()) {
       settle(i, command.status(), nullptr);

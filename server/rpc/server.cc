@@ -14,6 +14,10 @@ namespace leasemap::rpc {
 namespace {
 // Calls that were sent before the client heard of the drain come within a round trip or two.
 constexpr std::chrono::milliseconds kGrace{200};
+// Twice what a BatchSet may hold (key_value_service.cc), so that it is refused item by item, with a reason.
+constexpr int kMaxRequestBytes = 16 << 20;
+static_assert(kMaxRequestBytes == kMaxInflatedBytes);
+// Clients of Go and Java may ping every 10 s.
 constexpr int kLeastPingMs = 5'000;
 constexpr int kIdleMs = 600'000;
 constexpr int kHandshakeMs = 10'000;
@@ -91,6 +95,9 @@ absl::Status Server::Start() {
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   // Calls of one connection at once; a client of gRPC lets what is beyond wait.
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCalls);
+  // Compressed messages are read by protos/inflate.h, with a bound.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.RegisterService(&key_value_);
   builder.RegisterService(&mesh_);
   builder.RegisterService(&health_);

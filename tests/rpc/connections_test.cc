@@ -156,9 +156,7 @@ struct Stream {
     Response first;
     if (!reader->Read(&first)) status = reader->Finish();
   }
-  ~Stream() {
-    context.TryCancel();
-  }
+  ~Stream() { context.TryCancel(); }
   grpc::ClientContext context;
   std::unique_ptr<grpc::ClientReader<Response>> reader;
   grpc::Status status;
