@@ -1,8 +1,8 @@
 // How a message that came compressed is read: as a stream, with a bound on what it inflates to.
 //
 // gRPC inflates whole messages before it looks at their size: 400 KB may become 400 MB. The server tells it not to
-// (GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION), and gets the bytes as they came. This specialisation, which each generated
-// *.grpc.pb.h includes, reads them piece by piece into the message, and gives up at the bound.
+// (GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION), and gets the bytes as they came. This specialisation, which each
+// generated *.grpc.pb.h includes, reads them piece by piece into the message, and gives up at the bound.
 #ifndef LEASEMAP_PROTOS_INFLATE_H_
 #define LEASEMAP_PROTOS_INFLATE_H_
 
@@ -29,7 +29,7 @@ class GrpcByteBufferPeer {
 }  // namespace internal
 
 template <class T>
-  requires std::is_base_of_v<grpc::protobuf::MessageLite, T>
+requires std::is_base_of_v<grpc::protobuf::MessageLite, T>
 class SerializationTraits<T, typename std::enable_if<std::is_base_of<grpc::protobuf::MessageLite, T>::value>::type> {
  public:
   static Status Serialize(const grpc::protobuf::MessageLite& message, ByteBuffer* buffer, bool* own_buffer) {
@@ -49,8 +49,8 @@ class SerializationTraits<T, typename std::enable_if<std::is_base_of<grpc::proto
       google::protobuf::io::GzipInputStream inflated(&reader);  // finds out whether it is gzip or deflate
       google::protobuf::io::CodedInputStream coded(&inflated);
       coded.SetTotalBytesLimit(leasemap::kMaxInflatedBytes);
-      whole = message->ParseFromCodedStream(&coded) && coded.ConsumedEntireMessage() &&
-              inflated.ZlibErrorCode() >= 0 && coded.CurrentPosition() < leasemap::kMaxInflatedBytes;
+      whole = message->ParseFromCodedStream(&coded) && coded.ConsumedEntireMessage() && inflated.ZlibErrorCode() >= 0 &&
+              coded.CurrentPosition() < leasemap::kMaxInflatedBytes;
     }
     buffer->Clear();
     return whole ? Status::OK : Status(StatusCode::INVALID_ARGUMENT, "the compressed message is broken or too large");

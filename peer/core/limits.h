@@ -189,8 +189,8 @@ inline constexpr int64_t kResetGiveUpMs = 60'000;
 // - peer/net/transport.cc: kMaxSockets, kAcceptAgain: how many links there are, strangers and closing ones too
 // - server/host/node_host.cc: kMaxPendingSends, kLeaveMs: what waits for the network thread, and a stop
 // - server/host/watchdog.h: kLongWait, kEvery, kLooks: how long the node's lock may be held
-// - server/rpc/server.h: kQuotaBytes, kDrainSeconds: what all calls together may hold, and a drain
-// - server/rpc/watch_hub.h, subscribers.h, health_service.h: kMaxStreams, kMaxMessages, kMaxBytes: streams
+// - server/host/memory.cc, rpc/server.cc, connections.h: shares of the memory; requests, connections, calls, a drain
+// - server/rpc/watch_hub.h, subscribers.h, limits.h: Bounds, kMaxStreams, kMaxMessages, kMaxBytes: streams
 // - server/rpc/convert.cc: kMaxWatchPrefixes, kMaxWatchKeys: what one watch asks for
 // - server/rpc/key_value_service.cc, list.cc: kMaxBatch, kMaxBatchBytes, kMaxPage, kPageBytes, kScan: what a call does
 // - server/options.cc: kMaxSeeds

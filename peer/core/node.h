@@ -61,8 +61,8 @@ struct NodeOptions {
   // Protocol versions spoken with peers; the simulator runs nodes of the version before.
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
-  size_t min_members = 1;  // the node is not ready before this many, itself included, have been linked once
-  uint64_t max_bytes = kMaxMapBytes;         // that the map may take in memory (room.h)
+  size_t min_members = 1;             // the node is not ready before this many, itself included, have been linked once
+  uint64_t max_bytes = kMaxMapBytes;  // that the map may take in memory (room.h)
 };
 
 // Ordered by start time: 44 bits of milliseconds, then 20 random bits, for two starts in one millisecond. It is `above`
@@ -110,8 +110,8 @@ struct Status {
   std::vector<Unlinked> unreachable_members;  // remembered and not linked
   size_t quarantined = 0;                     // members that are refused now because they broke the rules
   uint64_t cut_offs = 0;                      // how often one was cut off
-  uint64_t held_bytes = 0, max_bytes = 0;  // of memory, and how much it may be (room.h)
-  uint64_t left_out = 0;                   // entries of members that had no room, each time that they came
+  uint64_t held_bytes = 0, max_bytes = 0;     // of memory, and how much it may be (room.h)
+  uint64_t left_out = 0;                      // entries of members that had no room, each time that they came
 };
 
 // How much a node holds of what limits.h bounds.
