@@ -66,6 +66,24 @@ class RequestsTest(ClusterTest):
             self.assertIn(f"leasemap: line {line}: ", done.stderr)
         self.assertEqual((self.node.get("a"), self.node.get("d")), ("1", "4"))
 
+    def test_a_full_map_refuses_sets_and_takes_deletes(self):
+        node = Node("full", flags=["--max-bytes=16MiB"])
+        self.cluster(nodes=[node], wait=False)
+        wait_for("it serves", lambda: node.status().ready)
+        keys = iter(range(1000))
+
+        def fill():
+            while True:
+                node.set(f"k{next(keys)}", "x" * 500_000)
+        self.refused(fill, "RESOURCE_EXHAUSTED", "BYTES_LIMIT", "--max-bytes")
+        status = node.status()
+        self.assertLessEqual(status.held_bytes, status.max_bytes)
+        self.assertEqual(status.max_bytes, 16 * MIB)
+        self.assertGreater(status.memory_limit, status.memory_used)
+        for i in range(4):
+            node.delete(f"k{i}")
+        node.set("again", "x" * 500_000)
+
     def test_a_client_without_calls_may_ping(self):
         with socket.create_connection(("127.0.0.1", self.node.port)) as client:
             client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(4, 1, 0, b""))

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -60,7 +61,8 @@ class ConnectionsTest : public ::testing::Test {
   void Start(Connections::Bounds bounds) {
     connections_ = std::make_unique<Connections>(
         bounds,
-        [this](int, int fd) {
+        [this](int listener, int fd) {
+          listener_ = listener;
           readers_.emplace_back([fd] {
             std::string bytes(1 << 16, '\0');
             while (true) {
@@ -75,7 +77,7 @@ class ConnectionsTest : public ::testing::Test {
             close(fd);
           });
         },
-        [](bool) {});
+        [this](bool listening) { (listening ? alive_ : dead_)++; });
     ASSERT_TRUE(connections_->Start("127.0.0.1", 0).ok());
   }
   void TearDown() override {
@@ -88,6 +90,7 @@ class ConnectionsTest : public ::testing::Test {
 
   std::unique_ptr<Connections> connections_;
   std::vector<std::thread> readers_;
+  std::atomic<int> listener_{-1}, dead_{0}, alive_{0};
 };
 
 TEST_F(ConnectionsTest, BeyondTheBoundAClientIsToldAndRefused) {
@@ -129,6 +132,21 @@ TEST_F(ConnectionsTest, WhoStallsLongestPaysForAll) {
   ASSERT_TRUE(Eventually([&] { return connections_->use().ended >= 2; }));
   ASSERT_TRUE(Becomes(2));
   EXPECT_FALSE(held[0].open() && held[1].open());
+  held.clear();
+}
+
+TEST_F(ConnectionsTest, ADeadPortIsToldAndOpenedAgain) {
+  Start({});
+  std::vector<Socket> held;
+  held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(1));
+  const uint16_t port = connections_->port();
+  shutdown(listener_, SHUT_RDWR);
+  ASSERT_TRUE(Eventually([&] { return dead_ == 1 && alive_ == 1; }));
+  EXPECT_EQ(connections_->port(), port);
+  held.emplace_back(port);
+  EXPECT_TRUE(Becomes(2));
+  EXPECT_TRUE(held[0].open());
   held.clear();
 }
 
