@@ -1,6 +1,7 @@
 #include "server/options.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "absl/strings/ascii.h"
@@ -13,6 +14,7 @@
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "peer/net/transport.h"
+#include "server/environment.h"
 
 namespace leasemap {
 namespace {
@@ -69,6 +71,28 @@ class Values {
                    absl::StrCat(value, " is out of range; give whole milliseconds, ", least, "ms to ", most, "ms"));
     }
     return ms;
+  }
+
+  // 0 if it is unset.
+  absl::StatusOr<uint64_t> Bytes(const std::string& name, uint64_t least) const {
+    const std::string value = Get(name);
+    if (value.empty()) return 0;
+    const size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
+    const std::string unit = absl::AsciiStrToLower(value.substr(unit_at));
+    uint64_t number = 0, times = 0;
+    for (const auto& [known, factor] : {std::pair<const char*, uint64_t>{"", 1},
+                                        {"kib", 1 << 10},
+                                        {"mib", 1 << 20},
+                                        {"gib", 1 << 30},
+                                        {"tib", uint64_t{1} << 40}}) {
+      if (unit == known) times = factor;
+    }
+    const bool fits = absl::SimpleAtoi(value.substr(0, unit_at), &number) && times > 0 && number <= (INT64_MAX / times);
+    if (!fits || number * times < least) {
+      return Wrong(name, absl::StrCat("\"", value, "\" is no number of bytes from ", least,
+                                      " on; write for example 512MiB or 4GiB"));
+    }
+    return number * times;
   }
 
  private:
@@ -145,6 +169,10 @@ const std::vector<Flag>& Flags() {
       {"tls-key", "", "key file (not supported yet)", false, true},
       {"tls-ca", "", "file of trusted certificates (not supported yet)", false, true},
       {"insecure", "false", "serve plain text beyond loopback", true},
+      {"max-bytes", "", "memory that the map may take, as 512MiB or 4GiB (default: half of what the process may use)"},
+      {"max-connections", "10000", "clients' connections at once; fewer where there are too few file descriptors"},
+      {"max-watches", "10000", "watches at once; one connection may have a tenth of them"},
+      {"log-level", "info", "debug, info, warn or error; read again on SIGHUP, as the seeds are"},
   };
   return flags;
 }
@@ -174,11 +202,20 @@ absl::StatusOr<Settings> ParseConfig(const std::string& text) {
 Settings FromEnvironment(const std::function<const char*(const char*)>& get) {
   Settings out;
   for (const Flag& flag : Flags()) {
-    std::string name = absl::StrCat("LEASEMAP_", absl::AsciiStrToUpper(flag.name));
-    std::replace(name.begin(), name.end(), '-', '_');
-    if (const char* value = get(name.c_str()); value != nullptr) out[flag.name] = value;
+    if (const char* value = get(VariableOf(flag.name).c_str()); value != nullptr) out[flag.name] = value;
   }
   return out;
+}
+
+std::vector<std::string> WaitForRestart(const Settings& flags, const Settings& environment, const Settings& before,
+                                        const Settings& after) {
+  const Values was(flags, environment, before), is(flags, environment, after);
+  std::vector<std::string> names;
+  for (const Flag& flag : Flags()) {
+    const std::string name = flag.name;
+    if (name != "seeds" && name != "log-level" && was.Get(name) != is.Get(name)) names.push_back(name);
+  }
+  return names;
 }
 
 absl::StatusOr<Options> MakeOptions(const Settings& flags, const Settings& environment, const Settings& config,
@@ -220,6 +257,20 @@ absl::StatusOr<Options> MakeOptions(const Settings& flags, const Settings& envir
   const auto members = values.Number("min-members", 1, core::kMaxMembers);
   if (!members.ok()) return members.status();
   out.node.min_members = static_cast<size_t>(*members);
+  // Less would not take a map of a few values of the largest size.
+  const auto max_bytes = values.Bytes("max-bytes", 16 * core::kMaxValueBytes);
+  if (!max_bytes.ok()) return max_bytes.status();
+  out.max_bytes = *max_bytes;
+  for (auto [name, to] : {std::pair{"max-connections", &out.max_connections}, {"max-watches", &out.max_watches}}) {
+    const auto number = values.Number(name, 1, 1'000'000);
+    if (!number.ok()) return number.status();
+    *to = static_cast<uint64_t>(*number);
+  }
+  out.log_level = values.Get("log-level");
+  const std::array<const char*, 4> levels = {"debug", "info", "warn", "error"};
+  if (std::find(levels.begin(), levels.end(), out.log_level) == levels.end()) {
+    return Wrong("log-level", absl::StrCat("\"", out.log_level, "\" is none of debug, info, warn and error"));
+  }
   return out;
 }
 

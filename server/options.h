@@ -17,6 +17,9 @@ struct Options {
   std::string listen;
   std::string mesh_listen;
   std::string http_listen;
+  uint64_t max_bytes = 0;  // 0: by the memory of the machine or container
+  uint64_t max_connections = 0, max_watches = 0;
+  std::string log_level;  // as spdlog names it
 };
 
 // One flag: its name without dashes, its default as text, and its line of --help.
@@ -38,6 +41,10 @@ using Settings = std::map<std::string, std::string>;
 absl::StatusOr<Settings> ParseConfig(const std::string& text);
 // LEASEMAP_NODE_ID for node-id, and so on; `get` is getenv.
 Settings FromEnvironment(const std::function<const char*(const char*)>& get);
+// The flags that a changed configuration file would set to something else, and that only a restart can change: all but
+// the seeds and the log level.
+std::vector<std::string> WaitForRestart(const Settings& flags, const Settings& environment, const Settings& before,
+                                        const Settings& after);
 // Checks everything; the message names the flag and what to do. `host_name` is the default node ID.
 absl::StatusOr<Options> MakeOptions(const Settings& flags, const Settings& environment, const Settings& config,
                                     const std::string& host_name);

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/core/batch_input.h"
 #include "clients/cli/core/request.h"
@@ -46,8 +47,17 @@ class BatchRun {
     v1::BatchSetRequest request;
     for (const Chunk::Item& item : chunk_.items()) *request.add_requests() = item.request;
     v1::BatchSetResponse response;
-    const int exit_code = connection_.Call(connection_.key_value(), &v1::KeyValue::Stub::BatchSet, request, response);
-    if (exit_code != kDone) {
+    const grpc::Status status =
+        connection_.Try(connection_.key_value(), &v1::KeyValue::Stub::BatchSet, request, response);
+    // gRPC itself refuses what is larger than any request may be: that is of one line alone, since chunks are small.
+    if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && ReasonOf(status).empty() &&
+        chunk_.items().size() == 1) {
+      Fail(chunk_.items().front().line, KeyOf(chunk_.items().front().request), "VALUE_TOO_LARGE",
+           absl::StrCat("too large for one request (", status.error_message(), ")"));
+      chunk_.Clear();
+      return kDone;
+    }
+    if (const int exit_code = status.ok() ? kDone : connection_.Report(status); exit_code != kDone) {
       std::cerr << "leasemap: the lines before line " << chunk_.items().front().line << " are done; lines "
                 << chunk_.items().front().line << " to " << chunk_.items().back().line << " may be or not\n";
       Summarize();

@@ -4,7 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +15,27 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/core/duration.h"
+#include "clients/cli/core/own_node.h"
 
 namespace leasemap::cli {
 namespace {
 
 constexpr char kDefaultServer[] = "127.0.0.1:7400";
+
+// The health check of a container asks the node that was started with the same variables.
+std::string OwnNode() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value != nullptr ? value : "");
+  };
+  std::string listen = variable("LEASEMAP_LISTEN");
+  if (const std::string file = variable("LEASEMAP_CONFIG"); listen.empty() && !file.empty()) {
+    std::ifstream config(file);
+    listen = ListenOf(std::string(std::istreambuf_iterator<char>(config), {}));
+  }
+  const std::string server = ServerAt(listen);
+  return server.empty() ? kDefaultServer : server;
+}
 
 absl::Duration DurationOrThrow(const std::string& option, const std::string& text) {
   const absl::StatusOr<absl::Duration> duration = ParseDuration(text);
@@ -181,6 +199,9 @@ void AddNodeCommands(CLI::App& app, Options& options) {
   AddCommand(app, options, "conflicts", "List the writes of this node that lost to another lease's");
   AddCommand(app, options, "status", "Show who the node is, what it holds and how far it has come");
   CLI::App* health = AddCommand(app, options, "healthcheck", "Exit 0 if the node serves, 1 if not, 3 if unreachable");
+  health->footer(
+      "Without --server and LEASEMAP_SERVER it asks the node that these variables start: LEASEMAP_LISTEN, or the line\n"
+      "`listen` of LEASEMAP_CONFIG.");
   health->add_option("--service", options.service,
                      "Ask for one service, as leasemap.v1.KeyValue, or for liveness (the process runs)");
 }
@@ -238,7 +259,8 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
     return SayWrongUse(error.what());
   }
   if (options.command.empty()) return SayWrongUse("which command?");
-  options.server = Choose(options.server, "LEASEMAP_SERVER", kDefaultServer);
+  const std::string otherwise = options.command == "healthcheck" ? OwnNode() : kDefaultServer;
+  options.server = Choose(options.server, "LEASEMAP_SERVER", otherwise.c_str());
   options.holder = Choose(options.holder, "LEASEMAP_HOLDER", "");
   return std::nullopt;
 }

@@ -163,6 +163,17 @@ void PrintStatus(const v1::GetStatusResponse& status) {
   PrintLine("converged", status.converged() ? "yes" : "no");
   PrintLine("keys", std::to_string(status.keys()));
   PrintLine("bytes", std::to_string(status.bytes()));
+  PrintLine("memory",
+            absl::StrCat(status.held_bytes() >> 20, " of ", status.max_bytes() >> 20, " MiB for the map; ",
+                         status.memory_used() >> 20, " of ", status.memory_limit() >> 20, " MiB for the process"));
+  PrintLine("connections",
+            absl::StrCat(status.connections(), " of ", status.max_connections(), "; ", status.refused_connections(),
+                         " refused, ", status.ended_connections(), " ended because they stalled"));
+  std::string watches = absl::StrCat(status.watches(), " of ", status.max_watches());
+  if (status.watches() > 0) {
+    absl::StrAppend(&watches, "; most by ", Escape(status.busiest_peer()), ": ", status.busiest_watches());
+  }
+  PrintLine("watches", watches);
   PrintLine("members", std::to_string(status.members()));
   PrintLine("leasing",
             status.leasing() ? absl::StrCat("on, ", ShowDuration(status.lease_duration()), " by default") : "off");

@@ -129,6 +129,7 @@ class WatchRun {
       case grpc::StatusCode::UNKNOWN:
       case grpc::StatusCode::DEADLINE_EXCEEDED:
       case grpc::StatusCode::INTERNAL:
+      case grpc::StatusCode::RESOURCE_EXHAUSTED:  // without a reason: gRPC itself, at the node, ran short of memory
       case grpc::StatusCode::UNAVAILABLE:
         return true;
       default:

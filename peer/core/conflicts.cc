@@ -14,7 +14,7 @@ void Conflicts::Add(Conflict conflict) {
   const auto weight = [](const Conflict& one) { return Weight(*one.loser) + Weight(*one.winner); };
   bytes_ += weight(conflict);
   conflicts_.push_back(std::move(conflict));
-  while (conflicts_.size() > kMaxConflicts || (bytes_ > kMaxConflictBytes && conflicts_.size() > 1)) {
+  while (conflicts_.size() > kMaxConflicts || (bytes_ > max_bytes_ && conflicts_.size() > 1)) {
     bytes_ -= weight(conflicts_.front());
     conflicts_.pop_front();
     ++first_;

@@ -9,6 +9,7 @@
 #include <deque>
 
 #include "peer/core/entry.h"
+#include "peer/core/limits.h"
 
 namespace leasemap::core {
 
@@ -25,6 +26,8 @@ struct Conflict {
 // The latest conflicts of this process, numbered 1, 2, 3 …; the oldest go first.
 class Conflicts {
  public:
+  explicit Conflicts(size_t max_bytes = kMaxConflictBytes) : max_bytes_(max_bytes) {}
+
   void Add(Conflict conflict);
   uint64_t first() const { return first_; }                    // the least number still here
   uint64_t end() const { return first_ + conflicts_.size(); }  // one above the greatest
@@ -36,6 +39,7 @@ class Conflicts {
   std::deque<Conflict> conflicts_;
   uint64_t first_ = 1;
   size_t bytes_ = 0;
+  size_t max_bytes_;
 };
 
 }  // namespace leasemap::core

@@ -64,6 +64,11 @@ inline size_t Weight(const Entry& entry) {
   return entry.key.size() + entry.value.size() + entry.unknown_fields.size() + 200;
 }
 
+// Bytes of memory that an entry of the map takes: its weight, its key once more, and what the allocator, the shared
+// pointer and the map's orders add: measured 270 to 300 for small entries, by the anonymous memory of leasemapd with
+// 100,000 keys.
+inline size_t Footprint(const Entry& entry) { return Weight(entry) + entry.key.size() + 300; }
+
 // Epoch and inverted start as 32 hex digits: as strings they never fall while a key's leases follow one another.
 std::string FencingToken(const Lease& lease);
 

@@ -64,13 +64,19 @@ inline constexpr size_t kMaxLinks = 2 * kMaxMembers;
 inline constexpr size_t kSessionWalk = 4096;
 inline constexpr size_t kWatchScan = 4096;
 // One message of a watch: at most so many events and bytes (a larger single event travels alone), well below what gRPC
-// clients take by default (4 MiB).
+// clients take by default (4 MiB). A client that does not read leaves one with the node, which gRPC holds once more:
+// 64 KiB.
 inline constexpr size_t kWatchBatchEvents = 256;
-inline constexpr size_t kWatchBatchBytes = 512 << 10;
+inline constexpr size_t kWatchBatchBytes = 32 << 10;
 
-// Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT); merging never is. Tombstones count.
+// Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT). Tombstones count. The bytes are those of a node that
+// is told no limit, as in the simulator; leasemapd's --max-bytes goes by its machine (server/host/memory.h).
 inline constexpr uint64_t kMaxKeys = 10'000'000;
 inline constexpr uint64_t kMaxMapBytes = uint64_t{8} << 30;
+// Of the limit on bytes (room.h): an eighth more for what members bring; the own log and the conflicts may keep a
+// sixteenth each of what the map holds no more.
+inline constexpr uint64_t kReserveParts = 8;
+inline constexpr uint64_t kSideParts = 16;
 
 // Ephemeral entries that lapse in one go, up to the end of a millisecond: a few milliseconds under the node's lock.
 inline constexpr size_t kLapseBatch = 4096;
@@ -194,8 +200,8 @@ inline constexpr int64_t kResetGiveUpMs = 60'000;
 // - peer/net/transport.cc: kMaxSockets, kAcceptAgain: how many links there are, strangers and closing ones too
 // - server/host/node_host.cc: kMaxPendingSends, kLeaveMs: what waits for the network thread, and a stop
 // - server/host/watchdog.h: kLongWait, kEvery, kLooks: how long the node's lock may be held
-// - server/rpc/server.h: kQuotaBytes, kDrainSeconds: what all calls together may hold, and a drain
-// - server/rpc/watch_hub.h, subscribers.h, health_service.h: kMaxStreams, kMaxMessages, kMaxBytes: streams
+// - server/host/memory.cc, rpc/server.cc, connections.h: shares of the memory; requests, connections, calls, a drain
+// - server/rpc/watch_hub.h, subscribers.h, limits.h: Bounds, kMaxStreams, kMaxMessages, kMaxBytes: streams
 // - server/rpc/convert.cc: kMaxWatchPrefixes, kMaxWatchKeys: what one watch asks for
 // - server/rpc/key_value_service.cc, list.cc: kMaxBatch, kMaxBatchBytes, kMaxPage, kPageBytes, kScan: what a call does
 // - server/options.cc: kMaxSeeds

@@ -209,6 +209,11 @@ void Membership::Retry(Target& target, int64_t mono_ms, int64_t least_ms) {
 void Membership::OnDialFailed(const std::string& address, const std::string& why, int64_t mono_ms) {
   Target* target = Find(address);
   if (target == nullptr) return;
+  if (!target->seed && target->node.empty()) {  // of a seed that is none any more
+    due_ms_.reset();
+    targets_.erase(address);
+    return;
+  }
   target->failed = true;
   target->cause = why;
   if (!target->failing_since_ms) target->failing_since_ms = mono_ms;
@@ -379,6 +384,29 @@ void Membership::Moved(const std::string& node, const std::string& address, int6
     if (stale) ++change_;
   }
   LearnAddress(node, address, mono_ms);
+}
+
+void Membership::SetSeeds(const std::vector<std::string>& names) {
+  std::vector<Seed> seeds;
+  std::set<std::string> kept;  // addresses
+  for (const auto& name : names) {
+    auto it = std::find_if(seeds_.begin(), seeds_.end(), [&](const Seed& seed) { return seed.name == name; });
+    if (it == seeds_.end()) {
+      seeds.emplace_back().name = name;
+    } else {
+      kept.insert(it->addresses.begin(), it->addresses.end());
+      seeds.push_back(std::move(*it));
+    }
+  }
+  seeds_ = std::move(seeds);
+  for (auto it = targets_.begin(); it != targets_.end();) {
+    Target& target = it->second;
+    if (target.seed && !kept.contains(it->first)) target.seed = false;
+    const bool unknown = !target.seed && !target.self && !target.dialing && target.node.empty();
+    it = unknown ? targets_.erase(it) : std::next(it);
+  }
+  due_ms_.reset();
+  ++change_;
 }
 
 }  // namespace leasemap::core

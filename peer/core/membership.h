@@ -124,6 +124,9 @@ class Membership {
   void Tick(int64_t mono_ms, Effects& effects);
   int64_t NextDue(int64_t mono_ms) const;
 
+  // Other seeds from now on. What only one that goes stood for is dialled no more, unless a member is there.
+  void SetSeeds(const std::vector<std::string>& names);
+
   // Each seed and address has answered or failed once.
   bool AllTried() const;
   // The seeds and addresses that have not answered yet, a refusal being an answer.

@@ -149,6 +149,10 @@ Status Node::GetStatus() const {
     status.notes.push_back(absl::StrCat(clock_guard_.trusted() ? "" : "writes are refused: ", text));
   }
   for (const auto& [who, said] : said_) status.notes.push_back(said.text);
+  if (const std::string text = room_.Describe(); !text.empty()) status.notes.push_back(text);
+  status.held_bytes = HeldBytes();
+  status.max_bytes = room_.max_bytes();
+  status.left_out = room_.left_out();
   status.quarantined = quarantine_.held();
   status.cut_offs = quarantine_.cut_offs();
   return status;

@@ -38,6 +38,7 @@
 #include "peer/core/quarantine.h"
 #include "peer/core/readiness.h"
 #include "peer/core/requests.h"
+#include "peer/core/room.h"
 #include "peer/core/session.h"
 #include "peer/core/store.h"
 #include "peer/core/timing.h"
@@ -61,7 +62,8 @@ struct NodeOptions {
   // Protocol versions spoken with peers; the simulator runs nodes of the version before.
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
-  size_t min_members = 1;  // the node is not ready before this many, itself included, have been linked once
+  size_t min_members = 1;             // the node is not ready before this many, itself included, have been linked once
+  uint64_t max_bytes = kMaxMapBytes;  // that the map may take in memory (room.h)
 };
 
 // Ordered by start time: 44 bits of milliseconds, then 20 random bits, for two starts in one millisecond. It is `above`
@@ -110,6 +112,8 @@ struct Status {
   std::vector<Unlinked> unreachable_members;  // remembered and not linked
   size_t quarantined = 0;                     // members that are refused now because they broke the rules
   uint64_t cut_offs = 0;                      // how often one was cut off
+  uint64_t held_bytes = 0, max_bytes = 0;     // of memory, and how much it may be (room.h)
+  uint64_t left_out = 0;                      // entries of members that had no room, each time that they came
 };
 
 // How much a node holds of what limits.h bounds.
@@ -200,6 +204,8 @@ class Node {
   absl::Status Forget(const std::string& node);
   // Announces that this node leaves, for good as far as its map goes. Before it hangs up.
   void Leave(Now now);
+  // Other seeds from now on; host:port each.
+  void SetSeeds(const std::vector<std::string>& seeds) { membership_.SetSeeds(seeds); }
   // Gives the map up for the others', and submits anew what they lack.
   void Reset(Now now, const std::string& why);
   // How often the map was given up, and how often that was for another ceiling, without an outage of reads.
@@ -420,7 +426,10 @@ class Node {
 
   // node_write.cc
   absl::Status CheckMap(Now now) const;
-  absl::Status CheckRoom(const WriteCommand& command, bool new_key) const;
+  absl::Status CheckRoom(const WriteCommand& command, const Entry* previous) const;
+  bool HasRoom(const Entry& entry);
+  // Bytes of memory: the map, and what is kept beside it. Entries that are in the map and in the own log count twice.
+  uint64_t HeldBytes() const { return store_.held() + own_log_.bytes() + conflicts_.bytes(); }
   absl::StatusOr<std::optional<EntryPtr>> FindDone(Now now, const WriteCommand& command);
   EntryPtr Remember(Now now, const WriteCommand& command, const EntryPtr& entry);
 
@@ -452,7 +461,8 @@ class Node {
   bool check_ceilings_ = false;  // a peer told another one than before
   std::string ceiling_note_;     // for people: the ceiling, and how this node came to it; empty: none
   Store store_;
-  OwnLog own_log_;
+  Room room_{options_.max_bytes};
+  OwnLog own_log_{room_.side_bytes(kOwnLogBytes)};
   VersionVector vector_;
   mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change …
   mutable uint64_t shared_members_change_ = 0;  // … and as of which Membership::change() it names who is there
@@ -466,7 +476,7 @@ class Node {
   std::map<LinkId, Link> links_;
   Waits waits_;
   Requests requests_;
-  Conflicts conflicts_;
+  Conflicts conflicts_{room_.side_bytes(kMaxConflictBytes)};
   std::map<WaitId, PendingExplain> explains_;
   std::optional<AskedSession> asking_;
   uint64_t next_session_ = 1;

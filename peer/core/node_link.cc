@@ -286,7 +286,7 @@ bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
   }
   Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
   BeginAnew(NewIncarnation(now.wall_ms, highest, options_.seed));
-  own_log_ = OwnLog();
+  own_log_.Clear();
   std::vector<LinkId> all;
   for (const auto& [id, link] : links_) all.push_back(id);
   for (const LinkId id : all) Drop(now, id, "");

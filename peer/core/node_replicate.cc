@@ -42,10 +42,25 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
       if (session && asking_ && asking_->link == id) asking_->refused = true;
       continue;
     }
+    if (!HasRoom(*entry)) {
+      if (session && asking_ && asking_->link == id) asking_->refused = true;
+      continue;
+    }
     Apply(now, entry);
   }
   if (!ready_) UpdateReady(now);
   return true;
+}
+
+bool Node::HasRoom(const Entry& entry) {
+  const EntryPtr* present = store_.Find(entry.key);
+  if (present != nullptr && !Outranks(entry, **present)) return true;  // it will not be kept
+  const size_t before = present != nullptr ? Footprint(**present) : 0;
+  const bool told = room_.full();
+  const auto growth = static_cast<int64_t>(Footprint(entry)) - static_cast<int64_t>(before);
+  if (entry.tombstone || room_.Takes(HeldBytes(), growth)) return true;
+  if (!told) Log(true, room_.Describe());
+  return false;
 }
 
 std::vector<LinkId> Node::LinksToPull() const {

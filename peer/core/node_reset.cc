@@ -82,7 +82,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
   ceiling_.Take(new_ceiling_ms);
   if (new_ceiling_ms == 0) ceiling_note_.clear();
   clock_ = HybridClock();
-  own_log_ = OwnLog();
+  own_log_.Clear();
   BeginAnew(NewIncarnation(now.wall_ms, self_.incarnation, options_.seed));
   asking_.reset();
   // A write whose ack is awaited stands no longer, and a request that was done may have to be done again.

@@ -104,7 +104,7 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   if (command.change == Change::kRenew && present->ephemeral && (*lease)->duration_ms == 0) {
     return InvalidField("lease_duration", "0 on an ephemeral key; Release it, or Set it anew with ON_LAPSE_KEEP");
   }
-  if (auto status = CheckRoom(command, previous == nullptr); !status.ok()) return status;
+  if (auto status = CheckRoom(command, previous); !status.ok()) return status;
 
   const Stamp stamp = clock_.Peek(now.wall_ms, previous ? previous->stamp : 0);
   if (ReachAt(now).IsBeyond(0, stamp)) {
@@ -153,12 +153,16 @@ absl::Status Node::CheckMap(Now now) const {
   return status;
 }
 
-absl::Status Node::CheckRoom(const WriteCommand& command, bool new_key) const {
-  if (new_key && store_.keys() >= kMaxKeys) {
+absl::Status Node::CheckRoom(const WriteCommand& command, const Entry* previous) const {
+  if (previous == nullptr && store_.keys() >= kMaxKeys) {
     return Refusal(absl::StatusCode::kResourceExhausted, "KEY_LIMIT", "the map is full of keys; delete some first");
   }
-  if (command.change == Change::kSet && store_.bytes() + command.value.size() > kMaxMapBytes) {
-    return Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT", "the map is full; delete or shrink values");
+  if (command.change == Change::kSet) {
+    Entry entry;
+    const size_t grown = Footprint(entry) + 2 * command.key.size() + command.value.size();
+    const size_t before = previous != nullptr ? Footprint(*previous) : 0;
+    const auto status = room_.Check(HeldBytes(), static_cast<int64_t>(grown) - static_cast<int64_t>(before));
+    if (!status.ok()) return status;
   }
   return command.ack.local() ? absl::OkStatus() : CheckWaits();
 }

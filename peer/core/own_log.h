@@ -12,11 +12,15 @@ namespace leasemap::core {
 
 class OwnLog {
  public:
+  explicit OwnLog(size_t max_bytes = kOwnLogBytes) : max_bytes_(max_bytes) {}
+  // Empty, from seq 1 on: for a new incarnation.
+  void Clear() { *this = OwnLog(max_bytes_); }
+
   // Entries come with seq rising by one.
   void Append(EntryPtr entry) {
     bytes_ += Weight(*entry);
     entries_.push_back(std::move(entry));
-    while (entries_.size() > kOwnLogEntries || (bytes_ > kOwnLogBytes && entries_.size() > 1)) {
+    while (entries_.size() > kOwnLogEntries || (bytes_ > max_bytes_ && entries_.size() > 1)) {
       bytes_ -= Weight(*entries_.front());
       entries_.pop_front();
       ++first_;
@@ -32,6 +36,7 @@ class OwnLog {
   std::deque<EntryPtr> entries_;
   uint64_t first_ = 1;
   size_t bytes_ = 0;
+  size_t max_bytes_;
 };
 
 }  // namespace leasemap::core

@@ -17,6 +17,7 @@ Store::Store(const Store& other)
       head_(other.head_),
       live_keys_(other.live_keys_),
       bytes_(other.bytes_),
+      held_(other.held_),
       collected_(other.collected_),
       collected_up_to_(other.collected_up_to_),
       hashes_(other.hashes_),
@@ -49,6 +50,7 @@ const Store::Slot* Store::FindSlot(std::string_view key) const {
 void Store::Count(const Slot& slot, bool add) {
   const Entry& entry = *slot.entry;
   bytes_ += add ? Weight(entry) : -Weight(entry);
+  held_ += add ? Footprint(entry) : -Footprint(entry);
   if (IsDead(slot)) return;
   live_keys_ += add ? 1 : -1;
   const uint64_t hash = HashOf(entry);

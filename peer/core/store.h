@@ -92,6 +92,8 @@ class Store {
   uint64_t live_keys() const { return live_keys_; }
   uint64_t keys() const { return by_key_.size(); }
   uint64_t bytes() const { return bytes_; }
+  // Bytes of memory that all of it takes (Footprint).
+  uint64_t held() const { return held_; }
   // XOR of HashOf over the entries of each bucket that are not dead: equal vectors and horizons must mean equal hashes,
   // whatever of the dead each node has collected.
   const std::array<uint64_t, kBuckets>& hashes() const { return hashes_; }
@@ -116,7 +118,7 @@ class Store {
   uint64_t rewinds_ = 0;
   uint64_t head_ = 0;  // the latest revision given
   uint64_t live_keys_ = 0;
-  uint64_t bytes_ = 0;
+  uint64_t bytes_ = 0, held_ = 0;
   std::set<Dead> dead_;  // its keys are those of by_key_
   uint64_t collected_ = 0, collected_up_to_ = 0;
   std::array<uint64_t, kBuckets> hashes_{};

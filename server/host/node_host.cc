@@ -5,6 +5,7 @@
 #include <chrono>
 #include <iterator>
 
+#include "absl/strings/str_cat.h"
 #include "asio/post.hpp"
 #include "peer/core/error.h"
 #include "spdlog/spdlog.h"
@@ -37,7 +38,7 @@ core::Now Clocks() {
 
 }  // namespace
 
-NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen)
+NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t memory_limit)
     : options_(options),
       mesh_listen_(std::move(mesh_listen)),
       node_(std::move(options), Clocks()),
@@ -47,7 +48,8 @@ NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen)
                 }),
       work_(asio::make_work_guard(io_)),
       timer_(io_),
-      transport_(io_, MeshCallbacks()) {}
+      transport_(io_, MeshCallbacks()),
+      memory_(memory_limit) {}
 
 NodeHost::~NodeHost() { Stop(); }
 
@@ -122,6 +124,15 @@ absl::Status NodeHost::Start() {
 
 void NodeHost::Leave() {
   Change([](core::Node& node, core::Now now) { node.Leave(now); }, "Leave");
+}
+
+void NodeHost::SetSeeds(const std::vector<std::string>& seeds) {
+  Change(
+      [&](core::Node& node, core::Now) {
+        node.SetSeeds(seeds);
+        timer_moved_ = true;
+      },
+      "SetSeeds");
 }
 
 void NodeHost::Stop() {
@@ -234,7 +245,15 @@ core::EntryPtr NodeHost::Get(std::string_view key) const {
   return node_.Get(key);
 }
 
+absl::Status NodeHost::CheckMemory(const core::WriteCommand& command) {
+  if (command.change != core::Change::kSet || !memory_.Short(Clocks().mono_ms)) return absl::OkStatus();
+  return core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
+                       absl::StrCat("this node uses ", MemoryUsed(), " of the ", memory_.limit(),
+                                    " bytes of memory that it may; delete or shrink values, or give it more memory"));
+}
+
 absl::StatusOr<core::EntryPtr> NodeHost::Write(const core::WriteCommand& command) {
+  if (auto status = CheckMemory(command); !status.ok()) return status;
   return Change(
       [&](core::Node& node, core::Now now) -> absl::StatusOr<core::EntryPtr> {
         const auto submitted = node.Submit(now, command);
@@ -246,6 +265,7 @@ absl::StatusOr<core::EntryPtr> NodeHost::Write(const core::WriteCommand& command
 }
 
 absl::StatusOr<core::Submitted> NodeHost::Submit(const core::WriteCommand& command, Done done) {
+  if (auto status = CheckMemory(command); !status.ok()) return status;
   return Change(
       [&](core::Node& node, core::Now now) {
         auto submitted = node.Submit(now, command);

@@ -21,6 +21,7 @@
 #include "asio/steady_timer.hpp"
 #include "peer/core/node.h"
 #include "peer/net/transport.h"
+#include "server/host/memory.h"
 #include "server/host/watchdog.h"
 
 namespace leasemap::host {
@@ -34,7 +35,8 @@ class NodeHost {
     std::function<void(const core::Effects::Heard&)> heard;
   };
 
-  NodeHost(core::NodeOptions options, std::string mesh_listen);
+  // `memory_limit`: of the process, in bytes; 0: none is known.
+  NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t memory_limit = 0);
   ~NodeHost();
   NodeHost(const NodeHost&) = delete;
 
@@ -44,6 +46,8 @@ class NodeHost {
   absl::Status Start();
   // Tells the members that this node won't come back with its map, so that nobody waits for it. Before Stop.
   void Leave();
+  // Other seeds from now on.
+  void SetSeeds(const std::vector<std::string>& seeds);
   // Closes links and ends the thread. The node can still be read.
   void Stop();
 
@@ -79,6 +83,7 @@ class NodeHost {
   absl::StatusOr<int> SendBroadcast(const std::string& to_node, const std::string& payload);
   absl::Status Forget(const std::string& node);
   core::Status GetStatus() const;
+  uint64_t memory_limit() const { return memory_.limit(); }
 
   // Runs f(node) under the lock: for reads that need several looks at one state. f must be short.
   template <typename F>
@@ -94,6 +99,7 @@ class NodeHost {
   void Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool& changed);
   void Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool changed);
   void Await(core::WaitId wait, Done done);
+  absl::Status CheckMemory(const core::WriteCommand& command);
   void Perform();
   void SetTimer();
   void LeaveLinks(int64_t until_ms);
@@ -119,6 +125,7 @@ class NodeHost {
   asio::steady_timer timer_;   // network thread
   int64_t timer_due_ms_ = -1;  // network thread; −1: not set
   net::Transport transport_;   // network thread
+  MemoryGuard memory_;
   std::thread thread_;
 };
 

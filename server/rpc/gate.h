@@ -5,22 +5,30 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "grpcpp/server_context.h"
 #include "peer/core/error.h"
 #include "server/host/node_host.h"
+#include "server/rpc/connections.h"
 
 namespace leasemap::rpc {
 
 class Gate {
  public:
-  explicit Gate(const host::NodeHost& host) : host_(host) {}
+  Gate(const host::NodeHost& host, Connections& connections) : host_(host), connections_(connections) {}
 
   void Drain() { draining_.store(true, std::memory_order_release); }
   bool draining() const { return draining_.load(std::memory_order_acquire); }
   // What health says. A stuck node still takes calls, which may yet be answered, but nobody should send it more.
-  bool serving() const { return host_.ready() && !draining() && !host_.stuck(); }
+  bool serving() const {
+    return host_.ready() && !draining() && !host_.stuck() && listening_.load(std::memory_order_acquire);
+  }
+  // Whether the port is alive.
+  void SetListening(bool listening) { listening_.store(listening, std::memory_order_release); }
+  const Connections& connections() const { return connections_; }
 
-  // OK, SYNCING or DRAINING.
-  absl::Status Check() const {
+  // OK, SYNCING or DRAINING, for a call whose request has come.
+  absl::Status Check(const grpc::CallbackServerContext& context) const {
+    connections_.Arrived(context.peer());
     if (host_.ready() && !draining()) return absl::OkStatus();
     if (draining()) return Draining();
     const std::string waits_for = host_.WaitsFor();
@@ -43,7 +51,8 @@ class Gate {
   }
 
   const host::NodeHost& host_;
-  std::atomic<bool> draining_{false};
+  Connections& connections_;
+  std::atomic<bool> draining_{false}, listening_{true};
 };
 
 }  // namespace leasemap::rpc

@@ -85,13 +85,14 @@ grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(grpc::Ca
                                                                         const Request* request) {
   class Refused final : public grpc::ServerWriteReactor<Response> {
    public:
-    Refused() { Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many health watches")); }
+    // Clients take UNIMPLEMENTED for healthy, and anything else for a node that can't be called.
+    Refused() { Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no more health watches; ask by Check")); }
     void OnDone() override { delete this; }
   };
   auto stream = std::make_shared<HealthStream>(*this, request->service());
   {
     const std::lock_guard lock(mutex_);
-    if (ending_ || streams_.size() >= kMaxStreams) return new Refused();
+    if (ending_ || streams_.size() >= max_streams_) return new Refused();
     streams_.emplace(stream.get(), stream);
   }
   stream->Pump();

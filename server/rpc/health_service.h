@@ -17,9 +17,9 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
   using Request = grpc::health::v1::HealthCheckRequest;
   using Response = grpc::health::v1::HealthCheckResponse;
-  static constexpr size_t kMaxStreams = 1000;
 
-  explicit HealthService(const Gate& gate) : gate_(gate) {}
+  // `max_streams`: as many as there may be connections, since each client with health checking has one.
+  HealthService(const Gate& gate, size_t max_streams) : gate_(gate), max_streams_(max_streams) {}
 
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext*, const Request*, Response*) override;
   grpc::ServerWriteReactor<Response>* Watch(grpc::CallbackServerContext*, const Request*) override;
@@ -35,6 +35,7 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   void Remove(const HealthStream* stream);
 
   const Gate& gate_;
+  const size_t max_streams_;
   std::mutex mutex_;
   std::map<const HealthStream*, std::shared_ptr<HealthStream>> streams_;  // guarded by mutex_
   bool ending_ = false;                                                   // guarded by mutex_

@@ -14,8 +14,9 @@
 namespace leasemap::rpc {
 namespace {
 
-constexpr int kMaxBatch = 1000;             // items: some milliseconds of work on one thread
-constexpr size_t kMaxBatchBytes = 1 << 20;  // answered by one BatchGet; a larger single entry is answered alone
+constexpr int kMaxBatch = 1000;                // items: some milliseconds of work on one thread
+constexpr size_t kMaxBatchBytes = 1 << 20;     // answered by one BatchGet; a larger single entry is answered alone
+constexpr size_t kMaxBatchSetBytes = 8 << 20;  // of all items of one BatchSet, as they are encoded
 
 grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const absl::Status& status) {
   auto* reactor = context->DefaultReactor();
@@ -67,7 +68,7 @@ absl::Status KeyValueService::WriteOne(const Request& request, v1::Entry* out, b
 grpc::ServerUnaryReactor* KeyValueService::Get(grpc::CallbackServerContext* context, const v1::GetRequest* request,
                                                v1::GetResponse* response) {
   size_t bytes = 0;
-  auto status = gate_.Check();
+  auto status = gate_.Check(*context);
   if (status.ok() && !request->min_version().empty()) return GetLater(context, request, response);
   if (status.ok()) status = GetOne(*request, response->mutable_entry(), &bytes);
   return Finish(context, status);
@@ -117,7 +118,7 @@ grpc::ServerUnaryReactor* KeyValueService::WriteAcked(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* KeyValueService::Set(grpc::CallbackServerContext* context, const v1::SetRequest* request,
                                                v1::SetResponse* response) {
   bool changed = false;
-  auto status = gate_.Check();
+  auto status = gate_.Check(*context);
   if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
   return Finish(context, status);
@@ -126,7 +127,7 @@ grpc::ServerUnaryReactor* KeyValueService::Set(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* KeyValueService::Delete(grpc::CallbackServerContext* context,
                                                   const v1::DeleteRequest* request, v1::DeleteResponse* response) {
   bool changed = false;
-  auto status = gate_.Check();
+  auto status = gate_.Check(*context);
   if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
   if (!changed) response->clear_entry();
@@ -136,7 +137,7 @@ grpc::ServerUnaryReactor* KeyValueService::Delete(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* KeyValueService::Renew(grpc::CallbackServerContext* context, const v1::RenewRequest* request,
                                                  v1::RenewResponse* response) {
   bool changed = false;
-  auto status = gate_.Check();
+  auto status = gate_.Check(*context);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
   return Finish(context, status);
 }
@@ -144,7 +145,7 @@ grpc::ServerUnaryReactor* KeyValueService::Renew(grpc::CallbackServerContext* co
 grpc::ServerUnaryReactor* KeyValueService::Release(grpc::CallbackServerContext* context,
                                                    const v1::ReleaseRequest* request, v1::ReleaseResponse* response) {
   bool changed = false;
-  auto status = gate_.Check();
+  auto status = gate_.Check(*context);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
   if (status.ok() && !changed) {
     // Nothing to release: the answer is the entry as it is.
@@ -160,7 +161,7 @@ grpc::ServerUnaryReactor* KeyValueService::Release(grpc::CallbackServerContext* 
 
 grpc::ServerUnaryReactor* KeyValueService::List(grpc::CallbackServerContext* context, const v1::ListRequest* request,
                                                 v1::ListResponse* response) {
-  auto status = gate_.Check();
+  auto status = gate_.Check(*context);
   if (status.ok()) status = rpc::List(host_, *request, response);
   return Finish(context, status);
 }
@@ -168,7 +169,7 @@ grpc::ServerUnaryReactor* KeyValueService::List(grpc::CallbackServerContext* con
 grpc::ServerUnaryReactor* KeyValueService::BatchGet(grpc::CallbackServerContext* context,
                                                     const v1::BatchGetRequest* request,
                                                     v1::BatchGetResponse* response) {
-  auto status = gate_.Check();
+  auto status = gate_.Check(*context);
   if (status.ok()) status = CheckBatch(request->requests_size());
   if (!status.ok()) return Finish(context, status);
   auto waited = std::make_shared<std::vector<absl::Status>>(request->requests_size());
@@ -204,7 +205,7 @@ grpc::ServerUnaryReactor* KeyValueService::BatchGet(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* KeyValueService::BatchSet(grpc::CallbackServerContext* context,
                                                     const v1::BatchSetRequest* request,
                                                     v1::BatchSetResponse* response) {
-  auto status = gate_.Check();
+  auto status = gate_.Check(*context);
   if (status.ok()) status = CheckBatch(request->requests_size());
   if (!status.ok()) return Finish(context, status);
   for (int i = 0; i < request->requests_size(); ++i) response->add_results();
@@ -215,7 +216,16 @@ grpc::ServerUnaryReactor* KeyValueService::BatchSet(grpc::CallbackServerContext*
   };
   // The items are written one after the other, and their acks waited for together.
   auto* call = new WaitingCall(host_, [] { return absl::OkStatus(); });
+  size_t bytes = 0;
   for (int i = 0; i < request->requests_size(); ++i) {
+    bytes += request->requests(i).ByteSizeLong();
+    if (bytes > kMaxBatchSetBytes) {
+      settle(i,
+             core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
+                           "the items up to this one are over 8 MiB together; send it in another call"),
+             nullptr);
+      continue;
+    }
     auto command = FromProto(request->requests(i), host_.options().node_id);
     if (!command.ok()) {
       settle(i, command.status(), nullptr);
@@ -246,10 +256,10 @@ grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>* KeyValueService::W
   return new Refused();
 }
 
-grpc::ServerWriteReactor<v1::WatchResponse>* KeyValueService::Watch(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::WatchResponse>* KeyValueService::Watch(grpc::CallbackServerContext* context,
                                                                     const v1::WatchRequest* request) {
-  const auto status = gate_.Check();
-  return status.ok() ? hub_.Open(*request) : WatchHub::Refuse(status);
+  const auto status = gate_.Check(*context);
+  return status.ok() ? hub_.Open(context, *request) : WatchHub::Refuse(status);
 }
 
 }  // namespace leasemap::rpc

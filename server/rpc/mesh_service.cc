@@ -28,6 +28,17 @@ void SetDuration(int64_t ms, google::protobuf::Duration* out) {
 // One answer of ListConflicts: well below the 4 MiB that a gRPC client takes by default.
 constexpr size_t kMaxConflictsAnswer = 1 << 20;
 
+void SetUse(const Connections::Use& connections, const WatchHub::Use& watches, v1::GetStatusResponse* out) {
+  out->set_connections(connections.connections);
+  out->set_max_connections(connections.most);
+  out->set_refused_connections(connections.refused);
+  out->set_ended_connections(connections.ended);
+  out->set_watches(watches.streams);
+  out->set_max_watches(watches.most);
+  out->set_busiest_peer(watches.busiest);
+  out->set_busiest_watches(watches.of_busiest);
+}
+
 void ToProto(const core::MemberView& view, v1::MemberView* out) {
   out->set_node_id(view.member.node);
   out->set_incarnation(view.member.incarnation);
@@ -92,6 +103,12 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   response->set_collected(status.collected);
   response->set_leasing(options.rules.leasing);
   SetDuration(options.rules.period_ms, response->mutable_lease_duration());
+  response->set_held_bytes(status.held_bytes);
+  response->set_max_bytes(status.max_bytes);
+  response->set_left_out(status.left_out);
+  response->set_memory_used(host::MemoryUsed());
+  response->set_memory_limit(host_.memory_limit());
+  SetUse(gate_.connections().use(), watches_.use(), response);
   return Finish(context, absl::OkStatus());
 }
 

@@ -5,13 +5,14 @@
 #include "server/host/node_host.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/subscribers.h"
+#include "server/rpc/watch_hub.h"
 
 namespace leasemap::rpc {
 
 class MeshService final : public v1::Mesh::CallbackService {
  public:
-  MeshService(host::NodeHost& host, const Gate& gate, Subscribers& subscribers)
-      : host_(host), gate_(gate), subscribers_(subscribers) {}
+  MeshService(host::NodeHost& host, const Gate& gate, Subscribers& subscribers, const WatchHub& watches)
+      : host_(host), gate_(gate), subscribers_(subscribers), watches_(watches) {}
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext*, const v1::GetStatusRequest*,
                                       v1::GetStatusResponse*) override;
@@ -32,6 +33,7 @@ class MeshService final : public v1::Mesh::CallbackService {
   host::NodeHost& host_;
   const Gate& gate_;
   Subscribers& subscribers_;
+  const WatchHub& watches_;
 };
 
 }  // namespace leasemap::rpc

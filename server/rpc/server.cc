@@ -14,16 +14,38 @@ namespace leasemap::rpc {
 namespace {
 // Calls that were sent before the client heard of the drain come within a round trip or two.
 constexpr std::chrono::milliseconds kGrace{200};
+// Twice what a BatchSet may hold (key_value_service.cc), so that it is refused item by item, with a reason.
+constexpr int kMaxRequestBytes = 16 << 20;
+static_assert(kMaxRequestBytes == kMaxInflatedBytes);
+// Clients of Go and Java may ping every 10 s.
+constexpr int kLeastPingMs = 5'000;
+constexpr int kIdleMs = 600'000;
+constexpr int kHandshakeMs = 10'000;
+// A connection's watches (a tenth of all), and twice as many calls besides.
+constexpr int kMaxCalls = 3'000;
+
+// Requests that have not come whole may hold a third of what gRPC may for all: twice as much again may come between two
+// looks at them, and a quota that is used up makes gRPC end calls of others.
+Connections::Bounds BoundsOf(const Limits& limits) {
+  Connections::Bounds bounds;
+  bounds.connections = limits.connections;
+  bounds.unfinished_bytes = host::CallBytes(limits.memory) / 3;
+  return bounds;
+}
 }  // namespace
 
-Server::Server(core::NodeOptions options, std::string listen, std::string mesh_listen)
+Server::Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits)
     : listen_(std::move(listen)),
-      host_(std::move(options), std::move(mesh_listen)),
-      gate_(host_),
-      watches_(host_),
+      limits_(limits),
+      host_(std::move(options), std::move(mesh_listen), limits.memory),
+      connections_(
+          BoundsOf(limits), [this](int listener, int fd) { Take(listener, fd); },
+          [this](bool listening) { SetListening(listening); }),
+      gate_(host_, connections_),
+      watches_(host_, {limits.watches, static_cast<int64_t>(host::CallBytes(limits.memory) / 2)}),
       key_value_(host_, gate_, watches_),
-      mesh_(host_, gate_, subscribers_),
-      health_(gate_) {
+      mesh_(host_, gate_, subscribers_, watches_),
+      health_(gate_, limits.connections) {
   host::NodeHost::Listeners listeners;
   listeners.changed = [this] {
     watches_.Notify();
@@ -36,26 +58,57 @@ Server::Server(core::NodeOptions options, std::string listen, std::string mesh_l
   host_.SetListeners(std::move(listeners));
 }
 
-Server::~Server() { Drain(); }
+Server::~Server() {
+  Drain();
+  connections_.Stop();
+}
+
+void Server::Take(int listener, int fd) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.listener_fd = listener;
+  connection.fd = fd;
+  acceptor_->HandleNewConnection(&connection);
+}
+
+void Server::SetListening(bool listening) {
+  gate_.SetListening(listening);
+  health_.Notify();
+}
 
 absl::Status Server::Start() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(listen_, grpc::InsecureServerCredentials(), &port_);
-  builder.SetResourceQuota(grpc::ResourceQuota("leasemap").Resize(kQuotaBytes));
-  // Two servers on one port would share its calls by chance; the second has to fail.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // A client that vanished without a word gives its streams back; one that pings often is not turned away.
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  // All requests under way together: gRPC reads messages whole before any limit of ours.
+  builder.SetResourceQuota(grpc::ResourceQuota("leasemap").Resize(host::CallBytes(limits_.memory)));
+  // A client that vanished without a word, or stands still, gives its connection back, whether it has calls or not.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // And one that pings us is not turned away, with or without calls: Go's and Java's clients ping every 10 s at most.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kLeastPingMs);
+  // A connection without calls for so long is closed; a client opens another when it needs one.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+  // Who connects and says nothing.
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  // Calls of one connection at once; a client of gRPC lets what is beyond wait.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCalls);
+  // Compressed messages are read by protos/inflate.h, with a bound.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.RegisterService(&key_value_);
   builder.RegisterService(&mesh_);
   builder.RegisterService(&health_);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port_ == 0) {
+  const auto listen = net::ParseHostPort(listen_);
+  auto listening = server_ == nullptr || !listen ? absl::UnavailableError("gRPC does not start")
+                                                 : connections_.Start(listen->host, listen->port);
+  if (!listening.ok()) {
     server_.reset();
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", listen_, "; is the port taken? Change --listen"));
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", listen_, " (", std::string(listening.message()),
+                                               "); is the port taken? Change --listen"));
   }
   if (auto status = host_.Start(); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat(std::string(status.message()), "; change --mesh-listen"));
@@ -76,6 +129,7 @@ void Server::Drain() {
   std::this_thread::sleep_for(kGrace);
   host_.EndWaits();  // those who wait for others hear how far it came
   health_.EndStreams();
+  connections_.StopListening();
   server_->Shutdown(deadline);
   server_->Wait();
   // The gRPC server itself is left to the destructor: the last of a process makes gRPC join its threads, and one that

@@ -6,10 +6,13 @@
 
 #include "absl/status/status.h"
 #include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 #include "server/host/node_host.h"
+#include "server/rpc/connections.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/key_value_service.h"
+#include "server/rpc/limits.h"
 #include "server/rpc/mesh_service.h"
 #include "server/rpc/subscribers.h"
 #include "server/rpc/watch_hub.h"
@@ -18,12 +21,10 @@ namespace leasemap::rpc {
 
 class Server {
  public:
-  // Bytes that all requests under way may hold together; gRPC reads messages whole before any limit of ours.
-  static constexpr size_t kQuotaBytes = size_t{256} << 20;
   // A drain ends what is still open after so long: with it and the links' linger the process ends within 5 s.
   static constexpr int kDrainSeconds = 3;
 
-  Server(core::NodeOptions options, std::string listen, std::string mesh_listen);
+  Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits = {});
   ~Server();
 
   // Listens on both ports and serves. The message of an error names the flag to change.
@@ -31,13 +32,19 @@ class Server {
   // New calls are refused with DRAINING, watches end after their cursor, then everything is closed.
   void Drain();
 
-  int port() const { return port_; }
+  int port() const { return connections_.port(); }
   uint16_t mesh_port() const { return host_.mesh_port(); }
   host::NodeHost& host() { return host_; }
 
  private:
+  void Take(int listener, int fd);
+  void SetListening(bool listening);
+
   const std::string listen_;
+  const Limits limits_;
   host::NodeHost host_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;  // of server_
+  Connections connections_;
   Gate gate_;
   WatchHub watches_;
   Subscribers subscribers_;
@@ -47,7 +54,6 @@ class Server {
   std::atomic<bool> was_serving_{false};
   std::unique_ptr<grpc::Server> server_;
   bool drained_ = false;  // of the thread that starts and drains
-  int port_ = 0;
 };
 
 }  // namespace leasemap::rpc

@@ -5,11 +5,14 @@
 // waits for the hub's thread, which wakes at each change and when a cursor is due.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "grpcpp/support/server_callback.h"
@@ -23,32 +26,54 @@ class WatchStream;
 class WatchHub {
  public:
   using Reactor = grpc::ServerWriteReactor<v1::WatchResponse>;
-  // Streams at once: each costs some kilobytes, and a look at each change.
-  static constexpr size_t kMaxStreams = 10'000;
+  struct Bounds {
+    size_t streams = 10'000;  // at once: each costs some kilobytes, and a look at each change
+    // Bytes of messages that clients have not taken; beyond it who takes nothing for the longest is ended.
+    int64_t untaken_bytes = int64_t{128} << 20;
+    // One connection may have a tenth of the streams, and all of a hundred: one program that leaks watches takes them
+    // from nobody else.
+    size_t per_connection() const { return std::max(streams / 10, std::min<size_t>(streams, 100)); }
+  };
+  struct Use {
+    size_t streams = 0, most = 0;
+    std::string busiest;  // the connection with most of them, as gRPC names it; empty without streams
+    size_t of_busiest = 0;
+  };
 
-  explicit WatchHub(const host::NodeHost& host);
+  WatchHub(const host::NodeHost& host, Bounds bounds);
   ~WatchHub();
 
   // A reactor for gRPC, which owns itself: a stream, or one that ends at once with an error.
-  Reactor* Open(const v1::WatchRequest& request);
+  Reactor* Open(grpc::CallbackServerContext* context, const v1::WatchRequest& request);
   static Reactor* Refuse(const absl::Status& status);
 
   // Something changed: streams at the head look again. Any thread; does not block.
   void Notify();
   // Ends all streams with DRAINING, those at the head after a cursor. New ones are refused by the gate.
   void Drain();
+  Use use() const;
 
  private:
   friend class WatchStream;
   void Remove(const WatchStream* stream);
+  // OK if there is room for one more of this connection; else the refusal. Under the lock.
+  absl::Status CheckRoom(const std::string& peer);
+  std::map<std::string, size_t>::const_iterator Busiest() const;
+  // A stream holds so many bytes more (or less) that its client has not taken.
+  void Hold(int64_t bytes);
+  void EndOneThatStalls();
   // A stream wants to be looked at then (monotonic milliseconds), changes aside.
   void WakeAt(int64_t mono_ms);
   void Run();
 
   const host::NodeHost& host_;
-  std::mutex mutex_;
+  const Bounds bounds_;
+  std::atomic<int64_t> untaken_{0};
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::map<const WatchStream*, std::shared_ptr<WatchStream>> streams_;  // guarded by mutex_
+  std::map<std::string, size_t> by_peer_;                               // guarded by mutex_; streams of each
+  int64_t told_ms_ = INT64_MIN;                                         // guarded by mutex_; when a limit was logged
   bool notified_ = false;                                               // guarded by mutex_
   bool draining_ = false;                                               // guarded by mutex_
   bool stopping_ = false;                                               // guarded by mutex_

@@ -1,6 +1,7 @@
 // How nodes meet: refusals and their reasons on both sides, second links, readiness, and meeting oneself.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -352,6 +353,46 @@ TEST(OwnId, WhatAPeerHasOfThisRunIsNoReasonForANewOne) {
   mesh.Connect(b, a);
   EXPECT_EQ(mesh[a].self(), before);
   EXPECT_TRUE(mesh[a].GetStatus().members[0].linked);
+}
+
+TEST(Seeds, OthersTakeTheirPlace) {
+  Mesh mesh;
+  const int b = mesh.Add(WithSeeds("b", {"a:1", "kept:1"}));
+  mesh[b].Tick(mesh.now(b));
+  mesh[b].OnResolved(mesh.now(b), "a:1", {"a:1"});
+  mesh[b].OnResolved(mesh.now(b), "kept:1", {"kept:1"});
+  mesh.Settle();
+  mesh.Advance(100);
+  mesh[b].SetSeeds({"kept:1", "new:1"});
+  for (const char* address : {"a:1", "kept:1"}) mesh[b].OnDialFailed(mesh.now(b), address);
+  mesh[b].Tick(mesh.now(b));
+  mesh[b].OnResolved(mesh.now(b), "new:1", {"new:1"});
+  mesh.Settle();
+  mesh.peer(b).dialed.clear();
+  for (int i = 0; i < 10; ++i) {
+    for (const char* address : {"kept:1", "new:1"}) mesh[b].OnDialFailed(mesh.now(b), address);
+    mesh.Advance(1000);
+  }
+  const auto& dialed = mesh.peer(b).dialed;
+  const auto count = [&](const char* address) { return std::count(dialed.begin(), dialed.end(), address); };
+  EXPECT_GT(count("new:1"), 0);
+  EXPECT_GT(count("kept:1"), 0);
+  EXPECT_EQ(count("a:1"), 0);  // nobody dials an address that only a seed of the past stood for
+}
+
+TEST(Seeds, AMemberIsKeptWhoseSeedGoes) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add(WithSeeds("b", {"a:1"}));
+  mesh[b].Tick(mesh.now(b));
+  mesh[b].OnResolved(mesh.now(b), "a:1", {"a:1"});
+  const LinkId link = mesh.Connect(b, a);
+  mesh[b].SetSeeds({});
+  mesh.Advance(2000);
+  EXPECT_TRUE(mesh.alive(link));
+  mesh.Break(link);
+  mesh.peer(b).dialed.clear();
+  mesh.Advance(5000);
+  EXPECT_FALSE(mesh.peer(b).dialed.empty());
 }
 
 }  // namespace

@@ -56,6 +56,30 @@ class CommandLineTest(SharedClusterTest):
         self.addCleanup(running.stop)
         return running
 
+    def test_a_health_check_finds_the_node_by_the_nodes_own_variables(self):
+        a = self.nodes[0]
+        config = tempfile.NamedTemporaryFile("w", dir=SCRATCH, suffix=".conf", delete=False)
+        with config:
+            config.write(f"cluster = c\nlisten = 0.0.0.0:{a.port}\n")
+
+        def check(variables, *options):
+            done = subprocess.run([LEASEMAP, "healthcheck", *options], capture_output=True, timeout=BOUND, text=True,
+                                  env={**ENVIRONMENT, **variables})
+            return done.returncode, done.stdout
+        serving, nowhere = (DONE, "SERVING\n"), "127.0.0.1:9"
+        self.assertEqual(check({"LEASEMAP_LISTEN": f"0.0.0.0:{a.port}"}), serving)
+        self.assertEqual(check({"LEASEMAP_LISTEN": "", "LEASEMAP_CONFIG": config.name}), serving)
+        self.assertEqual(check({"LEASEMAP_LISTEN": nowhere, "LEASEMAP_SERVER": a.target}), serving)
+        self.assertEqual(check({"LEASEMAP_LISTEN": nowhere}, "--server", a.target), serving)
+        self.assertEqual(check({"LEASEMAP_LISTEN": nowhere, "LEASEMAP_CONFIG": config.name}), (UNREACHABLE, ""))
+
+    def test_a_proxy_for_the_web_is_not_asked(self):
+        proxy = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "grpc_proxy")}
+        self.run_it("healthcheck", variables=proxy)
+        self.run_it("set", "proxied", "no", variables=proxy)
+        port = self.nodes[0].port
+        self.assertEqual(self.run_it("--server", f"localhost:{port}", "get", "proxied", variables=proxy)[0], "no\n")
+
     def test_set_get_del(self):
         a, b, _ = self.nodes
         out, _ = self.run_it("set", "color", "blue")

@@ -34,6 +34,13 @@ class ExamplesTest(SharedClusterTest):
         binary = BUILD / "clients/examples/cpp/example_cpp"
         self.check(binary if binary.exists() else ROOT / "clients/examples/cpp/run.sh", {"LEASEMAP_BUILD": str(BUILD)})
 
+    def test_a_proxy_for_the_web_is_not_asked(self):
+        binary = BUILD / "clients/examples/cpp/example_cpp"
+        for example in (ROOT / "clients/examples/python/run.sh", *([binary] if binary.exists() else [])):
+            with self.subTest(example=example):
+                self.nodes[0].delete("color", allow_missing=True)
+                self.check(example, {name: "http://127.0.0.1:9" for name in ("http_proxy", "grpc_proxy")})
+
     def test_go(self):
         if not shutil.which("go", path=PATH):
             self.skipTest("no Go here: the Go example is not run")

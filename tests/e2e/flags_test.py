@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """leasemapd as whoever starts it sees it: its flags, variables and configuration file, what it refuses to start with,
 and a port that is taken."""
+import pathlib
 import re
+import signal
 import socket
 import subprocess
 import tempfile
 import unittest
 
-from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH
+from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH, wait_for
 from cluster import ClusterTest, Node
 
 FREE = ("--listen=127.0.0.1:0", "--mesh-listen=127.0.0.1:0", "--http-listen=127.0.0.1:0")
@@ -44,7 +46,7 @@ class FlagsTest(ClusterTest):
         shown = self.run_it("--help")
         self.assertEqual(shown.returncode, 0)
         for flag in ("node-id cluster listen mesh-listen advertise http-listen seeds leasing lease-duration data-dir "
-                     "fsync min-members max-clock-skew forget-after insecure config version help").split():
+                     "fsync min-members max-clock-skew forget-after insecure log-level max-bytes max-connections max-watches config version help").split():
             self.assertIn(f"--{flag}", shown.stdout)
         version = self.run_it("--version")
         self.assertEqual(version.returncode, 0)
@@ -91,6 +93,31 @@ class FlagsTest(ClusterTest):
         # Empty is unset, and a variable that no flag has is none of ours.
         status = self.started("--cluster=", variables={"LEASEMAP_CLUSTER": "", "LEASEMAP_NONSENSE": "1"})
         self.assertEqual((status.cluster, status.leasing, status.lease_duration.seconds), ("leasemap", True, 3600))
+
+    def test_a_misspelt_variable_is_told(self):
+        node = Node("plain", variables={"LEASEMAP_SEED": "127.0.0.1:1", "LEASEMAP_PORT": "tcp://10.0.0.1:7400"})
+        self.cluster(nodes=[node], wait=False)
+        log = node.log.read_text()
+        self.assertRegex(log, r"warning the variable LEASEMAP_SEED is none .* is LEASEMAP_SEEDS meant\?")
+        self.assertNotIn("LEASEMAP_PORT", log)
+
+    def test_SIGHUP_reads_seeds_and_log_level_again(self):
+        file = pathlib.Path(self.config(""))
+        a, b = Node("a"), Node("b", flags=[f"--config={file}"])
+        cluster = self.cluster(nodes=[a, b], seeds=[[], []], wait=False)
+        wait_for("b serves alone", lambda: b.status().ready)
+
+        def reload(text, says):
+            before = len(b.log.read_text())
+            file.write_text(text)
+            b.process.send_signal(signal.SIGHUP)
+            return wait_for(f"the log says {says}", lambda: re.search(says, b.log.read_text()[before:]))
+        reload(f"seeds = {a.mesh_target}\nlog-level = warn\ncluster = other\n", "--cluster was changed")
+        cluster.wait_linked()
+        self.assertEqual(b.status().cluster, "leasemap")
+        reload("seeds = nonsense\n", "error SIGHUP: --seeds: .* nothing is changed")
+        reload("cluster = third\n", "--cluster was changed")
+        self.assertEqual(b.linked(), {"a", "b"})
 
     def test_wrong_variables_and_files_are_named(self):
         self.wrong(*FREE, names=["--leasing"], variables={"LEASEMAP_LEASING": "maybe"})

@@ -28,13 +28,14 @@ inline std::string ReasonOf(const grpc::Status& status) {
 
 class OneNode {
  public:
-  explicit OneNode(const std::string& id = "node-1", std::vector<std::string> seeds = {}, bool leasing = true) {
+  explicit OneNode(const std::string& id = "node-1", std::vector<std::string> seeds = {}, bool leasing = true,
+                   Limits limits = {}) {
     core::NodeOptions options;
     options.node_id = id;
     options.seeds = std::move(seeds);
     options.rules.leasing = leasing;
     options.seed = std::hash<std::string>()(id);
-    server = std::make_unique<Server>(options, "127.0.0.1:0", "127.0.0.1:0");
+    server = std::make_unique<Server>(options, "127.0.0.1:0", "127.0.0.1:0", limits);
     const auto status = server->Start();
     EXPECT_TRUE(status.ok()) << status;
     grpc::ChannelArguments arguments;

@@ -1,7 +1,9 @@
 // Flags, variables and the configuration file: which one counts, and what is refused with which words.
 #include "server/options.h"
 
+#include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
+#include "server/environment.h"
 
 namespace leasemap {
 namespace {
@@ -57,6 +59,12 @@ TEST(Options, WrongValuesNameTheirFlag) {
                                                         {"fsync", "never"},
                                                         {"forget-after", "1s"},
                                                         {"tls-cert", "x"},
+                                                        {"log-level", "loud"},
+                                                        {"max-bytes", "1KiB"},
+                                                        {"max-bytes", "1GB"},
+                                                        {"max-bytes", "99999999TiB"},
+                                                        {"max-watches", "0"},
+                                                        {"max-connections", "many"},
                                                         {"cluster", std::string(300, 'c')}}) {
     const auto options = Make({{name, value}});
     ASSERT_FALSE(options.ok()) << name << "=" << value;
@@ -82,6 +90,46 @@ TEST(Options, ConfigFile) {
   EXPECT_EQ(*good, (Settings{{"node-id", "n1"}, {"cluster", "c"}}));
   EXPECT_FALSE(ParseConfig("node-id n1").ok());
   EXPECT_FALSE(ParseConfig("no-such-flag = 1").ok());
+}
+
+TEST(Options, BytesHaveUnits) {
+  EXPECT_EQ(Make({})->max_bytes, 0u);
+  EXPECT_EQ(Make({{"max-bytes", "512MiB"}})->max_bytes, uint64_t{512} << 20);
+  EXPECT_EQ(Make({{"max-bytes", "4gib"}})->max_bytes, uint64_t{4} << 30);
+  EXPECT_EQ(Make({{"max-bytes", "20000000"}})->max_bytes, 20'000'000u);
+}
+
+TEST(Options, AChangedFileTellsWhatTakesARestart) {
+  const Settings before = {{"cluster", "a"}, {"seeds", "a:1"}, {"forget-after", "72h"}};
+  const Settings after = {{"cluster", "b"}, {"seeds", "b:1"}, {"log-level", "debug"}, {"lease-duration", "30s"}};
+  EXPECT_EQ(WaitForRestart({}, {}, before, after), (std::vector<std::string>{"cluster", "lease-duration"}));
+  EXPECT_EQ(WaitForRestart({{"cluster", "c"}}, {{"lease-duration", "1m"}}, before, after), std::vector<std::string>{});
+}
+
+TEST(Environment, AMisspeltVariableIsNamedWithTheOneMeant) {
+  const auto warned = UnknownVariables({"LEASEMAP_SEED=a:1", "LEASEMAP_LEASE_DURATON=30m", "PATH=/bin",
+                                        "LEASEMAP_NODE_DI=n1", "LEASEMAP_CONFG=/f", "LEASEMAP_WALRUS=1"});
+  const std::string all = absl::StrJoin(warned, "\n");
+  ASSERT_EQ(warned.size(), 5u) << all;
+  for (const char* pair : {"LEASEMAP_SEED is none that leasemapd knows, and is ignored; is LEASEMAP_SEEDS meant",
+                           "LEASEMAP_LEASE_DURATON is none that leasemapd knows, and is ignored; is "
+                           "LEASEMAP_LEASE_DURATION meant",
+                           "is LEASEMAP_NODE_ID meant", "is LEASEMAP_CONFIG meant",
+                           "LEASEMAP_WALRUS is none that leasemapd knows, and is ignored; leasemapd --help"}) {
+    EXPECT_NE(all.find(pair), std::string::npos) << pair << " is missing in\n" << all;
+  }
+}
+
+TEST(Environment, NoWarningOfWhatIsKnownOrOfOthers) {
+  EXPECT_EQ(UnknownVariables({"LEASEMAP_SEEDS=a:1", "LEASEMAP_CONFIG=/f", "LEASEMAP_SERVER=h:1", "LEASEMAP_HOLDER=me",
+                              "LEASEMAP_SEED=", "LEASEMAP_PORT=tcp://10.0.0.1:7400", "LEASEMAP_SERVICE_HOST=10.0.0.1",
+                              "LEASEMAP_SERVICE_PORT=7400", "LEASEMAP_SERVICE_PORT_GRPC=7400",
+                              "LEASEMAP_PORT_7400_TCP=tcp://10.0.0.1:7400", "LEASEMAP_PORT_7400_TCP_ADDR=10.0.0.1",
+                              "LEASEMAP_MESH_SERVICE_HOST=10.0.0.2", "LEASEMAP_MESH_PORT=tcp://10.0.0.2:7401",
+                              "LEASEMAP_MESH_PORT_7401_TCP_PROTO=tcp"}),
+            std::vector<std::string>{});
+  // A port without a scheme is none of Kubernetes'.
+  EXPECT_EQ(UnknownVariables({"LEASEMAP_MESH_PORT=7401"}).size(), 1u);
 }
 
 }  // namespace

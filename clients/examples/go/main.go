@@ -22,7 +22,8 @@ func connect(target string) pb.KeyValueClient {
 	// The first pause after a failed attempt is 1 s by default, the longest 2 minutes.
 	quick := backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond}
 	return pb.NewKeyValueClient(must(grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: quick, MinConnectTimeout: time.Second}))))
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: quick, MinConnectTimeout: time.Second}),
+		grpc.WithNoProxy()))) // nodes are next door: http_proxy is for the web
 }
 
 func must[T any](value T, err error) T {

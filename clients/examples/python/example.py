@@ -12,7 +12,8 @@ from leasemap.v1 import key_value_pb2_grpc
 
 def connect(target):
     # Without these a channel whose first attempt is refused may wait 5 to 10 s for the next.
-    options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
+    options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500),
+               ("grpc.enable_http_proxy", 0)]  # nodes are next door: http_proxy is for the web
     return key_value_pb2_grpc.KeyValueStub(grpc.insecure_channel(target, options))
 
 

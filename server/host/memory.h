@@ -1,0 +1,45 @@
+// How much memory this process may use, and how much it does.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace leasemap::host {
+
+// Bytes that the process may use: the least of the machine's memory and of the limits of the control groups that it is
+// in, version 1 and 2, its parents' too; it is ended by the kernel beyond that. `root` is where /proc and /sys are, for
+// tests. 0: nothing can be read.
+uint64_t MemoryLimit(const std::string& root = "");
+
+// Bytes of memory of its own that the process holds now (files that are mapped aside): what counts against the limit.
+uint64_t MemoryUsed();
+
+// The default of --max-bytes: half of the limit. The other half is for calls under way, streams and links, for what
+// members bring beyond the limit (core/room.h), for what is copied while it is changed, and for the allocator's holes.
+uint64_t DefaultMapBytes(uint64_t limit);
+
+// Bytes that gRPC may hold for calls under way: an eighth of the limit, at least so much that some requests of the
+// largest size (a batch) fit, and at most what it needs on a large machine.
+uint64_t CallBytes(uint64_t limit);
+
+// Looks, at most ten times a second, whether the process comes near to its limit: whatever the count of the map says.
+class MemoryGuard {
+ public:
+  using Probe = uint64_t (*)();
+  // With a limit of 0 it never does.
+  explicit MemoryGuard(uint64_t limit, Probe used = MemoryUsed) : limit_(limit), used_(used) {}
+
+  // True at 85 % of the limit. Any thread; costs a read of /proc/self/status when the last look is old.
+  bool Short(int64_t mono_ms);
+  uint64_t limit() const { return limit_; }
+
+ private:
+  const uint64_t limit_;
+  const Probe used_;
+  std::atomic<int64_t> next_ms_{INT64_MIN};
+  std::atomic<int64_t> next_trim_ms_{INT64_MIN};
+  std::atomic<bool> short_{false};
+};
+
+}  // namespace leasemap::host

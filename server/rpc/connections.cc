@@ -1,0 +1,381 @@
+#include "server/rpc/connections.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <malloc.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "spdlog/spdlog.h"
+
+namespace leasemap::rpc {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// How often connections are looked at: in that time a fast link brings some 100 MiB at most, which gRPC's quota, three
+// times the bound on unfinished bytes, still holds.
+constexpr milliseconds kLookEvery{100};
+// With no descriptor left, or a port that can't be listened on, it is tried again after so long.
+constexpr milliseconds kAgain{100};
+// Who is refused has so long to read why, and so many do at once.
+constexpr milliseconds kRefusal{1000};
+constexpr size_t kMaxRefusals = 64;
+constexpr int kAcceptAtOnce = 64;
+// By then gRPC has let go of what an ended connection held; the allocator would keep it.
+constexpr milliseconds kTrimAfter{2000};
+// Links of members (peer/net/transport.cc: 768), files, and gRPC's own; half of very few descriptors.
+constexpr uint64_t kReserved = 1024;
+// More than anybody has clients; a table of so many is made in no time.
+constexpr rlim_t kMostDescriptors = 1 << 20;
+// A host that vanished, without a word of TCP: found in 30 + 3 × 10 s when idle, and when it lets data wait.
+constexpr int kKeepIdleS = 30, kKeepEveryS = 10, kKeepTimes = 3;
+constexpr unsigned kUnackedMs = 60'000;
+
+// As gRPC names a peer (grpc_sockaddr_to_uri): IPv4 within IPv6 is IPv4, brackets are escaped.
+std::string PeerOf(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "";
+  char text[INET6_ADDRSTRLEN] = {};
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text));
+    return absl::StrCat("ipv4:", text, ":", ntohs(v4.sin_port));
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], text, sizeof(text));
+    return absl::StrCat("ipv4:", text, ":", ntohs(v6.sin6_port));
+  }
+  inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text));
+  return absl::StrCat("ipv6:%5B", text, "%5D:", ntohs(v6.sin6_port));
+}
+
+void SetOption(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof(value)); }
+
+void Prepare(int fd) {
+  SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepIdleS);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepEveryS);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepTimes);
+  SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, kUnackedMs);
+}
+
+// HTTP/2: empty SETTINGS, and a GOAWAY of ENHANCE_YOUR_CALM with the reason as its debug data.
+std::string Goaway(const std::string& why) {
+  const auto size = static_cast<uint32_t>(8 + why.size());
+  std::string out("\0\0\0\4\0\0\0\0\0", 9);
+  for (const int shift : {16, 8, 0}) out.push_back(static_cast<char>(size >> shift));
+  out.append("\7\0\0\0\0\0\0\0\0\0\0\0\0\x0b", 14);
+  return out + why;
+}
+
+}  // namespace
+
+// One connection, by our own descriptor of it.
+struct Connections::Connection {
+  ~Connection() { close(fd); }
+  int fd = -1;
+  std::string peer;
+  std::atomic<uint64_t> arrived{0};  // requests that came whole
+  // Of the thread: what had been received and sent when the last of them was seen, and when that was.
+  uint64_t seen = 0, received = 0, sent = 0;
+  Clock::time_point since;
+};
+
+Connections::Connections(Bounds bounds, std::function<void(int, int)> take, std::function<void(bool)> listening)
+    : bounds_(bounds), take_(std::move(take)), listening_(std::move(listening)) {}
+
+Connections::~Connections() {
+  Stop();
+  CloseListeners();
+  for (const auto& [fd, until] : refused_) close(fd);
+  for (const int fd : {epoll_, wake_, spare_}) {
+    if (fd >= 0) close(fd);
+  }
+}
+
+void Connections::Stop() {
+  if (!thread_.joinable()) return;
+  stopping_.store(true);
+  eventfd_write(wake_, 1);
+  thread_.join();
+}
+
+void Connections::CloseListeners() {
+  for (const int fd : listeners_) close(fd);
+  listeners_.clear();
+}
+
+absl::Status Connections::Start(const std::string& host, uint16_t port) {
+  host_ = host;
+  port_ = port;
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  spare_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (epoll_ < 0 || wake_ < 0 || spare_ < 0) return absl::UnavailableError("no file descriptors are left");
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = wake_;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
+  if (auto status = Listen(); !status.ok()) return status;
+  thread_ = std::thread([this] { Run(); });
+  return absl::OkStatus();
+}
+
+absl::Status Connections::Listen() {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  const std::string host = host_.empty() ? "0.0.0.0" : host_;
+  if (const int error = getaddrinfo(host.c_str(), absl::StrCat(port_.load()).c_str(), &hints, &found)) {
+    return absl::UnavailableError(gai_strerror(error));
+  }
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, freeaddrinfo);
+  int error = 0;
+  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
+    // [::] alone takes IPv4 too; of a name with several addresses each has its own listener.
+    error = ListenAt(*address, found->ai_next != nullptr);
+    if (error == EADDRINUSE) break;
+  }
+  // An address of a family that this machine has not is left out.
+  if (!listeners_.empty() && error != EADDRINUSE) return absl::OkStatus();
+  CloseListeners();
+  return absl::UnavailableError(std::strerror(error));
+}
+
+// 0, or the error.
+int Connections::ListenAt(const addrinfo& address, bool only_v6) {
+  const int fd = socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  sockaddr_storage at{};
+  socklen_t size = sizeof(at);
+  std::memcpy(&at, address.ai_addr, address.ai_addrlen);
+  in_port_t& port = address.ai_family == AF_INET ? reinterpret_cast<sockaddr_in&>(at).sin_port
+                                                 : reinterpret_cast<sockaddr_in6&>(at).sin6_port;
+  port = htons(port_.load());
+  SetOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (address.ai_family == AF_INET6) SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, only_v6 ? 1 : 0);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  if (bind(fd, reinterpret_cast<sockaddr*>(&at), address.ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0 ||
+      getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) != 0 ||
+      epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
+    const int error = errno;
+    close(fd);
+    return error;
+  }
+  port_ = ntohs(port);
+  listeners_.push_back(fd);
+  return 0;
+}
+
+void Connections::StopListening() {
+  stop_listening_.store(true);
+  eventfd_write(wake_, 1);
+}
+
+void Connections::Run() {
+  std::array<epoll_event, 64> events;
+  while (!stopping_.load()) {
+    const int count = epoll_wait(epoll_, events.data(), events.size(), static_cast<int>(kLookEvery.count()));
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[i].data.fd;
+      if (fd == wake_) {
+        eventfd_t ignored;
+        eventfd_read(wake_, &ignored);
+      } else if (std::find(listeners_.begin(), listeners_.end(), fd) != listeners_.end()) {
+        Accept(fd);
+      } else if (auto ended = by_fd_.extract(fd)) {  // a hang-up, from either side: nothing else is asked for
+        const std::lock_guard lock(mutex_);
+        if (auto it = by_peer_.find(ended.mapped()->peer); it != by_peer_.end() && it->second == ended.mapped())
+          by_peer_.erase(it);
+      }
+    }
+    const auto now = Clock::now();
+    if (stop_listening_.load()) CloseListeners();
+    while (!refused_.empty() && refused_.front().second <= now) {
+      close(refused_.front().first);
+      refused_.pop_front();
+    }
+    if (listeners_.empty() && !stop_listening_.load() && now >= accept_again_) {
+      accept_again_ = now + kAgain;
+      if (Listen().ok()) {
+        spdlog::warn("gRPC is listening on port {} again", port_.load());
+        listening_(true);
+      }
+    }
+    if (now >= next_look_) {
+      Look();
+      // Ten thousand connections take some milliseconds: a tenth of the time at most.
+      if (trim_at_ <= now) {
+        trim_at_ = Clock::time_point::max();
+        malloc_trim(0);
+      }
+      next_look_ = now + std::max<Clock::duration>(kLookEvery, 10 * (Clock::now() - now));
+    }
+  }
+}
+
+void Connections::Accept(int listener) {
+  for (int i = 0; i < kAcceptAtOnce; ++i) {
+    const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+      // Who waits in the queue is told at once, instead of being left there: by the descriptor that is kept for it.
+      close(std::exchange(spare_, -1));
+      if (const int refused = accept(listener, nullptr, nullptr); refused >= 0) close(refused);
+      spare_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+      ++refused_count_;
+      return;
+    }
+    if (fd < 0) {
+      const bool dead = errno == EBADF || errno == EINVAL || errno == ENOTSOCK || errno == EOPNOTSUPP;
+      if (!dead) return;  // nobody else waits, or one that has gone again
+      spdlog::error("gRPC can't listen any more ({}); trying again", std::strerror(errno));
+      CloseListeners();
+      listening_(false);
+      return;
+    }
+    if (by_fd_.size() >= bounds_.connections) {
+      Refuse(fd);
+      continue;
+    }
+    auto connection = std::make_shared<Connection>();
+    connection->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    connection->peer = PeerOf(fd);
+    connection->since = Clock::now();
+    if (connection->fd < 0 || connection->peer.empty()) {  // no descriptor is left, or it has gone
+      close(fd);
+      continue;
+    }
+    Prepare(fd);
+    {
+      const std::lock_guard lock(mutex_);
+      by_peer_[connection->peer] = connection;
+    }
+    epoll_event event{};  // hang-ups and errors are always told
+    event.data.fd = connection->fd;
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, connection->fd, &event);
+    by_fd_.emplace(connection->fd, std::move(connection));
+    take_(listener, fd);
+  }
+}
+
+void Connections::Refuse(int fd) {
+  if (refused_count_++ == 0) {
+    spdlog::warn("clients are refused beyond {} connections (--max-connections)", bounds_.connections);
+  }
+  if (refused_.size() >= kMaxRefusals) {
+    close(fd);
+    return;
+  }
+  const std::string why = Goaway(absl::StrCat("CONNECTION_LIMIT: this node serves as many connections as it may (",
+                                              bounds_.connections, "); use another node, or raise --max-connections"));
+  [[maybe_unused]] const ssize_t written = write(fd, why.data(), why.size());
+  shutdown(fd, SHUT_WR);
+  refused_.emplace_back(fd, Clock::now() + kRefusal);
+}
+
+// Finds connections on which more came in than went out since their last whole request: that is of requests that have
+// not come whole. (Pings and flow control go both ways alike.) Who finishes none for too long, or for the longest while
+// all together hold too much, is ended.
+void Connections::Look() {
+  struct Stalled {
+    Connection* connection;
+    uint64_t unfinished;
+  };
+  std::vector<Stalled> stalled;
+  uint64_t all = 0;
+  const auto now = Clock::now();
+  for (const auto& [fd, connection] : by_fd_) {
+    tcp_info info{};
+    socklen_t size = sizeof(info);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) continue;
+    const uint64_t received = info.tcpi_bytes_received, sent = info.tcpi_bytes_acked;
+    if (const uint64_t arrived = connection->arrived.load(std::memory_order_relaxed); arrived != connection->seen) {
+      connection->seen = arrived;
+      connection->received = received;
+      connection->sent = sent;
+      connection->since = now;
+      continue;
+    }
+    const uint64_t in = received - connection->received, out = sent - connection->sent;
+    const uint64_t unfinished = in > out ? in - out : 0;
+    if (unfinished < kFreeBytes) {
+      connection->since = now;
+      continue;
+    }
+    all += unfinished;
+    stalled.push_back({connection.get(), unfinished});
+  }
+  std::sort(stalled.begin(), stalled.end(),
+            [](const Stalled& a, const Stalled& b) { return a.connection->since < b.connection->since; });
+  for (const Stalled& one : stalled) {
+    if (now - one.connection->since >= bounds_.arrive) {
+      EndStalled(*one.connection, one.unfinished, "its request did not come whole in time");
+    } else if (all > bounds_.unfinished_bytes) {
+      EndStalled(*one.connection, one.unfinished,
+                 "unfinished requests hold too much memory, and it finished none for "
+                 "the longest");
+    } else {
+      continue;
+    }
+    all -= one.unfinished;
+  }
+}
+
+void Connections::EndStalled(Connection& connection, uint64_t unfinished, const char* why) {
+  // One line in a hundred: a hundred clients on a link that died say the same.
+  if (ended_count_++ % 100 == 0) {
+    spdlog::warn("ending the connection of {}: {} ({} KiB)", connection.peer, why, unfinished >> 10);
+  }
+  shutdown(connection.fd, SHUT_RDWR);  // the hang-up is told, here and to gRPC
+  connection.received += unfinished;
+  trim_at_ = Clock::now() + kTrimAfter;
+}
+
+void Connections::Arrived(const std::string& peer) {
+  const std::lock_guard lock(mutex_);
+  if (auto it = by_peer_.find(peer); it != by_peer_.end()) it->second->arrived.fetch_add(1, std::memory_order_relaxed);
+}
+
+Connections::Use Connections::use() const {
+  const std::lock_guard lock(mutex_);
+  return {by_peer_.size(), bounds_.connections, refused_count_.load(), ended_count_.load()};
+}
+
+size_t ConnectionsFor(uint64_t descriptors, size_t wanted) {
+  const uint64_t room = (descriptors - std::min(kReserved, descriptors / 2)) / 2;
+  return std::clamp<uint64_t>(wanted, 1, std::max<uint64_t>(room, 1));
+}
+
+uint64_t RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 256;
+  const rlim_t wanted = std::min(limit.rlim_max, std::max(limit.rlim_cur, kMostDescriptors));
+  if (wanted > limit.rlim_cur) {
+    rlimit raised = limit;
+    raised.rlim_cur = wanted;
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  return limit.rlim_cur;
+}
+
+}  // namespace leasemap::rpc

@@ -1,0 +1,98 @@
+// The clients' connections: this process listens itself, bounds them, and hands each to gRPC.
+//
+// gRPC 1.51 stops listening for good at its first EMFILE, has no bound on connections, and can't tell who fills its
+// memory with requests that never come whole. So a thread of ours accepts, and keeps a second descriptor of each
+// connection: by it the thread learns when the connection has ended, looks at how many bytes came (TCP_INFO), and ends
+// those that stall. No byte of a call passes through it. (docs/decisions/0019)
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+
+struct addrinfo;
+
+namespace leasemap::rpc {
+
+class Connections {
+ public:
+  struct Bounds {
+    size_t connections = 10'000;
+    // Of requests that have not come whole, by all connections together; a connection with less than kFreeBytes of them
+    // counts for nothing and is never ended.
+    uint64_t unfinished_bytes = uint64_t{128} << 20;
+    std::chrono::milliseconds arrive{60'000};  // a request comes whole within that: a megabyte at 140 kbit/s
+  };
+  // What gRPC takes for one stream before its call is looked at.
+  static constexpr uint64_t kFreeBytes = 64 << 10;
+
+  struct Use {
+    size_t connections = 0, most = 0;
+    uint64_t refused = 0, ended = 0;  // beyond the bound on connections; because they stalled
+  };
+
+  // `take` owns the descriptor from then on. `listening` is told when the port is dead or alive again. Both are called
+  // on the thread of this class.
+  Connections(Bounds bounds, std::function<void(int listener, int fd)> take, std::function<void(bool)> listening);
+  ~Connections();
+
+  // Listens on host:port, 0 for a free one, and starts the thread.
+  absl::Status Start(const std::string& host, uint16_t port);
+  uint16_t port() const { return port_; }
+  // No new connections from now on.
+  void StopListening();
+  // Ends the thread; `take` is called no more.
+  void Stop();
+
+  // A request of the connection of this peer (as gRPC names it) has come whole. Any thread.
+  void Arrived(const std::string& peer);
+  Use use() const;
+
+ private:
+  struct Connection;
+
+  void Run();
+  void Accept(int listener);
+  void Refuse(int fd);
+  void Look();
+  void EndStalled(Connection& connection, uint64_t unfinished, const char* why);
+  absl::Status Listen();
+  int ListenAt(const addrinfo& address, bool only_v6);
+  void CloseListeners();
+
+  const Bounds bounds_;
+  const std::function<void(int, int)> take_;
+  const std::function<void(bool)> listening_;
+  std::string host_;
+  std::atomic<uint16_t> port_{0};
+  int epoll_ = -1, wake_ = -1, spare_ = -1;  // of the thread, once it runs
+  std::vector<int> listeners_;               // one for each address of the host
+  std::chrono::steady_clock::time_point next_look_, accept_again_;
+  std::chrono::steady_clock::time_point trim_at_ = std::chrono::steady_clock::time_point::max();
+  std::deque<std::pair<int, std::chrono::steady_clock::time_point>> refused_;  // saying so; closed then
+  std::atomic<bool> stop_listening_{false}, stopping_{false};
+  std::atomic<uint64_t> refused_count_{0}, ended_count_{0};
+
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<Connection>> by_peer_;  // guarded by mutex_
+  std::unordered_map<int, std::shared_ptr<Connection>> by_fd_;            // of the thread
+  std::thread thread_;
+};
+
+// The most connections of clients with so many file descriptors, each taking two: members and the rest keep a part.
+size_t ConnectionsFor(uint64_t descriptors, size_t wanted);
+// Raises this process's soft limit on file descriptors to the hard one; returns what it is then.
+uint64_t RaiseDescriptorLimit();
+
+}  // namespace leasemap::rpc

@@ -1,0 +1,250 @@
+// The clients' connections: refused beyond their bound, ended when they stall, gone when their client is; and watches
+// and health streams, bounded by connection.
+#include "server/rpc/connections.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "one_node.h"
+
+namespace leasemap::rpc {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::Eventually;
+
+// A client by hand.
+class Socket {
+ public:
+  explicit Socket(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+    const timeval bound{10, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound));
+  }
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  ~Socket() {
+    if (fd_ >= 0) close(fd_);
+  }
+  bool Send(const std::string& bytes) {
+    return send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+  }
+  // All until the end of the connection; at most so long as SO_RCVTIMEO says.
+  std::string ReadToEnd() {
+    std::string all, part(4096, '\0');
+    for (ssize_t n = 0; (n = recv(fd_, part.data(), part.size(), 0)) > 0;) all.append(part, 0, n);
+    return all;
+  }
+  bool open() {
+    char byte = 0;
+    const ssize_t n = recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 || (n < 0 && errno == EAGAIN);
+  }
+
+ private:
+  int fd_;
+};
+
+// Connections with a server in the place of gRPC that reads what comes and answers nothing.
+class ConnectionsTest : public ::testing::Test {
+ protected:
+  void Start(Connections::Bounds bounds) {
+    connections_ = std::make_unique<Connections>(
+        bounds,
+        [this](int listener, int fd) {
+          listener_ = listener;
+          readers_.emplace_back([fd] {
+            std::string bytes(1 << 16, '\0');
+            while (true) {
+              const ssize_t n = recv(fd, bytes.data(), bytes.size(), 0);
+              if (n < 0 && errno == EAGAIN) {
+                std::this_thread::yield();
+                continue;
+              }
+              if (n <= 0) break;
+            }
+            shutdown(fd, SHUT_RDWR);
+            close(fd);
+          });
+        },
+        [this](bool listening) { (listening ? alive_ : dead_)++; });
+    ASSERT_TRUE(connections_->Start("127.0.0.1", 0).ok());
+  }
+  void TearDown() override {
+    connections_->Stop();
+    for (auto& reader : readers_) reader.join();
+  }
+  bool Becomes(size_t connections) {
+    return Eventually([&] { return connections_->use().connections == connections; });
+  }
+
+  std::unique_ptr<Connections> connections_;
+  std::vector<std::thread> readers_;
+  std::atomic<int> listener_{-1}, dead_{0}, alive_{0};
+};
+
+TEST_F(ConnectionsTest, BeyondTheBoundAClientIsToldAndRefused) {
+  Start({.connections = 2});
+  std::vector<Socket> held;
+  for (int i = 0; i < 2; ++i) held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(2));
+  EXPECT_NE(Socket(connections_->port()).ReadToEnd().find("CONNECTION_LIMIT"), std::string::npos);
+  EXPECT_TRUE(Eventually([&] { return connections_->use().refused == 1; }));
+  held.pop_back();
+  ASSERT_TRUE(Becomes(1));
+  held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(2));
+  EXPECT_TRUE(held.back().open());
+  held.clear();
+  EXPECT_TRUE(Becomes(0));
+}
+
+TEST_F(ConnectionsTest, WhoFinishesNothingInTimeIsEnded) {
+  Start({.arrive = milliseconds(300)});
+  std::vector<Socket> held;
+  for (int i = 0; i < 2; ++i) held.emplace_back(connections_->port());
+  ASSERT_TRUE(held[0].Send(std::string(300'000, 'x')));
+  ASSERT_TRUE(held[1].Send(std::string(1'000, 'x')));  // so little counts for nothing
+  ASSERT_TRUE(Becomes(1));
+  EXPECT_FALSE(held[0].open());
+  EXPECT_TRUE(held[1].open());
+  EXPECT_EQ(connections_->use().ended, 1u);
+  held.clear();
+}
+
+TEST_F(ConnectionsTest, WhoStallsLongestPaysForAll) {
+  Start({.unfinished_bytes = 1 << 20});
+  std::vector<Socket> held;
+  for (int i = 0; i < 4; ++i) {
+    held.emplace_back(connections_->port());
+    ASSERT_TRUE(held.back().Send(std::string(400'000, 'x')));
+  }
+  ASSERT_TRUE(Eventually([&] { return connections_->use().ended >= 2; }));
+  ASSERT_TRUE(Becomes(2));
+  EXPECT_FALSE(held[0].open() && held[1].open());
+  held.clear();
+}
+
+TEST_F(ConnectionsTest, ADeadPortIsToldAndOpenedAgain) {
+  Start({});
+  std::vector<Socket> held;
+  held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(1));
+  const uint16_t port = connections_->port();
+  shutdown(listener_, SHUT_RDWR);
+  ASSERT_TRUE(Eventually([&] { return dead_ == 1 && alive_ == 1; }));
+  EXPECT_EQ(connections_->port(), port);
+  held.emplace_back(port);
+  EXPECT_TRUE(Becomes(2));
+  EXPECT_TRUE(held[0].open());
+  held.clear();
+}
+
+TEST(Descriptors, APartIsKeptForMembers) {
+  EXPECT_EQ(ConnectionsFor(1 << 20, 10'000), 10'000u);
+  EXPECT_EQ(ConnectionsFor(4096, 10'000), 1536u);
+  EXPECT_EQ(ConnectionsFor(256, 10'000), 64u);
+  EXPECT_EQ(ConnectionsFor(2, 10'000), 1u);
+}
+
+// A channel of its own, with so many pings.
+std::shared_ptr<grpc::Channel> Connect(const OneNode& node, grpc::ChannelArguments arguments = {}) {
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", node.server->port()), grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
+// One server stream, and its first message or its end.
+template <typename Request, typename Response>
+struct Stream {
+  template <typename Stub, typename Method>
+  Stream(Stub& stub, Method method, const Request& request) {
+    context.set_deadline(std::chrono::system_clock::now() + testing::kBound);
+    reader = (stub.*method)(&context, request);
+    Response first;
+    if (!reader->Read(&first)) status = reader->Finish();
+  }
+  ~Stream() { context.TryCancel(); }
+  grpc::ClientContext context;
+  std::unique_ptr<grpc::ClientReader<Response>> reader;
+  grpc::Status status;
+};
+using Watching = Stream<v1::WatchRequest, v1::WatchResponse>;
+using HealthWatching = Stream<grpc::health::v1::HealthCheckRequest, grpc::health::v1::HealthCheckResponse>;
+
+TEST(WatchBounds, OneConnectionTakesThemFromNobodyElse) {
+  OneNode node("node-1", {}, true, {.watches = 1010});
+  std::vector<std::unique_ptr<Watching>> held;
+  v1::WatchRequest request;
+  request.add_keys("k");
+  for (int i = 0; i < 101; ++i) {
+    held.push_back(std::make_unique<Watching>(*node.kv, &v1::KeyValue::Stub::Watch, request));
+    ASSERT_TRUE(held.back()->status.ok()) << i;
+  }
+  Watching beyond(*node.kv, &v1::KeyValue::Stub::Watch, request);
+  EXPECT_EQ(ReasonOf(beyond.status), "WATCH_LIMIT") << beyond.status.error_message();
+  EXPECT_NE(beyond.status.error_message().find("this connection"), std::string::npos);
+  auto other = v1::KeyValue::NewStub(Connect(node));
+  Watching fine(*other, &v1::KeyValue::Stub::Watch, request);
+  EXPECT_TRUE(fine.status.ok());
+
+  grpc::ClientContext context;
+  v1::GetStatusResponse status;
+  ASSERT_TRUE(node.mesh->GetStatus(&context, {}, &status).ok());
+  EXPECT_EQ(status.watches(), 102u);
+  EXPECT_EQ(status.max_watches(), 1010u);
+  EXPECT_EQ(status.busiest_watches(), 101u);
+  EXPECT_EQ(status.busiest_peer().find("ipv4:127.0.0.1:"), 0u) << status.busiest_peer();
+  EXPECT_EQ(status.connections(), 2u);
+  held.clear();
+  EXPECT_TRUE(Eventually([&] {
+    grpc::ClientContext again;
+    return node.mesh->GetStatus(&again, {}, &status).ok() && status.watches() == 1;
+  }));
+}
+
+TEST(HealthBounds, BeyondThemClientsTakeTheNodeForHealthy) {
+  OneNode node("node-1", {}, true, {.connections = 3});
+  auto health = grpc::health::v1::Health::NewStub(node.channel);
+  std::vector<std::unique_ptr<HealthWatching>> held;
+  for (int i = 0; i < 3; ++i) {
+    held.push_back(std::make_unique<HealthWatching>(*health, &grpc::health::v1::Health::Stub::Watch,
+                                                    grpc::health::v1::HealthCheckRequest()));
+    ASSERT_TRUE(held.back()->status.ok());
+  }
+  HealthWatching beyond(*health, &grpc::health::v1::Health::Stub::Watch, grpc::health::v1::HealthCheckRequest());
+  EXPECT_EQ(beyond.status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST(ConnectionBounds, AClientHearsOfThem) {
+  OneNode node("node-1", {}, true, {.connections = 1});
+  ASSERT_TRUE(node.Set("k", "v").ok());
+  auto other = v1::KeyValue::NewStub(Connect(node));
+  const auto get = [&](v1::KeyValue::Stub& stub) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(2));
+    v1::GetRequest request;
+    request.set_key("k");
+    v1::GetResponse response;
+    return stub.Get(&context, request, &response);
+  };
+  EXPECT_EQ(get(*other).error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(node.Get("k").ok());  // whoever was there is served
+  node.channel.reset();
+  node.kv.reset();
+  node.mesh.reset();
+  EXPECT_TRUE(Eventually([&] { return get(*other).ok(); }));
+}
+
+}  // namespace
+}  // namespace leasemap::rpc
