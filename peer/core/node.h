@@ -8,9 +8,10 @@
 // The calls are in files by theme: node.cc (time, status), node_ready.cc (readiness, and what is not reached),
 // node_clock.cc (the wall clock), node_ceiling.cc (what was written under a clock that was ahead), node_lapse.cc
 // (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
-// (handshake, heartbeats, duplicates), node_guard.cc (members that break the rules), node_replicate.cc (live entries,
-// sessions), node_report.cc (reports), node_watch.cc (watches), node_explain.cc, node_collect.cc (what everybody knows
-// and can go), node_fold.cc (processes that ended) and node_reset.cc (a map that is given up for a peer's; restarts).
+// (handshake, heartbeats), node_names.cc (whose a node ID is), node_guard.cc (members that break the rules),
+// node_replicate.cc (live entries, sessions), node_report.cc (reports), node_watch.cc (watches), node_explain.cc,
+// node_collect.cc (what everybody knows and can go), node_fold.cc (processes that ended) and node_reset.cc (a map that
+// is given up for a peer's; restarts).
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,7 @@
 #include "peer/core/limits.h"
 #include "peer/core/membership.h"
 #include "peer/core/message.h"
+#include "peer/core/node_status.h"
 #include "peer/core/own_log.h"
 #include "peer/core/quarantine.h"
 #include "peer/core/readiness.h"
@@ -46,6 +48,7 @@
 #include "peer/core/waits.h"
 #include "peer/core/warnings.h"
 #include "peer/core/watch.h"
+#include "peer/core/write_command.h"
 
 namespace leasemap::core {
 
@@ -70,62 +73,6 @@ struct NodeOptions {
 // that one: of the next millisecond then, with random bits, too, since a clock and a disk that both went back would
 // come to the same number a second time.
 uint64_t NewIncarnation(int64_t wall_ms, uint64_t above, uint64_t seed);
-
-// A local change of one key. `holder` is never empty here.
-struct WriteCommand {
-  Change change = Change::kSet;
-  std::string key;
-  std::string value;
-  bool value_is_text = false;
-  std::string holder;
-  std::optional<int64_t> duration_ms;
-  std::string if_version;
-  bool if_absent = false;
-  bool allow_missing = false;
-  bool ephemeral = false;      // Set: the key vanishes when its lease lapses
-  bool validate_only = false;  // check all and write nothing: the entry comes as it would be, without a dot's seq
-  std::string request_id;      // names the request, so that a retry is answered and not done again
-  // Of Node::Submit: who must have the write before the answer, and how long the caller waits for that.
-  Ack ack;
-  int64_t patience_ms = kWaitMs;
-};
-
-// What Submit did. The answer is the entry (null: nothing to change) if `wait` is 0; else Effects::answered of that
-// wait will bring it.
-struct Submitted {
-  EntryPtr entry;
-  WaitId wait = 0;
-};
-
-struct Status {
-  ReplicaId self;
-  bool ready = false;
-  bool converged = false;
-  uint64_t keys = 0, bytes = 0, map_hash = 0;
-  VectorPtr vector;
-  std::vector<Member> members;  // others, by node ID; those that are gone too
-  uint64_t remembered = 0;      // members that are not gone, this node included
-  uint64_t resets = 0, hash_alarms = 0, collected = 0;
-  int64_t ceiling_ms = 0;  // UTC; 0: none
-  std::vector<std::string> notes;
-  std::vector<Unlinked> unlinked_seeds;       // seeds that lead to no member
-  std::vector<Unlinked> unreachable_members;  // remembered and not linked
-  size_t quarantined = 0;                     // members that are refused now because they broke the rules
-  uint64_t cut_offs = 0;                      // how often one was cut off
-  uint64_t held_bytes = 0, max_bytes = 0;     // of memory, and how much it may be (room.h)
-  uint64_t left_out = 0;                      // entries of members that had no room, each time that they came
-};
-
-// How much a node holds of what limits.h bounds.
-struct Usage {
-  size_t own_log = 0, own_log_bytes = 0;
-  size_t requests = 0, waits = 0, explains = 0;
-  size_t conflicts = 0, conflict_bytes = 0;
-  size_t said = 0;  // refusals remembered
-  size_t links = 0, members = 0, targets = 0;
-  size_t quarantined = 0, rates = 0;
-  size_t folded = 0;  // incarnations of which it is known how far they went
-};
 
 class Node {
  public:

@@ -7,8 +7,8 @@
 //
 // Whether two clocks agree is measured in a handshake, in the same round trip in which the ceilings are told. So who
 // has to yield learns it there; on a link that is up a node goes down to a peer's ceiling if all that it holds fits
-// below, and else shakes hands again. Who yields serves reads from its old map until it has the peer's, and what only it
-// held there, too (node_reset.cc).
+// below, and else shakes hands again. Who yields serves reads from its old map until it has the peer's, and what only
+// it held there, too (node_reset.cc).
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"

@@ -5,17 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
+#include "peer/core/refusals.h"
 
 namespace leasemap::core {
-namespace {
-
-// These two are of no consequence once the node is linked with anyone: an address went to another cluster, which has
-// nothing of this one's.
-constexpr char kOtherCluster[] = "CLUSTER_MISMATCH";
-constexpr char kDuplicateId[] = "DUPLICATE_NODE_ID";
-
-}  // namespace
-
 void Readiness::OnHello(const ReplicaId& id, std::optional<bool> has_map) {
   auto it = heard_.find(id.node);
   if (it == heard_.end()) {
@@ -105,8 +97,9 @@ void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>
   }
 }
 
-// A refusal keeps a node out that was never linked with anyone. Linked only with those who have no map either, it stays
-// out while somebody of this cluster who has the map refuses it.
+// A refusal keeps a node out that was never linked with anyone. Another cluster has nothing of this one's, so its
+// refusal is of no consequence once the node is linked: an address may go to another cluster. Linked only with those
+// who have no map either, it stays out while somebody of this cluster who has the map refuses it.
 void Readiness::AddRefusals(const View& view, bool linked_with_map, std::vector<ReadyWait>& out) const {
   for (const RefusedDial& refusal : view.membership.Refusals(view.mono_ms, timing_.absent_after)) {
     const bool same_cluster = refusal.reason != kOtherCluster;

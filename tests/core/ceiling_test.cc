@@ -1,8 +1,9 @@
-// What becomes of what was written under a clock that was ahead, once it is set right: on one node, on all, on one side,
-// for a joiner. The simulator's scenario `clocks` plays the rest.
+// What becomes of what was written under a clock that was ahead, once it is set right: on one node, on all, on one
+// side, for a joiner. The simulator's scenario `clocks` plays the rest.
+#include "peer/core/ceiling.h"
+
 #include <gtest/gtest.h>
 
-#include "peer/core/ceiling.h"
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "tests/core/mesh.h"

@@ -381,10 +381,9 @@ RunResult Scenario::Go() {
 }  // namespace
 
 const std::vector<std::string>& Scenarios() {
-  static const std::vector<std::string> kNames = {"calm",       "faults",     "partition",   "line",
-                                                  "ring",       "star",       "restart_all", "join_storm",
-                                                  "cold_start", "departures", "hours",       "reboots",
-                                                  "clocks"};
+  static const std::vector<std::string> kNames = {"calm",  "faults",      "partition",  "line",       "ring",
+                                                  "star",  "restart_all", "join_storm", "cold_start", "departures",
+                                                  "hours", "reboots",     "clocks"};
   return kNames;
 }
 

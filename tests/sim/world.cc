@@ -27,13 +27,6 @@ uint64_t Digest(const core::Message& message) {
   return digest;
 }
 
-// node-7 is host 7, and a seed of that name stands for wherever that host is now.
-int HostNamed(const std::string& node) {
-  int host = 0;
-  std::from_chars(node.data() + 5, node.data() + node.size(), host);
-  return host;
-}
-
 const char* KindOf(const core::Message& message) {
   static constexpr const char* kNames[] = {"Hello", "Accept", "Refuse",         "Ping",       "Pong",      "Report",
                                            "Live",  "Ask",    "SessionEntries", "SessionEnd", "Broadcast", "other"};
@@ -246,26 +239,6 @@ void World::Perform(int host, core::Effects effects) {
   for (const auto& seed : effects.resolve) Resolve(host, seed);
 }
 
-void World::Resolve(int host, const std::string& seed) {
-  const bool hangs = seed == kHangingName;
-  const int64_t after_us = hangs ? core::kResolveMs * 1000 : 1000 + random_.Below(20'000 + slow_names_us_);
-  queue_.After(after_us, [this, process = hosts_[host].process, seed] {
-    Call(process, [this, seed](core::Node& node, core::Now now, int) {
-      const auto addresses = AddressesOf(seed);
-      node.OnResolved(now, seed, addresses, addresses.empty() ? "no such name" : "");
-    });
-  });
-}
-
-std::vector<std::string> World::AddressesOf(const std::string& name) const {
-  std::vector<std::string> all;
-  if (name == kHangingName || name == kUnknownName) return all;
-  if (name == kDeadName) return {AddressOf(network_.places() - 1)};  // moves seldom go that far
-  if (name != kNameOfAll) return {AddressOf(hosts_[HostNamed(name)].place)};
-  for (const Host& host : hosts_) all.push_back(AddressOf(host.place));
-  return all;
-}
-
 void World::Pump(int host, core::LinkId link) {
   while (network_.BulkUnderWay(link) < kBulkWindow) {
     auto message = hosts_[host].node->Pull(NowAt(host), link);
@@ -428,24 +401,6 @@ void World::GoOn(int host) {
   Step(host, [](core::Node& node, core::Now now) { node.Tick(now); });
   if (HostOf(process) < 0) return;
   for (const core::LinkId link : at.node->LinksToPull()) Pump(host, link);
-}
-
-void World::Move(int host) {
-  if (!up(host) && next_place_ < network_.reach().places()) hosts_[host].place = next_place_++;
-}
-
-std::vector<int> World::living() const {
-  std::vector<int> out;
-  for (int host = 0; host < size(); ++host) {
-    if (up(host)) out.push_back(host);
-  }
-  return out;
-}
-
-std::vector<int> World::places(const std::vector<int>& hosts) const {
-  std::vector<int> out;
-  for (const int host : hosts) out.push_back(hosts_[host].place);
-  return out;
 }
 
 absl::StatusOr<core::EntryPtr> World::Write(int host, const core::WriteCommand& command, Answer answer) {

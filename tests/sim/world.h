@@ -66,6 +66,9 @@ struct Host {
   bool expects_all = false;        // … where no fault can have hidden it
 };
 
+// The number of the host of that name.
+int HostNamed(const std::string& node);
+
 class World {
  public:
   explicit World(const WorldOptions& options);

@@ -221,8 +221,8 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
                  clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
                  report_whole, peer_whole, peer_settled, told, word, tells_ceiling, shunned, map_hash, differs_since_ms,
                  peer_floor, peers, names, names_change, relayed, relayed_change, fetch_now, lack, looked_at,
-                 looked_change, avoid_until_ms, reported_ms, report_now, reported_change, reported_short,
-                 serving] = link;
+                 looked_change, avoid_until_ms, reported_ms, report_now, reported_change, reported_short, serving] =
+        link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
     PutAll(d, told.ceiling_ms, told.map, word.ceiling_ms, word.map, tells_ceiling,
            shunned);  // wall_ms: compared with none
@@ -290,11 +290,12 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
   // `options`: the same in all states. `selves`: asked at a reset, which needs hours. `shared_vector` and its change:
   // a copy of `vector`. `next_ping`: never read. `readiness`: without seeds a node is ready at once. `warnings`,
-  // `said`: what was logged. `room`: nobody fills the map. `ceiling`, `maps`, and what a store knows of monotonic time: no clock is ever set.
-  // `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here. `requests`,
-  // `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
-  const auto& [options, self, selves, membership, clock, clock_guard, ceiling, check_ceilings, ceiling_note, store, room,
-               own_log, vector, shared_vector, shared_members_change, own_peers, own_peers_change, linked_change,
+  // `said`: what was logged. `room`: nobody fills the map. `ceiling`, `maps`, and what a store knows of monotonic time:
+  // no clock is ever set. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a
+  // rule here. `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes
+  // nothing.
+  const auto& [options, self, selves, membership, clock, clock_guard, ceiling, check_ceilings, ceiling_note, store,
+               room, own_log, vector, shared_vector, shared_members_change, own_peers, own_peers_change, linked_change,
                any_relayed, report_change, vector_change, links, waits, requests, conflicts, explains, asking,
                next_session, next_ping, readiness, warnings, ready, waits_for, settled, shut_out, whole, floor,
                lapses_gone_ms, floor_taken_ms, retired, resets, yields, maps, hash_alarms, own_generation, leaving,
