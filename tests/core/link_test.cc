@@ -355,6 +355,12 @@ TEST(OwnId, WhatAPeerHasOfThisRunIsNoReasonForANewOne) {
   EXPECT_TRUE(mesh[a].GetStatus().members[0].linked);
 }
 
+NodeOptions WithSeeds(const std::string& id, std::vector<std::string> seeds) {
+  NodeOptions options = Mesh::Options(id);
+  options.seeds = std::move(seeds);
+  return options;
+}
+
 TEST(Seeds, OthersTakeTheirPlace) {
   Mesh mesh;
   const int b = mesh.Add(WithSeeds("b", {"a:1", "kept:1"}));
@@ -364,13 +370,13 @@ TEST(Seeds, OthersTakeTheirPlace) {
   mesh.Settle();
   mesh.Advance(100);
   mesh[b].SetSeeds({"kept:1", "new:1"});
-  for (const char* address : {"a:1", "kept:1"}) mesh[b].OnDialFailed(mesh.now(b), address);
+  for (const char* address : {"a:1", "kept:1"}) mesh[b].OnDialFailed(mesh.now(b), address, "refused");
   mesh[b].Tick(mesh.now(b));
   mesh[b].OnResolved(mesh.now(b), "new:1", {"new:1"});
   mesh.Settle();
   mesh.peer(b).dialed.clear();
   for (int i = 0; i < 10; ++i) {
-    for (const char* address : {"kept:1", "new:1"}) mesh[b].OnDialFailed(mesh.now(b), address);
+    for (const char* address : {"kept:1", "new:1"}) mesh[b].OnDialFailed(mesh.now(b), address, "refused");
     mesh.Advance(1000);
   }
   const auto& dialed = mesh.peer(b).dialed;
