@@ -239,6 +239,17 @@ void World::Perform(int host, core::Effects effects) {
   for (const auto& seed : effects.resolve) Resolve(host, seed);
 }
 
+void World::Resolve(int host, const std::string& seed) {
+  const bool hangs = seed == kHangingName;
+  const int64_t after_us = hangs ? core::kResolveMs * 1000 : 1000 + random_.Below(20'000 + slow_names_us_);
+  queue_.After(after_us, [this, process = hosts_[host].process, seed] {
+    Call(process, [this, seed](core::Node& node, core::Now now, int) {
+      const auto addresses = AddressesOf(seed);
+      node.OnResolved(now, seed, addresses, addresses.empty() ? "no such name" : "");
+    });
+  });
+}
+
 void World::Pump(int host, core::LinkId link) {
   while (network_.BulkUnderWay(link) < kBulkWindow) {
     auto message = hosts_[host].node->Pull(NowAt(host), link);

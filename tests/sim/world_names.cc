@@ -31,17 +31,6 @@ std::vector<int> World::places(const std::vector<int>& hosts) const {
   return out;
 }
 
-void World::Resolve(int host, const std::string& seed) {
-  const bool hangs = seed == kHangingName;
-  const int64_t after_us = hangs ? core::kResolveMs * 1000 : 1000 + random_.Below(20'000 + slow_names_us_);
-  queue_.After(after_us, [this, process = hosts_[host].process, seed] {
-    Call(process, [this, seed](core::Node& node, core::Now now, int) {
-      const auto addresses = AddressesOf(seed);
-      node.OnResolved(now, seed, addresses, addresses.empty() ? "no such name" : "");
-    });
-  });
-}
-
 std::vector<std::string> World::AddressesOf(const std::string& name) const {
   std::vector<std::string> all;
   if (name == kHangingName || name == kUnknownName) return all;
