@@ -17,7 +17,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PATCHES = ROOT / "tests/sim/planted"
 WORK = ROOT / "build/planted"
-SCENARIOS = ["faults", "partition", "hours", "restart_all", "line", "join_storm", "cold_start", "departures", "reboots"]
+SCENARIOS = ["faults", "partition", "hours", "restart_all", "line", "join_storm", "cold_start", "departures", "reboots", "clocks"]
 MOST_SEEDS, MOST_SECONDS, STEP, RANGES = 1000, 60, 5, 3
 
 

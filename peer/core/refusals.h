@@ -1,5 +1,5 @@
-// Reasons with which a handshake is refused and that this node itself looks at; the others are for people. Both sides log
-// a reason, but for the first two.
+// Reasons with which a handshake is refused and that this node itself looks at; the others are for people. Both sides
+// log a reason, but for the first two.
 #pragma once
 
 namespace leasemap::core {

@@ -42,7 +42,10 @@ void RunUntilTrue(World& world, int64_t true_ms) {
 
 bool CheckTakeover(World& world, int64_t most_ms) {
   if (!world.rules().leasing) return false;
-  const auto living = world.living();
+  // Whoever has the name of one that was cut off may be refused for a while yet.
+  auto living = world.living();
+  std::erase_if(living, [&](int host) { return world.at(host).ever_hostile && world.node(host).links_up() == 0; });
+  if (living.empty()) return false;
   const auto any = [&] {
     return living[static_cast<size_t>(world.random().Below(static_cast<int64_t>(living.size())))];
   };
