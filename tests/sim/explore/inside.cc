@@ -47,6 +47,8 @@ void Put(Digester& d, const std::map<K, V>& values);
 template <typename K, typename V>
 void Put(Digester& d, const absl::btree_map<K, V>& values);
 
+void Put(Digester& d, const PastMark& mark);
+
 template <typename... T>
 void PutAll(Digester& d, const T&... values) {
   (Put(d, values), ...);
@@ -308,8 +310,8 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   PutWaits(d, waits, now);
   PutAll(d, waits_for.size(), settled, shut_out);
   // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.
-  const auto& [by_key, by_revision, by_expiry, horizon_ms, mono_ms, rewinds, head, live_keys, bytes, dead, collected,
-               collected_up_to, hashes, hash] = store;
+  const auto& [by_key, by_revision, by_expiry, horizon_ms, mono_ms, rewinds, head, live_keys, bytes, held, dead,
+               collected, collected_up_to, hashes, hash] = store;
   PutAll(d, by_key.size(), horizon_ms);
   for (const auto& [key, slot] : by_key) {
     const auto& [entry, revision, lapsed, changed_ms] = slot;
@@ -332,8 +334,8 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   }
   // The explorer dials itself: nobody has a seed or an address, so nothing is random either.
   // `locals`: asked for targets alone. `change` and the rest: as of when something else was found.
-  const auto& [self_name, times, random, seeds, targets, locals, members, due, change, remembered, remembered_change] =
-      membership;
+  const auto& [self_name, times, random, seeds, targets, locals, members, next_tidy_ms, due, change, remembered,
+               remembered_change] = membership;
   PutAll(d, seeds.size(), targets.size(), locals.size());
   PutMembers(d, members);
   return d.Done();
