@@ -2,7 +2,6 @@
 #include "tests/sim/world.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
