@@ -66,7 +66,7 @@ inline constexpr size_t kWatchScan = 4096;
 // One message of a watch: at most so many events and bytes (a larger single event travels alone), well below what gRPC
 // clients take by default (4 MiB). A client that does not read leaves one with the node, which gRPC holds once more:
 // 64 KiB.
-inline constexpr size_t kWatchBatchEvents = 256;
+inline constexpr size_t kWatchBatchEvents = 128;
 inline constexpr size_t kWatchBatchBytes = 32 << 10;
 
 // Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT). Tombstones count. The bytes are those of a node that

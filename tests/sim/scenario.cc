@@ -71,6 +71,7 @@ class Scenario {
   std::vector<int> Everyone() const;
   void SetUp();
   void StartHost(int host, int64_t most_us);
+  void WarmUp();
   void JoinStorm();
   void OddSeeds();
   void ColdStart();
@@ -159,6 +160,17 @@ void Scenario::SetUp() {
 
 void Scenario::StartHost(int host, int64_t most_us) {
   world_.queue().After(world_.random().Below(most_us), [this, host] { world_.Start(host); });
+}
+
+// Until all that were started serve: what happens to a cluster that starts `cold_start` plays.
+void Scenario::WarmUp() {
+  const int64_t most_us = (world_.timing().absent_after + core::kResolveMs) * 1000;
+  const auto serves = [&](int host) { return world_.ready(host); };
+  while (world_.queue().now_us() < most_us && !world_.failed()) {
+    world_.RunUntil(world_.queue().now_us() + profile_.look_us);
+    const auto living = world_.living();
+    if (world_.queue().now_us() > kSecond && std::all_of(living.begin(), living.end(), serves)) break;
+  }
 }
 
 // The writers rest while the few agree; then the others come, and none may be ready before it has all.
@@ -336,9 +348,13 @@ RunResult Scenario::Go() {
   writers_.Start();
   racers_.Start();
   watching_.Start();
+  if (Is("cold_start")) {
+    ColdStart();
+  } else {
+    WarmUp();
+  }
   SetFaults();
-  if (Is("cold_start")) ColdStart();
-  world_.RunUntil(std::max(world_.queue().now_us() + 4 * kSecond, profile_.work_us));
+  world_.RunUntil(world_.queue().now_us() + (Is("cold_start") ? 4 * kSecond : profile_.work_us));
   if (Is("cold_start") && !world_.failed()) Rejoin();
   if (Is("join_storm") && !world_.failed()) JoinStorm();
   writers_.Stop();
