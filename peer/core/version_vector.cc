@@ -148,7 +148,8 @@ VersionVector VersionVector::CutShort(size_t max, bool* cut) const {
       kept.exceptions.insert(range);
       --max;
     }
-    out.runs_.emplace(replica, std::move(kept));
+    // One of which nothing is left is named only where the mark would stand for it else.
+    if (kept != Coverage() || replica.incarnation <= past_mark_.upto) out.runs_.emplace(replica, std::move(kept));
   }
   return out;
 }

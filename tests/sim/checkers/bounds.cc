@@ -25,6 +25,14 @@ std::string CheckAll(std::initializer_list<Bound> bounds) {
 
 size_t FoldedOf(const core::VectorPtr& vector) { return vector && vector->past() ? vector->past()->known().size() : 0; }
 
+// Processes of which nothing is covered and that the past mark would not stand for: a receiver can't read that.
+size_t NamedForNothing(const core::VectorPtr& vector) {
+  if (!vector) return 0;
+  return static_cast<size_t>(std::count_if(vector->runs().begin(), vector->runs().end(), [&](const auto& run) {
+    return run.second == core::Coverage() && run.first.incarnation > vector->past_mark().upto;
+  }));
+}
+
 // Full of small entries, or of one large one.
 std::string CheckBatch(const std::vector<core::EntryPtr>& entries) {
   size_t bytes = 0;
@@ -35,13 +43,18 @@ std::string CheckBatch(const std::vector<core::EntryPtr>& entries) {
 
 std::string CheckReport(const core::Report& report, size_t folded) {
   size_t relayed = 0;
-  for (const core::Relay& relay : report.relays) relayed += FoldedOf(relay.vector);
+  size_t for_nothing = NamedForNothing(report.vector) + NamedForNothing(report.floor);
+  for (const core::Relay& relay : report.relays) {
+    relayed += FoldedOf(relay.vector);
+    for_nothing += NamedForNothing(relay.vector);
+  }
   return CheckAll({{"exceptions in a report", report.vector->exceptions(), core::kReportExceptions},
                    {"members in a report", report.peers->members.size(), core::kMaxMembers + 1},
                    {"links in a report", report.peers->linked.size(), core::kMaxMembers},
                    {"relays in a report", report.relays.size(), core::kMaxMembers},
                    {"folded incarnations in a report", FoldedOf(report.vector), folded},
-                   {"folded incarnations that are relayed", relayed, 0}});
+                   {"folded incarnations that are relayed", relayed, 0},
+                   {"processes named for nothing", for_nothing, 0}});
 }
 
 }  // namespace
@@ -71,10 +84,12 @@ std::string CheckSize(const core::Message& message) {
   if (const auto* report = std::get_if<core::Report>(&message)) return CheckReport(*report, 0);
   if (const auto* accept = std::get_if<core::Accept>(&message)) return CheckReport(accept->report, core::kMaxFolded);
   if (const auto* end = std::get_if<core::SessionEnd>(&message)) {
-    return CheckAll({{"folded incarnations in a session", FoldedOf(end->vector), core::kMaxFolded}});
+    return CheckAll({{"folded incarnations in a session", FoldedOf(end->vector), core::kMaxFolded},
+                     {"processes named for nothing", NamedForNothing(end->vector) + NamedForNothing(end->floor), 0}});
   }
   if (const auto* request = std::get_if<core::SessionRequest>(&message)) {
     return CheckAll({{"folded incarnations in a request", FoldedOf(request->vector), core::kMaxFolded},
+                     {"processes named for nothing", NamedForNothing(request->vector), 0},
                      {"buckets in a request", request->buckets.size(), core::kHashBuckets}});
   }
   if (const auto* broadcast = std::get_if<core::Broadcast>(&message)) {
