@@ -113,7 +113,7 @@ bool VersionVector::Learn(const VersionVector& other) {
       const auto& [node, mark] = *it;
       const ReplicaId end{node, mark.below};
       const auto take = [&](const ReplicaId& replica, uint64_t prefix) {
-        if (replica.node == node && replica < end && !runs_.contains(replica)) past.Add(replica, prefix);
+        if (replica.node == end.node && replica < end && !runs_.contains(replica)) past.Add(replica, prefix);
       };
       if (!other.CoversMark(node, mark)) {
         ++it;
