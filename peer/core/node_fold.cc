@@ -27,9 +27,10 @@ void Node::KeepAlike(std::vector<ReplicaId>& ended) const {
     const Peers& peers = *links_.at(UpLinkOf(node)).peers;
     std::map<std::string_view, const MemberInfo*> known;
     for (const MemberInfo& info : peers.members) known.emplace(info.id.node, &info);
-    const Meaning meaning = vector_.MeaningOf(*member.report);
+    const VersionVector& report = *member.report;
+    const Meaning meaning = vector_.MeaningOf(report);
     std::erase_if(ended, [&](const ReplicaId& replica) {
-      if (!vector_.IsAlike(*member.report, meaning, replica)) return true;
+      if (!vector_.IsAlike(report, meaning, replica)) return true;
       const auto it = known.find(replica.node);
       if (it == known.end() || it->second->id.incarnation > replica.incarnation) return false;
       return !it->second->gone() || std::count(peers.linked.begin(), peers.linked.end(), replica.node) > 0;

@@ -76,17 +76,16 @@ const Readiness::Link* Readiness::Anchor(const View& view) const {
 
 void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>& out) const {
   for (const auto& [node, heard] : heard_) {
-    const auto link =
-        std::find_if(view.links.begin(), view.links.end(), [&](const Link& one) { return one.node == node && one.up; });
-    const auto shaking = std::find_if(view.links.begin(), view.links.end(),
-                                      [&](const Link& one) { return one.node == node && !one.up; });
-    const bool up = link != view.links.end();
-    if (Covers(view, heard, up ? &*link : nullptr)) continue;
+    const Link *up = nullptr, *shaking = nullptr;
+    for (const Link& link : view.links) {
+      if (link.node == node) (link.up ? up : shaking) = &link;
+    }
+    if (Covers(view, heard, up)) continue;
     const std::string shown = Shown(node);
-    if (up) {
+    if (up != nullptr) {
       const std::string of = heard.keys > 0 ? absl::StrCat(": ", view.keys, " keys of ", heard.keys, " are here") : "";
       out.push_back({node, absl::StrCat("catching up with ", shown, of)});
-    } else if (shaking != view.links.end()) {
+    } else if (shaking != nullptr) {
       out.push_back({node, absl::StrCat("the handshake with ", shown, " is under way")});
     } else if (!anchored && !IsGone(view, node, heard) && (heard.target != nullptr || heard.has_map.value_or(true))) {
       out.push_back({node, absl::StrCat(shown,
