@@ -184,7 +184,9 @@ inline constexpr int64_t kExplainMs = 1000;      // a member that has not answer
 inline constexpr int64_t kReportNowMs = 1;
 inline constexpr int64_t kKeepDeadMs = 3'600'000;   // design: a tombstone is kept for an hour, or the lease period
 inline constexpr int64_t kCollectEveryMs = 10'000;  // tombstones wait an hour: some seconds more don't matter
-inline constexpr int64_t kHashAlarmMs = 5000;       // maps that differ at equal vectors for so long are an alarm
+// Each time all that is known of processes that ended is compared with what the members report of them.
+inline constexpr int64_t kFoldEveryMs = 2000;
+inline constexpr int64_t kHashAlarmMs = 5000;  // maps that differ at equal vectors for so long are an alarm
 inline constexpr int64_t kForgetAfterMs = int64_t{72} * 3600 * 1000;  // design: 72 h
 // A node that gave its map up for a peer's, and finds no peer for so long, takes its own back.
 inline constexpr int64_t kResetGiveUpMs = 60'000;

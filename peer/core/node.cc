@@ -53,7 +53,7 @@ void Node::Tick(Now now) {
   ForgetSilent(now);
   MakeRoomForMembers(now);
   CompareHashes(now);
-  if (ready_ && now.mono_ms >= next_collect_ms_) FoldEnded();
+  FoldEnded(now);
   Collect(now);
   SubmitSomeAnew(now);
   TakeBack(now);

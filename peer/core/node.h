@@ -266,7 +266,7 @@ class Node {
   // node_fold.cc
   bool HasEnded(const ReplicaId& replica) const;
   void KeepAlike(std::vector<ReplicaId>& ended) const;
-  void FoldEnded();
+  void FoldEnded(Now now);
   void AfterFold();
   void FoldFloor();
   std::vector<ReplicaId> PresentProcesses() const;
@@ -458,7 +458,7 @@ class Node {
   uint64_t resets_ = 0, yields_ = 0, maps_ = 0, hash_alarms_ = 0;
   uint64_t own_generation_ = 0;  // of this node as a member; odd: it leaves
   bool leaving_ = false;
-  int64_t next_collect_ms_ = 0;  // monotonic
+  int64_t next_collect_ms_ = 0, next_fold_ms_ = 0;  // monotonic
   struct Said {
     std::string text, cause;  // the whole line; why, whichever side said so
     int64_t mono_ms = 0;

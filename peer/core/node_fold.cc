@@ -38,7 +38,9 @@ void Node::KeepAlike(std::vector<ReplicaId>& ended) const {
   }
 }
 
-void Node::FoldEnded() {
+void Node::FoldEnded(Now now) {
+  if (!ready_ || now.mono_ms < next_fold_ms_) return;
+  next_fold_ms_ = now.mono_ms + kFoldEveryMs;
   std::vector<ReplicaId> ended;
   for (const auto& [replica, coverage] : vector_.runs()) {
     if (coverage.exceptions.empty() && HasEnded(replica)) ended.push_back(replica);

@@ -30,7 +30,10 @@ void Node::UpdateReady(Now now) {
   Readiness::Verdict verdict = readiness_.Judge(view);
   waits_for_ = std::move(verdict.waits);
   if (std::exchange(settled_, verdict.settled) != settled_) ++report_change_;
-  if (!waits_for_.empty() || !HasPeersMap(now)) return;
+  if (waits_for_.empty() && !HasPeersMap(now)) {
+    waits_for_.push_back({"", "the map to which this node's own yields is not whole here yet; reads go on"});
+  }
+  if (!waits_for_.empty()) return;
   ready_ = whole_ = true;
   settled_ = false;
   ++report_change_;

@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "leasemap/peer/v1/peer.pb.h"
+#include "peer/core/ceiling.h"
 #include "peer/core/limits.h"
 #include "peer/wire/codec_parts.h"
 #include "peer/wire/frame.h"
@@ -147,6 +148,26 @@ TEST(Codec, APastThatCanNotBeIsRefused) {
   EXPECT_TRUE(refused([](pb::Past* past) { past->mutable_known()->SwapElements(0, 1); }));
   EXPECT_TRUE(refused([](pb::Past* past) { past->mutable_known(1)->set_prefix(uint64_t{1} << 63); }));
   EXPECT_TRUE(refused([](pb::Past* past) { *past->add_known() = past->known(1); }));
+}
+
+TEST(Codec, CeilingsComeBackTheSame) {
+  core::Accept accept;
+  accept.report.vector = SomeVector();
+  EXPECT_FALSE(Back(accept).report.ceiling_ms.has_value());
+  EXPECT_FALSE(Back(accept).report.holds_map);
+  for (const int64_t ceiling_ms : {int64_t{0}, int64_t{1}, int64_t{1'900'000'000'123}}) {
+    accept.report.ceiling_ms = ceiling_ms;
+    accept.report.holds_map = true;
+    accept.report.collected_epoch = 99;
+    const auto back = Back(accept).report;
+    EXPECT_EQ(back.ceiling_ms, ceiling_ms);  // that it needs none is said, and is not the same as saying nothing
+    EXPECT_TRUE(back.holds_map);
+    EXPECT_EQ(back.collected_epoch, 99u);
+  }
+  accept.report.ceiling_ms = core::kMaxCeilingMs + 1;
+  Decoder decoder;
+  const std::string frame = Encoder().Encode(accept).at(0);
+  EXPECT_FALSE(decoder.Decode(std::string_view(frame).substr(4)).ok());
 }
 
 TEST(Codec, ReportsAndSessionsComeBackTheSame) {

@@ -226,7 +226,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
                  looked_change, avoid_until_ms, reported_ms, report_now, reported_change, reported_short, serving] =
         link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
-    PutAll(d, told.ceiling_ms, told.map, word.ceiling_ms, word.map, tells_ceiling,
+    PutAll(d, told.ceiling_ms, told.map, told.image, word.ceiling_ms, word.map, word.image, tells_ceiling,
            shunned);  // wall_ms: compared with none
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
@@ -301,12 +301,13 @@ explore::Digest Inside::Of(const Node& node, Now now) {
                any_relayed, report_change, vector_change, links, waits, requests, conflicts, explains, asking,
                next_session, next_ping, readiness, warnings, ready, waits_for, settled, shut_out, whole, floor,
                lapses_gone_ms, floor_taken_ms, retired, resets, yields, maps, hash_alarms, own_generation, leaving,
-               next_collect_ms, said, quarantine, effects] = node;
+               next_collect_ms, next_fold_ms, said, quarantine, effects] = node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), check_ceilings, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
   PutAll(d, requests.size(), explains.size(), retired.has_value(), resets);
   PutUntil(d, now.mono_ms, next_collect_ms);
+  PutUntil(d, now.mono_ms, next_fold_ms);
   PutWaits(d, waits, now);
   PutAll(d, waits_for.size(), settled, shut_out);
   // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.

@@ -1,0 +1,119 @@
+// The addresses that a node dials: which are dropped in time, and which make room for new ones.
+#include "peer/core/membership.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/limits.h"
+
+namespace leasemap::core {
+namespace {
+
+class Addresses : public testing::Test {
+ protected:
+  // What is dialled now. Each dial is under way from then on.
+  std::vector<std::string> Dials() {
+    Effects effects;
+    membership_.Tick(now_ms_, effects);
+    std::sort(effects.dial.begin(), effects.dial.end());
+    return effects.dial;
+  }
+  // The same after some time, in which all that was due came.
+  std::vector<std::string> DialsAfter(int64_t ms) {
+    now_ms_ += ms;
+    return Dials();
+  }
+  void Resolve(std::vector<std::string> addresses) { membership_.OnResolved("seed:1", addresses, "", now_ms_); }
+  void Fail(const std::string& address) { membership_.OnDialFailed(address, "refused", now_ms_); }
+  void Meet(const std::string& node, const std::string& address) {
+    Member* member = membership_.Meet({node, 1}, address, now_ms_);
+    ASSERT_NE(member, nullptr);
+    membership_.LearnAddress(node, address, now_ms_);
+  }
+
+  int64_t now_ms_ = 1'000'000;
+  Membership membership_{"self", {"seed:1"}, 1};
+};
+
+TEST_F(Addresses, WhatASeedsNameNoLongerStandsForIsDropped) {
+  Resolve({"10.0.0.1:1", "10.0.0.2:1"});
+  EXPECT_EQ(Dials(), (std::vector<std::string>{"10.0.0.1:1", "10.0.0.2:1"}));
+  Fail("10.0.0.1:1");
+  Resolve({"10.0.0.2:1", "10.0.0.3:1"});
+  EXPECT_EQ(Dials(), std::vector<std::string>{"10.0.0.3:1"});
+  EXPECT_EQ(membership_.targets(), 2u);  // 10.0.0.1 went; 10.0.0.2 is being dialled
+  Resolve({"10.0.0.3:1"});
+  Dials();
+  EXPECT_EQ(membership_.targets(), 2u);
+  Fail("10.0.0.2:1");  // a dial that ends leaves nothing behind
+  EXPECT_EQ(membership_.targets(), 1u);
+}
+
+TEST_F(Addresses, ANameThatFailsKeepsWhatItStoodFor) {
+  Resolve({"10.0.0.1:1"});
+  membership_.OnResolved("seed:1", {}, "no such name", now_ms_);
+  DialsAfter(kTidyEveryMs);
+  EXPECT_EQ(membership_.targets(), 1u);
+}
+
+TEST_F(Addresses, ThoseOfMembersThatLeftAreDroppedInTime) {
+  Meet("a", "10.0.0.1:1");
+  Meet("b", "10.0.0.2:1");
+  DialsAfter(50);
+  Fail("10.0.0.1:1");
+  Fail("10.0.0.2:1");
+  ASSERT_TRUE(membership_.Forget("a"));
+  now_ms_ += kTidyEveryMs;
+  Dials();
+  EXPECT_EQ(membership_.targets(), 1u);
+}
+
+TEST_F(Addresses, BeyondTheBoundTheOneThatFailsForLongestMakesRoom) {
+  std::vector<std::string> many;
+  for (size_t n = 0; n < kMaxTargets; ++n) many.push_back(absl::StrCat("10.1.0.0:", 10'000 + n));
+  Resolve(many);
+  EXPECT_EQ(Dials().size(), kMaxTargets);
+  // While all are being dialled none makes room.
+  Meet("new", "10.9.0.1:1");
+  EXPECT_EQ(membership_.targets(), kMaxTargets);
+  EXPECT_TRUE(DialsAfter(50).empty());
+  // Both failed, the second twice.
+  Fail(many[0]);
+  Fail(many[1]);
+  while (DialsAfter(100).empty()) {
+  }
+  DialsAfter(5000);
+  Fail(many[0]);
+  Fail(many[1]);
+  now_ms_ += 20'000;
+  const auto again = Dials();
+  ASSERT_EQ(again.size(), 2u);
+  Fail(many[1]);
+  membership_.LearnAddress("new", "10.9.0.1:1", now_ms_);
+  EXPECT_EQ(membership_.targets(), kMaxTargets);
+  EXPECT_EQ(DialsAfter(50), std::vector<std::string>{"10.9.0.1:1"});
+}
+
+TEST_F(Addresses, WhoAnsweredIsNotPushedOut) {
+  std::vector<std::string> many;
+  for (size_t n = 0; n < kMaxTargets; ++n) many.push_back(absl::StrCat("10.1.0.0:", 10'000 + n));
+  Resolve(many);
+  Dials();
+  for (const std::string& address : many) {
+    membership_.OnAnswered(address, "n");
+    membership_.OnLost(address, now_ms_);
+  }
+  Meet("new", "10.9.0.1:1");
+  EXPECT_EQ(membership_.targets(), kMaxTargets);
+  membership_.OnSelf(many[7], now_ms_);  // led back to this node: of no use for the time being
+  membership_.LearnAddress("new", "10.9.0.1:1", now_ms_);
+  const auto dials = DialsAfter(50);
+  EXPECT_TRUE(std::count(dials.begin(), dials.end(), "10.9.0.1:1"));
+}
+
+}  // namespace
+}  // namespace leasemap::core
