@@ -8,7 +8,7 @@ namespace leasemap::core {
 
 // A ceiling that both clocks have passed says nothing any more. Both sides know both clocks, and come to the same.
 int CompareCeilings(const CeilingWord& a, const CeilingWord& b) {
-  const bool alike = a.map ? b.map : !b.map && a.image && b.image;
+  const bool alike = a.map ? b.map : !b.map && a.part && b.part;
   if (!alike) return 0;
   const int64_t wall_ms = std::min(a.wall_ms, b.wall_ms);
   const int64_t ours = a.ceiling_ms > wall_ms ? a.ceiling_ms : 0, theirs = b.ceiling_ms > wall_ms ? b.ceiling_ms : 0;

@@ -27,9 +27,9 @@ struct CeilingWord {
   int64_t ceiling_ms = 0;  // 0: none
   bool map = false;        // it is ready, and something was ever written to its map
   int64_t wall_ms = 0;     // its clock
-  bool image = false;      // it is not ready yet, but has the map of an earlier process
+  bool part = false;       // it is not ready, and holds a part of a map, or all of an earlier process's
 };
-// Compared are two maps of ready nodes, or two that both come from images: else who is not ready takes the other's.
+// Compared are two maps of ready nodes, or two parts of nodes that are not: else who is not ready takes the other's.
 // Above 0: `a` yields to `b`; below 0: the other way round; 0: neither.
 int CompareCeilings(const CeilingWord& a, const CeilingWord& b);
 

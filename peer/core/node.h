@@ -293,6 +293,8 @@ class Node {
   // node_ceiling.cc
   // A map to go by. Who starts from an image has none before it is ready: it takes its peers' ceiling.
   bool HoldsMap() const { return ready_ && !vector_.empty(); }
+  // Of an earlier process of its own, or as much as has come of another's.
+  bool HoldsPart() const { return !ready_ && !vector_.empty(); }
   CeilingWord OurWord(Now now) const;
   void FixCeiling(Now now);
   std::optional<int64_t> LowestCeiling(Now now, LinkId except) const;

@@ -28,18 +28,20 @@ std::string ShownTime(int64_t ms) {
 
 // In a handshake it counts what this node would fix if the clock is right: the peer is just about to confirm that.
 CeilingWord Node::OurWord(Now now) const {
-  const bool has_map = whole_ && !vector_.empty();
-  const int64_t ceiling_ms = has_map ? ceiling_.NeededAt(now.wall_ms) : ceiling_.at_ms();
-  return {ceiling_ms, HoldsMap(), now.wall_ms, has_map && !HoldsMap()};
+  const int64_t ceiling_ms = vector_.empty() ? ceiling_.at_ms() : ceiling_.NeededAt(now.wall_ms);
+  return {ceiling_ms, HoldsMap(), now.wall_ms, HoldsPart()};
 }
 
-// Told to all before any entry that needs it.
+// Told to all before any entry that needs it. What is left of a map that its holders took with them needs one, too: a
+// node that is not ready fixes it, unless a ready one is there to take it from.
 void Node::FixCeiling(Now now) {
   if (!ceiling_note_.empty() && ceiling_.EffectiveAt(now.wall_ms) == 0) {
     ceiling_note_.clear();
     Log(false, "this node's clock has passed the ceiling: all is as it was before it was set back");
   }
-  if (!clock_guard_.settled() || !HoldsMap() || !ceiling_.Fix(now.wall_ms)) return;
+  const auto map_at = [](const auto& item) { return item.second.phase == Phase::kUp && item.second.word.map; };
+  const bool fixes = HoldsMap() || (HoldsPart() && !std::any_of(links_.begin(), links_.end(), map_at));
+  if (!clock_guard_.settled() || !fixes || !ceiling_.Fix(now.wall_ms)) return;
   ceiling_note_ = absl::StrCat("the map holds writes of a clock that was ahead; until ", ShownTime(ceiling_.at_ms()),
                                " writes go on above them");
   Log(true, ceiling_note_);
@@ -50,17 +52,20 @@ void Node::FixCeiling(Now now) {
   }
 }
 
-// The lowest ceiling of those that a node without a map can take one from.
+// The lowest ceiling of those that a node without a map can take one from: of the ready members; where there is none,
+// of those, itself among them, that hold a part of a map.
 std::optional<int64_t> Node::LowestCeiling(Now now, LinkId except) const {
-  std::optional<int64_t> lowest;
+  std::optional<int64_t> lowest, lowest_part;
+  if (HoldsPart()) lowest_part = ceiling_.EffectiveAt(now.wall_ms);
   // Of the map that this node's own was given up for.
   if (retired_ && retired_->for_ceiling) lowest = ceiling_.EffectiveAt(now.wall_ms);
   for (const auto& [id, link] : links_) {
-    if (id == except || link.phase != Phase::kUp || !link.word.map) continue;
+    if (id == except || link.phase != Phase::kUp || !(link.word.map || link.word.part)) continue;
     const int64_t ceiling_ms = link.word.ceiling_ms > now.wall_ms ? link.word.ceiling_ms : 0;
-    if (!lowest || ceiling_ms < *lowest) lowest = ceiling_ms;
+    auto& least = link.word.map ? lowest : lowest_part;
+    if (!least || ceiling_ms < *least) least = ceiling_ms;
   }
-  return lowest;
+  return lowest ? lowest : lowest_part;
 }
 
 void Node::TakeCeiling(Now now, int64_t ceiling_ms, const std::string& from) {
@@ -87,8 +92,8 @@ void Node::YieldTo(Now now, const Link& link, VectorPtr vector, int64_t ceiling_
 // says nothing, and may have another ceiling in a moment.
 void Node::NoteCeiling(Link& link, const Report& report) {
   const bool map = link.tells_ceiling ? report.holds_map && report.ceiling_ms : report.whole && !report.vector->empty();
-  const bool image = report.whole && !report.vector->empty() && !report.holds_map && link.tells_ceiling;
-  link.word = {report.ceiling_ms.value_or(0), map, 0, image};
+  const bool part = link.tells_ceiling && report.ceiling_ms && !report.holds_map && !report.vector->empty();
+  link.word = {report.ceiling_ms.value_or(0), map, 0, part};
 }
 
 // False if the link was closed.
@@ -110,7 +115,10 @@ bool Node::AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept) 
     return true;
   }
   const int order = CompareCeilings(link.told, theirs);
-  if (order == 0) return true;
+  if (order == 0) {
+    check_ceilings_ |= theirs.part;  // who has nothing takes it, once the link is up
+    return true;
+  }
   if (order > 0 && clock_guard_.settled()) YieldTo(now, link, report.vector, ceiling_ms);
   if (links_.contains(id)) {
     Drop(now, id,

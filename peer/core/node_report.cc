@@ -108,7 +108,8 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
   link.map_hash = report.map_hash;
   const CeilingWord before_word = link.word;
   NoteCeiling(link, report);
-  check_ceilings_ |= before_word.map != link.word.map || before_word.ceiling_ms != link.word.ceiling_ms;
+  check_ceilings_ |= before_word.map != link.word.map || before_word.part != link.word.part ||
+                     before_word.ceiling_ms != link.word.ceiling_ms;
   NoteMembers(now, report.peers, link);
   NoteReport(now, report, link);
   // Members that this neighbour's other neighbours are not linked with hear of it through us.

@@ -143,6 +143,35 @@ TEST_F(Ahead, ATakeoverBeginsWhenTheLeaseEndedHere) {
   EXPECT_GT(FencingToken(taken->lease), FencingToken(held->lease));
 }
 
+// The ready node is gone; what it wrote is with one that was not ready yet, and lies beyond every clock.
+TEST_F(Ahead, WhatIsLeftOfAMapWithoutReadyHoldersIsTaken) {
+  Add("a", kAhead);
+  EXPECT_EQ(Set(0, "k", "h"), "OK");
+  auto waits = [](const std::string& id) {
+    NodeOptions options = Mesh::Options(id);
+    options.min_members = 3;
+    return options;
+  };
+  const int b = mesh_.Add(waits("b"), kAhead);
+  mesh_.Connect(b, 0);
+  mesh_.Advance(2000);
+  ASSERT_EQ(mesh_[b].store().keys(), 1u);
+  ASSERT_FALSE(mesh_[b].ready());
+  mesh_.Kill(0);
+  mesh_.DialThemselves();
+  mesh_.peer(b).offset_ms = 0;
+  const int c = mesh_.Add(waits("c"), 0), d = mesh_.Add(waits("d"), 0);
+  mesh_.Connect(b, c);
+  mesh_.Connect(c, d);
+  mesh_.Connect(d, b);
+  mesh_.Advance(15'000);
+  for (const int i : {b, c, d}) {
+    EXPECT_TRUE(mesh_[i].ready()) << i;
+    EXPECT_EQ(mesh_.Value(i, "k"), "h") << i;
+    EXPECT_TRUE(Noted(i, "clock that was ahead")) << i;
+  }
+}
+
 TEST_F(Ahead, KeysThatLapsedTooEarlyLiveAgainAndTheirWatchesEnd) {
   Add("a", 0);
   nodes_ = 1;

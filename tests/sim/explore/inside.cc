@@ -226,7 +226,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
                  looked_change, avoid_until_ms, reported_ms, report_now, reported_change, reported_short, serving] =
         link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
-    PutAll(d, told.ceiling_ms, told.map, told.image, word.ceiling_ms, word.map, word.image, tells_ceiling,
+    PutAll(d, told.ceiling_ms, told.map, told.part, word.ceiling_ms, word.map, word.part, tells_ceiling,
            shunned);  // wall_ms: compared with none
     PutAge(d, ms, heard_ms, timing.silent);
     PutAge(d, ms, ping_ms, timing.heartbeat);
