@@ -146,9 +146,17 @@ inline constexpr int64_t kProbeMs = 1000;        // design: a first link silent 
 inline constexpr int64_t kReportEveryMs = 100;   // design: at most every 100 ms
 inline constexpr int64_t kLackMs = 1000;         // design: a dot lacked for longer than a second is asked for
 inline constexpr int64_t kSessionIdleMs = 5000;  // a session from which nothing came for so long is given up
-// One that goes on for longer is given up too, so that nobody keeps a node from asking others by sending little for
-// ever; what came stays. 8 GiB take 12 minutes at 100 Mbit/s.
+// One that brings no whole entry for so long (doubled each time, up to the next) gives way to another member who has
+// what is lacked, if there is one: over a thin link a value may take an hour, over another link a second.
+inline constexpr int64_t kSessionTurnMs = 60'000;
+// One that goes on for longer is given up once something whole came, and asked for again: nobody keeps a node from
+// asking others by sending little for ever. What came stays. 8 GiB take 12 minutes at 100 Mbit/s.
 inline constexpr int64_t kSessionMostMs = 1'800'000;
+// In the middle of a message a link may be silent for so many times longer. A packet of 1,448 bytes takes 5 s where a
+// value of a MiB takes an hour, and a path's queue brings such packets in bursts.
+inline constexpr int64_t kSilentInMessage = 3;
+// A handshake of which bytes still come has so many times longer: a report of 64 members over such a link.
+inline constexpr int64_t kHandshakeInMessage = 4;
 inline constexpr int64_t kReadyAfterMs = 3000;  // a node that has a map gives its seeds this long to answer once
 // A node without a map takes a seed for absent if it does not answer for this long: the machines of a cluster that
 // start together, or a container whose neighbours are being made, are up within it.

@@ -65,17 +65,19 @@ int64_t Node::NextDue(Now now) const {
   for (const auto& [id, link] : links_) {
     switch (link.phase) {
       case Phase::kUp:
-        due = std::min({due, link.ping_ms + options_.timing.heartbeat, link.heard_ms + options_.timing.silent});
+        due = std::min({due, link.ping_ms + options_.timing.heartbeat, link.heard_ms + SilentAfter(link)});
         if (link.reported_change != report_change_) due = std::min(due, ReportDue(link));
-        if (link.lack && !asking_) {
-          due = std::min(due, std::max(link.lack->since_ms + options_.timing.lack, link.avoid_until_ms));
+        if (link.lack && (!asking_ || asking_->link != id)) {
+          int64_t due_ms = std::max(LackDue(now, link), link.avoid_until_ms);
+          if (asking_) due_ms = std::max(due_ms, asking_->GivesWayAt());
+          due = std::min(due, due_ms);
         }
         break;
       case Phase::kProbing:
         due = std::min(due, now.mono_ms + 50);  // the first link may answer at any time
         break;
       default:
-        due = std::min(due, link.opened_ms + options_.timing.handshake);
+        due = std::min(due, link.opened_ms + HandshakeMost(link));
     }
   }
   if (retired_ && ready_) due = now.mono_ms + 1;  // more of it to submit anew

@@ -95,6 +95,8 @@ class Node {
                   const std::string& why = "");
   void OnAccepted(Now now, LinkId link, const std::string& local, const std::string& remote);
   void OnMessage(Now now, LinkId link, Message message);
+  // A piece of a message came that is not whole yet: over a thin link that is all that is heard of a peer for long.
+  void OnPiece(Now now, LinkId link);
   // `why`: what is known of the end, for people; empty: nothing.
   void OnClosed(Now now, LinkId link, const std::string& why = "");
   // What came on the link can't be read.
@@ -203,6 +205,7 @@ class Node {
     int64_t opened_ms = 0;             // monotonic, as all below
     int64_t sent_ms = 0;               // when our Hello (dialer) or Hello answer (acceptor) left
     int64_t heard_ms = 0;              // when anything came
+    std::optional<int64_t> piece_ms;   // when a piece of the message that is under way came; nullopt: none is
     bool clock_agrees = false;         // measured in the handshake: its clock and ours are within the bound
     int64_t ping_ms = 0;               // when the last ping left
     int64_t probe_until_ms = 0;
@@ -340,6 +343,9 @@ class Node {
   void Probe(Now now, LinkId id, Link& link);
   void EndProbes(Now now);
   void Establish(Now now, LinkId id, Link& link, const Report& report);
+  void Heard(Now now, Link& link);
+  int64_t SilentAfter(const Link& link) const;
+  int64_t HandshakeMost(const Link& link) const;
   void Heartbeats(Now now);
   bool OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report);
   void NoteRefusal(Now now, Link& link, const char* what, const Refuse& refuse);
@@ -351,6 +357,8 @@ class Node {
   void OnSessionRequest(LinkId id, Link& link, const SessionRequest& request);
   void OnSessionEnd(Now now, LinkId id, const SessionEnd& end);
   void UpdateLack(Now now, Link& link);
+  int64_t LackDue(Now now, const Link& link) const;
+  std::pair<const LinkId, Link>* LinkToAsk(Now now);
   void AskForSession(Now now);
 
   // node_report.cc

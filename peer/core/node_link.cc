@@ -79,14 +79,10 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   if (it == links_.end()) return;
   Link& link = it->second;
   LookAtClock(now);
-  link.heard_ms = now.mono_ms;
+  Heard(now, link);
+  const bool small = std::holds_alternative<Ping>(message) || std::holds_alternative<Pong>(message);
+  if (!small) link.piece_ms.reset();
   const bool up = link.phase == Phase::kUp;
-  if (up) {
-    if (auto member = membership_.members().find(link.peer.self.node); member != membership_.members().end()) {
-      member->second.heard_mono_ms = now.mono_ms;
-      member->second.heard_wall_ms = now.wall_ms;
-    }
-  }
   if (up && !Allowed(now, id, link, message)) return;
   if (auto* hello = std::get_if<Hello>(&message)) {
     OnHello(now, id, link, std::move(*hello));
@@ -116,7 +112,9 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   } else if (auto* request = std::get_if<SessionRequest>(&message)) {
     OnSessionRequest(id, link, *request);
   } else if (auto* entries = std::get_if<SessionEntries>(&message)) {
-    if (asking_ && asking_->link == id && asking_->id == entries->session) asking_->heard_ms = now.mono_ms;
+    if (asking_ && asking_->link == id && asking_->id == entries->session) {
+      asking_->heard_ms = asking_->whole_ms = now.mono_ms;
+    }
     TakeEntries(now, id, entries->entries, true);
   } else if (auto* end = std::get_if<SessionEnd>(&message)) {
     OnSessionEnd(now, id, *end);
@@ -129,6 +127,23 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   }
   if (check_ceilings_) CheckCeilings(now);
   SettleWaits(now);
+}
+
+void Node::Heard(Now now, Link& link) {
+  link.heard_ms = now.mono_ms;
+  if (link.phase != Phase::kUp) return;
+  if (auto member = membership_.members().find(link.peer.self.node); member != membership_.members().end()) {
+    member->second.heard_mono_ms = now.mono_ms;
+    member->second.heard_wall_ms = now.wall_ms;
+  }
+}
+
+void Node::OnPiece(Now now, LinkId id) {
+  auto it = links_.find(id);
+  if (it == links_.end()) return;
+  Heard(now, it->second);
+  it->second.piece_ms = now.mono_ms;
+  if (asking_ && asking_->link == id) asking_->heard_ms = now.mono_ms;
 }
 
 // What the handshake refuses whatever the clocks say; nullopt: welcome.
@@ -445,6 +460,14 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   UpdateReady(now);
 }
 
+int64_t Node::SilentAfter(const Link& link) const {
+  return options_.timing.silent * (link.piece_ms ? kSilentInMessage : 1);
+}
+
+int64_t Node::HandshakeMost(const Link& link) const {
+  return options_.timing.handshake * (link.piece_ms ? kHandshakeInMessage : 1);
+}
+
 void Node::Heartbeats(Now now) {
   std::vector<std::pair<LinkId, std::string>> ended;
   // Where one is due, those that would be soon go along: a node with many members wakes up once for all of them.
@@ -457,14 +480,14 @@ void Node::Heartbeats(Now now) {
   const int64_t early_ms = std::any_of(links_.begin(), links_.end(), due(0)) ? options_.timing.heartbeat / 4 : 0;
   for (auto& [id, link] : links_) {
     if (link.phase == Phase::kUp) {
-      if (now.mono_ms - link.heard_ms >= options_.timing.silent) {
+      if (now.mono_ms - link.heard_ms >= SilentAfter(link)) {
         ended.emplace_back(id, absl::StrCat(link.peer.self.node, " (", link.address, ") was silent for ",
-                                            ShownDuration(options_.timing.silent)));
+                                            ShownDuration(SilentAfter(link))));
       } else if (now.mono_ms - link.ping_ms >= options_.timing.heartbeat - early_ms) {
         link.ping_ms = now.mono_ms;
         effects_.send.push_back({id, Ping{static_cast<uint64_t>(now.mono_ms)}});
       }
-    } else if (link.phase != Phase::kProbing && now.mono_ms - link.opened_ms >= options_.timing.handshake) {
+    } else if (link.phase != Phase::kProbing && now.mono_ms - link.opened_ms >= HandshakeMost(link)) {
       ended.emplace_back(id, link.dialed ? absl::StrCat(link.address, ": no handshake within ",
                                                         ShownDuration(options_.timing.handshake))
                                          : "");

@@ -125,28 +125,47 @@ void Node::UpdateLack(Now now, Link& link) {
   }
 }
 
+// Monotonic: when a session is to be asked for about it. Later where a large message is under way on this link: it may
+// be what is lacked.
+int64_t Node::LackDue(Now now, const Link& link) const {
+  if (link.fetch_now) return link.lack->since_ms;
+  const bool arriving = link.piece_ms && now.mono_ms - *link.piece_ms < options_.timing.lack;
+  return link.lack->since_ms + (arriving ? options_.timing.session_turn : options_.timing.lack);
+}
+
+// The link over which to ask for what is lacked; null: there is none.
+std::pair<const LinkId, Node::Link>* Node::LinkToAsk(Now now) {
+  // A lack is noted with a report, and this node's vector only grows: most links need not be looked at again.
+  const auto due = [&](const Link& link) { return link.lack && now.mono_ms >= LackDue(now, link); };
+  for (auto& item : links_) {
+    auto& [id, link] = item;
+    if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms || link.shunned || !due(link)) continue;
+    if (asking_ && asking_->link == id) continue;
+    UpdateLack(now, link);  // it may have come meanwhile
+    if (due(link)) return &item;
+  }
+  return nullptr;
+}
+
 void Node::AskForSession(Now now) {
+  int64_t turn_ms = options_.timing.session_turn;
   if (asking_) {
     const bool idle = now.mono_ms - asking_->heard_ms >= options_.timing.session_idle;
-    if (!idle && now.mono_ms - asking_->asked_ms < kSessionMostMs) return;
+    const bool long_enough = now.mono_ms - asking_->asked_ms >= kSessionMostMs && asking_->whole_ms > asking_->asked_ms;
+    const bool slow = !idle && now.mono_ms >= asking_->GivesWayAt() && LinkToAsk(now) != nullptr;
+    if (!idle && !long_enough && !slow) return;
+    if (slow) turn_ms = std::min(2 * asking_->turn_ms, std::max(kSessionMostMs, turn_ms));
     if (auto it = links_.find(asking_->link); it != links_.end()) {
       it->second.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
     }
     asking_.reset();
   }
-  // A lack is noted with a report, and this node's vector only grows: most links need not be looked at again.
-  const auto due = [&](const Link& link) {
-    return link.lack && (link.fetch_now || now.mono_ms - link.lack->since_ms >= options_.timing.lack);
-  };
-  for (auto& [id, link] : links_) {
-    if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms || link.shunned || !due(link)) continue;
-    UpdateLack(now, link);  // it may have come meanwhile
-    if (!due(link)) continue;
-    asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms};
+  if (auto* item = LinkToAsk(now)) {
+    auto& [id, link] = *item;
+    asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms, now.mono_ms, turn_ms};
     // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
     if (vector_.empty()) JoinFloor(now, link.peer_floor);
     effects_.send.push_back({id, SessionRequest{asking_->id, ForPeer(link, WholeVector()), {}}});
-    return;
   }
 }
 

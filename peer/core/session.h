@@ -49,10 +49,14 @@ class ServedSession {
 struct AskedSession {
   uint64_t id = 0;
   LinkId link = 0;
-  int64_t heard_ms = 0;  // monotonic: when something of it came last
+  int64_t heard_ms = 0;  // monotonic: when something of it came last, if only a part of a message
   bool refused = false;  // something of it had to be left out: its end is not joined
   bool all = false;      // what differs was asked for, covered or not
   int64_t asked_ms = 0;  // monotonic: when it began
+  int64_t whole_ms = 0;  // monotonic: when a whole message of it came last
+  int64_t turn_ms = 0;   // without one for so long it gives way to another member (kSessionTurnMs)
+
+  int64_t GivesWayAt() const { return whole_ms + turn_ms; }
 };
 
 }  // namespace leasemap::core

@@ -19,6 +19,7 @@ struct Timing {
   int64_t report_every = kReportEveryMs;
   int64_t lack = kLackMs;
   int64_t session_idle = kSessionIdleMs;
+  int64_t session_turn = kSessionTurnMs;
   int64_t ready_after = kReadyAfterMs;
   int64_t absent_after = kAbsentAfterMs;
   int64_t name_hold = kNameHoldMs;

@@ -1,5 +1,10 @@
 #include "peer/net/connection.h"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "asio/buffer.hpp"
 #include "asio/post.hpp"
@@ -7,17 +12,31 @@
 
 namespace leasemap::net {
 namespace {
-// One write hands the kernel at most so much: a heartbeat waits behind no more than this.
-constexpr size_t kWriteBytes = 128 << 10;
-constexpr size_t kWriteFrames = 32;
+// One write hands the kernel so much, and what is small waits behind no more than that: as little over a thin link as a
+// frame has, as much over a fast one as makes few calls.
+constexpr size_t kLeastWrite = wire::kPieceBytes, kMostWrite = 128 << 10;
+constexpr std::chrono::milliseconds kQuickWrite{5}, kSlowWrite{50};
+constexpr size_t kWriteFrames = 64;
+// The kernel takes more only while it has less than this that it has not sent, whatever its buffer has room for
+// (tcp(7), TCP_NOTSENT_LOWAT): a second at 256 kbit/s.
+constexpr int kUnsentBytes = 32 << 10;
 // A session over keys that the peer has gives small messages for much walking: other links get their turn in between.
 constexpr int kPullsAtOnce = 8;
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, Callbacks callbacks)
-    : socket_(std::move(socket)), linger_(socket_.get_executor()), callbacks_(std::move(callbacks)) {
+    : socket_(std::move(socket)),
+      linger_(socket_.get_executor()),
+      callbacks_(std::move(callbacks)),
+      write_bytes_(kLeastWrite) {
+  SetOptions();
+}
+
+// A link works without them, too, only not as well: an error is of no consequence.
+void Connection::SetOptions() {
   asio::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
 }
 
 Connection::~Connection() = default;
@@ -35,13 +54,15 @@ void Connection::Read() {
 void Connection::OnRead(size_t bytes) {
   if (hanging_up_) return Read();  // drain, so that what was queued still reaches the peer before a reset would
   reader_.Feed({buffer_.data(), bytes});
+  bool piece = false;
   while (const auto frame = reader_.Next()) {
     auto message = decoder_.Decode(*frame);
     if (!message.ok()) return OnMalformed(message.status());
-    if (!message->has_value()) continue;
+    piece = !message->has_value();
+    if (piece) continue;
     if (const auto* hello = std::get_if<core::Hello>(&**message); hello != nullptr && !greeted_) {
       greeted_ = true;
-      encoder_.Heard(*hello);
+      outbox_.Heard(*hello);
       reader_.SetLimit(wire::kMaxFrameBytes);
     }
     callbacks_.on_message(*std::move(*message));
@@ -49,7 +70,15 @@ void Connection::OnRead(size_t bytes) {
     if (hanging_up_) return Read();
   }
   if (!reader_.status().ok()) return OnMalformed(reader_.status());
-  Read();
+  if (piece || reader_.buffered() > 0) NotePiece();
+  if (!closed_) Read();
+}
+
+void Connection::NotePiece() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!greeted_ || now - piece_told_ < kPieceEvery) return;
+  piece_told_ = now;
+  callbacks_.on_piece();
 }
 
 void Connection::OnMalformed(const absl::Status& status) {
@@ -68,28 +97,17 @@ std::string Connection::Described(const std::string& why) const {
 void Connection::Send(const core::Message& message) {
   if (closed_ || hanging_up_) return;
   // Broadcasts are best effort: to a peer that lags they are dropped, before they could cost the link.
-  if (queued_bytes_ > kMaxBroadcastQueue && std::holds_alternative<core::Broadcast>(message)) return;
-  const bool urgent = std::holds_alternative<core::Ping>(message) || std::holds_alternative<core::Pong>(message);
-  Queue(message, urgent);
-  if (queued_bytes_ > kMaxQueuedBytes) return Close(absl::StrCat("does not read: ", queued_bytes_, " bytes queued"));
+  const size_t queued = outbox_.bytes() + writing_bytes_;
+  if (queued > kMaxBroadcastQueue && std::holds_alternative<core::Broadcast>(message)) return;
+  outbox_.Add(message);
+  if (queued > kMaxQueuedBytes) return Close(absl::StrCat("does not read: ", queued, " bytes queued"));
   Write();
-}
-
-void Connection::Queue(const core::Message& message, bool first) {
-  for (auto& frame : encoder_.Encode(message)) {
-    queued_bytes_ += frame.size();
-    if (first) {
-      queue_.push_front(std::move(frame));
-    } else {
-      queue_.push_back(std::move(frame));
-    }
-  }
 }
 
 void Connection::Pump() {
   if (closed_ || hanging_up_) return;
   int pulled = 0;
-  while (queued_bytes_ < kPullBelowBytes) {
+  while (outbox_.bytes() + writing_bytes_ < kPullBelowBytes) {
     if (pulled++ == kPullsAtOnce) {
       if (!std::exchange(pump_posted_, true)) {
         asio::post(socket_.get_executor(), [self = shared_from_this()] {
@@ -101,30 +119,34 @@ void Connection::Pump() {
     }
     const auto message = callbacks_.pull();
     if (!message) break;
-    Queue(*message, false);
+    outbox_.AddBulk(*message);
   }
   Write();
 }
 
 void Connection::Write() {
   if (closed_ || !writing_.empty()) return;
-  if (queue_.empty()) {
+  if (outbox_.empty()) {
     // Not closed yet: with bytes of the peer unread that would be a reset, which may overtake what was just written.
     asio::error_code ignored;
     if (hanging_up_) socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
     return;
   }
   std::vector<asio::const_buffer> buffers;
-  for (size_t bytes = 0; !queue_.empty() && bytes < kWriteBytes && buffers.size() < kWriteFrames;) {
-    bytes += queue_.front().size();
-    writing_.push_back(std::move(queue_.front()));
-    queue_.pop_front();
+  while (!outbox_.empty() && writing_bytes_ < write_bytes_ && buffers.size() < kWriteFrames) {
+    writing_.push_back(outbox_.Next());
+    writing_bytes_ += writing_.back().size();
     buffers.push_back(asio::buffer(writing_.back()));
   }
-  asio::async_write(socket_, buffers, [self = shared_from_this()](const asio::error_code& error, size_t) {
+  const auto began = std::chrono::steady_clock::now();
+  asio::async_write(socket_, buffers, [self = shared_from_this(), began](const asio::error_code& error, size_t bytes) {
     if (self->closed_) return;
-    for (const auto& frame : self->writing_) self->queued_bytes_ -= frame.size();
+    const auto took = std::chrono::steady_clock::now() - began;
+    const bool full = bytes >= self->write_bytes_;
+    if (full && took < kQuickWrite) self->write_bytes_ = std::min(2 * self->write_bytes_, kMostWrite);
+    if (took > kSlowWrite) self->write_bytes_ = std::max(self->write_bytes_ / 2, kLeastWrite);
     self->writing_.clear();
+    self->writing_bytes_ = 0;
     if (error) return self->Close(error.message());
     if (self->hanging_up_) return self->Write();
     self->Pump();
@@ -148,7 +170,7 @@ void Connection::Close(const std::string& why) {
   asio::error_code ignored;
   linger_.cancel();
   socket_.close(ignored);
-  queue_.clear();
+  outbox_.Clear();
   if (!hanging_up_) {
     // The callbacks may hold the last reference to this connection's owner: keep them until this returns.
     const auto on_closed = callbacks_.on_closed;

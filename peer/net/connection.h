@@ -2,10 +2,12 @@
 //
 // All calls and callbacks are on the thread of its io_context. Two kinds of messages are written: small ones that the
 // node sends when it likes (Send), and bulk that the connection asks for when its queue has room (pull), so that a slow
-// peer is never the reason for a long queue. Heartbeats go before everything that is not yet being written.
+// peer is never the reason for a long queue. What is small goes first (outbox.h); so that it need not wait behind what
+// the kernel was given, that gets little at a time.
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -15,6 +17,7 @@
 #include "asio/ip/tcp.hpp"
 #include "asio/steady_timer.hpp"
 #include "peer/core/message.h"
+#include "peer/net/outbox.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
 
@@ -26,6 +29,9 @@ inline constexpr size_t kPullBelowBytes = 256 << 10;
 inline constexpr size_t kMaxQueuedBytes = 16 << 20;
 // Broadcasts are dropped while more than this is queued.
 inline constexpr size_t kMaxBroadcastQueue = 4 << 20;
+// A peer whose large message takes long is told of so often: often enough for a link that is closed after 3 s of
+// silence.
+inline constexpr std::chrono::milliseconds kPieceEvery{100};
 // What was queued before a hang-up has so long to leave.
 inline constexpr int kLingerMs = 500;
 
@@ -33,6 +39,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   struct Callbacks {
     std::function<void(core::Message)> on_message;
+    // A piece of a message that is not whole yet came; at most once in kPieceEvery.
+    std::function<void()> on_piece;
     // Once, when a peer that had greeted sent what can't be read; nothing more is read then, and the owner hangs up.
     std::function<void(const std::string& why)> on_malformed;
     // Once, when the connection ended by itself; never after HangUp.
@@ -54,7 +62,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Read();
   void OnRead(size_t bytes);
   void Write();
-  void Queue(const core::Message& message, bool first);
+  void NotePiece();
+  void SetOptions();
   void OnMalformed(const absl::Status& status);
   std::string Described(const std::string& why) const;
   void Close(const std::string& why);
@@ -63,15 +72,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::steady_timer linger_;
   Callbacks callbacks_;
   wire::FrameReader reader_;
-  wire::Encoder encoder_;
   wire::Decoder decoder_;
   std::array<char, 64 << 10> buffer_;
-  std::deque<std::string> queue_;    // frames not yet being written
+  Outbox outbox_;                    // what is not yet being written
   std::deque<std::string> writing_;  // frames that the write under way refers to
-  size_t queued_bytes_ = 0;          // of both
-  bool greeted_ = false;             // a Hello came: larger frames are taken from now on
-  bool pump_posted_ = false;         // a Pump is in the queue of the io_context
-  bool broken_ = false;              // nothing more is read: what came can't be
+  size_t writing_bytes_ = 0;
+  size_t write_bytes_;  // one write takes so much (Write)
+  std::chrono::steady_clock::time_point piece_told_;
+  bool greeted_ = false;      // a Hello came: larger frames are taken from now on
+  bool pump_posted_ = false;  // a Pump is in the queue of the io_context
+  bool broken_ = false;       // nothing more is read: what came can't be
   bool hanging_up_ = false;
   bool closed_ = false;
 };

@@ -105,6 +105,7 @@ core::LinkId Transport::Add(tcp::socket socket) {
   const core::LinkId link = next_link_++;
   Connection::Callbacks callbacks;
   callbacks.on_message = [this, link](core::Message message) { callbacks_.on_message(link, std::move(message)); };
+  callbacks.on_piece = [this, link] { callbacks_.on_piece(link); };
   callbacks.pull = [this, link] { return callbacks_.pull(link); };
   callbacks.on_malformed = [this, link](const std::string& why) { callbacks_.on_malformed(link, why); };
   callbacks.on_closed = [this, link](const std::string& why) {

@@ -40,6 +40,7 @@ class Transport {
         on_resolved;
     std::function<void(core::LinkId, const std::string& local, const std::string& remote)> on_accepted;
     std::function<void(core::LinkId, core::Message)> on_message;
+    std::function<void(core::LinkId)> on_piece;  // of a message that is not whole yet (connection.h)
     std::function<void(core::LinkId, const std::string& why)> on_malformed;
     std::function<void(core::LinkId, const std::string& why)> on_closed;
     std::function<std::optional<core::Message>(core::LinkId)> pull;

@@ -185,6 +185,9 @@ net::Transport::Callbacks NodeHost::MeshCallbacks() {
   mesh.on_message = [this](core::LinkId link, core::Message message) {
     Change([&](core::Node& node, core::Now now) { node.OnMessage(now, link, std::move(message)); }, "OnMessage");
   };
+  mesh.on_piece = [this](core::LinkId link) {
+    Change([&](core::Node& node, core::Now now) { node.OnPiece(now, link); }, "OnPiece");
+  };
   mesh.on_malformed = [this](core::LinkId link, const std::string& why) {
     Change([&](core::Node& node, core::Now now) { node.OnMalformed(now, link, why); }, "OnMalformed");
   };

@@ -218,6 +218,58 @@ TEST(Session, ASilentServerIsGivenUpForAnother) {
   EXPECT_EQ(mesh.Value(c, "k"), "v");
 }
 
+// Over a thin link a value takes minutes, and all that comes for long is its pieces.
+class ThinLink : public testing::Test {
+ protected:
+  ThinLink() {
+    EXPECT_TRUE(mesh_.Set(a_, "k", "v").ok());
+    link_ = mesh_.Dial(b_, a_);
+    mesh_.Settle(4);  // b has asked for a session
+    mesh_.Freeze(link_);
+  }
+  // Pieces come, seldom, for so long.
+  void Trickle(int64_t ms) {
+    for (const int64_t end_ms = mesh_.now(b_).mono_ms + ms; mesh_.now(b_).mono_ms < end_ms;) {
+      mesh_[b_].OnPiece(mesh_.now(b_), link_);
+      mesh_.Skip(kSilentMs * kSilentInMessage - 1);
+      mesh_[b_].Tick(mesh_.now(b_));
+      ASSERT_TRUE(mesh_[b_].is_up(link_));
+    }
+    mesh_[b_].OnPiece(mesh_.now(b_), link_);
+  }
+
+  Mesh mesh_;
+  const int a_ = mesh_.Add("a"), b_ = mesh_.Add("b");
+  LinkId link_ = 0;
+};
+
+TEST_F(ThinLink, PiecesKeepLinkAndSession) {
+  Trickle(3 * kSessionMostMs);
+  mesh_.Thaw(link_);
+  EXPECT_EQ(mesh_.Value(b_, "k"), "v");
+  // Between messages silence counts as ever.
+  mesh_.Freeze(link_);
+  mesh_.Skip(kSilentMs);
+  mesh_[b_].Tick(mesh_.now(b_));
+  EXPECT_FALSE(mesh_[b_].is_up(link_));
+}
+
+TEST_F(ThinLink, GivesWayToAnotherMember) {
+  const int c = mesh_.Add("c");
+  mesh_.Connect(c, a_);
+  mesh_.Settle();
+  ASSERT_EQ(mesh_.Value(c, "k"), "v");
+  const LinkId other = mesh_.Connect(b_, c);
+  EXPECT_EQ(mesh_.Value(b_, "k"), "(none)");
+  for (int64_t ms = 0; ms <= kSessionTurnMs; ms += 1000) {
+    mesh_[b_].OnPiece(mesh_.now(b_), link_);
+    mesh_.Advance(1000);
+  }
+  ASSERT_TRUE(mesh_[b_].is_up(other));
+  EXPECT_EQ(mesh_.Value(b_, "k"), "v");
+  EXPECT_TRUE(mesh_[b_].is_up(link_));
+}
+
 TEST(Live, WhoFallsOffTheLogIsFilledInByASession) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");

@@ -49,7 +49,7 @@ class Port {
   }
 
   core::LinkId accepted = 0, dialed = 0;
-  int closed = 0, malformed = 0, failed = 0, pulls_left = 0;
+  int closed = 0, malformed = 0, failed = 0, pulls_left = 0, pieces = 0;
   std::string why, unresolved;
   std::vector<core::Message> messages;
   std::vector<std::string> resolved;
@@ -66,6 +66,7 @@ class Port {
       Note([&] { accepted = link; });
     };
     c.on_message = [this](core::LinkId, core::Message m) { Note([&] { messages.push_back(std::move(m)); }); };
+    c.on_piece = [this](core::LinkId) { Note([&] { ++pieces; }); };
     c.on_malformed = [this](core::LinkId, const std::string& text) { Note([&] { ++malformed, why = text; }); };
     c.on_closed = [this](core::LinkId, const std::string& text) { Note([&] { ++closed, why = text; }); };
     c.pull = [this](core::LinkId) -> std::optional<core::Message> {

@@ -2,6 +2,7 @@
 #include "tests/sim/network.h"
 
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "peer/core/limits.h"
@@ -12,6 +13,8 @@ std::string AddressOf(int place) { return "node-" + std::to_string(place) + ":74
 
 namespace {
 constexpr int64_t kMostDelayUs = 60'000'000;
+// Pieces of what takes long come so often.
+constexpr int64_t kPieceUs = 500'000;
 
 int PlaceAt(const std::string& address) {
   int place = -1;
@@ -67,7 +70,7 @@ void Network::Connect(int from, ProcessId dialer, int to, const std::string& add
   made.ends[1] = {processes_[to], true};
   made.pipes[0].from = made.pipes[1].to = from;
   made.pipes[0].to = made.pipes[1].from = to;
-  made.pipes[1].waiting = true;  // what the acceptor sends can't come before the dialer has the link
+  made.pipes[1].shut = true;  // what the acceptor sends can't come before the dialer has the link
   events_.accepted(made.ends[1].process, LinkOf(number, 1), AddressOf(from));
   queue_.After(Latency(to, from), [=, this] {
     if (processes_[from] != dialer) return;
@@ -75,7 +78,7 @@ void Network::Connect(int from, ProcessId dialer, int to, const std::string& add
     if (connection == nullptr || !connection->ends[0].open) {
       return events_.dial_failed(dialer, address, "connection reset");
     }
-    connection->pipes[1].waiting = false;
+    connection->pipes[1].shut = false;
     events_.dialed(dialer, LinkOf(number, 0), address);
     Await(number, 1);
   });
@@ -114,36 +117,53 @@ void Network::Put(uint64_t number, int side, Item item) {
   Pipe& pipe = connection->pipes[side];
   pipe.ended = item.fin;
   pipe.bulk += item.bulk;
-  item.at_us = std::max(pipe.last_us, queue_.now_us() + Latency(pipe.from, pipe.to));
+  const bool small = !item.bulk && !item.fin && !item.junk;
+  item.at_us = std::max(small ? pipe.last_small_us : pipe.last_us, queue_.now_us() + Latency(pipe.from, pipe.to));
   if (item.bulk && bulk_most_us_ > 0) item.at_us += random_.Below(bulk_most_us_);
-  pipe.last_us = item.at_us;
-  pipe.items.push_back(std::move(item));
+  pipe.last_us = std::max(pipe.last_us, item.at_us);
+  if (small) pipe.last_small_us = item.at_us;
+  auto place = pipe.items.end();
+  if (small) {
+    while (place != pipe.items.begin() && std::prev(place)->bulk && std::prev(place)->at_us > item.at_us) --place;
+  }
+  pipe.items.insert(place, std::move(item));
   longest_ = std::max(longest_, pipe.items.size());
   Await(number, side);
 }
 
+// Of several events in the queue for one direction only the one that is noted counts.
 void Network::Await(uint64_t number, int side) {
   Connection* connection = Find(number);
   if (connection == nullptr) return;
   Pipe& pipe = connection->pipes[side];
-  if (pipe.waiting || pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to)) return;
-  pipe.waiting = true;
-  queue_.Post(pipe.items.front().at_us - queue_.now_us(), Queue::kDeliver, static_cast<uint32_t>(side), number);
+  if (pipe.shut || pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to)) return;
+  const Item& item = pipe.items.front();
+  int64_t at_us = std::max(item.at_us, queue_.now_us());
+  if (item.bulk) at_us = std::min(at_us, queue_.now_us() + kPieceUs);
+  if (pipe.event_us != 0 && pipe.event_us <= at_us) return;
+  pipe.event_us = at_us;
+  queue_.Post(at_us - queue_.now_us(), Queue::kDeliver, static_cast<uint32_t>(side), number);
 }
 
 void Network::Deliver(uint64_t number, int side) {
   Connection* connection = Find(number);
   if (connection == nullptr) return;
   Pipe& pipe = connection->pipes[side];
-  pipe.waiting = false;
+  if (pipe.event_us != queue_.now_us()) return;
+  pipe.event_us = 0;
   // A cut path, or a process that stands still: waits until it is over.
   if (pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to)) return;
-  Item item = std::move(pipe.items.front());
-  pipe.items.pop_front();
-  pipe.bulk -= item.bulk;
   End& sender = connection->ends[side];
   End& receiver = connection->ends[1 - side];
   const ProcessId there = processes_[pipe.to];
+  if (pipe.items.front().at_us > queue_.now_us()) {
+    Await(number, side);
+    if (receiver.open && there == receiver.process) events_.piece(there, LinkOf(number, 1 - side));
+    return;
+  }
+  Item item = std::move(pipe.items.front());
+  pipe.items.pop_front();
+  pipe.bulk -= item.bulk;
   if (receiver.open && there == receiver.process) {
     receiver.open = !item.fin;
     Await(number, side);
@@ -218,10 +238,12 @@ void Network::Flow() {
   for (const auto& [number, connection] : connections_) {
     for (int side = 0; side < 2; ++side) {
       Pipe& pipe = connection->pipes[side];
-      if (pipe.waiting || pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to)) continue;
+      if (pipe.event_us != 0 || pipe.shut || pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to))
+        continue;
       const int64_t at_us = queue_.now_us() + 1000 + random_.Below(800'000);
       for (Item& item : pipe.items) item.at_us = std::max(item.at_us, at_us);
       pipe.last_us = std::max(pipe.last_us, at_us);
+      pipe.last_small_us = std::max(pipe.last_small_us, at_us);
       Await(number, side);
     }
   }

@@ -31,6 +31,7 @@ class Network {
     std::function<void(ProcessId, const std::string& address, const std::string& why)> dial_failed;
     std::function<void(ProcessId, core::LinkId, const std::string& remote)> accepted;
     std::function<void(ProcessId, core::LinkId, core::Message)> message;
+    std::function<void(ProcessId, core::LinkId)> piece;      // … a part of a large one that takes long
     std::function<void(ProcessId, core::LinkId)> malformed;  // bytes that can't be read
     std::function<void(ProcessId, core::LinkId)> closed;
     std::function<void(ProcessId, core::LinkId)> room;  // a bulk message arrived: another may go
@@ -39,7 +40,8 @@ class Network {
 
   int places() const { return reach_.places(); }
   void SetLatency(int64_t least_us, int64_t most_us) { least_us_ = least_us, most_us_ = most_us; }
-  // What is large (sessions, writes) takes up to so much longer, and what follows it waits.
+  // What is large (sessions, writes) takes up to so much longer, and pieces of it come meanwhile. What is small
+  // overtakes it, as it does in peer/net/outbox.h.
   void SetBulk(int64_t most_us) { bulk_most_us_ = most_us; }
   // So many of 10,000 messages take far longer: mostly some 100 ms, seldom up to a minute. What follows them waits too.
   void SetTail(int of_10000) { tail_ = of_10000; }
@@ -79,10 +81,12 @@ class Network {
   struct Pipe {
     int from = 0, to = 0;
     std::deque<Item> items;
-    int64_t last_us = 0;
+    int64_t last_us = 0;        // when the last item arrives
+    int64_t last_small_us = 0;  // … the last that is not bulk
     int bulk = 0;
     bool ended = false;    // nothing more is taken
-    bool waiting = false;  // an event for its first item is in the queue
+    bool shut = false;     // nothing is given out yet
+    int64_t event_us = 0;  // the next event for it in the queue; 0: none
   };
   struct End {
     ProcessId process = 0;

@@ -27,8 +27,8 @@ struct Profile {
 inline core::Timing SlowTiming(int64_t times) {
   core::Timing timing;
   for (int64_t* each : {&timing.heartbeat, &timing.silent, &timing.probe, &timing.report_every, &timing.lack,
-                        &timing.session_idle, &timing.ready_after, &timing.absent_after, &timing.name_hold,
-                        &timing.self_retry, &timing.dial_min, &timing.dial_max, &timing.handshake,
+                        &timing.session_idle, &timing.session_turn, &timing.ready_after, &timing.absent_after,
+                        &timing.name_hold, &timing.self_retry, &timing.dial_min, &timing.dial_max, &timing.handshake,
                         &timing.resolve_every, &timing.cursor_wait, &timing.cursor_lost, &timing.hash_alarm}) {
     *each *= times;
   }

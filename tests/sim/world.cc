@@ -70,8 +70,9 @@ Network::Events World::MakeEvents() {
     });
   };
   // Nothing of a link comes to a process that stands still (network.h).
-  events.message = [this](ProcessId process, core::LinkId link, core::Message message) {
-    Receive(process, link, &message);
+  events.message = [this](ProcessId process, core::LinkId link, core::Message m) { Receive(process, link, &m); };
+  events.piece = [this](ProcessId process, core::LinkId link) {
+    Call(process, [link](core::Node& node, core::Now now, int) { node.OnPiece(now, link); });
   };
   events.malformed = [this](ProcessId process, core::LinkId link) { Receive(process, link, nullptr); };
   events.closed = [this](ProcessId process, core::LinkId link) {

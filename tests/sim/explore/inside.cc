@@ -220,7 +220,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     // looked_at and looked_change: what UpdateLack would find anew. `names` and `relayed` follow from `peers` and the
     // members, and names_change and relayed_change say as of when.
     const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms,
-                 clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
+                 piece_ms, clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
                  report_whole, peer_whole, peer_settled, told, word, tells_ceiling, shunned, map_hash, differs_since_ms,
                  peer_floor, peers, names, names_change, relayed, relayed_change, fetch_now, lack, looked_at,
                  looked_change, avoid_until_ms, reported_ms, report_now, reported_change, reported_short, serving] =
@@ -229,6 +229,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
     PutAll(d, told.ceiling_ms, told.map, told.part, word.ceiling_ms, word.map, word.part, tells_ceiling,
            shunned);  // wall_ms: compared with none
     PutAge(d, ms, heard_ms, timing.silent);
+    Put(d, piece_ms.has_value());  // messages come whole here
     PutAge(d, ms, ping_ms, timing.heartbeat);
     PutUntil(d, ms, probe_until_ms);
     Put(d, probed);
@@ -328,8 +329,8 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   }
   Put(d, asking.has_value());
   if (asking) {
-    // asked_ms: no exploration lasts as long as a session may.
-    const auto& [id, link, heard_ms, refused, all, asked_ms] = *asking;
+    // The times after `all`: no exploration lasts as long as a session may.
+    const auto& [id, link, heard_ms, refused, all, asked_ms, whole_ms, turn_ms] = *asking;
     PutAll(d, id, link, refused, all);
     PutAge(d, now.mono_ms, heard_ms, options.timing.session_idle);
   }
