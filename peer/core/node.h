@@ -8,10 +8,10 @@
 // The calls are in files by theme: node.cc (time, status), node_ready.cc (readiness, and what is not reached),
 // node_clock.cc (the wall clock), node_ceiling.cc (what was written under a clock that was ahead), node_lapse.cc
 // (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
-// (handshake, heartbeats), node_names.cc (whose a node ID is), node_guard.cc (members that break the rules),
-// node_replicate.cc (live entries, sessions), node_report.cc (reports), node_watch.cc (watches), node_explain.cc,
-// node_collect.cc (what everybody knows and can go), node_fold.cc (processes that ended) and node_reset.cc (a map that
-// is given up for a peer's; restarts).
+// (handshake), node_alive.cc (heartbeats), node_names.cc (whose a node ID is), node_guard.cc (members that break the
+// rules), node_replicate.cc (live entries, sessions), node_report.cc (reports), node_watch.cc (watches),
+// node_explain.cc, node_collect.cc (what everybody knows and can go), node_fold.cc (processes that ended) and
+// node_reset.cc (a map that is given up for a peer's; restarts).
 #pragma once
 
 #include <cstdint>
@@ -326,6 +326,12 @@ class Node {
   VectorPtr Believable(const VectorPtr& vector) const;
   absl::Status SpendControl(Now now);
 
+  // node_alive.cc
+  void Heard(Now now, Link& link);
+  int64_t SilentAfter(const Link& link) const;
+  int64_t HandshakeMost(const Link& link) const;
+  void Heartbeats(Now now);
+
   // node_link.cc
   void SendHello(Now now, LinkId id, Link& link);
   void OnHello(Now now, LinkId id, Link& link, Hello hello);
@@ -343,10 +349,6 @@ class Node {
   void Probe(Now now, LinkId id, Link& link);
   void EndProbes(Now now);
   void Establish(Now now, LinkId id, Link& link, const Report& report);
-  void Heard(Now now, Link& link);
-  int64_t SilentAfter(const Link& link) const;
-  int64_t HandshakeMost(const Link& link) const;
-  void Heartbeats(Now now);
   bool OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report);
   void NoteRefusal(Now now, Link& link, const char* what, const Refuse& refuse);
 

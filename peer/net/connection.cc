@@ -20,6 +20,13 @@ constexpr size_t kWriteFrames = 64;
 // The kernel takes more only while it has less than this that it has not sent, whatever its buffer has room for
 // (tcp(7), TCP_NOTSENT_LOWAT): a second at 256 kbit/s.
 constexpr int kUnsentBytes = 32 << 10;
+// A link is stuck once a packet was repeated so often in a row without any answer: the second time after 600 ms (RFC
+// 6298), longer than a path takes that is only slow. Where later packets, the small ones, are answered, the kernel
+// counts those that it holds for lost, and all that it repeated.
+constexpr uint8_t kStuckRepeats = 2;
+constexpr uint32_t kStuckRepeatsInAll = 5;
+// Heartbeats come every second: who sent nothing for so long misses two.
+constexpr uint32_t kNothingMs = 2500;
 // A session over keys that the peer has gives small messages for much walking: other links get their turn in between.
 constexpr int kPullsAtOnce = 8;
 }  // namespace
@@ -30,6 +37,9 @@ Connection::Connection(asio::ip::tcp::socket socket, Callbacks callbacks)
       callbacks_(std::move(callbacks)),
       write_bytes_(kLeastWrite) {
   SetOptions();
+  asio::error_code gone;
+  const auto remote = socket_.remote_endpoint(gone);
+  if (!gone) remote_ip_ = remote.address().to_string();
 }
 
 // A link works without them, too, only not as well: an error is of no consequence.
@@ -153,8 +163,25 @@ void Connection::Write() {
   });
 }
 
+std::chrono::milliseconds Connection::lasted() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - opened_);
+}
+
+// By what the kernel knows of the connection (tcp(7), TCP_INFO).
+void Connection::NoteEnd() {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (!greeted_ || getsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return;
+  const bool hears = info.tcpi_last_data_recv < kNothingMs;
+  const bool repeats =
+      info.tcpi_retransmits >= kStuckRepeats || (info.tcpi_lost > 0 && info.tcpi_total_retrans >= kStuckRepeatsInAll);
+  if (hears && info.tcpi_unacked > 0 && repeats) end_ = LinkEnd::kStuck;
+  if (!hears && info.tcpi_unacked == 0 && info.tcpi_last_ack_recv < kNothingMs) end_ = LinkEnd::kSilent;
+}
+
 void Connection::HangUp() {
   if (closed_ || hanging_up_) return;
+  NoteEnd();
   hanging_up_ = true;
   linger_.expires_after(std::chrono::milliseconds(kLingerMs));
   linger_.async_wait([self = shared_from_this()](const asio::error_code& error) {
@@ -166,6 +193,7 @@ void Connection::HangUp() {
 
 void Connection::Close(const std::string& why) {
   if (closed_) return;
+  if (!hanging_up_) NoteEnd();
   closed_ = true;
   asio::error_code ignored;
   linger_.cancel();

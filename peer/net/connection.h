@@ -18,6 +18,7 @@
 #include "asio/steady_timer.hpp"
 #include "peer/core/message.h"
 #include "peer/net/outbox.h"
+#include "peer/net/paths.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
 
@@ -58,12 +59,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Writes what is queued, then closes; no callback comes any more.
   void HangUp();
 
+  // The machine at the other end; empty: it was gone at once.
+  const std::string& remote_ip() const { return remote_ip_; }
+  // How the link stood when it ended or was hung up.
+  LinkEnd end() const { return end_; }
+  std::chrono::milliseconds lasted() const;
+
  private:
   void Read();
   void OnRead(size_t bytes);
   void Write();
   void NotePiece();
   void SetOptions();
+  void NoteEnd();
   void OnMalformed(const absl::Status& status);
   std::string Described(const std::string& why) const;
   void Close(const std::string& why);
@@ -79,6 +87,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t writing_bytes_ = 0;
   size_t write_bytes_;  // one write takes so much (Write)
   std::chrono::steady_clock::time_point piece_told_;
+  std::string remote_ip_;
+  const std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();
+  LinkEnd end_ = LinkEnd::kFine;
   bool greeted_ = false;      // a Hello came: larger frames are taken from now on
   bool pump_posted_ = false;  // a Pump is in the queue of the io_context
   bool broken_ = false;       // nothing more is read: what came can't be

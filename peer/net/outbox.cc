@@ -49,9 +49,7 @@ std::string Outbox::Next() {
   return frame;
 }
 
-bool Outbox::empty() const {
-  return urgent_.empty() && rest_.empty() && small_.empty() && bulk_.empty() && !report_;
-}
+bool Outbox::empty() const { return urgent_.empty() && rest_.empty() && small_.empty() && bulk_.empty() && !report_; }
 
 void Outbox::Clear() {
   urgent_.clear(), rest_.clear(), small_.clear(), bulk_.clear();

@@ -1,10 +1,13 @@
 #include "peer/net/transport.h"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "absl/strings/str_cat.h"
-#include "asio/connect.hpp"
 #include "peer/core/limits.h"
 
 namespace leasemap::net {
@@ -18,6 +21,11 @@ constexpr auto kAcceptAgain = std::chrono::milliseconds(200);
 // bound, which takes a moment each: this is room for that, and less than the usual 1,024 descriptors, which clients
 // need too.
 constexpr size_t kMaxSockets = 768;
+
+int64_t MonoMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 }  // namespace
 
 std::optional<HostPort> ParseHostPort(std::string_view text) {
@@ -45,6 +53,7 @@ struct Transport::Dialing {
   const std::string address;
   tcp::socket socket;
   asio::steady_timer timer;
+  std::vector<tcp::endpoint> endpoints;  // to be tried yet, the next one last
   bool done = false;
 };
 
@@ -110,6 +119,7 @@ core::LinkId Transport::Add(tcp::socket socket) {
   callbacks.on_malformed = [this, link](const std::string& why) { callbacks_.on_malformed(link, why); };
   callbacks.on_closed = [this, link](const std::string& why) {
     const auto keep = links_.extract(link);
+    if (keep) NoteEnd(*keep.mapped());
     callbacks_.on_closed(link, why);
   };
   links_.emplace(link, std::make_shared<Connection>(std::move(socket), std::move(callbacks)));
@@ -141,10 +151,53 @@ void Transport::Dial(const std::string& address) {
 }
 
 void Transport::Connect(std::shared_ptr<Dialing> dial, std::vector<tcp::endpoint> endpoints) {
-  auto to = std::make_shared<std::vector<tcp::endpoint>>(std::move(endpoints));
-  asio::async_connect(dial->socket, *to, [this, dial, to](const asio::error_code& error, const tcp::endpoint&) {
-    OnConnected(dial, error ? error.message() : "");
+  std::reverse(endpoints.begin(), endpoints.end());
+  dial->endpoints = std::move(endpoints);
+  ConnectNext(std::move(dial), "no address");
+}
+
+// One address after the other, until one answers. `why` the last one did not.
+void Transport::ConnectNext(std::shared_ptr<Dialing> dial, const std::string& why) {
+  if (dial->done) return;
+  if (dial->endpoints.empty()) return OnConnected(dial, why);
+  const tcp::endpoint to = dial->endpoints.back();
+  dial->endpoints.pop_back();
+  asio::error_code error;
+  dial->socket.close(error);
+  dial->socket.open(to.protocol(), error);
+  if (error) return OnConnected(dial, error.message());
+  const int segment = [&] {
+    const std::lock_guard lock(paths_mutex_);
+    return paths_.SegmentTo(to.address().to_string(), MonoMs());
+  }();
+  // Before the connect: the other end is told, too (tcp(7), TCP_MAXSEG).
+  if (segment != 0) setsockopt(dial->socket.native_handle(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+  dial->socket.async_connect(to, [this, dial](const asio::error_code& failed) {
+    if (!failed) return OnConnected(dial, "");
+    ConnectNext(dial, failed.message());
   });
+}
+
+// On one machine nothing is lost.
+void Transport::NoteEnd(const Connection& connection) {
+  asio::error_code bad;
+  const auto ip = asio::ip::make_address(connection.remote_ip(), bad);
+  if (bad || ip.is_loopback()) return;
+  std::string why;
+  {
+    const std::lock_guard lock(paths_mutex_);
+    if (!paths_.Ended(connection.remote_ip(), connection.end(), connection.lasted().count(), MonoMs())) return;
+    const auto notes = paths_.Describe(MonoMs());
+    if (const auto it = notes.find(connection.remote_ip()); it != notes.end()) why = it->second;
+  }
+  callbacks_.on_smaller(why);
+}
+
+std::vector<std::string> Transport::PathNotes() const {
+  const std::lock_guard lock(paths_mutex_);
+  std::vector<std::string> notes;
+  for (auto& [ip, note] : paths_.Describe(MonoMs())) notes.push_back(note);
+  return notes;
 }
 
 // `why` not; empty: it is connected.
@@ -204,6 +257,7 @@ void Transport::HangUp(core::LinkId link) {
   std::erase_if(closing_, [](const auto& connection) { return connection.expired(); });
   closing_.push_back(node.mapped());
   node.mapped()->HangUp();
+  NoteEnd(*node.mapped());
 }
 
 bool Transport::closed() const {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "asio/steady_timer.hpp"
 #include "peer/core/message.h"
 #include "peer/net/connection.h"
+#include "peer/net/paths.h"
 #include "peer/net/resolver.h"
 
 namespace leasemap::net {
@@ -44,6 +46,8 @@ class Transport {
     std::function<void(core::LinkId, const std::string& why)> on_malformed;
     std::function<void(core::LinkId, const std::string& why)> on_closed;
     std::function<std::optional<core::Message>(core::LinkId)> pull;
+    // Links to a machine have smaller segments from now on (paths.h): why, for people; may be empty.
+    std::function<void(const std::string& why)> on_smaller;
   };
 
   Transport(asio::io_context& io, Callbacks callbacks);
@@ -59,6 +63,8 @@ class Transport {
   void HangUp(core::LinkId link);
   // Closes the listener and every link, after what was queued.
   void Stop();
+  // What is wrong with the ways to other machines, for people. Any thread.
+  std::vector<std::string> PathNotes() const;
   // Every link that was hung up is closed by now.
   bool closed() const;
 
@@ -67,6 +73,8 @@ class Transport {
 
   void AcceptNext();
   void Connect(std::shared_ptr<Dialing> dial, std::vector<asio::ip::tcp::endpoint> endpoints);
+  void ConnectNext(std::shared_ptr<Dialing> dial, const std::string& why);
+  void NoteEnd(const Connection& connection);
   void OnConnected(const std::shared_ptr<Dialing>& dial, const std::string& why);
   core::LinkId Add(asio::ip::tcp::socket socket);
   std::string Local(const asio::ip::tcp::socket& socket) const;
@@ -81,6 +89,8 @@ class Transport {
   std::map<core::LinkId, std::shared_ptr<Connection>> links_;
   std::vector<std::weak_ptr<Connection>> closing_;  // hung up, perhaps still writing their last
   bool stopped_ = false;
+  mutable std::mutex paths_mutex_;
+  Paths paths_;  // guarded by paths_mutex_
 };
 
 }  // namespace leasemap::net

@@ -195,6 +195,9 @@ net::Transport::Callbacks NodeHost::MeshCallbacks() {
     if (!why.empty() && why != "End of file") spdlog::debug("link {} closed: {}", link, why);
     Change([&](core::Node& node, core::Now now) { node.OnClosed(now, link, why); }, "OnClosed");
   };
+  mesh.on_smaller = [](const std::string& why) {
+    if (!why.empty()) spdlog::warn("{}", why);
+  };
   mesh.pull = [this](core::LinkId link) {
     const Hold lock(mutex_, "Pull");
     return node_.Pull(Clocks(), link);

@@ -54,6 +54,8 @@ class NodeHost {
   // The node's lock is stuck (watchdog.h): calls would wait, for how long nobody knows.
   bool stuck() const { return watchdog_.stuck(); }
   std::string stuck_note() const { return watchdog_.Describe(); }
+  // Ways to other machines on which large packets vanish, for people.
+  std::vector<std::string> PathNotes() const { return transport_.PathNotes(); }
   // The first thing that the node waits for before it is ready, for people; empty if it is ready.
   std::string WaitsFor() const;
   bool ready() const { return ready_.load(std::memory_order_acquire); }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Networks that fail: links that never were, packets lost one way, a partition with writes on both sides.
+"""Networks that fail: links that never were, packets lost one way, a partition with writes on both sides, a thin link,
+a path on which large packets vanish.
 
 Each node has a network namespace of its own, on one bridge; the test sits in one more, which reaches them all. A cut
 gives a peer's address to a station that does not exist: packets vanish silently, one way, as behind a dead switch.
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import unittest
 
-from basics import wait_for
+from basics import BOUND, pb, wait_for
 from cluster import ClusterTest, Node
 from watcher import Watcher, fold
 
@@ -99,8 +100,22 @@ class NetworkTest(ClusterTest):
         self.lose(i, j)
         self.lose(j, i)
 
+    def thin(self, i, kbit):
+        """What n<i> sends passes at so many thousand bits a second."""
+        subprocess.run(["tc", "-n", space(f"n{i}"), "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", f"{kbit}kbit",
+                        "burst", "16kb", "latency", "400ms"], check=True)
+
+    def lose_large(self, i):
+        """Packets above 1,280 bytes to n<i> vanish in the bridge. What the kernel keeps together it does not drop."""
+        for j in range(1, SIZE + 1):
+            subprocess.run(["ip", "netns", "exec", space(f"n{j}"), "ethtool", "-K", "eth0", "tso", "off"], check=True)
+        ip("-n", space("bridge"), "link", "set", f"n{i}", "mtu", 1280)
+
     def heal(self):
         for i in range(1, SIZE + 1):
+            subprocess.run(["tc", "-n", space(f"n{i}"), "qdisc", "del", "dev", "eth0", "root"], capture_output=True,
+                           check=False)
+            ip("-n", space("bridge"), "link", "set", f"n{i}", "mtu", 1500)
             for j in range(1, SIZE + 1):
                 ip("-n", space(f"n{i}"), "neigh", "del", address(j), "dev", "eth0", check=False)
 
@@ -164,6 +179,33 @@ class NetworkTest(ClusterTest):
         cluster.wait_linked()
         a.set("from-1", "again")
         self.see(b, "from-1", "again")
+
+    def test_a_thin_link_brings_large_values(self):
+        cluster = self.start()
+        a, b, c = cluster.nodes
+        c.kill()
+        self.thin(1, 256)
+        a.kv.Set(pb.SetRequest(key="large", value_bytes=os.urandom(300_000)), timeout=BOUND)  # ten seconds, over three times what a link may be silent
+        a.set("small", "1")
+        self.see(b, "small", "1", 40)
+        wait_for("the large value is there", lambda: b.status().keys == 2, 40)
+        log = a.log.read_text() + b.log.read_text()
+        self.assertNotIn("lost n1", log)
+        self.assertNotIn("lost n2", log)
+
+    def test_a_path_on_which_large_packets_vanish(self):
+        cluster = self.start()
+        a, b, c = cluster.nodes
+        c.kill()
+        self.lose_large(2)
+        a.kv.Set(pb.SetRequest(key="large", value_bytes=os.urandom(20_000)), timeout=BOUND)
+        wait_for("the large value is there", lambda: b.status().keys == 1, 60)
+        a.set("small", "1")
+        self.see(b, "small", "1")
+        note = next(note for note in a.status().notes if "large packets" in note)
+        self.assertIn(address(2), note)
+        self.assertIn("segments of 1200 bytes", note)
+        self.assertIn(note, a.log.read_text())
 
     def test_a_short_loss_goes_by_unnoticed(self):
         cluster = self.start()

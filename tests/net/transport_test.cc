@@ -67,6 +67,7 @@ class Port {
     };
     c.on_message = [this](core::LinkId, core::Message m) { Note([&] { messages.push_back(std::move(m)); }); };
     c.on_piece = [this](core::LinkId) { Note([&] { ++pieces; }); };
+    c.on_smaller = [](const std::string&) {};
     c.on_malformed = [this](core::LinkId, const std::string& text) { Note([&] { ++malformed, why = text; }); };
     c.on_closed = [this](core::LinkId, const std::string& text) { Note([&] { ++closed, why = text; }); };
     c.pull = [this](core::LinkId) -> std::optional<core::Message> {
