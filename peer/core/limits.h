@@ -69,6 +69,15 @@ inline constexpr size_t kWatchScan = 4096;
 inline constexpr size_t kWatchBatchEvents = 128;
 inline constexpr size_t kWatchBatchBytes = 32 << 10;
 
+// A watch that does not come to the head gets its cursor by a pass over the keys (watch.h). It begins after so many
+// events without one, and an eighth as many as there are keys: then a pass looks at no more than eight keys for each
+// event.
+inline constexpr size_t kPassAfterEvents = 1000;
+inline constexpr size_t kPassKeysAnEvent = 8;
+// Of what a pass sent that is later than its cursor, so many gaps are kept in mind (some 200 KiB at the very most);
+// what is beyond may come once more.
+inline constexpr size_t kPassGaps = 4096;
+
 // Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT). Tombstones count. The bytes are those of a node that
 // is told no limit, as in the simulator; leasemapd's --max-bytes goes by its machine (server/host/memory.h).
 inline constexpr uint64_t kMaxKeys = 10'000'000;

@@ -62,6 +62,8 @@ struct NodeOptions {
   Timing timing;
   // Entries of one bulk message at most. 1 in the explorer (tests/sim/explore), where each entry travels alone.
   size_t batch_entries = kBatchEntries;
+  size_t watch_events = kWatchBatchEvents;
+  size_t pass_after = kPassAfterEvents;
   // Protocol versions spoken with peers; the simulator runs nodes of the version before.
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
@@ -379,7 +381,16 @@ class Node {
   bool IsBelowFloor(Now now, const Watch& watch) const;
   bool HasMissed(Now now, Watch& watch) const;
   bool CursorIsLost(Now now, const Watch& watch) const;
+  // The events of one message.
+  struct Page;
   WatchBatch ReadEvents(Watch& watch) const;
+  bool IsNews(const Watch& watch, const Store::Slot& slot) const;
+  void StartPass(Watch& watch) const;
+  WatchBatch ReadPass(Now now, Watch& watch) const;
+  bool WalkKeys(Watch& watch, Page& page) const;
+  bool TellLapses(Watch& watch, Page& page) const;
+  void EndPass(Now now, Watch& watch, WatchBatch& batch) const;
+  std::string CursorAt(const Watch& watch, const VersionVector& vector, int64_t told_ms) const;
   void AddLost(Watch& watch, WatchBatch& batch) const;
   void AddCursor(Now now, Watch& watch, WatchBatch& batch) const;
 

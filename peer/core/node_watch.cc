@@ -102,38 +102,140 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
     // A cursor does not carry what its mark stands for; this vector covers it, and so can tell.
     watch.skip.Learn(shown().vector);
   }
-  WatchBatch batch = ReadEvents(watch);
+  WatchBatch batch = watch.pass ? ReadPass(now, watch) : ReadEvents(watch);
   AddLost(watch, batch);
   if (!batch.more) AddCursor(now, watch, batch);
+  if (batch.more && !watch.pass && watch.behind >= options_.pass_after + shown().store.keys() / kPassKeysAnEvent) {
+    StartPass(watch);
+  }
   if (!batch.empty()) watch.first_due = false;
   return batch;
 }
 
-WatchBatch Node::ReadEvents(Watch& watch) const {
-  WatchBatch batch;
-  const Store& store = shown().store;
-  size_t bytes = 0;
-  for (size_t read = 0; const Store::Slot* slot = store.NextAfter(watch.position); ++read) {
-    const Entry& entry = *slot->entry;
-    const EventKind kind = entry.tombstone ? EventKind::kDeleted : slot->lapsed ? EventKind::kExpired : EventKind::kSet;
-    const bool old_dead =
-        watch.phase == Watch::Phase::kSnapshot && Store::IsDead(*slot) && slot->revision <= watch.snapshot_from;
-    const bool covered = watch.skip.CoversHeld(entry.dot, vector_);
-    const bool told = covered && (!slot->lapsed || entry.lease.expire_ms <= watch.skip_told_ms);
-    const bool wanted = !old_dead && !told && watch.filter.MatchesKind(kind) && watch.filter.MatchesKey(entry.key);
-    const bool full = batch.events.size() == kWatchBatchEvents ||
-                      (wanted && !batch.events.empty() && bytes + Weight(entry) > kWatchBatchBytes);
-    if (full || read == kWatchScan) {
-      batch.more = true;
-      break;
-    }
-    watch.position = slot->revision;
-    if (!wanted) continue;
-    bytes += Weight(entry);
-    batch.events.push_back({kind, slot->entry});
+struct Node::Page {
+  const NodeOptions& options;
+  WatchBatch batch{};
+  size_t bytes = 0, looked_at = 0;
+
+  // False: the message is full, or enough was looked at; the slot is to be looked at again.
+  bool Look(const Store::Slot& slot, EventKind kind, bool wanted) {
+    const bool full = batch.events.size() >= options.watch_events ||
+                      (wanted && !batch.events.empty() && bytes + Weight(*slot.entry) > kWatchBatchBytes);
+    if (full || looked_at++ == kWatchScan) return false;
+    if (!wanted) return true;
+    bytes += Weight(*slot.entry);
+    batch.events.push_back({kind, slot.entry});
+    return true;
   }
+};
+
+namespace {
+EventKind KindOf(const Store::Slot& slot) {
+  return slot.entry->tombstone ? EventKind::kDeleted : slot.lapsed ? EventKind::kExpired : EventKind::kSet;
+}
+}  // namespace
+
+// The watch asked for it, and was not told.
+bool Node::IsNews(const Watch& watch, const Store::Slot& slot) const {
+  const Entry& entry = *slot.entry;
+  const bool old_dead =
+      watch.phase == Watch::Phase::kSnapshot && Store::IsDead(slot) && slot.revision <= watch.snapshot_from;
+  const bool covered = watch.skip.CoversHeld(entry.dot, vector_);
+  const bool told = covered && (!slot.lapsed || entry.lease.expire_ms <= watch.skip_told_ms);
+  return !old_dead && !told && watch.filter.MatchesKind(KindOf(slot)) && watch.filter.MatchesKey(entry.key);
+}
+
+WatchBatch Node::ReadEvents(Watch& watch) const {
+  Page page{options_};
+  const Store& store = shown().store;
+  while (const Store::Slot* slot = store.NextAfter(watch.position)) {
+    page.batch.more = !page.Look(*slot, KindOf(*slot), IsNews(watch, *slot));
+    if (page.batch.more) break;
+    watch.position = slot->revision;
+  }
+  watch.news |= !page.batch.events.empty();
+  watch.behind += page.batch.events.size();
+  return std::move(page.batch);
+}
+
+void Node::StartPass(Watch& watch) const {
+  Watch::Pass& pass = watch.pass.emplace();
+  pass.vector = pass.noted = shown().vector;
+  pass.head = shown().store.head();
+}
+
+WatchBatch Node::ReadPass(Now now, Watch& watch) const {
+  Page page{options_};
+  const bool done = WalkKeys(watch, page) && TellLapses(watch, page);
+  WatchBatch& batch = page.batch;
+  batch.more = true;
   watch.news |= !batch.events.empty();
-  return batch;
+  watch.behind += batch.events.size();
+  if (done) EndPass(now, watch, batch);
+  return std::move(batch);
+}
+
+// True once all keys were looked at.
+bool Node::WalkKeys(Watch& watch, Page& page) const {
+  Watch::Pass& pass = *watch.pass;
+  if (pass.walked) return true;
+  const Store& store = shown().store;
+  const Store::ByKey& keys = store.by_key();
+  for (auto it = pass.begun ? keys.upper_bound(pass.key) : keys.begin(); it != keys.end(); ++it) {
+    const Store::Slot& slot = it->second;
+    const bool later = slot.revision > pass.head;
+    // What lapsed since the pass began is told after it: its revision does not say whether the watch had its entry.
+    const bool changed = slot.revision > watch.position && !(slot.lapsed && later);
+    const size_t before = page.batch.events.size();
+    if (!page.Look(slot, KindOf(slot), changed && IsNews(watch, slot))) return false;
+    pass.key = it->first;
+    pass.begun = true;
+    const bool sent = page.batch.events.size() > before;
+    if (sent && later && pass.vector.exceptions() < kPassGaps) pass.vector.Add(slot.entry->dot);
+  }
+  pass.walked = true;
+  pass.position = pass.head;
+  pass.last = store.head();
+  pass.told_ms = store.horizon_ms();
+  return true;
+}
+
+// True once all that lapsed during the walk was told.
+bool Node::TellLapses(Watch& watch, Page& page) const {
+  Watch::Pass& pass = *watch.pass;
+  const Store& store = shown().store;
+  while (const Store::Slot* slot = store.NextAfter(pass.position)) {
+    if (slot->revision > pass.last) break;
+    const bool lapsed = slot->lapsed && slot->entry->lease.expire_ms <= pass.told_ms;
+    const size_t before = page.batch.events.size();
+    if (!page.Look(*slot, EventKind::kExpired, lapsed && IsNews(watch, *slot))) return false;
+    pass.position = slot->revision;
+    const bool sent = page.batch.events.size() > before;
+    if (sent && pass.vector.exceptions() < kPassGaps) pass.vector.Add(slot->entry->dot);
+  }
+  return true;
+}
+
+void Node::EndPass(Now now, Watch& watch, WatchBatch& batch) const {
+  const Watch::Pass pass = std::move(*watch.pass);
+  watch.pass.reset();
+  watch.position = pass.head;
+  watch.skip = pass.vector;
+  watch.skip_told_ms = pass.told_ms;
+  batch.first = watch.first_due;
+  batch.snapshot_end = watch.phase == Watch::Phase::kSnapshot;
+  watch.phase = Watch::Phase::kFollowing;
+  watch.behind = 0;
+  const VersionVector& vector = pass.vector.exceptions() > kCursorExceptions ? pass.noted : pass.vector;
+  if (vector.exceptions() > kCursorExceptions) return;  // the next one will be better
+  batch.cursor = CursorAt(watch, vector.Naming(PresentProcesses()).Brief(), pass.told_ms);
+  batch.pass = true;
+  watch.cursor_ms = now.mono_ms;
+  watch.news = false;
+}
+
+std::string Node::CursorAt(const Watch& watch, const VersionVector& vector, int64_t told_ms) const {
+  return EncodeCursor({options_.cluster, vector, told_ms, watch.filter_hash});
 }
 
 // LOST events are of this process alone and outside all cursors: the watch has a place of its own in the list.
@@ -148,7 +250,7 @@ void Node::AddLost(Watch& watch, WatchBatch& batch) const {
     const Conflict& conflict = conflicts_.at(watch.next_lost);
     if (!watch.filter.MatchesKey(conflict.loser->key)) continue;
     bytes += Weight(*conflict.loser) + Weight(*conflict.winner);
-    if (batch.events.size() >= kWatchBatchEvents || (!batch.events.empty() && bytes > kWatchBatchBytes)) {
+    if (batch.events.size() >= options_.watch_events || (!batch.events.empty() && bytes > kWatchBatchBytes)) {
       batch.more = true;
       return;
     }
@@ -173,9 +275,10 @@ void Node::AddCursor(Now now, Watch& watch, WatchBatch& batch) const {
     return;
   }
   const VersionVector named = &vector == &vector_ ? *SharedVector() : vector.Naming(PresentProcesses()).Brief();
-  batch.cursor = EncodeCursor({options_.cluster, named, HorizonAt(now), watch.filter_hash});
+  batch.cursor = CursorAt(watch, named, HorizonAt(now));
   watch.cursor_ms = now.mono_ms;
   watch.news = false;
+  watch.behind = 0;
   batch.wake_ms = now.mono_ms + kCursorIdleMs;
 }
 

@@ -2,9 +2,22 @@
 //
 // A watch has no queue: it is a position in the store's order by revision, so a slow one costs nothing and skips what
 // was replaced meanwhile.
+//
+// A cursor is due at the head: there all that this node covers was sent, or replaced by what was sent. A reader that is
+// slower than the writes never gets there, so after a while it gets its cursor by a pass over the keys, as in a
+// session:
+//
+//   - the vector and the head are noted
+//   - each key that changed since the watch's position is sent as it is by now; what of that is later than the noted
+//     vector is added to it
+//   - what lapsed meanwhile is told, up to a time that is noted then; the walk itself leaves such keys out
+//   - the vector is the cursor, and the watch goes on from the noted head without what the vector covers
+//
+// The vector noted at the end would claim what changed behind the walk.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -41,6 +54,7 @@ struct WatchBatch {
   bool snapshot_end = false;
   bool first = false;   // the watch's first message, sent even when empty
   bool more = false;    // the head was not reached: read again
+  bool pass = false;    // the cursor is a pass's (below), and comes before the head
   int64_t wake_ms = 0;  // monotonic: read again then at the latest
   bool empty() const { return events.empty() && cursor.empty() && !snapshot_end && !first; }
 };
@@ -59,9 +73,22 @@ struct Watch {
   uint64_t position = 0;       // revisions up to here were read
   uint64_t next_lost = 0;      // the next conflict to tell, by its number here (conflicts.h); no cursor knows of it
   uint64_t snapshot_from = 0;  // the head when the snapshot began: the dead up to it are left out
-  bool first_due = true;       // nothing was sent yet
-  bool news = false;           // events were sent since the last cursor
-  int64_t cursor_ms = 0;       // monotonic time of the last cursor
+  struct Pass {
+    VersionVector vector;   // as noted, and what was sent that is later
+    VersionVector noted;    // as noted: the cursor, if the former has too many gaps for one
+    uint64_t head = 0;      // the head then
+    bool walked = false;    // all keys were looked at; what is left is what lapsed meanwhile
+    std::string key;        // the last key that was looked at; none before the first
+    bool begun = false;     // there is one
+    uint64_t position = 0;  // revisions up to here were looked at for lapses …
+    uint64_t last = 0;      // … up to the head when the walk ended …
+    int64_t told_ms = 0;    // … by which these had been told (UTC)
+  };
+  std::optional<Pass> pass;
+  uint64_t behind = 0;    // events since the last cursor
+  bool first_due = true;  // nothing was sent yet
+  bool news = false;      // events were sent since the last cursor
+  int64_t cursor_ms = 0;  // monotonic time of the last cursor
 };
 
 }  // namespace leasemap::core

@@ -42,9 +42,10 @@ std::map<std::string, std::string> Paths::Describe(int64_t now_ms) const {
   std::map<std::string, std::string> out;
   for (const auto& [ip, path] : paths_) {
     if (!path.stuck || SegmentTo(ip, now_ms) == 0) continue;
-    out.emplace(ip, absl::StrCat("large packets to ", ip, " vanish: links stood still though small packets pass; they "
-                                 "are made with segments of ", path.segment,
-                                 " bytes now; check the MTU of the networks in between"));
+    out.emplace(ip, absl::StrCat("large packets to ", ip,
+                                 " vanish: links stood still though small packets pass; they "
+                                 "are made with segments of ",
+                                 path.segment, " bytes now; check the MTU of the networks in between"));
   }
   return out;
 }

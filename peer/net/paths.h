@@ -24,15 +24,15 @@ enum class LinkEnd {
 
 class Paths {
  public:
-  static constexpr int kSmaller = 1200;   // with all headers below 1,280 bytes, which every IPv6 path takes (RFC 8200)
-  static constexpr int kSmallest = 536;   // … below 576, the least that an IPv4 host takes (RFC 1122, 3.3.3)
-  static constexpr int kEnds = 2;         // in a row: a single one may be a machine that stalled
-  static constexpr int64_t kLastsMs = 60'000;         // a link that lasts for so long is none of them
+  static constexpr int kSmaller = 1200;  // with all headers below 1,280 bytes, which every IPv6 path takes (RFC 8200)
+  static constexpr int kSmallest = 536;  // … below 576, the least that an IPv4 host takes (RFC 1122, 3.3.3)
+  static constexpr int kEnds = 2;        // in a row: a single one may be a machine that stalled
+  static constexpr int64_t kLastsMs = 60'000;  // a link that lasts for so long is none of them
   static constexpr int64_t kForgetMs = 3'600'000;
-  static constexpr size_t kMostPaths = 256;           // the one that was heard of first makes room
+  static constexpr size_t kMostPaths = 256;  // the one that was heard of first makes room
 
-  // A link to the machine of this IP address ended that had shaken hands. True if links to it will have smaller segments
-  // from now on.
+  // A link to the machine of this IP address ended that had shaken hands. True if links to it will have smaller
+  // segments from now on.
   bool Ended(const std::string& ip, LinkEnd end, int64_t lasted_ms, int64_t now_ms);
   // The most bytes of a segment to it; 0: as usual.
   int SegmentTo(const std::string& ip, int64_t now_ms) const;

@@ -3,7 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "peer/core/cursor.h"
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "tests/core/mesh.h"
@@ -43,6 +48,112 @@ class Watches : public testing::Test {
 
   Mesh mesh_;
 };
+
+// A reader that is slower than the writes never comes to the head. It gets its cursors all the same, and loses nothing.
+class SlowWatch : public Watches {
+ protected:
+  static constexpr int kKeys = 300;
+
+  void SetUp() override {
+    NodeOptions options = Mesh::Options("a");
+    options.watch_events = 4;
+    options.pass_after = 10;
+    a_ = mesh_.Add(options);
+    b_ = mesh_.Add("b");
+    mesh_.Connect(a_, b_);
+    for (int key = 0; key < kKeys; ++key) Write();
+  }
+  // To the keys in a scattered order.
+  void Write() {
+    const std::string key = absl::StrCat("k", writes_ * 7919 % kKeys);
+    ASSERT_TRUE(mesh_.Set(a_, key, absl::StrCat(writes_++), "h").ok());
+  }
+  void Fold(const WatchBatch& batch) {
+    for (const auto& event : batch.events) {
+      EntryPtr& held = fold_[event.entry->key];
+      EXPECT_TRUE(held == nullptr || (held->dot != event.entry->dot && Outranks(*event.entry, *held)))
+          << event.entry->key << " came twice, or an older one after a newer";
+      held = event.entry;
+    }
+  }
+  // One message, then as many writes as it has events, and one more: until a cursor has come.
+  std::string ReadOn(Watch& watch, bool* snapshot_end = nullptr) {
+    for (int events = 0; events < 3 * kKeys;) {
+      const WatchBatch batch = Read(a_, watch);
+      EXPECT_TRUE(batch.more);
+      Fold(batch);
+      if (snapshot_end != nullptr) *snapshot_end |= batch.snapshot_end;
+      if (!batch.cursor.empty()) return batch.cursor;
+      events += static_cast<int>(batch.events.size());
+      for (size_t n = 0; n <= batch.events.size(); ++n) Write();
+    }
+    ADD_FAILURE() << "no cursor";
+    return "";
+  }
+  void ExpectSame(int node) {
+    for (const auto& [key, slot] : mesh_[node].store().by_key()) {
+      ASSERT_TRUE(fold_.contains(key)) << key;
+      EXPECT_EQ(fold_[key]->dot, slot.entry->dot) << key;
+    }
+  }
+
+  int a_ = 0, b_ = 0, writes_ = 0;
+  std::map<std::string, EntryPtr> fold_;
+};
+
+TEST_F(SlowWatch, GetsTheEndOfTheSnapshotAndCursors) {
+  Watch watch = Start(a_, true);
+  bool snapshot_end = false;
+  ReadOn(watch, &snapshot_end);
+  EXPECT_TRUE(snapshot_end);
+  for (int n = 0; n < 5; ++n) ReadOn(watch);
+  // Once the writes stop it comes to the head, without a repetition.
+  for (WatchBatch batch = Read(a_, watch); batch.more; batch = Read(a_, watch)) Fold(batch);
+  Fold(Read(a_, watch));
+  ExpectSame(a_);
+}
+
+TEST_F(SlowWatch, ResumesElsewhereWithACursorOfAPass) {
+  Watch watch = Start(a_, true);
+  std::string cursor;
+  for (int n = 0; n < 3; ++n) cursor = ReadOn(watch);
+  mesh_.Settle();
+  ASSERT_TRUE(mesh_[b_].vector().Covers(mesh_[a_].vector()));
+  // What the cursor has too many gaps to name comes again: these keys are not looked at for repetition.
+  const auto decoded = DecodeCursor(cursor);
+  ASSERT_TRUE(decoded);
+  std::erase_if(fold_, [&](const auto& held) { return !decoded->vector.Covers(held.second->dot); });
+  Watch there = Start(b_, false, cursor);
+  WatchBatch batch;
+  do {
+    batch = Read(b_, there);
+    Fold(batch);
+  } while (batch.more);
+  ExpectSame(b_);
+}
+
+TEST_F(SlowWatch, TellsWhatLapsedDuringThePassOnce) {
+  for (int n = 0; n < 20; ++n) {
+    WriteCommand command = mesh_.Command(a_, absl::StrCat("e", n % 10 < 5 ? "a" : "z", n));
+    command.ephemeral = true;
+    command.duration_ms = 5000;
+    ASSERT_TRUE(mesh_.Write(a_, command).ok());
+  }
+  Watch watch = Start(a_, true);
+  std::map<std::string, int> ends;
+  const auto note = [&](const WatchBatch& batch) {
+    for (const auto& event : batch.events) ends[event.entry->key] += event.kind == EventKind::kExpired;
+  };
+  bool lapsed = false;
+  for (int n = 0; n < 2000; ++n) {
+    const WatchBatch batch = Read(a_, watch);
+    note(batch);
+    if (watch.pass && !std::exchange(lapsed, true)) mesh_.Advance(6000);
+    if (n < 500) Write();
+  }
+  ASSERT_TRUE(lapsed);
+  for (int n = 0; n < 20; ++n) EXPECT_EQ(ends[absl::StrCat("e", n % 10 < 5 ? "a" : "z", n)], 1) << n;
+}
 
 TEST_F(Watches, ASnapshotEndsOnceAndLeavesOldDeletesOut) {
   const int a = mesh_.Add("a");

@@ -40,17 +40,18 @@ void Print(const leasemap::sim::RunOptions& options, const leasemap::sim::RunRes
   std::printf(
       "seed %llu, %d nodes, %s: %s; trace %016llx, %llu events, %llu writes, %llu refused, %llu acked, %llu races, "
       "%llu won, %llu watched, %llu moves, "
-      "%llu expired, %llu cut off, %llu yields, %llu takeovers, maps equal after %lld ms, agreed after %lld ms\n",
+      "%llu passes, %llu expired, %llu cut off, %llu yields, %llu takeovers, maps equal after %lld ms, agreed after "
+      "%lld ms\n",
       static_cast<unsigned long long>(options.seed), options.nodes, options.scenario.c_str(),
       result.failure.empty() ? "ok" : ("FAILED " + result.failure).c_str(),
       static_cast<unsigned long long>(result.hash), static_cast<unsigned long long>(result.events),
       static_cast<unsigned long long>(result.writes), static_cast<unsigned long long>(result.refused),
       static_cast<unsigned long long>(result.acked), static_cast<unsigned long long>(result.races),
       static_cast<unsigned long long>(result.won), static_cast<unsigned long long>(result.watched),
-      static_cast<unsigned long long>(result.moves), static_cast<unsigned long long>(result.expired),
-      static_cast<unsigned long long>(result.cut_offs), static_cast<unsigned long long>(result.yields),
-      static_cast<unsigned long long>(result.takeovers), static_cast<long long>(result.maps_ms),
-      static_cast<long long>(result.settled_ms));
+      static_cast<unsigned long long>(result.moves), static_cast<unsigned long long>(result.passes),
+      static_cast<unsigned long long>(result.expired), static_cast<unsigned long long>(result.cut_offs),
+      static_cast<unsigned long long>(result.yields), static_cast<unsigned long long>(result.takeovers),
+      static_cast<long long>(result.maps_ms), static_cast<long long>(result.settled_ms));
 }
 
 // Runs of the hours scenario on two threads until so many seconds are over; what was begun is ended.

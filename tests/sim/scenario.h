@@ -17,7 +17,8 @@ struct RunOptions {
 struct RunResult {
   std::string failure;  // empty: all was well
   uint64_t hash = 0;    // of the trace
-  uint64_t events = 0, writes = 0, refused = 0, acked = 0, races = 0, won = 0, watched = 0, moves = 0, expired = 0;
+  uint64_t events = 0, writes = 0, refused = 0, acked = 0, races = 0, won = 0, watched = 0, moves = 0, expired = 0,
+           passes = 0;
   uint64_t cut_offs = 0;   // of a hostile member
   uint64_t yields = 0;     // maps that were given up for another ceiling, and taken
   uint64_t takeovers = 0;  // 1 if a lease's end was waited for after the peace

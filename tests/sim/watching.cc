@@ -15,6 +15,7 @@ Watching::Watching(World& world, int watchers, int64_t pace)
     watchers_[id].filter.prefixes.insert("k1");
     watchers_[id].filter.keys.insert("k2");
   }
+  for (size_t id = 2; id < watchers_.size(); id += 3) watchers_[id].slow = true;
   world_.OnChanged([this](int host) { OnChanged(host); });
 }
 
@@ -93,9 +94,14 @@ void Watching::Read(size_t id) {
     world_.trace().Note(world_.queue().now_us(), "batch", id, batch->events.size(), batch->cursor.size());
   }
   auto fault = CheckSize(*batch);
-  if (fault.empty()) fault = watcher.fold.Take(*batch, watcher.filter, node.shown().store);
+  if (fault.empty()) fault = watcher.fold.Take(*batch, watcher.filter, node.shown().store, node.shown().vector);
+  passes_ += batch->pass;
   if (!fault.empty()) {
     return world_.Fail("watchers: " + std::to_string(id) + " at node-" + std::to_string(watcher.host) + ": " + fault);
+  }
+  if (watcher.slow && !stopped_ && !batch->events.empty()) {
+    watcher.busy_until_us = world_.queue().now_us() + pace_ * random_.Below(400'000);
+    return Wake(id, watcher.busy_until_us - world_.queue().now_us() + 100);
   }
   Wake(id, batch->more ? 100 : std::max<int64_t>(1, batch->wake_ms - now.mono_ms) * 1000);
 }
@@ -126,7 +132,8 @@ void Watching::Wake(size_t id, int64_t after_us) {
 // As in the server: a watch reads again soon after a change, several changes at once.
 void Watching::OnChanged(int host) {
   for (size_t id = 0; id < watchers_.size(); ++id) {
-    if (watchers_[id].watch && watchers_[id].host == host) Wake(id, 100 + random_.Below(2000));
+    const bool busy = world_.queue().now_us() < watchers_[id].busy_until_us;
+    if (watchers_[id].watch && watchers_[id].host == host && !busy) Wake(id, 100 + random_.Below(2000));
   }
 }
 

@@ -30,6 +30,7 @@ class Watching {
   uint64_t events() const;
   uint64_t moves() const { return moves_; }
   uint64_t expired() const { return expired_; }
+  uint64_t passes() const { return passes_; }  // cursors that came before the head
 
  private:
   struct Watcher {
@@ -40,6 +41,8 @@ class Watching {
     ProcessId process = 0;
     int64_t wake_us = 0;  // the read that is in the queue; 0: none
     int vain = 0;         // NOT_CAUGHT_UP so often since the last batch
+    bool slow = false;    // it reads one message in a while, as long as clients write
+    int64_t busy_until_us = 0;
   };
 
   void Connect(size_t id);
@@ -57,7 +60,7 @@ class Watching {
   std::vector<int> hosts_;  // where they look for a node
   std::vector<Watcher> watchers_;
   bool stopped_ = false, may_give_up_ = false;
-  uint64_t moves_ = 0, expired_ = 0;
+  uint64_t moves_ = 0, expired_ = 0, passes_ = 0;
 };
 
 }  // namespace leasemap::sim

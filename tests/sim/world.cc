@@ -317,6 +317,8 @@ core::NodeOptions World::OptionsOf(int host) {
   options.rules = options_.rules;
   options.timing = options_.timing;
   options.forget_after_ms = options_.forget_after_ms;
+  options.watch_events = options_.watch_events;
+  options.pass_after = options_.pass_after;
   options.protocol_max = at.protocol_max;
   options.advertise = AddressOf(at.place);
   options.seeds = at.seeds;

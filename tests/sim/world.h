@@ -31,6 +31,8 @@ struct WorldOptions {
   core::LeaseRules rules;
   core::Timing timing;
   int64_t forget_after_ms = core::kForgetAfterMs;
+  size_t watch_events = core::kWatchBatchEvents;  // of one message of a watch
+  size_t pass_after = core::kPassAfterEvents;
 };
 
 // Names that a seed may have, beside node-7 for wherever that host is now.

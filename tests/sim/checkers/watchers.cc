@@ -1,10 +1,32 @@
 #include "tests/sim/checkers/watchers.h"
 
+#include "peer/core/cursor.h"
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {
 
-std::string Fold::Take(const core::WatchBatch& batch, const core::WatchFilter& filter, const core::Store& store) {
+std::string Fold::Compare(const core::WatchFilter& filter, const core::Store& store, const Covered& covered) const {
+  for (const auto& [key, slot] : store.by_key()) {
+    if (core::Store::IsDead(slot) || !filter.MatchesKey(key) || !covered(slot)) continue;
+    auto it = now_.find(key);
+    if (it == now_.end()) return "the watcher never heard of " + Describe(*slot.entry);
+    if (!(*it->second.entry == *slot.entry)) {
+      return "the watcher has " + Describe(*it->second.entry) + ", the map " + Describe(*slot.entry);
+    }
+    if (it->second.kind != core::EventKind::kSet) return "the watcher heard the end of " + Describe(*slot.entry);
+  }
+  for (const auto& [key, held] : now_) {
+    const core::Store::Slot* slot = store.FindSlot(key);
+    if (held.kind != core::EventKind::kSet) continue;
+    if (slot == nullptr || (core::Store::IsDead(*slot) && covered(*slot))) {
+      return "the watcher still has " + Describe(*held.entry);
+    }
+  }
+  return "";
+}
+
+std::string Fold::Take(const core::WatchBatch& batch, const core::WatchFilter& filter, const core::Store& store,
+                       const core::VersionVector& vector) {
   for (const core::WatchEvent& event : batch.events) {
     ++events_;
     const core::Entry& entry = *event.entry;
@@ -22,35 +44,23 @@ std::string Fold::Take(const core::WatchBatch& batch, const core::WatchFilter& f
     last = {event.entry, event.kind};
   }
   if (batch.cursor.empty()) return "";
-  if (batch.more) return "a cursor before the head";
+  if (batch.more && !batch.pass) return "a cursor before the head";
   cursor_ = batch.cursor;
   kept_ = now_;
-  return Compare(filter, store);
+  if (!batch.pass) return Compare(filter, store);
+  auto cursor = core::DecodeCursor(cursor_);
+  if (!cursor) return "a cursor that can't be read";
+  cursor->vector.Learn(vector);
+  return Compare(filter, store, [&](const core::Store::Slot& slot) {
+    const bool told = !slot.lapsed || slot.entry->lease.expire_ms <= cursor->wall_ms;
+    return told && cursor->vector.CoversHeld(slot.entry->dot, vector);
+  });
 }
 
 void Fold::Clear() {
   now_.clear();
   kept_.clear();
   cursor_.clear();
-}
-
-std::string Fold::Compare(const core::WatchFilter& filter, const core::Store& store) const {
-  for (const auto& [key, slot] : store.by_key()) {
-    if (core::Store::IsDead(slot) || !filter.MatchesKey(key)) continue;
-    auto it = now_.find(key);
-    if (it == now_.end()) return "the watcher never heard of " + Describe(*slot.entry);
-    if (!(*it->second.entry == *slot.entry)) {
-      return "the watcher has " + Describe(*it->second.entry) + ", the map " + Describe(*slot.entry);
-    }
-    if (it->second.kind != core::EventKind::kSet) return "the watcher heard the end of " + Describe(*slot.entry);
-  }
-  for (const auto& [key, held] : now_) {
-    const core::Store::Slot* slot = store.FindSlot(key);
-    if (held.kind == core::EventKind::kSet && (slot == nullptr || core::Store::IsDead(*slot))) {
-      return "the watcher still has " + Describe(*held.entry);
-    }
-  }
-  return "";
 }
 
 }  // namespace leasemap::sim
