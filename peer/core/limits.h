@@ -74,8 +74,8 @@ inline constexpr size_t kWatchBatchBytes = 32 << 10;
 // event.
 inline constexpr size_t kPassAfterEvents = 1000;
 inline constexpr size_t kPassKeysAnEvent = 8;
-// Of what a pass sent that is later than its cursor, so many gaps are kept in mind (some 200 KiB at the very most);
-// what is beyond may come once more.
+// What a pass sends that is later than the vector it noted makes gaps in its cursor, so many at most: some 200 KiB of
+// memory, and 20 KB of a cursor that comes seldom. What is beyond may come once more.
 inline constexpr size_t kPassGaps = 4096;
 
 // Local writes beyond these are refused (KEY_LIMIT, BYTES_LIMIT). Tombstones count. The bytes are those of a node that

@@ -385,6 +385,7 @@ class Node {
   struct Page;
   WatchBatch ReadEvents(Watch& watch) const;
   bool IsNews(const Watch& watch, const Store::Slot& slot) const;
+  bool PassIsDue(const Watch& watch) const;
   void StartPass(Watch& watch) const;
   WatchBatch ReadPass(Now now, Watch& watch) const;
   bool WalkKeys(Watch& watch, Page& page) const;

@@ -105,9 +105,7 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
   WatchBatch batch = watch.pass ? ReadPass(now, watch) : ReadEvents(watch);
   AddLost(watch, batch);
   if (!batch.more) AddCursor(now, watch, batch);
-  if (batch.more && !watch.pass && watch.behind >= options_.pass_after + shown().store.keys() / kPassKeysAnEvent) {
-    StartPass(watch);
-  }
+  if (batch.more && !watch.pass && PassIsDue(watch)) StartPass(watch);
   if (!batch.empty()) watch.first_due = false;
   return batch;
 }
@@ -158,9 +156,15 @@ WatchBatch Node::ReadEvents(Watch& watch) const {
   return std::move(page.batch);
 }
 
+bool Node::PassIsDue(const Watch& watch) const {
+  const ReadMap map = shown();
+  return watch.behind >= options_.pass_after + map.store.keys() / kPassKeysAnEvent &&
+         map.vector.exceptions() <= kCursorExceptions;
+}
+
 void Node::StartPass(Watch& watch) const {
   Watch::Pass& pass = watch.pass.emplace();
-  pass.vector = pass.noted = shown().vector;
+  pass.vector = shown().vector;
   pass.head = shown().store.head();
 }
 
@@ -226,9 +230,7 @@ void Node::EndPass(Now now, Watch& watch, WatchBatch& batch) const {
   batch.snapshot_end = watch.phase == Watch::Phase::kSnapshot;
   watch.phase = Watch::Phase::kFollowing;
   watch.behind = 0;
-  const VersionVector& vector = pass.vector.exceptions() > kCursorExceptions ? pass.noted : pass.vector;
-  if (vector.exceptions() > kCursorExceptions) return;  // the next one will be better
-  batch.cursor = CursorAt(watch, vector.Naming(PresentProcesses()).Brief(), pass.told_ms);
+  batch.cursor = CursorAt(watch, pass.vector.Naming(PresentProcesses()).Brief(), pass.told_ms);
   batch.pass = true;
   watch.cursor_ms = now.mono_ms;
   watch.news = false;

@@ -74,8 +74,7 @@ struct Watch {
   uint64_t next_lost = 0;      // the next conflict to tell, by its number here (conflicts.h); no cursor knows of it
   uint64_t snapshot_from = 0;  // the head when the snapshot began: the dead up to it are left out
   struct Pass {
-    VersionVector vector;   // as noted, and what was sent that is later
-    VersionVector noted;    // as noted: the cursor, if the former has too many gaps for one
+    VersionVector vector;   // as noted, and what was sent that is later (kPassGaps at most)
     uint64_t head = 0;      // the head then
     bool walked = false;    // all keys were looked at; what is left is what lapsed meanwhile
     std::string key;        // the last key that was looked at; none before the first
