@@ -1,0 +1,293 @@
+"""How leases are acquired, kept and given up: flows (core.py) for threads and for asyncio."""
+import dataclasses
+import logging
+from typing import Any, Optional
+
+from leasemap import entry as entries
+from leasemap import errors
+from leasemap.core import RENEWALS_MOST, Call, Core, Flow, Pause, Spawn
+from leasemap.entry import Key, Value
+from leasemap.flows import Ack, call, duration, fetch, set_request
+from leasemap.lease_state import HELD, LOST, RELEASED, LeaseState, check_duration, first_value
+from leasemap.retry import ATTEMPT_S, elsewhere
+from leasemap.signals import Signal
+from leasemap.v1 import key_value_pb2 as pb
+
+log = logging.getLogger("leasemap")
+
+# Who waits for a key looks again after so long at most (s): a lease that lapses makes no event, and a watch may lag.
+LOOK_S = 1.0
+# A holder's lease may end a little before the server's hint says, never much later; chance spreads those who wait (s).
+SPREAD_S = 0.05
+# The keeper looks at its leases so often at least (s): after the machine slept, timers are late but the deadline is not.
+KEEPER_S = 1.0
+# How long it may take until a lease is given up (s); if no node answers, the lease lapses by itself.
+RELEASE_S = 3.0
+
+
+def acquire(core: Core, key: Key, value: Optional[Value] = None, duration_s: float = 10.0, ephemeral: bool = True,
+            wait: Optional[float] = 0.0, ack: Ack = None, overwrite: bool = False) -> Flow[LeaseState]:
+    """A lease that is kept until it is released or lost. `wait`: how long to wait for another holder (s; None: for ever);
+    then the LeaseHeldError. With `overwrite` the value is written; else a key that exists keeps its own."""
+    raw = core.key(key)
+    check_duration(duration_s)
+    end = None if wait is None else core.now() + wait
+    signal = core.listen(raw)
+    try:
+        while True:
+            core.check()
+            try:
+                return (yield from _take(core, key, raw, value, duration_s, ephemeral, ack, overwrite))
+            except (errors.LeaseHeldError, errors.UnavailableError) as error:
+                left = LOOK_S if end is None else end - core.now()
+                if left <= 0:
+                    raise
+                hint = LOOK_S if error.retry_after is None else error.retry_after + SPREAD_S * core.chance()
+            yield Pause(min(hint, LOOK_S, left), signal)
+            signal.take()
+    finally:
+        core.unlisten(raw, signal)
+
+
+def _take(core: Core, key: Key, raw: bytes, value: Optional[Value], duration_s: float, ephemeral: bool, ack: Ack,
+          overwrite: bool) -> Flow[LeaseState]:
+    """One try."""
+    lease = LeaseState(raw, core.holder, duration_s, ephemeral)
+    with core.lock:
+        if raw in core.leases:
+            raise _held(f"this map holds the lease on {key!r} already; release that one first, or wait", core.holder)
+        core.leases[raw] = lease  # nobody else of this program acquires it meanwhile
+    sent = core.now()
+    try:
+        granted, target, made = yield from _grant(core, key, value, lease, ack, overwrite)
+    except errors.VersionMismatchError:
+        core.end_lease(lease, RELEASED)
+        raise _held(f"another holder took {key!r} just now; wait", "") from None
+    except GeneratorExit:  # nobody drives this any more
+        core.end_lease(lease, RELEASED)
+        raise
+    except BaseException as error:
+        core.end_lease(lease, RELEASED, free=False)
+        if _in_doubt(error):
+            yield Spawn(_release(core, lease))
+        else:
+            core.free_lease(lease)
+        raise
+    entry = entries.from_proto(granted, first_value(value, core.holder) if made else None)
+    state, why = HELD, ""
+    with core.lock:
+        lease.ephemeral = ephemeral and made
+        lease.granted(entry, sent, target)
+        core.cache.wrote(entry, core.now())
+        known = core.cache.entry(raw)  # the watch may have been quicker with what came after
+        if known and known.version != entry.version:
+            state, why = lease.seen("delete" if known.deleted else "update", known)
+        if state == HELD and not lease.held(core.now()):
+            state, why = LOST, "the answer came too late; give it a longer duration"
+    if state != HELD:
+        core.end_lease(lease, LOST, why, free=False)
+        yield Spawn(_release(core, lease))
+        raise _held(f"the lease on {key!r} was granted and is gone again: {why}", known.holder if known else "")
+    core.keeper_signal.set()
+    return lease
+
+
+def _held(message: str, holder: str) -> errors.LeaseHeldError:
+    return errors.LeaseHeldError(message, "FAILED_PRECONDITION", "LEASE_HELD", {"holder": holder})
+
+
+def _grant(core: Core, key: Key, value: Optional[Value], lease: LeaseState, ack: Ack,
+           overwrite: bool) -> Flow[tuple[Any, str, bool]]:
+    """The entry with the lease, the node that granted it, and whether the value was written."""
+    attempt = ATTEMPT_S if ack in (None, "local") else 10 * ATTEMPT_S
+    if not overwrite:
+        try:
+            if ack in (None, "local"):
+                request = pb.RenewRequest(holder=core.holder, lease_duration=duration(lease.duration),
+                                          **entries.key_fields(key))
+                answer, target = yield from call(core, "Renew", request)
+                return answer.entry, target, False
+            # Renew waits for no acks: the same value is written again.
+            found = yield from fetch(core, key)
+            request = set_request(core, key, found.value, lease.duration, if_version=found.version, ack=ack)
+            answer, target = yield from call(core, "Set", request, attempt=attempt)
+            return answer.entry, target, False
+        except errors.KeyNotFoundError:
+            pass
+    request = set_request(core, key, first_value(value, core.holder), lease.duration, lease.ephemeral,
+                          if_absent=not overwrite, ack=ack)
+    answer, target = yield from call(core, "Set", request, attempt=attempt)
+    return answer.entry, target, True
+
+
+def _in_doubt(error: BaseException) -> bool:
+    """True if the cluster may have granted the lease all the same."""
+    if not isinstance(error, errors.LeasemapError):
+        return True  # the caller was interrupted
+    return isinstance(error, (errors.UnavailableError, errors.AckIncompleteError, errors.SupersededError))
+
+
+def _release(core: Core, lease: LeaseState) -> Flow[None]:
+    """Gives up at the cluster what is over here, and frees the key for others of this program."""
+    key = entries.shown(lease.key)
+    try:
+        request = pb.ReleaseRequest(holder=core.holder, **entries.key_fields(key))
+        answer, _ = yield from call(core, "Release", request, RELEASE_S)
+        entry = entries.from_proto(answer.entry)
+        if lease.ephemeral:  # it vanished, on that node at least
+            entry = dataclasses.replace(entry, deleted=True)
+        with core.lock:
+            core.cache.wrote(entry, core.now())
+    except (errors.KeyNotFoundError, errors.LeaseHeldError, errors.ClosedError):
+        pass  # it is not ours
+    except errors.LeasemapError as error:
+        log.warning("the lease on %r could not be given up; it lapses by itself: %s", key, error)
+    finally:
+        core.free_lease(lease)
+
+
+def give_up(core: Core, lease: LeaseState) -> Flow[None]:
+    """Releases a lease that is held; one that is lost stays with who has it."""
+    if lease.state == HELD:
+        core.end_lease(lease, RELEASED, free=False)
+        yield from _release(core, lease)
+
+
+def give_up_all(core: Core) -> Flow[None]:
+    """Releases all leases that are kept, as many at a time as are renewed, and waits for that for a bounded time."""
+    end, signal = core.now() + RELEASE_S, Signal()
+
+    def one(lease: LeaseState) -> Flow[None]:
+        yield from give_up(core, lease)
+        signal.set()
+    with core.lock:
+        held = [lease for lease in core.leases.values() if lease.state == HELD]
+    for at in range(0, len(held), RENEWALS_MOST):
+        some = held[at:at + RENEWALS_MOST]
+        for lease in some:
+            yield Spawn(one(lease))
+        while core.now() < end and any(core.leases.get(lease.key) is lease for lease in some):
+            yield Pause(end - core.now(), signal)
+            signal.take()
+
+
+def keeper(core: Core) -> Flow[None]:
+    """Runs as long as the map: renews the leases that are due and tells those that are lost."""
+    while not core.closed:
+        now = core.now()
+        with core.lock:
+            overdue = [lease for lease in core.leases.values() if lease.overdue(now)]
+            under_way = sum(lease.renewing for lease in core.leases.values())
+            due = [lease for lease in core.leases.values() if lease.due(now) and not lease.overdue(now)]
+            due = due[:max(0, RENEWALS_MOST - under_way)]
+            for lease in due:
+                lease.renewing = True
+            core.cache.expire(now)
+            silent = core.watch_is_silent()
+        for lease in overdue:
+            core.end_lease(lease, LOST, "it could not be renewed in time")
+        yield from renew_due(core, due)
+        if silent:
+            core.cut_watch()
+        with core.lock:
+            nexts = [lease.next() for lease in core.leases.values() if lease.state == HELD]
+        yield Pause(max(0.001, min([KEEPER_S, *(at - core.now() for at in nexts)])), core.keeper_signal)
+        core.keeper_signal.take()
+
+
+def renew_due(core: Core, due: list[LeaseState]) -> Flow[None]:
+    """Renews these leases, several at a time. The one place that knows how: one BatchRenew does it, once servers have
+    that."""
+    for lease in due:
+        yield Spawn(_renew(core, lease))
+
+
+def _renew(core: Core, lease: LeaseState) -> Flow[None]:
+    """One try. What fails is tried again by the keeper, at the node that is home then."""
+    key = entries.shown(lease.key)
+    with core.lock:
+        target, sent, latest = core.endpoints.pick(core.now()), core.now(), lease.entry
+        # Two tries at least fit into what is left.
+        timeout = min(ATTEMPT_S, max(0.05, lease.left(sent) / 2))
+    why, again = "", False
+    try:
+        if target != lease.target and latest is not None:
+            # Another node than the one that granted it must have the lease first, or it would grant a new one.
+            yield Call(target, "Get", pb.GetRequest(min_version=latest.version, **entries.key_fields(key)), timeout)
+        request = pb.RenewRequest(holder=core.holder, lease_duration=duration(lease.duration), **entries.key_fields(key))
+        answer = yield Call(target, "Renew", request, timeout)
+        entry = entries.from_proto(answer.entry)
+        with core.lock:
+            if not lease.granted(entry, sent, target):
+                why, again = "it lapsed before it was renewed", True  # and this acquired a new one, which nobody wants
+            else:
+                core.cache.wrote(entry, core.now())
+            core.endpoints.worked(target)
+    except errors.KeyNotFoundError:
+        why = "the key is gone"
+    except errors.LeaseHeldError as error:
+        why = f"{error.holder} has the key"
+    except errors.LeasemapError as error:
+        if elsewhere(error):
+            core.node_failed(target)
+        else:
+            log.warning("the lease on %r was not renewed, and is tried again: %s", key, error)
+        with core.lock:
+            lease.failed(core.now(), core.chance)
+    finally:
+        with core.lock:
+            lease.renewing = False
+        core.keeper_signal.set()
+    if why and lease.state == HELD:
+        core.end_lease(lease, LOST, why, free=not again)
+        if again:
+            yield Spawn(_release(core, lease))
+
+
+class Registration:
+    """A key that is kept alive until it is stopped. `stopped` and `lease` are guarded by the map's lock."""
+
+    def __init__(self, key: Key, value: Value, duration_s: float) -> None:
+        self.key, self.value, self.duration_s = key, value, check_duration(duration_s)
+        self.stopped = False
+        self.lease: Optional[LeaseState] = None
+        self.signal = Signal()
+
+
+def register(core: Core, registration: Registration, wait: Optional[float]) -> Flow[None]:
+    """Sets the key, after waiting for another holder at most so long (s), and keeps it from then on."""
+    lease = yield from acquire(core, registration.key, registration.value, registration.duration_s, True, wait,
+                               overwrite=True)
+    lease.on_end.append(registration.signal.set)
+    registration.lease = lease
+    yield Spawn(_keep_registered(core, registration, lease))
+
+
+def _keep_registered(core: Core, registration: Registration, lease: LeaseState) -> Flow[None]:
+    """Sets the key again whenever its lease was lost, until the registration is stopped."""
+    signal = registration.signal
+    while not core.closed:
+        while lease.state == HELD and not registration.stopped:
+            yield Pause(registration.duration_s, signal)
+            signal.take()
+        if registration.stopped:
+            yield from give_up(core, lease)
+            return
+        try:
+            lease = yield from acquire(core, registration.key, registration.value, registration.duration_s, True, LOOK_S,
+                                       overwrite=True)
+            lease.on_end.append(signal.set)
+            registration.lease = lease
+        except errors.ClosedError:
+            return
+        except errors.LeasemapError as error:
+            log.warning("%r could not be registered again, and is tried on: %s", registration.key, error)
+            yield Pause(LOOK_S * (0.5 + 0.5 * core.chance()), signal)
+
+
+def unregister(core: Core, registration: Registration) -> Flow[None]:
+    """Ends a registration, and gives its key up if it is there."""
+    registration.stopped = True
+    registration.signal.set()
+    if registration.lease:
+        yield from give_up(core, registration.lease)

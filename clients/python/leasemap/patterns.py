@@ -1,0 +1,148 @@
+"""Lock, Election and Registry, for programs with threads: leases with a use. leasemap.aio has the same for asyncio.
+
+None of them is mutual exclusion: two sides of a network partition may each grant a lease on one key, and a machine that was
+suspended wakes up in the past. Guard outside resources with the fencing token. With `ack="majority"` a lease is taken by
+one side only, the one that has most nodes.
+"""
+import threading
+from typing import Any, Callable, Optional
+
+from leasemap import lease_flows
+from leasemap.drive import optional_wait
+from leasemap.entry import Event, Key, Value, to_bytes
+from leasemap.errors import LeaseHeldError, LeaseLostError
+from leasemap.flows import Ack
+from leasemap.lease import Lease
+from leasemap.lease_flows import Registration
+from leasemap.sync_map import SyncMap
+
+
+class Lock:
+    """A lock that one thread of one program in the cluster has at a time, as threading.Lock is used.
+
+    key: an ephemeral key of this lock's own; its value is who has it. duration: as for SyncMap.lease (s).
+    """
+
+    def __init__(self, map_: SyncMap, key: Key, *, duration: float = 10.0, ack: Ack = None) -> None:
+        self._map, self.key, self._duration, self._ack = map_, key, duration, ack
+        self._lease: Optional[Lease] = None
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """True once this thread has it; False if not at once (`blocking` False) or within `timeout` seconds (-1: for
+        ever)."""
+        lease = Lease(self._map, self.key, self._map.holder, self._duration, True, None, self._ack, overwrite=True)
+        try:
+            lease.acquire(optional_wait(timeout) if blocking else 0.0)
+        except LeaseHeldError:
+            return False
+        self._lease = lease
+        return True
+
+    def release(self) -> None:
+        """Gives it up. RuntimeError if it is not locked, LeaseLostError if it was lost meanwhile."""
+        lease, self._lease = self._lease, None
+        if lease is None:
+            raise RuntimeError(f"the lock {self.key!r} is not locked by this object")
+        lease.__exit__(None, None, None)
+
+    @property
+    def lease(self) -> Lease:
+        """The lease behind it: `held`, `fencing_token`, `wait`, `on_lost`. LeaseLostError while it is not locked."""
+        if self._lease is None:
+            raise LeaseLostError(f"the lock {self.key!r} is not locked by this object; acquire it first")
+        return self._lease
+
+    def locked(self) -> bool:
+        """True if anyone has it, as far as the near cache knows."""
+        return self.key in self._map
+
+    def __enter__(self) -> Lease:
+        self.acquire()
+        return self.lease
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        lease, self._lease = self._lease, None
+        if lease:
+            lease.__exit__(kind, error, trace)
+
+
+class Election:
+    """One leader among the candidates of a key. The key is ephemeral, and its value says who leads.
+
+    value: what others read of this candidate while it leads, as its address; by default the map's holder.
+    duration: as for SyncMap.lease (s): a dead leader is replaced after about so long.
+    """
+
+    def __init__(self, map_: SyncMap, key: Key, value: Optional[Value] = None, *, duration: float = 10.0,
+                 ack: Ack = None) -> None:
+        self._map, self.key, self._duration, self._ack = map_, key, duration, ack
+        self._value = map_.holder if value is None else value
+
+    def campaign(self, timeout: Optional[float] = None) -> Lease:
+        """Waits until this candidate leads, and returns its lease; LeaseHeldError after `timeout` seconds (None: never).
+        Work while `lease.held`, use it in a `with` block or release it to step down."""
+        lease = Lease(self._map, self.key, self._value, self._duration, True, timeout, self._ack, overwrite=True)
+        return lease.acquire()
+
+    @property
+    def leader(self) -> Optional[Value]:
+        """The value of who leads, as far as the near cache knows; None if nobody does."""
+        return self._map.get(self.key)
+
+    def on_change(self, handler: Callable[[Optional[Value]], Any]) -> Callable[[], None]:
+        """Calls `handler(leader)` when another leads or nobody does; returns a function that takes the handler away."""
+        raw = to_bytes(self.key)
+
+        def tell(event: Event) -> None:
+            if to_bytes(event.key) == raw:
+                handler(event.value if event.kind == "update" else None)
+        removes = [self._map.on(kind, tell) for kind in ("update", "delete", "expired")]
+        return lambda: [remove() for remove in removes] and None
+
+
+class Registry:
+    """The instances of a service, as ephemeral keys prefix/service/instance: one whose program died vanishes."""
+
+    def __init__(self, map_: SyncMap, service: str, *, prefix: str = "services", duration: float = 10.0) -> None:
+        self._map, self._duration = map_, duration
+        self._below = f"{prefix}/{service}/"
+        self._registered: dict[str, Registration] = {}
+        self._lock = threading.Lock()
+
+    def register(self, instance: str, value: Value, *, wait: Optional[float] = 0.0) -> None:
+        """Adds an instance (its value is what others need, as host:port) and keeps it, until `unregister` or the map is
+        closed; it is set again if its lease was lost. LeaseHeldError if another holder has that name and did not give it up
+        within `wait` seconds."""
+        registration = Registration(self._below + instance, value, self._duration)
+        with self._lock:
+            if instance in self._registered:
+                raise ValueError(f"instance {instance!r} is registered by this object already; unregister it first")
+            self._registered[instance] = registration
+        try:
+            self._map._run(lease_flows.register(self._map._core, registration, wait))
+        except BaseException:
+            with self._lock:
+                del self._registered[instance]
+            raise
+
+    def unregister(self, instance: str) -> None:
+        """Takes the instance away. KeyError if this object did not register it."""
+        with self._lock:
+            registration = self._registered.pop(instance)
+        self._map._run(lease_flows.unregister(self._map._core, registration))
+
+    def instances(self) -> dict[str, Value]:
+        """The instances and their values, as far as the near cache knows."""
+        return instances(self._map, self._below)
+
+    def on_change(self, handler: Callable[[dict[str, Value]], Any]) -> Callable[[], None]:
+        """Calls `handler(instances)` when one came, changed or went; returns a function that takes the handler away."""
+        def tell(event: Event) -> None:
+            if to_bytes(event.key).startswith(self._below.encode()):
+                handler(self.instances())
+        removes = [self._map.on(kind, tell) for kind in ("update", "delete", "expired")]
+        return lambda: [remove() for remove in removes] and None
+
+
+def instances(map_: Any, below: str) -> dict[str, Value]:
+    return {key[len(below):]: value for key, value in map_.items() if isinstance(key, str) and key.startswith(below)}

@@ -1,0 +1,227 @@
+"""SyncMap: the cluster's map as a dict, for programs with threads. leasemap.aio has the same for asyncio."""
+import collections.abc
+import logging
+import threading
+from typing import Any, Iterable, Optional, Union
+
+import grpc
+
+from leasemap import channels, flows, handlers, lease_flows
+from leasemap.core import Core
+from leasemap.drive import Shell
+from leasemap.entry import Entry, Key, Value, to_bytes
+from leasemap.errors import ClosedError, UnavailableError
+from leasemap.flows import MISSING, Ack
+from leasemap.lease import Lease
+from leasemap.retry import split
+from leasemap.view import View
+
+log = logging.getLogger("leasemap")
+
+
+class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
+    """A dict that many programs share. Keys and values are str or bytes.
+
+    Reading looks into this process's copy, which one watch keeps fresh (`synced`). Writing asks a node, raises what the
+    node refuses, and is read here at once, by any thread.
+
+    endpoints: host:port of nodes, as a list or with commas. One is used at a time; when it fails, the next. A name stands
+        for all its addresses.
+    holder: in whose name this map writes; the default is made of host, process and chance. Give a name of its own to each
+        program that must find its leases again after a restart. Two maps of one holder do not keep each other out.
+    prefix: only keys that start with this; the rest is not copied here, and can't be written.
+    lease: for how long (s) a write takes the key, so that other holders are refused. None: the cluster's default, an hour;
+        0: no lease.
+    timeout: how long (s) a call may take, with all tries at all nodes.
+    sync_timeout: how long (s) to wait for the map at the start; UnavailableError then. 0: do not wait.
+
+    Threads may share a map. After fork() the child must make one of its own.
+    """
+
+    def __init__(self, endpoints: Union[str, Iterable[str]], holder: str = "", *, prefix: Key = b"",
+                 lease: Optional[float] = None, timeout: float = 5.0, sync_timeout: float = 10.0) -> None:
+        self._endpoints = split(endpoints)
+        self._tell = threading.Event()
+        super().__init__(Core(channels.resolve(self._endpoints), holder, to_bytes(prefix), lease, timeout), self._tell.set)
+        self._shell = Shell(self._core)
+        self._stream: Any = None  # the watch's call; the map's lock guards it
+        self._closing = threading.Event()
+        self._core.cut_watch = self._cut
+        self._threads = [threading.Thread(target=run, name=name, daemon=True) for run, name in (
+            (self._watch, "leasemap-watch"), (self._call_handlers, "leasemap-handlers"))]
+        for thread in self._threads:
+            thread.start()
+        self._shell.worker.start()
+        self._shell.worker.spawn(lease_flows.keeper(self._core))
+        if sync_timeout:
+            try:
+                self.wait_synced(sync_timeout)
+            except BaseException:
+                self.close()
+                raise
+
+    # Writing.
+
+    def __setitem__(self, key: Key, value: Value) -> None:
+        """Writes the key if no other holder's lease on it is live, and takes or renews the lease. LeaseHeldError names who
+        holds it and until when."""
+        self.set(key, value)
+
+    def __delitem__(self, key: Key) -> None:
+        """Deletes the key under the same rule, and gives its lease up. KeyError if there is none."""
+        self.delete(key)
+
+    def set(self, key: Key, value: Value, *, lease: Optional[float] = None, ephemeral: bool = False,
+            if_version: str = "", if_absent: bool = False, ack: Ack = None, timeout: Optional[float] = None) -> Entry:
+        """Writes the key; returns its entry.
+
+        lease: as for the map (s). ephemeral: the key vanishes when the lease lapses.
+        if_version, if_absent: only if the key is as it was read, or is missing; else VersionMismatchError.
+        ack: who must have the write before this returns: None (this node), "majority", "all", or a number of nodes.
+            AckIncompleteError if they had it not in time: the write stands. SupersededError if another write replaced it.
+        Further errors: LeaseHeldError, InvalidError, LimitError, UnavailableError (the write may stand).
+        """
+        return self._run(flows.set_(self._core, key, value, timeout, lease=lease, ephemeral=ephemeral,
+                                    if_version=if_version, if_absent=if_absent, ack=ack))
+
+    def delete(self, key: Key, *, if_version: str = "", missing_ok: bool = False, ack: Ack = None,
+               timeout: Optional[float] = None) -> Optional[Entry]:
+        """Deletes the key; returns what the delete wrote, or None if there was no key and `missing_ok`. Errors as for
+        `set`, and KeyNotFoundError."""
+        return self._run(flows.delete(self._core, key, if_version, missing_ok, ack, timeout))
+
+    def renew(self, key: Key, lease: Optional[float] = None, *, timeout: Optional[float] = None) -> Entry:
+        """Renews this holder's lease on a key once, without a new value, for `lease` seconds (None: as long as last asked
+        for). To keep a lease alive use `lease`."""
+        return self._run(flows.renew(self._core, key, lease, timeout))
+
+    def release(self, key: Key, *, timeout: Optional[float] = None) -> Entry:
+        """Gives this holder's lease on a key up, so that anyone may write it. The value stays, but an ephemeral key
+        vanishes."""
+        return self._run(flows.release(self._core, key, timeout))
+
+    def pop(self, key: Key, default: Any = MISSING, *, timeout: Optional[float] = None) -> Any:
+        """Deletes the key and returns exactly the value that was deleted, or `default` if there was none."""
+        return self._run(flows.pop(self._core, key, default, timeout))
+
+    def popitem(self) -> tuple[Key, Value]:
+        """Deletes and returns one of the keys that this holder may write."""
+        return self._run(flows.popitem(self._core))
+
+    def setdefault(self, key: Key, default: Value = "") -> Any:  # type: ignore[override]
+        """The key's value; writes `default` first if there is none."""
+        return self._run(flows.setdefault(self._core, key, default))
+
+    def update(self, other: Any = (), /, *, timeout: Optional[float] = None, **named: Value) -> None:  # type: ignore
+        """Writes many keys with few calls. No transaction: BatchError names the keys that were refused (`failed`); the
+        others are written. `timeout` (s) is for each call of up to 1,000 keys."""
+        pairs = other.items() if isinstance(other, collections.abc.Mapping) else other
+        self._run(flows.update(self._core, [*pairs, *named.items()], timeout))
+
+    # Reading past the near cache.
+
+    def fetch(self, key: Key, *, min_version: str = "", timeout: Optional[float] = None) -> Entry:
+        """The entry as the node has it now. With `min_version` it first waits until the node has that write, or one that
+        replaced it. KeyNotFoundError, UnavailableError."""
+        return self._run(flows.fetch(self._core, key, min_version, timeout))
+
+    def wait_synced(self, timeout: float = 10.0) -> None:
+        """Waits until `synced`; UnavailableError after `timeout` seconds."""
+        self._run(flows.wait_synced(self._core, timeout))
+
+    # Leases.
+
+    def lease(self, key: Key, value: Optional[Value] = None, *, duration: float = 10.0, ephemeral: bool = True,
+              wait: Optional[float] = 0.0, ack: Ack = None) -> Lease:
+        """A lease on the key, for a `with` block: taken at its start, renewed in the background, given up at its end.
+
+        value: written with the lease; None: a key that exists keeps its value, and one that does not is made, with this
+            map's holder for a value.
+        duration: for how long (s) the lease is taken each time; the cluster wants 2 s at least. It is how long others wait
+            if this program dies, and how long it may be cut off without losing the lease (three quarters of it).
+        ephemeral: a key that is made for the lease vanishes with it.
+        wait: how long (s) to wait for another holder; None: for ever. Then LeaseHeldError.
+        ack: as for `set`. With "all" at most one of several racing holders gets it.
+        """
+        return Lease(self, key, value, duration, ephemeral, wait, ack)
+
+    def close(self) -> None:
+        """Gives kept leases up (waits 3 s at most for that) and ends the watch. Leases of plain writes stay."""
+        if self._core.closed:
+            return
+        try:
+            self._shell.run(lease_flows.give_up_all(self._core))
+        finally:
+            self._core.close()
+            self._closing.set()
+            self._tell.set()
+            self._shell.worker.stop()
+            self._shell.channels.close()
+            for thread in self._threads:
+                if thread is not threading.current_thread():
+                    thread.join(5)  # a handler may be slow; the threads are daemons
+
+    def __enter__(self) -> "SyncMap":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, flow: Any) -> Any:
+        self._core.check()
+        return self._shell.run(flow)
+
+    # The watch's thread and the handlers'.
+
+    def _cut(self) -> None:
+        with self._core.lock:
+            stream = self._stream
+        if stream:
+            stream.cancel()
+
+    def _watch(self) -> None:
+        core = self._core
+        while not core.closed:
+            target, request = core.open_watch()
+            error: Exception = UnavailableError("the stream ended", "UNAVAILABLE")
+            try:
+                stream = self._shell.channels.stub(target).Watch(request)
+                with core.lock:
+                    self._stream = stream
+                if core.closed or core.endpoints.home != target:  # moved before it could be cut
+                    stream.cancel()
+                for message in stream:
+                    core.took(message)
+            except grpc.RpcError as broken:
+                error = channels.to_error(broken)
+            except (ClosedError, ValueError):
+                return  # the channel was closed with the map
+            except Exception as broken:
+                log.exception("the watch of the map failed; it is opened again")
+                error = broken
+            pause = core.watch_ended(error)
+            if pause > 0:  # all nodes failed: what names stand for may have changed
+                self._closing.wait(pause)
+                self._find_nodes()
+
+    def _find_nodes(self) -> None:
+        if self._core.closed:
+            return
+        targets = channels.resolve(self._endpoints)
+        with self._core.lock:
+            self._core.endpoints.replace(targets)
+        self._shell.channels.keep_only(targets)
+
+    def _call_handlers(self) -> None:
+        while True:
+            self._tell.wait()
+            self._tell.clear()
+            for handler, event in self._handlers.take():
+                if self._core.closed:
+                    return
+                try:
+                    handler(event)
+                except Exception:
+                    handlers.failed(handler, event)
+            if self._core.closed:
+                return
