@@ -10,6 +10,8 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 API = ("leasemap/v1/key_value.proto", "leasemap/v1/mesh.proto")
+# mesh.proto gets no .pyi: it has a field named `self`, and protoc makes a type stub of it that is no Python.
+TYPED = API[:1]
 INTERNAL = ("leasemap/internal/status.proto",)
 
 
@@ -33,9 +35,9 @@ def generate(out):
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     path = list(dict.fromkeys([f"-I{own}", f"-I{public}"]))
-    code = [f"--python_out={out}", f"--pyi_out={out}"]
-    subprocess.run([protoc, *path, *code, *INTERNAL], check=True)
-    subprocess.run([protoc, *path, *code, f"--grpc_out={out}", f"--plugin=protoc-gen-grpc={plugin}", *API], check=True)
+    subprocess.run([protoc, *path, f"--python_out={out}", *INTERNAL, *API], check=True)
+    subprocess.run([protoc, *path, f"--pyi_out={out}", *INTERNAL, *TYPED], check=True)
+    subprocess.run([protoc, *path, f"--grpc_out={out}", f"--plugin=protoc-gen-grpc={plugin}", *API], check=True)
 
 
 if __name__ == "__main__":

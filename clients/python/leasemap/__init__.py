@@ -12,15 +12,16 @@ leasemap.aio has the same for asyncio, leasemap.compat the ancestor's sync_socke
 otherwise.
 """
 from leasemap.entry import Entry, Event, Key, Value
-from leasemap.errors import (AckIncompleteError, BatchError, ClosedError, CursorError, InvalidError, KeyNotFoundError,
-                             LeaseHeldError, LeaseLostError, LeasemapError, LimitError, SupersededError, UnavailableError,
-                             UnsupportedError, VersionMismatchError)
+from leasemap.errors import (
+    AckIncompleteError, BatchError, ClosedError, CursorError, InvalidError, KeyNotFoundError, LeaseHeldError,
+    LeaseLostError, LeasemapError, LimitError, SupersededError, UnavailableError, UnsupportedError,
+    VersionMismatchError)
 from leasemap.lease import Lease
 from leasemap.patterns import Election, Lock, Registry
 from leasemap.sync_map import SyncMap
 
-__all__ = ["AckIncompleteError", "BatchError", "ClosedError", "CursorError", "Election", "Entry", "Event", "InvalidError",
-           "Key", "KeyNotFoundError", "Lease", "LeaseHeldError", "LeaseLostError", "LeasemapError", "LimitError", "Lock",
-           "Registry", "SupersededError", "SyncMap", "UnavailableError", "UnsupportedError", "Value",
-           "VersionMismatchError"]
+__all__ = [
+    "AckIncompleteError", "BatchError", "ClosedError", "CursorError", "Election", "Entry", "Event", "InvalidError", "Key",
+    "KeyNotFoundError", "Lease", "LeaseHeldError", "LeaseLostError", "LeasemapError", "LimitError", "Lock", "Registry",
+    "SupersededError", "SyncMap", "UnavailableError", "UnsupportedError", "Value", "VersionMismatchError"]
 __version__ = "0.1.0"

@@ -53,8 +53,8 @@ class Spawn:
 
 
 def boot_time() -> float:
-    """Seconds of a clock that nobody sets and that goes on while the machine sleeps; where there is none (not Linux), of
-    the monotonic clock."""
+    """Seconds of a clock that nobody sets and that goes on while the machine sleeps; where there is none (not Linux),
+    of the monotonic clock."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -185,8 +185,8 @@ class Core:
     # Leases.
 
     def end_lease(self, lease: LeaseState, state: str, why: str = "", free: bool = True) -> None:
-        """A lease is over. Without `free` nobody of this program acquires the key before `free_lease`: its release is on
-        the way, and would give up the next lease too."""
+        """A lease is over. Without `free` nobody of this program acquires the key before `free_lease`: its release is
+        on the way, and would give up the next lease too."""
         with self.lock:
             calls = lease.end(state, why)
         if free:

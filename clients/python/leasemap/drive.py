@@ -4,7 +4,7 @@ import heapq
 import itertools
 import logging
 import threading
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, cast
 
 import grpc
 
@@ -30,7 +30,7 @@ class Channels:
                 raise ClosedError("this map was closed; make a new one")
             if target not in self._open:
                 channel = grpc.insecure_channel(channels.uri(target), channels.OPTIONS)
-                self._open[target] = channel, key_value_pb2_grpc.KeyValueStub(channel)
+                self._open[target] = channel, key_value_pb2_grpc.KeyValueStub(channel)  # type: ignore[no-untyped-call]
             return self._open[target][1]
 
     def keep_only(self, targets: list[str]) -> None:
@@ -69,7 +69,7 @@ class Shell:
             try:
                 effect = step(value)
             except StopIteration as done:
-                return done.value
+                return cast(T, done.value)
             try:
                 step, value = flow.send, self._perform(effect)
             except BaseException as error:  # KeyboardInterrupt too: the flow gives up what it has in hand

@@ -66,7 +66,7 @@ def to_bytes(text: Union[str, bytes, bytearray, memoryview]) -> bytes:
         return text.encode()
     if isinstance(text, (bytes, bytearray, memoryview)):
         return bytes(text)
-    raise TypeError(f"keys and values are str or bytes, not {type(text).__name__}; encode the value first, as by json.dumps")
+    raise TypeError(f"keys and values are str or bytes, not {type(text).__name__}; encode it first, as by json.dumps")
 
 
 def shown(key: bytes) -> Key:
@@ -104,8 +104,8 @@ def from_proto(entry: Any, value: Optional[Value] = None) -> Entry:
 
 
 def older(a: Entry, b: Entry) -> bool:
-    """True if `a` is surely replaced by `b`: the part of the order of merges that a client can see. The token is epoch and
-    inverted start, and the larger stands; then the smaller holder (bytewise); then the later write."""
+    """True if `a` is surely replaced by `b`: the part of the order of merges that a client can see. The token is epoch
+    and inverted start, and the larger stands; then the smaller holder (bytewise); then the later write."""
     if a.fencing_token != b.fencing_token:
         return a.fencing_token < b.fencing_token
     if a.holder != b.holder:
@@ -114,7 +114,7 @@ def older(a: Entry, b: Entry) -> bool:
 
 
 def conflict(loser: Entry, winner: Entry) -> bool:
-    """True if `winner` replaced a lease that still ran when the winner's began: two sides of a partition granted one each
-    (the server's rule, `Conflict` in mesh.proto)."""
+    """True if `winner` replaced a lease that still ran when the winner's began: two sides of a partition granted one
+    each (the server's rule, `Conflict` in mesh.proto)."""
     same = (loser.holder, loser.lease_start) == (winner.holder, winner.lease_start)
     return loser.leased and not same and loser.expire_ms > winner.lease_start * 1000

@@ -1,8 +1,8 @@
 """The errors of Leasemap, one class for each thing that a program does about them, and how they are read off a call.
 
-Every error has `code` (the gRPC code, as "NOT_FOUND"), `reason` (the server's constant, as "KEY_NOT_FOUND"; empty if the
-error is not Leasemap's own, as of a broken connection), `message` (what to do), `metadata` (the server's further facts)
-and `retry_after` (seconds after which trying again makes sense, or None).
+Every error has `code` (the gRPC code, as "NOT_FOUND"), `reason` (the server's constant, as "KEY_NOT_FOUND"; empty if
+the error is not Leasemap's own, as of a broken connection), `message` (what to do), `metadata` (the server's further
+facts) and `retry_after` (seconds after which trying again makes sense, or None).
 """
 import datetime
 from typing import Any, Mapping, Optional
@@ -45,7 +45,8 @@ class LeaseHeldError(LeasemapError):
 
 
 class LeaseLostError(LeasemapError):
-    """A lease that this program held is no longer its own: what it guards may be another's already. The message says why."""
+    """A lease that this program held is no longer its own: what it guards may be another's already. The message says
+    why."""
 
 
 class VersionMismatchError(LeasemapError):
@@ -119,12 +120,14 @@ class BatchError(LeasemapError):
 
 
 # By reason first, then by code.
-_REASONS = {"KEY_NOT_FOUND": KeyNotFoundError, "LEASE_HELD": LeaseHeldError, "VERSION_MISMATCH": VersionMismatchError,
-            "SUPERSEDED": SupersededError, "ACK_INCOMPLETE": AckIncompleteError, "CURSOR_EXPIRED": CursorError,
-            "CURSOR_INVALID": CursorError}
-_CODES = {"INVALID_ARGUMENT": InvalidError, "RESOURCE_EXHAUSTED": LimitError, "UNAVAILABLE": UnavailableError,
-          "DEADLINE_EXCEEDED": UnavailableError, "UNKNOWN": UnavailableError, "INTERNAL": UnavailableError,
-          "CANCELLED": UnavailableError, "UNIMPLEMENTED": UnsupportedError}
+_REASONS: dict[str, type[LeasemapError]] = {
+    "KEY_NOT_FOUND": KeyNotFoundError, "LEASE_HELD": LeaseHeldError, "VERSION_MISMATCH": VersionMismatchError,
+    "SUPERSEDED": SupersededError, "ACK_INCOMPLETE": AckIncompleteError, "CURSOR_EXPIRED": CursorError,
+    "CURSOR_INVALID": CursorError}
+_CODES: dict[str, type[LeasemapError]] = {
+    "INVALID_ARGUMENT": InvalidError, "RESOURCE_EXHAUSTED": LimitError, "UNAVAILABLE": UnavailableError,
+    "DEADLINE_EXCEEDED": UnavailableError, "UNKNOWN": UnavailableError, "INTERNAL": UnavailableError,
+    "CANCELLED": UnavailableError, "UNIMPLEMENTED": UnsupportedError}
 # The names of the canonical codes, by number: items of a batch carry the number alone.
 _NAMES = ("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
           "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",

@@ -4,7 +4,7 @@ A call asks the map's home node, and the next one when that fails, until the tim
 request_id, so that a try whose answer was lost is not done twice.
 """
 import secrets
-from typing import Any, Iterable, Optional, Union
+from typing import Any, Iterable, Optional, Union, cast
 
 from google.protobuf import duration_pb2
 
@@ -17,8 +17,8 @@ from leasemap.retry import ATTEMPT_S, elsewhere
 from leasemap.v1 import key_value_pb2 as pb
 
 Ack = Union[None, str, int]
-# How often an operation that reads and then writes is tried when others change the key in between. Ten writers of one key
-# that always come first are no accident.
+# How often an operation that reads and then writes is tried when others change the key in between. Ten writers of one
+# key that always come first are no accident.
 RACES_MOST = 10
 # Of one BatchSet: the server takes 1,000 items and 8 MiB; half of that leaves room for how gRPC encodes.
 BATCH_ITEMS, BATCH_BYTES = 1000, 4 << 20
@@ -81,7 +81,7 @@ def set_request(core: Core, key: Key, value: Value, lease: Optional[float] = Non
         kept = core.leases.get(raw)
     if kept and kept.state == HELD:
         if lease is not None and lease != kept.duration:
-            raise ValueError(f"the lease on {key!r} is kept at {kept.duration} s; leave `lease` out, or release it first")
+            raise ValueError(f"the lease on {key!r} is kept at {kept.duration} s; leave `lease` out, or release it")
         lease = kept.duration
         ephemeral = ephemeral or kept.ephemeral
     elif lease is None:
@@ -118,19 +118,38 @@ def set_(core: Core, key: Key, value: Value, timeout: Optional[float] = None, **
 
 def delete(core: Core, key: Key, if_version: str = "", missing_ok: bool = False, ack: Ack = None,
            timeout: Optional[float] = None) -> Flow[Optional[Entry]]:
-    raw, sent = core.key(key), core.now()
     request = pb.DeleteRequest(holder=core.holder, if_version=if_version, allow_missing=missing_ok,
                                request_id=request_id(), **entries.key_fields(key), **ack_fields(ack))
     attempt = ATTEMPT_S if ack in (None, "local") else 10 * ATTEMPT_S
-    answer, target = yield from call(core, "Delete", request, timeout, attempt)
+    return (yield from _end(core, key, "Delete", request, timeout, attempt))
+
+
+def release(core: Core, key: Key, timeout: Optional[float] = None) -> Flow[Entry]:
+    request = pb.ReleaseRequest(holder=core.holder, **entries.key_fields(key))
+    entry = yield from _end(core, key, "Release", request, timeout, ATTEMPT_S)
+    return cast(Entry, entry)  # a Release of nothing is KEY_NOT_FOUND
+
+
+def _end(core: Core, key: Key, method: str, request: Any, timeout: Optional[float],
+         attempt: float) -> Flow[Optional[Entry]]:
+    """A call that gives the lease up too, be it one that this map keeps."""
+    raw = core.key(key)
+    with core.lock:
+        kept = core.leases.get(raw)
+        if kept:
+            kept.ending = True
+    try:
+        answer, _ = yield from call(core, method, request, timeout, attempt)
+    finally:
+        if kept:
+            kept.ending = False
     if not answer.HasField("entry"):
         return None
     entry = entries.from_proto(answer.entry)
-    answered(core, raw, entry, sent, target)
     with core.lock:
-        kept = core.leases.get(raw)
+        core.cache.wrote(entry, core.now())
     if kept and kept.state == HELD:
-        core.end_lease(kept, RELEASED, "this program deleted the key")
+        core.end_lease(kept, RELEASED, "this map deleted the key" if entry.deleted else "this map gave it up")
     return entry
 
 
@@ -154,22 +173,11 @@ def renew(core: Core, key: Key, lease: Optional[float] = None, timeout: Optional
     return entry
 
 
-def release(core: Core, key: Key, timeout: Optional[float] = None) -> Flow[Entry]:
-    raw, sent = core.key(key), core.now()
-    answer, target = yield from call(core, "Release", pb.ReleaseRequest(holder=core.holder, **entries.key_fields(key)),
-                                     timeout)
-    entry = entries.from_proto(answer.entry)
-    answered(core, raw, entry, sent, target)
-    with core.lock:
-        kept = core.leases.get(raw)
-    if kept and kept.state == HELD:
-        core.end_lease(kept, RELEASED, "this program gave it up")
-    return entry
-
-
 def pop(core: Core, key: Key, default: Any = MISSING, timeout: Optional[float] = None) -> Flow[Any]:
     """Deletes exactly the value that it returns."""
-    for race in range(RACES_MOST):
+    races = 0
+    while True:
+        races += 1
         try:
             found = yield from fetch(core, key, timeout=timeout)
             yield from delete(core, key, if_version=found.version, timeout=timeout)
@@ -179,9 +187,8 @@ def pop(core: Core, key: Key, default: Any = MISSING, timeout: Optional[float] =
                 raise
             return default
         except errors.VersionMismatchError:
-            if race + 1 == RACES_MOST:
+            if races == RACES_MOST:
                 raise
-    raise AssertionError("unreachable")
 
 
 def popitem(core: Core, timeout: Optional[float] = None) -> Flow[tuple[Key, Any]]:
@@ -202,7 +209,9 @@ def popitem(core: Core, timeout: Optional[float] = None) -> Flow[tuple[Key, Any]
 
 def setdefault(core: Core, key: Key, default: Value, timeout: Optional[float] = None) -> Flow[Any]:
     """The value of the key, which is written first if there is none."""
-    for race in range(RACES_MOST):
+    races = 0
+    while True:
+        races += 1
         shown = core.cache.values.get(core.key(key))
         if shown is not None:
             return shown
@@ -215,9 +224,8 @@ def setdefault(core: Core, key: Key, default: Value, timeout: Optional[float] = 
                 found = yield from fetch(core, key, timeout=timeout)
                 return found.value
             except errors.KeyNotFoundError:
-                if race + 1 == RACES_MOST:
+                if races == RACES_MOST:
                     raise
-    raise AssertionError("unreachable")
 
 
 def update(core: Core, items: Iterable[tuple[Key, Value]], timeout: Optional[float] = None) -> Flow[None]:

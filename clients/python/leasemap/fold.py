@@ -1,8 +1,8 @@
-"""The near cache: what the messages of one watch make of the map, and the writes of this program on top. Pure: time comes
-in as a number of seconds, messages as the protos' objects.
+"""The near cache: what the messages of one watch make of the map, and the writes of this program on top. Pure: time
+comes in as a number of seconds, messages as the protos' objects.
 
-Readers look into `values`, a plain dict by the keys' bytes. A snapshot is built aside and put in place when it is whole, so
-that readers never see half of one.
+Readers look into `values`, a plain dict by the keys' bytes. A snapshot is built aside and put in place when it is
+whole, so that readers never see half of one.
 
 A program reads its own writes: an answered write is shown at once, although the watch may bring it later. It is shown
 until the watch brings it or something that replaced it, and for OWN_S at most: a write that died with its node never
@@ -167,10 +167,11 @@ class NearCache:
         changes: list[Change] = []
         values = {key: entry.value for key, entry in fresh.items() if entry.value is not None}
         shown_before = {key: own.entry for key, own in self._own.items()}
-        values.update({key: own.value for key, own in shown_before.items() if own.value is not None and not own.deleted})
         for key, own in shown_before.items():
             if own.deleted:
                 values.pop(key, None)
+            elif own.value is not None:
+                values[key] = own.value
         self.values = values
         for key, old in old_base.items():
             if key not in fresh:

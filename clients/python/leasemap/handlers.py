@@ -1,7 +1,8 @@
 """The handlers of `on`, and what they have not been told yet. No I/O.
 
-Handlers may be slow, and the watch must not wait for them: of each key only the latest event is kept for them, as a slow
-watcher's node does. So what waits is bounded by the keys of the map; lost writes come besides, the latest thousand.
+Handlers may be slow, and the watch must not wait for them: of each key only the latest event is kept for them, as a
+slow watcher's node does. So what waits is bounded by the keys of the map; lost writes come besides, the latest
+thousand.
 """
 import collections
 import logging

@@ -7,7 +7,7 @@ from leasemap import lease_flows
 from leasemap.core import Core
 from leasemap.entry import Entry, Key, Value
 from leasemap.errors import LeaseLostError
-from leasemap.lease_state import HELD, LOST, LeaseState
+from leasemap.lease_state import HELD, LOST, RELEASED, LeaseState
 
 if TYPE_CHECKING:
     from leasemap.sync_map import SyncMap
@@ -22,8 +22,8 @@ class LeaseFacts:
 
     @property
     def held(self) -> bool:
-        """True if the lease is surely this program's: its local deadline has not come, and nobody was seen to take it. The
-        clock goes on while the machine sleeps. Look before each thing that the lease guards, and give the thing the
+        """True if the lease is surely this program's: its local deadline has not come, and nobody was seen to take it.
+        The clock goes on while the machine sleeps. Look before each thing that the lease guards, and give the thing the
         fencing token: between this look and the thing time may pass."""
         return self._state is not None and self._state.held(self._core.now())
 
@@ -39,8 +39,8 @@ class LeaseFacts:
 
     @property
     def fencing_token(self) -> str:
-        """32 hex digits that order the leases of this key as strings. A resource that keeps the greatest token it has seen,
-        and refuses smaller ones, is safe from holders of the past."""
+        """32 hex digits that order the leases of this key as strings. A resource that keeps the greatest token it has
+        seen, and refuses smaller ones, is safe from holders of the past."""
         self.check()
         return self._state.entry.fencing_token if self._state and self._state.entry else ""
 
@@ -52,15 +52,19 @@ class LeaseFacts:
     def check(self) -> None:
         """LeaseLostError unless the lease is held."""
         if not self.held:
-            why = (self._state.why_lost if self._state else "") or ("its time ran out" if self._state else "not acquired yet")
-            raise LeaseLostError(f"the lease on {self.key!r} is not held: {why}")
+            raise LeaseLostError(f"the lease on {self.key!r} is not held: {self._why()}")
+
+    def _why(self) -> str:
+        if self._state is None:
+            return "it was not acquired"
+        return self._state.why_lost or ("it was given up" if self._state.state == RELEASED else "its time ran out")
 
 
 class Lease(LeaseFacts):
     """Made by SyncMap.lease. Renewed in the background between `acquire` and `release`, or in a `with` block.
 
-    When it is lost, `held` turns False, `wait` returns and the `on_lost` handlers are called; threads can't be stopped from
-    outside, so look at `held`, or sleep by `wait`. A `with` block whose lease was lost ends with LeaseLostError.
+    When it is lost, `held` turns False, `wait` returns and the `on_lost` handlers are called; threads can't be stopped
+    from outside, so look at `held`, or sleep by `wait`. A `with` block whose lease was lost ends with LeaseLostError.
     """
 
     def __init__(self, map_: "SyncMap", key: Key, value: Optional[Value], duration: float, ephemeral: bool,
@@ -75,8 +79,8 @@ class Lease(LeaseFacts):
         self._core.key(key)
 
     def acquire(self, wait: Optional[float] = -1.0) -> "Lease":
-        """Takes the lease. LeaseHeldError if another holder has it and did not give it up within `wait` seconds (None: for
-        ever; by default as `SyncMap.lease` was told)."""
+        """Takes the lease. LeaseHeldError if another holder has it and did not give it up within `wait` seconds (None:
+        for ever; by default as `SyncMap.lease` was told)."""
         if self._state and self._state.state == HELD:
             raise RuntimeError(f"the lease on {self.key!r} is held already; release it first")
         wait = self._wait if wait is not None and wait < 0 else wait
@@ -123,7 +127,8 @@ class Lease(LeaseFacts):
     def _tell(self, told: list[Callable[["Lease"], Any]]) -> None:
         """In a thread of its own: a loss is rare, and must not wait for other handlers."""
         if told:
-            threading.Thread(target=lambda: [handler(self) for handler in told], name="leasemap-lost", daemon=True).start()
+            call = lambda: [handler(self) for handler in told]  # noqa: E731
+            threading.Thread(target=call, name="leasemap-lost", daemon=True).start()
 
     def __enter__(self) -> "Lease":
         """Takes the lease, unless it was acquired already."""
@@ -132,7 +137,7 @@ class Lease(LeaseFacts):
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         state = self._state
         lost = state is not None and (state.state == LOST or state.overdue(self._core.now()))
+        why = self._why()
         self.release()
         if lost and kind is None:
-            raise LeaseLostError(f"the lease on {self.key!r} was lost while it was in use: "
-                                 f"{state.why_lost if state and state.why_lost else 'its time ran out'}")
+            raise LeaseLostError(f"the lease on {self.key!r} was lost while it was in use: {why}")

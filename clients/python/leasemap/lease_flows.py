@@ -19,7 +19,8 @@ log = logging.getLogger("leasemap")
 LOOK_S = 1.0
 # A holder's lease may end a little before the server's hint says, never much later; chance spreads those who wait (s).
 SPREAD_S = 0.05
-# The keeper looks at its leases so often at least (s): after the machine slept, timers are late but the deadline is not.
+# The keeper looks at its leases so often at least (s): after the machine slept, timers are late but the deadline is
+# not.
 KEEPER_S = 1.0
 # How long it may take until a lease is given up (s); if no node answers, the lease lapses by itself.
 RELEASE_S = 3.0
@@ -27,8 +28,8 @@ RELEASE_S = 3.0
 
 def acquire(core: Core, key: Key, value: Optional[Value] = None, duration_s: float = 10.0, ephemeral: bool = True,
             wait: Optional[float] = 0.0, ack: Ack = None, overwrite: bool = False) -> Flow[LeaseState]:
-    """A lease that is kept until it is released or lost. `wait`: how long to wait for another holder (s; None: for ever);
-    then the LeaseHeldError. With `overwrite` the value is written; else a key that exists keeps its own."""
+    """A lease that is kept until it is released or lost. `wait`: how long to wait for another holder (s; None: for
+    ever); then the LeaseHeldError. With `overwrite` the value is written; else a key that exists keeps its own."""
     raw = core.key(key)
     check_duration(duration_s)
     end = None if wait is None else core.now() + wait
@@ -109,7 +110,7 @@ def _grant(core: Core, key: Key, value: Optional[Value], lease: LeaseState, ack:
                 return answer.entry, target, False
             # Renew waits for no acks: the same value is written again.
             found = yield from fetch(core, key)
-            request = set_request(core, key, found.value, lease.duration, if_version=found.version, ack=ack)
+            request = set_request(core, key, found.value or b"", lease.duration, if_version=found.version, ack=ack)
             answer, target = yield from call(core, "Set", request, attempt=attempt)
             return answer.entry, target, False
         except errors.KeyNotFoundError:
@@ -214,7 +215,8 @@ def _renew(core: Core, lease: LeaseState) -> Flow[None]:
         if target != lease.target and latest is not None:
             # Another node than the one that granted it must have the lease first, or it would grant a new one.
             yield Call(target, "Get", pb.GetRequest(min_version=latest.version, **entries.key_fields(key)), timeout)
-        request = pb.RenewRequest(holder=core.holder, lease_duration=duration(lease.duration), **entries.key_fields(key))
+        request = pb.RenewRequest(holder=core.holder, lease_duration=duration(lease.duration),
+                                  **entries.key_fields(key))
         answer = yield Call(target, "Renew", request, timeout)
         entry = entries.from_proto(answer.entry)
         with core.lock:
@@ -274,8 +276,8 @@ def _keep_registered(core: Core, registration: Registration, lease: LeaseState) 
             yield from give_up(core, lease)
             return
         try:
-            lease = yield from acquire(core, registration.key, registration.value, registration.duration_s, True, LOOK_S,
-                                       overwrite=True)
+            lease = yield from acquire(core, registration.key, registration.value, registration.duration_s, True,
+                                       LOOK_S, overwrite=True)
             lease.on_end.append(signal.set)
             registration.lease = lease
         except errors.ClosedError:

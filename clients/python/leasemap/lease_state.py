@@ -2,9 +2,9 @@
 goes on while the machine sleeps) comes in.
 
 The deadline is counted from before the request was sent, so it runs out before the cluster's. Of the lease three
-quarters are used: the shortest lease a cluster allows is four times its bound on clock skew, so the quarter that is left
-covers that bound. No node shows the key as lapsed, by whatever clock within the bound, while this program believes it
-holds it, and a renewal that is sent in time is a renewal on every node.
+quarters are used: the shortest lease a cluster allows is four times its bound on clock skew, so the quarter that is
+left covers that bound. No node shows the key as lapsed, by whatever clock within the bound, while this program believes
+it holds it, and a renewal that is sent in time is a renewal on every node.
 """
 from typing import Callable, Optional
 
@@ -33,6 +33,7 @@ class LeaseState:
         self.target = ""  # the node that granted it
         self.deadline = 0.0
         self.renewing = False  # a renewal is under way
+        self.ending = False  # this map deletes the key, or gives the lease up, right now
         self.on_end: list[Callable[[], None]] = []  # called once, without the lock, when it is lost or released
         self._renew_at = 0.0
 
@@ -78,10 +79,10 @@ class LeaseState:
             return (LOST, "it lapsed on a node") if entry.version == self.entry.version else (HELD, "")
         if (entry.holder, entry.lease_start) != (self.entry.holder, self.entry.lease_start):
             return LOST, f"{entry.holder} has the key" if kind == "update" else f"{entry.holder} deleted the key"
-        # Nobody but this program writes as this holder.
-        if kind == "delete":
-            return RELEASED, "this program deleted the key"
-        return (HELD, "") if entry.leased else (RELEASED, "this program gave it up")
+        if kind == "update" and entry.leased:
+            return HELD, ""
+        why = "the key was deleted" if kind == "delete" else "it was given up"
+        return (RELEASED, f"{why} by this map") if self.ending else (LOST, f"{why} by another program of this holder")
 
     def end(self, state: str, why: str = "") -> list[Callable[[], None]]:
         """It is over; returns what is to be called."""
@@ -95,7 +96,7 @@ class LeaseState:
 def check_duration(duration: float) -> float:
     """The duration of a lease to be kept (s); the cluster has a lower bound of its own, four times its clock skew."""
     if not 0 < duration <= 100 * 365 * 86400:
-        raise ValueError(f"a lease of {duration} s can't be kept; give 2 s or more (four times the cluster's clock skew)")
+        raise ValueError(f"a lease of {duration} s can't be kept; give 2 s or more (four times the bound on clock skew)")
     return duration
 
 

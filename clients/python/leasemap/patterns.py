@@ -1,11 +1,11 @@
 """Lock, Election and Registry, for programs with threads: leases with a use. leasemap.aio has the same for asyncio.
 
-None of them is mutual exclusion: two sides of a network partition may each grant a lease on one key, and a machine that was
-suspended wakes up in the past. Guard outside resources with the fencing token. With `ack="majority"` a lease is taken by
-one side only, the one that has most nodes.
+None of them is mutual exclusion: two sides of a network partition may each grant a lease on one key, and a machine that
+was suspended wakes up in the past. Guard outside resources with the fencing token. With `ack="majority"` a lease is
+taken by one side only, the one that has most nodes.
 """
 import threading
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, cast
 
 from leasemap import lease_flows
 from leasemap.drive import optional_wait
@@ -15,6 +15,7 @@ from leasemap.flows import Ack
 from leasemap.lease import Lease
 from leasemap.lease_flows import Registration
 from leasemap.sync_map import SyncMap
+from leasemap.view import View
 
 
 class Lock:
@@ -79,25 +80,19 @@ class Election:
         self._value = map_.holder if value is None else value
 
     def campaign(self, timeout: Optional[float] = None) -> Lease:
-        """Waits until this candidate leads, and returns its lease; LeaseHeldError after `timeout` seconds (None: never).
-        Work while `lease.held`, use it in a `with` block or release it to step down."""
+        """Waits until this candidate leads, and returns its lease; LeaseHeldError after `timeout` seconds (None:
+        never). Work while `lease.held`, use it in a `with` block or release it to step down."""
         lease = Lease(self._map, self.key, self._value, self._duration, True, timeout, self._ack, overwrite=True)
         return lease.acquire()
 
     @property
     def leader(self) -> Optional[Value]:
         """The value of who leads, as far as the near cache knows; None if nobody does."""
-        return self._map.get(self.key)
+        return cast(Optional[Value], self._map.get(self.key))
 
     def on_change(self, handler: Callable[[Optional[Value]], Any]) -> Callable[[], None]:
         """Calls `handler(leader)` when another leads or nobody does; returns a function that takes the handler away."""
-        raw = to_bytes(self.key)
-
-        def tell(event: Event) -> None:
-            if to_bytes(event.key) == raw:
-                handler(event.value if event.kind == "update" else None)
-        removes = [self._map.on(kind, tell) for kind in ("update", "delete", "expired")]
-        return lambda: [remove() for remove in removes] and None
+        return on_leader(self._map, self.key, handler)
 
 
 class Registry:
@@ -111,8 +106,8 @@ class Registry:
 
     def register(self, instance: str, value: Value, *, wait: Optional[float] = 0.0) -> None:
         """Adds an instance (its value is what others need, as host:port) and keeps it, until `unregister` or the map is
-        closed; it is set again if its lease was lost. LeaseHeldError if another holder has that name and did not give it up
-        within `wait` seconds."""
+        closed; it is set again if its lease was lost. LeaseHeldError if another holder has that name and did not give
+        it up within `wait` seconds."""
         registration = Registration(self._below + instance, value, self._duration)
         with self._lock:
             if instance in self._registered:
@@ -137,12 +132,38 @@ class Registry:
 
     def on_change(self, handler: Callable[[dict[str, Value]], Any]) -> Callable[[], None]:
         """Calls `handler(instances)` when one came, changed or went; returns a function that takes the handler away."""
-        def tell(event: Event) -> None:
-            if to_bytes(event.key).startswith(self._below.encode()):
-                handler(self.instances())
-        removes = [self._map.on(kind, tell) for kind in ("update", "delete", "expired")]
-        return lambda: [remove() for remove in removes] and None
+        return on_instances(self._map, self._below, handler)
 
 
-def instances(map_: Any, below: str) -> dict[str, Value]:
+# Shared with asyncio, whose handlers may be coroutine functions: what they return is passed on.
+
+
+def instances(map_: View, below: str) -> dict[str, Value]:
     return {key[len(below):]: value for key, value in map_.items() if isinstance(key, str) and key.startswith(below)}
+
+
+def on_leader(map_: View, key: Key, handler: Callable[[Optional[Value]], Any]) -> Callable[[], None]:
+    raw = to_bytes(key)
+
+    def tell(event: Event) -> Any:
+        if to_bytes(event.key) == raw:
+            return handler(event.value if event.kind == "update" else None)
+        return None
+    return _on_all(map_, tell)
+
+
+def on_instances(map_: View, below: str, handler: Callable[[dict[str, Value]], Any]) -> Callable[[], None]:
+    raw = below.encode()
+
+    def tell(event: Event) -> Any:
+        return handler(instances(map_, below)) if to_bytes(event.key).startswith(raw) else None
+    return _on_all(map_, tell)
+
+
+def _on_all(map_: View, tell: Callable[[Event], Any]) -> Callable[[], None]:
+    removes = [map_.on(kind, tell) for kind in ("update", "delete", "expired")]
+
+    def remove_all() -> None:
+        for remove in removes:
+            remove()
+    return remove_all

@@ -9,8 +9,8 @@ from typing import Callable, Iterable
 
 from leasemap.errors import LeasemapError
 
-# The pause after the first failure of a node, doubled with each further one up to the longest (s). A node that restarts is
-# back within a second or two; a node that is gone is asked every two seconds, which costs it nothing.
+# The pause after the first failure of a node, doubled with each further one up to the longest (s). A node that restarts
+# is back within a second or two; a node that is gone is asked every two seconds, which costs it nothing.
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
 # How long one node may take for an answer before the next one is asked (s). A call takes a millisecond; a node that
@@ -41,7 +41,7 @@ class Backoff:
         self._chance, self._failures = chance, 0
 
     def next(self) -> float:
-        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 16))
+        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
         return pause * (0.5 + 0.5 * self._chance())
 
@@ -69,9 +69,8 @@ class Endpoints:
         self._targets = list(dict.fromkeys(targets))
         if not self._targets:
             raise ValueError("no endpoints; give host:port of at least one node")
-        for known in (self._backoff, self._until):
-            for target in [target for target in known if target not in self._targets]:
-                del known[target]
+        self._backoff = {target: self._backoff[target] for target in self._targets if target in self._backoff}
+        self._until = {target: self._until[target] for target in self._targets if target in self._until}
         if self.home not in self._targets:
             self.home = self._targets[int(self._chance() * len(self._targets))]
 

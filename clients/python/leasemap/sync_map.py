@@ -7,10 +7,10 @@ from typing import Any, Iterable, Optional, Union
 import grpc
 
 from leasemap import channels, flows, handlers, lease_flows
-from leasemap.core import Core
+from leasemap.core import Core, Flow, T
 from leasemap.drive import Shell
 from leasemap.entry import Entry, Key, Value, to_bytes
-from leasemap.errors import ClosedError, UnavailableError
+from leasemap.errors import ClosedError, LeasemapError, UnavailableError
 from leasemap.flows import MISSING, Ack
 from leasemap.lease import Lease
 from leasemap.retry import split
@@ -25,13 +25,13 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
     Reading looks into this process's copy, which one watch keeps fresh (`synced`). Writing asks a node, raises what the
     node refuses, and is read here at once, by any thread.
 
-    endpoints: host:port of nodes, as a list or with commas. One is used at a time; when it fails, the next. A name stands
-        for all its addresses.
-    holder: in whose name this map writes; the default is made of host, process and chance. Give a name of its own to each
-        program that must find its leases again after a restart. Two maps of one holder do not keep each other out.
+    endpoints: host:port of nodes, as a list or with commas. One is used at a time; when it fails, the next. A name
+        stands for all its addresses.
+    holder: in whose name this map writes; the default is made of host, process and chance. Give a name of its own to
+        each program that must find its leases again after a restart. Two maps of one holder do not keep each other out.
     prefix: only keys that start with this; the rest is not copied here, and can't be written.
-    lease: for how long (s) a write takes the key, so that other holders are refused. None: the cluster's default, an hour;
-        0: no lease.
+    lease: for how long (s) a write takes the key, so that other holders are refused. None: the cluster's default, an
+        hour; 0: no lease.
     timeout: how long (s) a call may take, with all tries at all nodes.
     sync_timeout: how long (s) to wait for the map at the start; UnavailableError then. 0: do not wait.
 
@@ -42,7 +42,8 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
                  lease: Optional[float] = None, timeout: float = 5.0, sync_timeout: float = 10.0) -> None:
         self._endpoints = split(endpoints)
         self._tell = threading.Event()
-        super().__init__(Core(channels.resolve(self._endpoints), holder, to_bytes(prefix), lease, timeout), self._tell.set)
+        targets = channels.resolve(self._endpoints)
+        super().__init__(Core(targets, holder, to_bytes(prefix), lease, timeout), self._tell.set)
         self._shell = Shell(self._core)
         self._stream: Any = None  # the watch's call; the map's lock guards it
         self._closing = threading.Event()
@@ -63,8 +64,8 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
     # Writing.
 
     def __setitem__(self, key: Key, value: Value) -> None:
-        """Writes the key if no other holder's lease on it is live, and takes or renews the lease. LeaseHeldError names who
-        holds it and until when."""
+        """Writes the key if no other holder's lease on it is live, and takes or renews the lease. LeaseHeldError names
+        who holds it and until when."""
         self.set(key, value)
 
     def __delitem__(self, key: Key) -> None:
@@ -78,7 +79,8 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
         lease: as for the map (s). ephemeral: the key vanishes when the lease lapses.
         if_version, if_absent: only if the key is as it was read, or is missing; else VersionMismatchError.
         ack: who must have the write before this returns: None (this node), "majority", "all", or a number of nodes.
-            AckIncompleteError if they had it not in time: the write stands. SupersededError if another write replaced it.
+            AckIncompleteError if they had it not in time: the write stands. SupersededError if another write replaced
+            it.
         Further errors: LeaseHeldError, InvalidError, LimitError, UnavailableError (the write may stand).
         """
         return self._run(flows.set_(self._core, key, value, timeout, lease=lease, ephemeral=ephemeral,
@@ -91,8 +93,8 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
         return self._run(flows.delete(self._core, key, if_version, missing_ok, ack, timeout))
 
     def renew(self, key: Key, lease: Optional[float] = None, *, timeout: Optional[float] = None) -> Entry:
-        """Renews this holder's lease on a key once, without a new value, for `lease` seconds (None: as long as last asked
-        for). To keep a lease alive use `lease`."""
+        """Renews this holder's lease on a key once, without a new value, for `lease` seconds (None: as long as last
+        asked for). To keep a lease alive use `lease`."""
         return self._run(flows.renew(self._core, key, lease, timeout))
 
     def release(self, key: Key, *, timeout: Optional[float] = None) -> Entry:
@@ -121,8 +123,8 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
     # Reading past the near cache.
 
     def fetch(self, key: Key, *, min_version: str = "", timeout: Optional[float] = None) -> Entry:
-        """The entry as the node has it now. With `min_version` it first waits until the node has that write, or one that
-        replaced it. KeyNotFoundError, UnavailableError."""
+        """The entry as the node has it now. With `min_version` it first waits until the node has that write, or one
+        that replaced it. KeyNotFoundError, UnavailableError."""
         return self._run(flows.fetch(self._core, key, min_version, timeout))
 
     def wait_synced(self, timeout: float = 10.0) -> None:
@@ -137,8 +139,8 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
 
         value: written with the lease; None: a key that exists keeps its value, and one that does not is made, with this
             map's holder for a value.
-        duration: for how long (s) the lease is taken each time; the cluster wants 2 s at least. It is how long others wait
-            if this program dies, and how long it may be cut off without losing the lease (three quarters of it).
+        duration: for how long (s) the lease is taken each time; the cluster wants 2 s at least. It is how long others
+            wait if this program dies, and how long it may be cut off without losing the lease (three quarters of it).
         ephemeral: a key that is made for the lease vanishes with it.
         wait: how long (s) to wait for another holder; None: for ever. Then LeaseHeldError.
         ack: as for `set`. With "all" at most one of several racing holders gets it.
@@ -167,7 +169,7 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, flow: Any) -> Any:
+    def _run(self, flow: Flow[T]) -> T:
         self._core.check()
         return self._shell.run(flow)
 
@@ -183,7 +185,7 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
         core = self._core
         while not core.closed:
             target, request = core.open_watch()
-            error: Exception = UnavailableError("the stream ended", "UNAVAILABLE")
+            error: LeasemapError = UnavailableError("the stream ended", "UNAVAILABLE")
             try:
                 stream = self._shell.channels.stub(target).Watch(request)
                 with core.lock:
@@ -198,7 +200,7 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
                 return  # the channel was closed with the map
             except Exception as broken:
                 log.exception("the watch of the map failed; it is opened again")
-                error = broken
+                error = UnavailableError(f"the watch failed: {broken!r}", "UNAVAILABLE")
             pause = core.watch_ended(error)
             if pause > 0:  # all nodes failed: what names stand for may have changed
                 self._closing.wait(pause)

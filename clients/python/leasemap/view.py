@@ -1,6 +1,7 @@
 """The reading half of a map, which threads and asyncio share: a Mapping over the near cache.
 
-A read looks into a dict of this process and asks nobody. It is as fresh as the watch that feeds the cache: see `synced`.
+A read looks into a dict of this process and asks nobody. It is as fresh as the watch that feeds the cache: see
+`synced`.
 """
 import collections.abc
 from typing import Any, Callable, Iterator, Optional
@@ -12,7 +13,8 @@ from leasemap.handlers import Handlers
 
 
 class View(collections.abc.Mapping[Key, Value]):
-    """Keys and values of the cluster's map, below `prefix`. Iteration goes over the keys of the moment at which it began."""
+    """Keys and values of the cluster's map, below `prefix`. Iteration goes over the keys of the moment at which it
+    began."""
 
     def __init__(self, core: Core, changed: Callable[[], None]) -> None:
         self._core, self._cache = core, core.cache
@@ -30,8 +32,8 @@ class View(collections.abc.Mapping[Key, Value]):
 
     @property
     def synced(self) -> bool:
-        """True while the watch lives and has brought all that its node has: reads then lag behind that node by the way of a
-        message. False while the map looks for a node; what it has may then be old."""
+        """True while the watch lives and has brought all that its node has: reads then lag behind that node by the way
+        of a message. False while the map looks for a node; what it has may then be old."""
         return self._cache.synced
 
     @property
@@ -74,14 +76,14 @@ class View(collections.abc.Mapping[Key, Value]):
     def on(self, kind: str, handler: Callable[[Event], Any]) -> Callable[[], None]:
         """Calls `handler(event)` for each event of this kind; returns a function that takes the handler away.
 
-        "update": a value was set, or the key changed hands. A renewal is not told, nor is what the map had at the start.
-        "delete": the key was deleted, or a released ephemeral key vanished.
-        "expired": an ephemeral key's lease lapsed.
+        "update": a value was set, or the key changed hands. A renewal is not told, nor is what the map had at the
+        start. "delete": the key was deleted.
+        "expired": an ephemeral key vanished: its lease lapsed or was given up.
         "lost": a write of this map, or one that this map's node took, lost to another lease's write: two sides of a
         partition granted one each, and `event.winner` stands.
 
-        Handlers are called one after another, away from the watch; a slow one delays the others, and sees the latest event
-        of each key only. What a handler raises is logged.
+        Handlers are called one after another, away from the watch; a slow one delays the others, and sees the latest
+        event of each key only. What a handler raises is logged.
         """
         return self._handlers.add(kind, handler)
 
