@@ -198,8 +198,9 @@ class Core:
         with self.lock:
             if self.leases.get(lease.key) is lease:
                 del self.leases[lease.key]
-            woken = set(self._signals.get(lease.key, ()))
-        for signal in woken:  # others of this program may wait for the key
+            # Others of this program may wait for the key. A try that was refused tells nobody, or it would wake itself.
+            woken = set(self._signals.get(lease.key, ())) if lease.entry else set()
+        for signal in woken:
             signal.set()
 
     def close(self) -> None:

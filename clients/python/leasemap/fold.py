@@ -196,7 +196,8 @@ class NearCache:
             if len(self._gone) > GONE_KEPT:
                 self._gone.popitem(last=False)
         changes = []
-        if before and before.holder == self._holder and entries.conflict(before, entry):
+        mine = before is not None and before.holder == self._holder and not entries.older(entry, before)
+        if before is not None and mine and entries.conflict(before, entry):
             changes += self._tell_lost(before, entry)
         if kind == "update":
             # A write that leaves value and lease as they were is a renewal.

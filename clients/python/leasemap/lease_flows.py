@@ -191,7 +191,9 @@ def keeper(core: Core) -> Flow[None]:
         if silent:
             core.cut_watch()
         with core.lock:
-            nexts = [lease.next() for lease in core.leases.values() if lease.state == HELD]
+            # Those that wait for others' renewals are looked at when one of these ends.
+            full = under_way + len(due) >= RENEWALS_MOST
+            nexts = [lease.deadline if full else lease.next() for lease in core.leases.values() if lease.state == HELD]
         yield Pause(max(0.001, min([KEEPER_S, *(at - core.now() for at in nexts)])), core.keeper_signal)
         core.keeper_signal.take()
 

@@ -90,7 +90,8 @@ class Lease(LeaseFacts):
         why = self._why()
         ours = False  # the cancellation is this lease's, and nobody else's
         if self._cancelled and task:
-            if kind is None:  # the block ended before the cancellation reached it: it is due at the next await
+            if kind is None or not issubclass(kind, asyncio.CancelledError):
+                # The block ended before the cancellation reached it: it is due at the next await.
                 try:
                     await asyncio.sleep(0)
                 except asyncio.CancelledError:
