@@ -21,7 +21,7 @@ from leasemap.patterns import Election, Lock, Registry
 from leasemap.sync_map import SyncMap
 
 __all__ = [
-    "AckIncompleteError", "BatchError", "ClosedError", "CursorError", "Election", "Entry", "Event", "InvalidError", "Key",
-    "KeyNotFoundError", "Lease", "LeaseHeldError", "LeaseLostError", "LeasemapError", "LimitError", "Lock", "Registry",
-    "SupersededError", "SyncMap", "UnavailableError", "UnsupportedError", "Value", "VersionMismatchError"]
+    "AckIncompleteError", "BatchError", "ClosedError", "CursorError", "Election", "Entry", "Event", "InvalidError",
+    "Key", "KeyNotFoundError", "Lease", "LeaseHeldError", "LeaseLostError", "LeasemapError", "LimitError", "Lock",
+    "Registry", "SupersededError", "SyncMap", "UnavailableError", "UnsupportedError", "Value", "VersionMismatchError"]
 __version__ = "0.1.0"

@@ -39,7 +39,7 @@ def acquire(core: Core, key: Key, value: Optional[Value] = None, duration_s: flo
             core.check()
             try:
                 return (yield from _take(core, key, raw, value, duration_s, ephemeral, ack, overwrite))
-            except (errors.LeaseHeldError, errors.UnavailableError) as error:
+            except (errors.LeaseHeldError, errors.UnavailableError, errors.AckIncompleteError) as error:
                 left = LOOK_S if end is None else end - core.now()
                 if left <= 0:
                     raise
@@ -61,9 +61,9 @@ def _take(core: Core, key: Key, raw: bytes, value: Optional[Value], duration_s: 
     sent = core.now()
     try:
         granted, target, made = yield from _grant(core, key, value, lease, ack, overwrite)
-    except errors.VersionMismatchError:
+    except (errors.VersionMismatchError, errors.SupersededError) as error:
         core.end_lease(lease, RELEASED)
-        raise _held(f"another holder took {key!r} just now; wait", "") from None
+        raise _held(f"another holder took {key!r} just now; wait", error.metadata.get("winner_holder", "")) from None
     except GeneratorExit:  # nobody drives this any more
         core.end_lease(lease, RELEASED)
         raise
@@ -125,7 +125,7 @@ def _in_doubt(error: BaseException) -> bool:
     """True if the cluster may have granted the lease all the same."""
     if not isinstance(error, errors.LeasemapError):
         return True  # the caller was interrupted
-    return isinstance(error, (errors.UnavailableError, errors.AckIncompleteError, errors.SupersededError))
+    return isinstance(error, (errors.UnavailableError, errors.AckIncompleteError))
 
 
 def _release(core: Core, lease: LeaseState) -> Flow[None]:

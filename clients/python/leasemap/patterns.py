@@ -1,8 +1,10 @@
 """Lock, Election and Registry, for programs with threads: leases with a use. leasemap.aio has the same for asyncio.
 
-None of them is mutual exclusion: two sides of a network partition may each grant a lease on one key, and a machine that
-was suspended wakes up in the past. Guard outside resources with the fencing token. With `ack="majority"` a lease is
-taken by one side only, the one that has most nodes.
+None of them is mutual exclusion by default: two programs that ask two nodes within the same moment, or on two sides of
+a network partition, may each be granted a lease on one key; once the nodes have spoken one of them stands, and the
+other is told. Guard outside resources with the fencing token. `ack` makes it stricter: with "majority" the smaller side
+of a partition grants nothing; with "all" at most one of several racing holders gets the lease, as long as every
+remembered member answers.
 """
 import threading
 from typing import Any, Callable, Optional, cast

@@ -8,8 +8,8 @@ from leasemap.retry import ATTEMPT_S
 
 
 def set_answer(call, version="v1", **fields):
-    request = call.request
-    return pb.SetResponse(entry=entry(request.key or request.key_bytes, holder=request.holder, version=version, **fields))
+    key, holder = call.request.key or call.request.key_bytes, call.request.holder
+    return pb.SetResponse(entry=entry(key, holder=holder, version=version, **fields))
 
 
 class FlowTest(unittest.TestCase):

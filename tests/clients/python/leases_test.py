@@ -222,6 +222,21 @@ class AcquireTest(LeaseFlowTest):
             self.acquire(wait=2.5)
         self.assertAlmostEqual(self.world.time, 102.5, delta=0.1)
 
+    def test_a_race_that_was_lost_is_a_holder_to_wait_for(self):
+        self.node.value, races = "config", [refusal("ABORTED", "SUPERSEDED", winner_holder="other")]
+        inner = self.node.set
+
+        def race(request):
+            if races:
+                raise races.pop()
+            return inner(request)
+        self.node.set = race
+        with self.assertRaises(errors.LeaseHeldError) as caught:
+            self.acquire(ack="all")
+        self.assertEqual(caught.exception.holder, "other")
+        races.append(refusal("ABORTED", "SUPERSEDED", winner_holder="other"))
+        self.assertEqual(self.acquire(ack="all", wait=5).state, HELD)
+
     def test_one_map_does_not_hold_a_key_twice(self):
         first = self.acquire()
         with self.assertRaisesRegex(errors.LeaseHeldError, "already"):

@@ -87,7 +87,8 @@ class RetryTest(unittest.TestCase):
 
 class ErrorsTest(unittest.TestCase):
     def test_a_held_lease_names_holder_and_time(self):
-        error = refusal("FAILED_PRECONDITION", "LEASE_HELD", 2.5, holder="node-1", expire_time="2026-01-02T03:04:05.250Z")
+        error = refusal("FAILED_PRECONDITION", "LEASE_HELD", 2.5, holder="node-1",
+                        expire_time="2026-01-02T03:04:05.250Z")
         self.assertIsInstance(error, errors.LeaseHeldError)
         self.assertEqual((error.holder, error.retry_after, error.code), ("node-1", 2.5, "FAILED_PRECONDITION"))
         self.assertEqual(error.expires, datetime.datetime(2026, 1, 2, 3, 4, 5, 250_000, datetime.timezone.utc))
@@ -99,7 +100,8 @@ class ErrorsTest(unittest.TestCase):
                 ("ABORTED", "SUPERSEDED", errors.SupersededError),
                 ("DEADLINE_EXCEEDED", "ACK_INCOMPLETE", errors.AckIncompleteError),
                 ("OUT_OF_RANGE", "CURSOR_EXPIRED", errors.CursorError),
-                ("INVALID_ARGUMENT", "KEY_INVALID", errors.InvalidError), ("INVALID_ARGUMENT", "KEY_INVALID", ValueError),
+                ("INVALID_ARGUMENT", "KEY_INVALID", errors.InvalidError),
+                ("INVALID_ARGUMENT", "KEY_INVALID", ValueError),
                 ("RESOURCE_EXHAUSTED", "BYTES_LIMIT", errors.LimitError),
                 ("UNAVAILABLE", "SYNCING", errors.UnavailableError), ("UNAVAILABLE", "", errors.UnavailableError),
                 ("UNIMPLEMENTED", "UNSUPPORTED", errors.UnsupportedError)):

@@ -1,5 +1,5 @@
-"""What surrounds the flows: the read side of a map, its handlers, the worker's thread, and asyncio's lease blocks. Flows that
-pause are woken by signals here; no test waits for time."""
+"""What surrounds the flows: the read side of a map, its handlers, the worker's thread, and asyncio's lease blocks.
+Flows that pause are woken by signals here; no test waits for time."""
 import asyncio
 import threading
 import unittest
@@ -30,7 +30,8 @@ class ViewTest(unittest.TestCase):
         view = self.view
         self.assertEqual((view["a"], view[b"a"], view[b"\xff"]), ("1", "1", b"2"))
         self.assertEqual((view.get("b"), view.get("b", 7), view.get("a")), (None, 7, "1"))
-        self.assertEqual((len(view), "a" in view, b"\xff" in view, "b" in view, 7 in view), (2, True, True, False, False))
+        self.assertEqual([key in view for key in ("a", b"\xff", "b", 7)], [True, True, False, False])
+        self.assertEqual(len(view), 2)
         self.assertEqual((list(view), list(view.keys())), (["a", b"\xff"], ["a", b"\xff"]))
         self.assertEqual((list(view.items()), list(view.values())), ([("a", "1"), (b"\xff", b"2")], ["1", b"2"]))
         self.assertEqual(dict(view), {"a": "1", b"\xff": b"2"})

@@ -1,5 +1,5 @@
-"""What the client's unit tests stand on: the package with its generated code, entries as a server sends them, and a world
-for flows, in which time passes only when a flow pauses.
+"""What the client's unit tests stand on: the package with its generated code, entries as a server sends them, and a
+world for flows, in which time passes only when a flow pauses.
 
 Imported before leasemap, whose code it makes importable.
 """
@@ -78,7 +78,8 @@ def status_details(reason, metadata=(), retry_s=None):
 
 
 def refusal(code, reason="", retry_s=None, **metadata):
-    return errors.decode(code, f"a test says {reason or code}", status_details(reason, metadata, retry_s) if reason else b"")
+    details = status_details(reason, metadata, retry_s) if reason else b""
+    return errors.decode(code, f"a test says {reason or code}", details)
 
 
 class World:
