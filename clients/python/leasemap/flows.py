@@ -4,7 +4,7 @@ A call asks the map's home node, and the next one when that fails, until the tim
 request_id, so that a try whose answer was lost is not done twice.
 """
 import secrets
-from typing import Any, Iterable, Optional, Union, cast
+from typing import Any, Iterable, NamedTuple, Optional, Union, cast
 
 from google.protobuf import duration_pb2
 
@@ -95,20 +95,33 @@ def set_request(core: Core, key: Key, value: Value, lease: Optional[float] = Non
     return request
 
 
-def answered(core: Core, raw: bytes, entry: Entry, sent: float, target: str) -> None:
+class Sent(NamedTuple):
+    """What a write must know of the moment before it was sent."""
+
+    at: float
+    version: str  # of the key, as it was shown
+
+
+def sending(core: Core, raw: bytes) -> Sent:
+    with core.lock:
+        return Sent(core.now(), core.cache.version(raw))
+
+
+def answered(core: Core, raw: bytes, entry: Entry, sent: Sent, target: str) -> None:
     """A write was answered: its writer reads it from now on, and its lease, if it is kept, is renewed."""
     why = ""
     with core.lock:
-        core.cache.wrote(entry, core.now())
+        core.cache.wrote(entry, core.now(), sent.version)
         kept = core.leases.get(raw)
-        if kept and kept.state == HELD and not entry.deleted and not kept.granted(entry, sent, target):
+        if kept and kept.state == HELD and not entry.deleted and not kept.granted(entry, sent.at, target):
             why = "it lapsed before the key was written"
     if kept and why:
         core.end_lease(kept, LOST, why)
 
 
 def set_(core: Core, key: Key, value: Value, timeout: Optional[float] = None, **options: Any) -> Flow[Entry]:
-    raw, request, sent = core.key(key), set_request(core, key, value, **options), core.now()
+    raw, request = core.key(key), set_request(core, key, value, **options)
+    sent = sending(core, raw)
     attempt = ATTEMPT_S if options.get("ack") in (None, "local") else 10 * ATTEMPT_S  # an ack may take its time
     answer, target = yield from call(core, "Set", request, timeout, attempt)
     entry = entries.from_proto(answer.entry, value)
@@ -135,7 +148,7 @@ def _end(core: Core, key: Key, method: str, request: Any, timeout: Optional[floa
     """A call that gives the lease up too, be it one that this map keeps."""
     raw = core.key(key)
     with core.lock:
-        kept = core.leases.get(raw)
+        kept, shown = core.leases.get(raw), core.cache.version(raw)
         if kept:
             kept.ending = True
     try:
@@ -147,7 +160,7 @@ def _end(core: Core, key: Key, method: str, request: Any, timeout: Optional[floa
         return None
     entry = entries.from_proto(answer.entry)
     with core.lock:
-        core.cache.wrote(entry, core.now())
+        core.cache.wrote(entry, core.now(), shown)
     if kept and kept.state == HELD:
         core.end_lease(kept, RELEASED, "this map deleted the key" if entry.deleted else "this map gave it up")
     return entry
@@ -163,7 +176,8 @@ def fetch(core: Core, key: Key, min_version: str = "", timeout: Optional[float] 
 
 
 def renew(core: Core, key: Key, lease: Optional[float] = None, timeout: Optional[float] = None) -> Flow[Entry]:
-    raw, sent = core.key(key), core.now()
+    raw = core.key(key)
+    sent = sending(core, raw)
     request = pb.RenewRequest(holder=core.holder, **entries.key_fields(key))
     if lease is not None:
         request.lease_duration.CopyFrom(duration(lease))
@@ -248,10 +262,10 @@ def update(core: Core, items: Iterable[tuple[Key, Value]], timeout: Optional[flo
 
 def _send(core: Core, batch: list[tuple[Key, Value, Any]], failed: dict[Key, errors.LeasemapError],
           timeout: Optional[float]) -> Flow[None]:
-    sent = core.now()
+    sents = [sending(core, core.key(key)) for key, _, _ in batch]
     request = pb.BatchSetRequest(requests=[request for _, _, request in batch])
     answer, target = yield from call(core, "BatchSet", request, timeout)
-    for (key, value, _), result in zip(batch, answer.results):
+    for (key, value, _), sent, result in zip(batch, sents, answer.results):
         if result.status.code:
             failed[key] = errors.decode_item(result.status.code, result.status.message, result.status.reason)
         else:

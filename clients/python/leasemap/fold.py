@@ -10,7 +10,7 @@ comes, and the cache must not show it for ever.
 """
 import collections
 import dataclasses
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 from leasemap import entry as entries
 from leasemap.entry import Entry, Value
@@ -97,14 +97,15 @@ class NearCache:
             self._recent.clear()
         return changes
 
-    def wrote(self, entry: Entry, now: float) -> None:
+    def wrote(self, entry: Entry, now: float, before: str = "") -> None:
         """A write of this program was answered with this entry, whose value the caller filled in; a renewal or release
-        (value None) keeps the value that is shown."""
+        (value None) keeps the value that is shown. `before` is the version that was shown when the write was sent: what
+        came since may be newer, and of writes in one millisecond only the watch knows the order."""
         key = entries.to_bytes(entry.key)
         if not key.startswith(self._prefix):
             return
         known = self.entry(key) or self._gone.get(key)
-        if known and (known.version == entry.version or entries.older(entry, known)):
+        if known and known.version != before and not entries.older(known, entry):
             return
         if entry.value is None and not entry.deleted:
             if known is None or key not in self.values:
@@ -124,11 +125,10 @@ class NearCache:
         own = self._own.get(key)
         return own.entry if own else self._base.get(key)
 
-    def entries(self) -> Iterator[Entry]:
-        for key in list(self.values):
-            found = self.entry(key)
-            if found:
-                yield found
+    def version(self, key: bytes) -> str:
+        """The version of the entry that is shown."""
+        found = self.entry(key)
+        return found.version if found else ""
 
     def _show(self, key: bytes) -> None:
         shown = self.entry(key)

@@ -7,7 +7,7 @@ from leasemap import entry as entries
 from leasemap import errors
 from leasemap.core import RENEWALS_MOST, Call, Core, Flow, Pause, Spawn
 from leasemap.entry import Key, Value
-from leasemap.flows import Ack, call, duration, fetch, set_request
+from leasemap.flows import Ack, call, duration, fetch, sending, set_request
 from leasemap.lease_state import HELD, LOST, RELEASED, LeaseState, check_duration, first_value
 from leasemap.retry import ATTEMPT_S, elsewhere
 from leasemap.signals import Signal
@@ -58,7 +58,7 @@ def _take(core: Core, key: Key, raw: bytes, value: Optional[Value], duration_s: 
         if raw in core.leases:
             raise _held(f"this map holds the lease on {key!r} already; release that one first, or wait", core.holder)
         core.leases[raw] = lease  # nobody else of this program acquires it meanwhile
-    sent = core.now()
+    sent = sending(core, raw)
     try:
         granted, target, made = yield from _grant(core, key, value, lease, ack, overwrite)
     except (errors.VersionMismatchError, errors.SupersededError) as error:
@@ -78,8 +78,8 @@ def _take(core: Core, key: Key, raw: bytes, value: Optional[Value], duration_s: 
     state, why = HELD, ""
     with core.lock:
         lease.ephemeral = ephemeral and made
-        lease.granted(entry, sent, target)
-        core.cache.wrote(entry, core.now())
+        lease.granted(entry, sent.at, target)
+        core.cache.wrote(entry, core.now(), sent.version)
         known = core.cache.entry(raw)  # the watch may have been quicker with what came after
         if known and known.version != entry.version:
             state, why = lease.seen("delete" if known.deleted else "update", known)
@@ -130,7 +130,7 @@ def _in_doubt(error: BaseException) -> bool:
 
 def _release(core: Core, lease: LeaseState) -> Flow[None]:
     """Gives up at the cluster what is over here, and frees the key for others of this program."""
-    key = entries.shown(lease.key)
+    key, sent = entries.shown(lease.key), sending(core, lease.key)
     try:
         request = pb.ReleaseRequest(holder=core.holder, **entries.key_fields(key))
         answer, _ = yield from call(core, "Release", request, RELEASE_S)
@@ -138,7 +138,7 @@ def _release(core: Core, lease: LeaseState) -> Flow[None]:
         if lease.ephemeral:  # it vanished, on that node at least
             entry = dataclasses.replace(entry, deleted=True)
         with core.lock:
-            core.cache.wrote(entry, core.now())
+            core.cache.wrote(entry, core.now(), sent.version)
     except (errors.KeyNotFoundError, errors.LeaseHeldError, errors.ClosedError):
         pass  # it is not ours
     except errors.LeasemapError as error:
@@ -209,9 +209,9 @@ def _renew(core: Core, lease: LeaseState) -> Flow[None]:
     """One try. What fails is tried again by the keeper, at the node that is home then."""
     key = entries.shown(lease.key)
     with core.lock:
-        target, sent, latest = core.endpoints.pick(core.now()), core.now(), lease.entry
+        target, sent, latest = core.endpoints.pick(core.now()), sending(core, lease.key), lease.entry
         # Two tries at least fit into what is left.
-        timeout = min(ATTEMPT_S, max(0.05, lease.left(sent) / 2))
+        timeout = min(ATTEMPT_S, max(0.05, lease.left(sent.at) / 2))
     why, again = "", False
     try:
         if target != lease.target and latest is not None:
@@ -222,10 +222,10 @@ def _renew(core: Core, lease: LeaseState) -> Flow[None]:
         answer = yield Call(target, "Renew", request, timeout)
         entry = entries.from_proto(answer.entry)
         with core.lock:
-            if not lease.granted(entry, sent, target):
+            if not lease.granted(entry, sent.at, target):
                 why, again = "it lapsed before it was renewed", True  # and this acquired a new one, which nobody wants
             else:
-                core.cache.wrote(entry, core.now())
+                core.cache.wrote(entry, core.now(), sent.version)
             core.endpoints.worked(target)
     except errors.KeyNotFoundError:
         why = "the key is gone"

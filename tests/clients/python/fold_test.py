@@ -20,9 +20,9 @@ class CacheTest(unittest.TestCase):
         self.cache.request()
         return self.cache.take(snapshot(*events))
 
-    def wrote(self, *arguments, now=0.0, **keywords):
+    def wrote(self, *arguments, now=0.0, before="", **keywords):
         keywords = {"holder": "me", **keywords}
-        self.cache.wrote(entries.from_proto(entry(*arguments, **keywords)), now)
+        self.cache.wrote(entries.from_proto(entry(*arguments, **keywords)), now, before)
 
 
 class FoldTest(CacheTest):
@@ -136,6 +136,15 @@ class OwnWritesTest(CacheTest):
                                 cursor="c2"))
         self.wrote("a", "1")
         self.assertEqual(self.cache.values, {})
+
+    def test_of_one_millisecond_the_watch_knows_the_order(self):
+        self.start(event("SET", "a", "1", holder="me", version="v1"))
+        self.wrote("a", "2", before="v1", version="v2")
+        self.assertEqual(self.cache.values, {b"a": "2"}, "nothing came since it was sent: it is the later one")
+        self.cache.take(message(event("SET", "a", "2", holder="me", version="v2"),
+                                event("SET", "a", "3", holder="me", version="v3")))
+        self.wrote("a", "2", before="v1", version="v2")  # the answer to another thread, late
+        self.assertEqual(self.cache.values, {b"a": "3"})
 
     def test_a_renewal_keeps_the_value(self):
         self.start(event("SET", "a", "1", holder="me"))
