@@ -2,8 +2,8 @@
 
     import leasemap
 
-    with leasemap.SyncMap("127.0.0.1:7400,127.0.0.1:7410") as m:
-        m["color"] = "blue"                       # refused if another holder's lease is live: LeaseHeldError
+    with leasemap.SyncMap("127.0.0.1:7400,127.0.0.1:7410", lease=0) as m:
+        m["color"] = "blue"                        # refused if another holder's lease is live: LeaseHeldError
         print(m["color"], m.get("shape", "none"))  # reads ask nobody
         with m.lease("job") as lease:              # renewed in the background
             work(lease.fencing_token)
