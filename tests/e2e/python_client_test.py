@@ -8,6 +8,7 @@ import re
 import signal
 import threading
 import unittest
+from unittest import mock
 
 import python_package  # first: it puts the installed package on the path
 from basics import BOUND, wait_for
@@ -135,6 +136,14 @@ class DictTest(MapTest, SharedClusterTest):
         del self.a["h2"]
         events.until(("delete", "h2", None))
 
+    def test_a_name_and_a_proxy(self):
+        port = self.nodes[0].target.rpartition(":")[2]
+        with mock.patch.dict("os.environ", http_proxy="http://127.0.0.1:9", grpc_proxy="http://127.0.0.1:9"):
+            named = leasemap.SyncMap(f"localhost:{port}")
+        self.addCleanup(named.close)
+        named["named"] = "x"
+        self.assertEqual(named.fetch("named").holder, named.holder)
+
     def test_what_no_node_answers(self):
         with self.assertRaisesRegex(leasemap.UnavailableError, "127.0.0.1:9"):
             leasemap.SyncMap("127.0.0.1:9", sync_timeout=0.5)
@@ -185,7 +194,7 @@ class LeasesTest(MapTest, SharedClusterTest):
         wait_for("the handler was called", lambda: told == [lease])
 
     def test_lock(self):
-        locks = [leasemap.Lock(map_, "lock") for map_ in (self.a, self.a, self.b)]
+        locks = [leasemap.Lock(map_, "lock", ack="all") for map_ in (self.a, self.a, self.b)]
         count, errors = [0, 0], []
 
         def work(lock):
@@ -262,6 +271,8 @@ class AsyncTest(SharedClusterTest):
 
     async def leases(self, a, b):
         async with aio.Lock(a, "async-lock") as lease:
+            while "async-lock" not in b:  # its node may not be of the majority
+                await asyncio.sleep(0.02)
             self.assertFalse(await aio.Lock(b, "async-lock").acquire(timeout=0.1))
             self.assertTrue(lease.held)
         with self.assertRaises(leasemap.LeaseLostError):

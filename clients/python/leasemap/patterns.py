@@ -1,10 +1,16 @@
 """Lock, Election and Registry, for programs with threads: leases with a use. leasemap.aio has the same for asyncio.
 
-None of them is mutual exclusion by default: two programs that ask two nodes within the same moment, or on two sides of
-a network partition, may each be granted a lease on one key; once the nodes have spoken one of them stands, and the
-other is told. Guard outside resources with the fencing token. `ack` makes it stricter: with "majority" the smaller side
-of a partition grants nothing; with "all" at most one of several racing holders gets the lease, as long as every
-remembered member answers.
+None of them is mutual exclusion by itself: two programs that ask two nodes in the same moment, or on two sides of a
+network partition, may each be granted a lease on one key. Once the nodes have spoken one of the two stands, and the
+other program is told. Guard outside resources with the fencing token. `ack` says how much is waited for before a lock
+or lead counts as taken:
+
+- "majority" (the default here): more than half of the remembered members have it. The smaller side of a partition
+  grants nothing, and the death of a node takes nothing back. Of two that race, the loser is nearly always told in time;
+  in the worst case both hold for the milliseconds that one message takes.
+- "all": of several that race at most one gets it. One remembered member that does not answer, and nobody does.
+- None: the node that was asked. It works on both sides of a partition, and everyone who waited for a release may be
+  granted the lease at once, by a node each, until the nodes have spoken.
 """
 import threading
 from typing import Any, Callable, Optional, cast
@@ -23,16 +29,16 @@ from leasemap.view import View
 class Lock:
     """A lock that one thread of one program in the cluster has at a time, as threading.Lock is used.
 
-    key: an ephemeral key of this lock's own; its value is who has it. duration: as for SyncMap.lease (s).
+    key: an ephemeral key of this lock's own; its value is who has it. duration: as for SyncMap.lease (s). ack: above.
     """
 
-    def __init__(self, map_: SyncMap, key: Key, *, duration: float = 10.0, ack: Ack = None) -> None:
+    def __init__(self, map_: SyncMap, key: Key, *, duration: float = 10.0, ack: Ack = "majority") -> None:
         self._map, self.key, self._duration, self._ack = map_, key, duration, ack
         self._lease: Optional[Lease] = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """True once this thread has it; False if not at once (`blocking` False) or within `timeout` seconds (-1: for
-        ever)."""
+        """True once this thread has it; False if another had it at once (`blocking` False) or for `timeout` seconds
+        (-1: for ever). AckIncompleteError, UnavailableError: no other had it, but too few nodes answered."""
         lease = Lease(self._map, self.key, self._map.holder, self._duration, True, None, self._ack, overwrite=True)
         try:
             lease.acquire(optional_wait(timeout) if blocking else 0.0)
@@ -73,11 +79,11 @@ class Election:
     """One leader among the candidates of a key. The key is ephemeral, and its value says who leads.
 
     value: what others read of this candidate while it leads, as its address; by default the map's holder.
-    duration: as for SyncMap.lease (s): a dead leader is replaced after about so long.
+    duration: as for SyncMap.lease (s): a dead leader is replaced after about so long. ack: above.
     """
 
     def __init__(self, map_: SyncMap, key: Key, value: Optional[Value] = None, *, duration: float = 10.0,
-                 ack: Ack = None) -> None:
+                 ack: Ack = "majority") -> None:
         self._map, self.key, self._duration, self._ack = map_, key, duration, ack
         self._value = map_.holder if value is None else value
 

@@ -143,9 +143,8 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
             wait if this program dies, and how long it may be cut off without losing the lease (three quarters of it).
         ephemeral: a key that is made for the lease vanishes with it.
         wait: how long (s) to wait for another holder; None: for ever. Then LeaseHeldError.
-        ack: as for `set`, for taking the lease. None: two holders that ask two nodes at the same moment may both be
-            granted it, and one of them loses it within milliseconds. "all": at most one gets it, as long as every
-            remembered member answers. "majority": the smaller side of a partition grants nothing.
+        ack: as for `set`, for taking the lease. None: two holders that ask two nodes in the same moment may both be
+            granted it, and one of them loses it within milliseconds. leasemap.patterns says what the others mean.
         """
         return Lease(self, key, value, duration, ephemeral, wait, ack)
 

@@ -15,7 +15,7 @@ from leasemap.patterns import instances, on_instances, on_leader
 class Lock:
     """A lock that one task of one program in the cluster has at a time, as asyncio.Lock is used. See leasemap.Lock."""
 
-    def __init__(self, map_: SyncMap, key: Key, *, duration: float = 10.0, ack: Ack = None) -> None:
+    def __init__(self, map_: SyncMap, key: Key, *, duration: float = 10.0, ack: Ack = "majority") -> None:
         self._map, self.key, self._duration, self._ack = map_, key, duration, ack
         self._lease: Optional[Lease] = None
 
@@ -61,7 +61,7 @@ class Election:
     """One leader among the candidates of a key. See leasemap.Election."""
 
     def __init__(self, map_: SyncMap, key: Key, value: Optional[Value] = None, *, duration: float = 10.0,
-                 ack: Ack = None) -> None:
+                 ack: Ack = "majority") -> None:
         self._map, self.key, self._duration, self._ack = map_, key, duration, ack
         self._value = map_.holder if value is None else value
 
