@@ -10,7 +10,7 @@ import grpc
 
 from leasemap import channels
 from leasemap.core import Call, Core, Flow, Pause, Spawn, T
-from leasemap.errors import ClosedError
+from leasemap.errors import ClosedError, LeasemapError, UnavailableError
 from leasemap.v1 import key_value_pb2_grpc
 
 log = logging.getLogger("leasemap")
@@ -59,7 +59,13 @@ class Shell:
         except grpc.RpcError as error:
             raise channels.to_error(error) from None
         except ValueError:  # gRPC's word for a channel that was closed meanwhile
-            raise ClosedError("this map was closed; make a new one") from None
+            raise self.gone() from None
+
+    def gone(self) -> LeasemapError:
+        """The error of a call whose channel was closed: with the map, or since its node is no longer an endpoint."""
+        if self.core.closed:
+            return ClosedError("this map was closed; make a new one")
+        return UnavailableError("the node is no longer an endpoint", "UNAVAILABLE")
 
     def run(self, flow: Flow[T]) -> T:
         """Carries a flow through and returns what it returns, in this thread."""
@@ -164,8 +170,7 @@ class Worker:
             method = getattr(self._shell.channels.stub(effect.target), effect.method)
             future = method.future(effect.request, timeout=effect.timeout)
         except (ClosedError, ValueError):
-            self._resume(flow, flow.throw, ClosedError("this map was closed; make a new one"))
-            return
+            return self._resume(flow, flow.throw, self._shell.gone())
 
         def done(call: Any) -> None:
             try:
@@ -173,7 +178,7 @@ class Worker:
             except grpc.RpcError as error:
                 self._resume(flow, flow.throw, channels.to_error(error))
             except grpc.FutureCancelledError:
-                self._resume(flow, flow.throw, ClosedError("this map was closed; make a new one"))
+                self._resume(flow, flow.throw, self._shell.gone())
         future.add_done_callback(done)
 
     def _pause(self, flow: Flow[Any], effect: Pause) -> None:

@@ -113,8 +113,9 @@ def answered(core: Core, raw: bytes, entry: Entry, sent: Sent, target: str) -> N
     with core.lock:
         core.cache.wrote(entry, core.now(), sent.version)
         kept = core.leases.get(raw)
-        if kept and kept.state == HELD and not entry.deleted and not kept.granted(entry, sent.at, target):
-            why = "it lapsed before the key was written"
+        if kept and kept.state == HELD and not entry.deleted:
+            if not kept.granted(entry, sent.at, core.now(), target):
+                why = "it lapsed before the key was written"
     if kept and why:
         core.end_lease(kept, LOST, why)
 

@@ -78,7 +78,7 @@ def _take(core: Core, key: Key, raw: bytes, value: Optional[Value], duration_s: 
     state, why = HELD, ""
     with core.lock:
         lease.ephemeral = ephemeral and made
-        lease.granted(entry, sent.at, target)
+        lease.granted(entry, sent.at, core.now(), target)
         core.cache.wrote(entry, core.now(), sent.version)
         known = core.cache.entry(raw)  # the watch may have been quicker with what came after
         if known and known.version != entry.version:
@@ -222,7 +222,7 @@ def _renew(core: Core, lease: LeaseState) -> Flow[None]:
         answer = yield Call(target, "Renew", request, timeout)
         entry = entries.from_proto(answer.entry)
         with core.lock:
-            if not lease.granted(entry, sent.at, target):
+            if not lease.granted(entry, sent.at, core.now(), target):
                 why, again = "it lapsed before it was renewed", True  # and this acquired a new one, which nobody wants
             else:
                 core.cache.wrote(entry, core.now(), sent.version)
@@ -269,7 +269,7 @@ def register(core: Core, registration: Registration, wait: Optional[float]) -> F
 
 def _keep_registered(core: Core, registration: Registration, lease: LeaseState) -> Flow[None]:
     """Sets the key again whenever its lease was lost, until the registration is stopped."""
-    signal = registration.signal
+    signal, complained = registration.signal, False
     while not core.closed:
         while lease.state == HELD and not registration.stopped:
             yield Pause(registration.duration_s, signal)
@@ -281,11 +281,13 @@ def _keep_registered(core: Core, registration: Registration, lease: LeaseState) 
             lease = yield from acquire(core, registration.key, registration.value, registration.duration_s, True,
                                        LOOK_S, overwrite=True)
             lease.on_end.append(signal.set)
-            registration.lease = lease
+            registration.lease, complained = lease, False
         except errors.ClosedError:
             return
         except errors.LeasemapError as error:
-            log.warning("%r could not be registered again, and is tried on: %s", registration.key, error)
+            if not complained:
+                log.warning("%r could not be registered again, and is tried on: %s", registration.key, error)
+            complained = True
             yield Pause(LOOK_S * (0.5 + 0.5 * core.chance()), signal)
 
 

@@ -37,11 +37,14 @@ class LeaseState:
         self.on_end: list[Callable[[], None]] = []  # called once, without the lock, when it is lost or released
         self._renew_at = 0.0
 
-    def granted(self, entry: Entry, sent: float, target: str) -> bool:
+    def granted(self, entry: Entry, sent: float, now: float, target: str) -> bool:
         """The cluster granted or renewed the lease by a request that was first sent at `sent`. False if it is another
-        lease: the one before lapsed in between, or was given up, and anything may have happened meanwhile."""
+        lease: the one before lapsed in between, or was given up, and anything may have happened meanwhile. An answer
+        that comes after the deadline brings nothing back: who looked meanwhile was told that the lease is not held."""
         if self.entry and (entry.holder, entry.lease_start) != (self.entry.holder, self.entry.lease_start):
             return False
+        if self.overdue(now):
+            return True
         if self.entry is None or not entries.older(entry, self.entry):
             self.entry, self.target = entry, target
         if not self.state:

@@ -197,9 +197,11 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
                     core.took(message)
             except grpc.RpcError as broken:
                 error = channels.to_error(broken)
-            except (ClosedError, ValueError):
-                return  # the channel was closed with the map
+            except ClosedError:
+                return
             except Exception as broken:
+                if core.closed:
+                    return
                 log.exception("the watch of the map failed; it is opened again")
                 error = UnavailableError(f"the watch failed: {broken!r}", "UNAVAILABLE")
             pause = core.watch_ended(error)

@@ -18,7 +18,7 @@ class StateTest(unittest.TestCase):
 
     def setUp(self):
         self.lease = LeaseState(b"k", "me", 10.0, True)
-        self.assertTrue(self.lease.granted(grant(), 100.0, "a:1"))
+        self.assertTrue(self.lease.granted(grant(), 100.0, 100.0, "a:1"))
 
 
 class DeadlineTest(StateTest):
@@ -31,15 +31,15 @@ class DeadlineTest(StateTest):
     def test_the_shortest_lease_leaves_a_clock_bound_at_its_end(self):
         bound = 0.5
         lease = LeaseState(b"k", "me", 4 * bound, True)
-        lease.granted(grant(), 100.0, "a:1")
+        lease.granted(grant(), 100.0, 100.0, "a:1")
         self.assertLessEqual(lease.deadline, 100.0 + 4 * bound - bound)
 
     def test_it_is_renewed_after_a_third_and_each_renewal_moves_the_deadline(self):
         self.assertFalse(self.lease.due(103.3))
         self.assertTrue(self.lease.due(103.4))
-        self.assertTrue(self.lease.granted(grant(version="v2", written=T0_S + 4), 103.4, "a:1"))
+        self.assertTrue(self.lease.granted(grant(version="v2", written=T0_S + 4), 103.4, 103.4, "a:1"))
         self.assertAlmostEqual(self.lease.deadline, 110.9)
-        self.lease.granted(grant(), 101.0, "a:1")
+        self.lease.granted(grant(), 101.0, 101.0, "a:1")
         self.assertAlmostEqual(self.lease.deadline, 110.9, msg="an answer that comes late moves nothing back")
         self.assertEqual(self.lease.entry.version, "v2")
 
@@ -47,12 +47,16 @@ class DeadlineTest(StateTest):
         self.lease.failed(103.4, lambda: 1.0)
         self.assertAlmostEqual(self.lease.next(), 103.4 + 10 / 12)
         long = LeaseState(b"k", "me", 3600.0, True)
-        long.granted(grant(), 100.0, "a:1")
+        long.granted(grant(), 100.0, 100.0, "a:1")
         long.failed(1300.0, lambda: 1.0)
         self.assertEqual(long.next(), 1301.0)
 
     def test_another_start_is_another_lease(self):
-        self.assertFalse(self.lease.granted(grant(start=T0_S + 20, written=T0_S + 20), 120.0, "a:1"))
+        self.assertFalse(self.lease.granted(grant(start=T0_S + 20, written=T0_S + 20), 120.0, 120.0, "a:1"))
+
+    def test_an_answer_after_the_deadline_brings_nothing_back(self):
+        self.lease.granted(grant(version="v2", written=T0_S + 7), 107.0, 107.6, "a:1")
+        self.assertFalse(self.lease.held(107.6))
 
     def test_durations_are_checked(self):
         self.assertEqual(check_duration(2), 2)
@@ -86,7 +90,7 @@ class SeenTest(StateTest):
 
     def test_only_the_lapse_of_the_latest_renewal_counts(self):
         self.assertEqual(self.seen("expired"), LOST)
-        self.lease.granted(grant(version="v2", written=T0_S + 3), 103.0, "a:1")
+        self.lease.granted(grant(version="v2", written=T0_S + 3), 103.0, 103.0, "a:1")
         self.assertEqual(self.seen("expired"), HELD)
 
 
@@ -340,7 +344,7 @@ class KeepTest(LeaseFlowTest):
     def test_many_are_renewed_but_not_all_at_once(self):
         for i in range(200):
             self.core.leases[b"%d" % i] = lease = LeaseState(b"%d" % i, "me", 10.0, True)
-            lease.granted(grant(), 95.0, "a:1")
+            lease.granted(grant(), 95.0, 95.0, "a:1")
         keeper = lease_flows.keeper(self.core)
         spawned = 0
         effect = next(keeper)

@@ -1,16 +1,20 @@
 """Drives flows (leasemap/core.py) in an event loop."""
 import asyncio
 import logging
-from typing import Any, Callable, Iterable, cast
+from typing import Any, Callable, Iterable, Optional, cast
 
 import grpc
 
 from leasemap import channels
 from leasemap.core import Call, Core, Flow, Pause, Spawn, T
 from leasemap.errors import ClosedError
+from leasemap.retry import ATTEMPT_S
 from leasemap.v1 import key_value_pb2_grpc
 
 log = logging.getLogger("leasemap")
+
+# No call of a flow takes longer (s): the longest is one that waits for acks.
+CALLS_END_S = 10 * ATTEMPT_S
 
 
 class Shell:
@@ -29,9 +33,16 @@ class Shell:
         return self._open[target][1]
 
     async def keep_only(self, targets: Iterable[str]) -> None:
-        """Closes the channels of nodes that are no longer endpoints."""
+        """Closes the channels of nodes that are no longer endpoints, once the calls on them have ended: a call that is
+        cut off looks like a task that is cancelled."""
         for target in [target for target in self._open if target not in targets]:
-            await self._open.pop(target)[0].close()
+            channel = self._open.pop(target)[0]
+            if self.core.closed:
+                await channel.close()
+            else:
+                task = asyncio.get_running_loop().create_task(channel.close(CALLS_END_S))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def run(self, flow: Flow[T]) -> T:
         """Carries a flow through and returns what it returns."""
@@ -94,9 +105,28 @@ async def pause(effect: Pause) -> None:
     if effect.signal:
         effect.signal.on_set(woken.set)
     try:
-        await asyncio.wait_for(woken.wait(), effect.seconds)
-    except asyncio.TimeoutError:
-        pass
+        await sleep_until(woken, effect.seconds)
     finally:
         if effect.signal:
             effect.signal.on_set(None)
+
+
+async def sleep_until(event: asyncio.Event, seconds: Optional[float]) -> None:
+    """Until the event is set, or so long (None: for ever). Before Python 3.12 asyncio.wait_for may swallow a
+    cancellation that comes together with the event."""
+    if event.is_set() or seconds is None:
+        await event.wait()
+        return
+    woken = asyncio.get_running_loop().create_future()
+
+    def wake(*_: object) -> None:
+        if not woken.done():
+            woken.set_result(None)
+    timer = asyncio.get_running_loop().call_later(max(0.0, seconds), wake)
+    waiter = asyncio.ensure_future(event.wait())
+    waiter.add_done_callback(wake)
+    try:
+        await woken
+    finally:
+        timer.cancel()
+        waiter.cancel()

@@ -3,7 +3,7 @@ import asyncio
 from typing import Any, Callable, Optional
 
 from leasemap import lease_flows
-from leasemap.aio.drive import Shell
+from leasemap.aio.drive import Shell, sleep_until
 from leasemap.core import Core
 from leasemap.entry import Entry, Key, Value
 from leasemap.errors import LeaseLostError
@@ -55,10 +55,7 @@ class Lease(LeaseFacts):
 
     async def wait(self, seconds: Optional[float] = None) -> bool:
         """Sleeps until the lease is over or `seconds` have passed; returns `held`."""
-        try:
-            await asyncio.wait_for(self._over.wait(), seconds)
-        except asyncio.TimeoutError:
-            pass
+        await sleep_until(self._over, seconds)
         return self.held
 
     def on_lost(self, handler: Callable[["Lease"], Any]) -> None:
