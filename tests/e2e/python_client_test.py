@@ -4,6 +4,7 @@ what they do while nodes are killed, drained or stand still."""
 import asyncio
 import datetime
 import pathlib
+import random
 import re
 import signal
 import threading
@@ -365,6 +366,51 @@ class FaultsTest(MapTest):
         with self.other.lease("job", wait=BOUND) as theirs:
             self.assertTrue(theirs.held)
             self.assertFalse(lease.held)
+
+    def test_copies_and_what_was_told_end_like_the_clusters_map(self):
+        """Three programs write at random, while each node in turn is killed and comes back."""
+        maps = [self.map(self.nodes, lease=0, prefix="r/") for _ in range(3)]
+        folds, stop, strange, done = [dict() for _ in maps], threading.Event(), [], [0] * len(maps)
+        for map_, fold in zip(maps, folds):
+            map_.on("update", lambda event, fold=fold: fold.__setitem__(event.key, event.value))
+            for kind in ("delete", "expired"):
+                map_.on(kind, lambda event, fold=fold: fold.pop(event.key, None))
+
+        def write(i, map_, chance):
+            while not stop.is_set():
+                key = f"r/{chance.randrange(40)}"
+                try:
+                    what = chance.randrange(8)
+                    if what == 0:
+                        map_.delete(key, missing_ok=True)
+                    elif what == 1:
+                        map_.set(key, f"{chance.random()}", lease=2, ephemeral=True)
+                    else:
+                        map_[key] = f"{chance.random()}"
+                except (leasemap.LeaseHeldError, leasemap.UnavailableError):
+                    pass  # another's ephemeral key; or no node for a moment
+                except leasemap.LeasemapError as error:
+                    strange.append(error)
+                done[i] += 1
+        threads = [threading.Thread(target=write, args=(i, map_, random.Random(i))) for i, map_ in enumerate(maps)]
+        for thread in threads:
+            thread.start()
+        for node in self.nodes:
+            before = list(done)
+            wait_for("all of them write", lambda: all(now > then + 100 for now, then in zip(done, before)))
+            node.kill(signal.SIGKILL)
+            node.start([each for each in self.nodes if each is not node])
+            self.clusters[0].wait_linked()
+        stop.set()
+        for thread in threads:
+            thread.join(BOUND)
+        self.assertEqual(strange, [])
+
+        def differences():
+            dump = {key: entry[0] for key, entry in self.nodes[0].dump().items() if key.startswith("r/")}
+            return [(name, i, set(each.items()) ^ set(dump.items())) for name, all_ in (("copy", maps), ("told", folds))
+                    for i, each in enumerate(all_) if each.items() != dump.items()]
+        wait_for(lambda: f"no differences: {differences()}", lambda: not differences())
 
     def test_the_whole_cluster_is_replaced(self):
         """Node by node, while a counter is counted up under a lease by two programs."""

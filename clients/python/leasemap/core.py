@@ -113,7 +113,7 @@ class Core:
             self.heard = self.now()
             self.endpoints.worked(self.watching)
             was = self.cache.synced
-            changes = self.cache.take(message)
+            changes = self.cache.take(message, self.now())
             calls = [call for change in changes for call in self._judge_lease(change)]
             woken = {signal for change in changes for signal in self._signals.get(change.key, ())}
             if self.cache.synced and not was:

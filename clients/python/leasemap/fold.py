@@ -16,9 +16,11 @@ from leasemap import entry as entries
 from leasemap.entry import Entry, Value
 from leasemap.v1 import key_value_pb2 as pb
 
-# For how long an own write is shown without the watch (s). A node is linked or given up after 3 s and a watch that is
-# silent for 20 s moves on, so what did not come within 30 s died with its node.
+# For how long an own write is shown without the watch (s): longer than a watch can be silent before it moves on (20 s).
 OWN_S = 30.0
+# And for how long once the watch is at the head again after it broke (s). If a node died, what it told anyone is on the
+# others within 3 s: they give a silent member up after that, and ask each other for what they lack after one.
+DOUBT_S = 3.0
 # So many versions of lost writes are remembered, lest one is told twice. Nodes keep as many conflicts.
 LOST_KEPT = 1000
 # So many deletes are remembered. Their writes' answers are on their way for milliseconds.
@@ -81,7 +83,7 @@ class NearCache:
         """The cursor is no good: the next stream takes a snapshot."""
         self.cursor = ""
 
-    def take(self, message: Any) -> list[Change]:
+    def take(self, message: Any, now: float = 0.0) -> list[Change]:
         """One message of the stream; returns what it changed, in order."""
         changes: list[Change] = []
         for event in message.events:
@@ -93,6 +95,9 @@ class NearCache:
         if message.snapshot_end and self._fresh is not None:
             changes += self._put_in_place()
         if message.cursor and self._fresh is None:
+            if not self.synced:
+                for own in self._own.values():
+                    own.until = min(own.until, now + DOUBT_S)
             self.cursor, self.synced = message.cursor, True
             self._recent.clear()
         return changes

@@ -124,6 +124,18 @@ class OwnWritesTest(CacheTest):
         self.cache.expire(10.0 + fold.OWN_S)
         self.assertEqual(self.cache.values, {b"a": "1"})
 
+    def test_one_that_died_with_its_node_goes_soon_after_the_watch_moved(self):
+        self.start(event("SET", "a", "1", holder="me"))
+        self.wrote("a", "2", now=10.0, version="v2", written=1_700_000_001)
+        self.cache.take(message(cursor="c2"), 11.0)
+        self.cache.broke()
+        self.cache.request()
+        self.cache.expire(15.0)
+        self.assertEqual(self.cache.values, {b"a": "2"})
+        self.cache.take(message(cursor="c3"), 15.0)
+        self.cache.expire(15.0 + fold.DOUBT_S)
+        self.assertEqual(self.cache.values, {b"a": "1"})
+
     def test_a_delete_is_seen_at_once(self):
         self.start(event("SET", "a", "1", holder="me"))
         self.wrote("a", version="v2", written=1_700_000_001, deleted=True)
