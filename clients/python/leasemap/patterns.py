@@ -6,8 +6,8 @@ other program is told. Guard outside resources with the fencing token. `ack` say
 or lead counts as taken:
 
 - "majority" (the default here): more than half of the remembered members have it. The smaller side of a partition
-  grants nothing, and the death of a node takes nothing back. Of two that race, the loser is nearly always told in time;
-  in the worst case both hold for the milliseconds that one message takes.
+  grants nothing, and the death of a node takes nothing back. Two that race may both have it for as long as a message
+  takes: measured with five programs that fought for one lock over nodes that were killed, once in 1,871 times.
 - "all": of several that race at most one gets it. One remembered member that does not answer, and nobody does.
 - None: the node that was asked. It works on both sides of a partition, and everyone who waited for a release may be
   granted the lease at once, by a node each, until the nodes have spoken.

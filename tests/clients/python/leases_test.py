@@ -241,6 +241,21 @@ class AcquireTest(LeaseFlowTest):
         races.append(refusal("ABORTED", "SUPERSEDED", winner_holder="other"))
         self.assertEqual(self.acquire(ack="all", wait=5).state, HELD)
 
+    def test_after_a_majority_a_rival_may_still_turn_up(self):
+        self.core.open_watch()
+        self.core.took(snapshot())
+        rival = event("SET", "k", "x", holder="a-rival", version="v9", epoch=BASE_EPOCH + 1)
+        self.world.call_s = 0.1
+        self.world.at = [(100.15, lambda: self.core.took(message(rival)))]
+        with self.assertRaisesRegex(errors.LeaseHeldError, "a-rival has the key"):
+            self.acquire(ack="majority", overwrite=True, wait=0)
+        self.assertEqual(self.core.leases, {})
+        self.assertAlmostEqual(self.world.pauses[0], 0.1)
+        for ack in (None, "all"):
+            self.world.pauses.clear()
+            self.world.run(lease_flows.give_up(self.core, self.acquire(ack=ack, overwrite=True)))
+            self.assertEqual(self.world.pauses, [], f"{ack}: nothing to wait for")
+
     def test_one_map_does_not_hold_a_key_twice(self):
         first = self.acquire()
         with self.assertRaisesRegex(errors.LeaseHeldError, "already"):
