@@ -16,7 +16,7 @@ class BuildWithStubs(build_py):
 
     def run(self):
         super().run()
-        if not self.editable_mode:
+        if not getattr(self, "editable_mode", False):
             generate.generate(self.build_lib)
         else:  # an editable install imports from the tree
             generate.generate(generate.HERE)

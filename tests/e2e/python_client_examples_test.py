@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The Python client's five examples, each as the programs that its text speaks of, and the ancestor's calls by
 leasemap.compat, against a real cluster."""
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,15 @@ class ExamplesTest(SharedClusterTest):
         self.assertEqual([each.stem for each in examples], ["config", "counter", "leader", "once", "registry"])
         for example in examples:
             self.assertLess(len(example.read_text().splitlines()), 60, example.name)
+
+    def test_what_the_readmes_show(self):
+        for readme in (ROOT / "README.md", ROOT / "clients/python/README.md"):
+            blocks = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+            self.assertEqual(len(blocks), 1, readme)
+            code = blocks[0].replace("127.0.0.1:7400,127.0.0.1:7410", self.endpoints)
+            self.assertNotIn("7400", code)
+            for _ in range(2):  # it can be run again
+                exec(compile(code, str(readme), "exec"), {"work": str})
 
     def test_registry(self):
         watch = self.program("registry", "watch", "2")

@@ -1,6 +1,6 @@
 """The state of one map that its flows share, and the effects that flows ask for. No I/O.
 
-A flow is a generator: it yields effects, and whoever drives it (drive.py in threads, aio/drive.py in an event loop)
+A flow is a generator: it yields effects, and what drives it (drive.py in threads, aio/drive.py in an event loop)
 performs them and sends back what came, or throws the error in. So each operation is written once, and is tested without
 a server or a clock.
 """

@@ -50,7 +50,7 @@ class LeaseLostError(LeasemapError):
 
 
 class VersionMismatchError(LeasemapError):
-    """The key was changed meanwhile (if_version), or exists (if_absent). Read it again and decide anew."""
+    """The key was changed meanwhile (if_version), or exists (if_absent). Read it again, then decide."""
 
 
 class SupersededError(LeasemapError):

@@ -5,7 +5,7 @@ from typing import Callable, Optional
 
 
 class Signal:
-    """Set by whoever knows; one waiter at a time gives a callback. The lock guards both fields."""
+    """One waiter at a time gives a callback. The lock guards both fields."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -119,10 +119,10 @@ class Node:
 
     def set(self, request):
         if request.request_id not in self.done:
-            self.done[request.request_id] = self.set_anew(request)
+            self.done[request.request_id] = self.set_once(request)
         return self.done[request.request_id]
 
-    def set_anew(self, request):
+    def set_once(self, request):
         self.refuse(request)
         if request.if_absent and self.value is not None:
             raise refusal("ABORTED", "VERSION_MISMATCH")
@@ -325,7 +325,7 @@ class KeepTest(LeaseFlowTest):
         self.assertEqual((lease.state, lease.why_lost), (LOST, "other has the key"))
         self.assertNotIn("Release", self.world.methods())
 
-    def test_a_renewal_that_acquired_anew_is_a_loss_and_given_back(self):
+    def test_a_renewal_that_started_a_new_lease_is_a_loss_and_given_back(self):
         lease = self.acquire()
         self.node.start += 7
         self.keep(105.0)
