@@ -1,8 +1,7 @@
 """The handlers of `on`, and what they have not been told yet. No I/O.
 
 Handlers may be slow, and the watch must not wait for them: of each key only the latest event is kept for them, as a
-slow watcher's node does. So what waits is bounded by the keys of the map; lost writes come besides, the latest
-thousand.
+slow watcher's node does, and of KEYS_WAITING keys at most. Lost writes come besides, the latest thousand.
 """
 import collections
 import logging
@@ -16,6 +15,8 @@ log = logging.getLogger("leasemap")
 KINDS = ("update", "delete", "expired", "lost")
 # Lost writes that wait for a handler; nodes keep as many conflicts.
 LOST_WAITING = 1000
+# Keys that wait for a handler: one that is so far behind stands still. What waits then takes some 50 MB.
+KEYS_WAITING = 100_000
 
 
 class Handlers:
@@ -26,6 +27,7 @@ class Handlers:
         self._changed = changed
         self._handlers: dict[str, list[Callable[[Event], Any]]] = {kind: [] for kind in KINDS}
         self._latest: collections.OrderedDict[bytes, Change] = collections.OrderedDict()
+        self._skipped = False  # since the handlers were up to date
         self._lost: collections.deque[Change] = collections.deque(maxlen=LOST_WAITING)
 
     def add(self, kind: str, handler: Callable[[Event], Any]) -> Callable[[], None]:
@@ -51,7 +53,14 @@ class Handlers:
                 else:
                     self._latest.pop(change.key, None)
                     self._latest[change.key] = change
+            skipped = len(self._latest) - KEYS_WAITING
+            for _ in range(skipped):
+                self._latest.popitem(last=False)
+            complain, self._skipped = skipped > 0 and not self._skipped, self._skipped or skipped > 0
             waiting = bool(self._latest or self._lost)
+        if complain:
+            log.warning("a handler is %d keys behind: the oldest of its events are skipped; look why it does not return",
+                        KEYS_WAITING)
         if waiting:
             self._changed()
 
@@ -64,6 +73,7 @@ class Handlers:
                 elif self._latest:
                     _, change = self._latest.popitem(last=False)
                 else:
+                    self._skipped = False
                     return
                 handlers = list(self._handlers[change.kind])
             value = None if change.kind == "delete" else change.entry.value

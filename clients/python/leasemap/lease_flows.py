@@ -8,7 +8,7 @@ from leasemap import errors
 from leasemap.core import RENEWALS_MOST, Call, Core, Flow, Pause, Spawn
 from leasemap.entry import Key, Value
 from leasemap.flows import Ack, call, duration, fetch, sending, set_request
-from leasemap.lease_state import HELD, LOST, RELEASED, LeaseState, check_duration, first_value
+from leasemap.lease_state import HELD, LOST, RELEASED, USED, LeaseState, check_duration, first_value
 from leasemap.retry import ATTEMPT_S, elsewhere
 from leasemap.signals import Signal
 from leasemap.v1 import key_value_pb2 as pb
@@ -119,23 +119,24 @@ def _grant(core: Core, key: Key, value: Optional[Value], lease: LeaseState, ack:
            overwrite: bool) -> Flow[tuple[Any, str, bool]]:
     """The entry with the lease, the node that granted it, and whether the value was written."""
     attempt = ATTEMPT_S if ack in (None, "local") else 10 * ATTEMPT_S
+    timeout = min(core.timeout, lease.duration * USED)  # an answer after the local deadline is of no use
     if not overwrite:
         try:
             if ack in (None, "local"):
                 request = pb.RenewRequest(holder=core.holder, lease_duration=duration(lease.duration),
                                           **entries.key_fields(key))
-                answer, target = yield from call(core, "Renew", request)
+                answer, target = yield from call(core, "Renew", request, timeout)
                 return answer.entry, target, False
             # Renew waits for no acks: the same value is written again.
-            found = yield from fetch(core, key)
+            found = yield from fetch(core, key, timeout=timeout)
             request = set_request(core, key, found.value or b"", lease.duration, if_version=found.version, ack=ack)
-            answer, target = yield from call(core, "Set", request, attempt=attempt)
+            answer, target = yield from call(core, "Set", request, timeout, attempt)
             return answer.entry, target, False
         except errors.KeyNotFoundError:
             pass
     request = set_request(core, key, first_value(value, core.holder), lease.duration, lease.ephemeral,
                           if_absent=not overwrite, ack=ack)
-    answer, target = yield from call(core, "Set", request, attempt=attempt)
+    answer, target = yield from call(core, "Set", request, timeout, attempt)
     return answer.entry, target, True
 
 

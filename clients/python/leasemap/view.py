@@ -83,7 +83,8 @@ class View(collections.abc.Mapping[Key, Value]):
         partition granted one each, and `event.winner` stands.
 
         Handlers are called one after another, away from the watch; a slow one delays the others, and sees the latest
-        event of each key only. What a handler raises is logged.
+        event of each key only, and of 100,000 keys at most: beyond that the oldest are skipped, and the log says so.
+        What a handler raises is logged.
         """
         return self._handlers.add(kind, handler)
 
