@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The Python client's five examples, each as the programs that its text speaks of, and the ancestor's calls by
 leasemap.compat, against a real cluster."""
+import contextlib
+import io
 import re
 import signal
 import subprocess
@@ -74,7 +76,9 @@ class ExamplesTest(SharedClusterTest):
             code = blocks[0].replace("127.0.0.1:7400,127.0.0.1:7410", self.endpoints)
             self.assertNotIn("7400", code)
             for _ in range(2):  # it can be run again
-                exec(compile(code, str(readme), "exec"), {"work": str})
+                with contextlib.redirect_stdout(io.StringIO()) as printed:
+                    exec(compile(code, str(readme), "exec"), {"work": str})
+                self.assertIn("blue", printed.getvalue())
 
     def test_registry(self):
         watch = self.program("registry", "watch", "2")

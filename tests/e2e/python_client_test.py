@@ -163,10 +163,10 @@ class LeasesTest(MapTest, SharedClusterTest):
         self.a, self.b = self.map(self.nodes[:1]), self.map(self.nodes[1:2])
 
     def test_a_lease_is_renewed_and_given_up(self):
-        with self.a.lease("job", duration=2) as lease:
+        with self.a.lease("job", duration=3) as lease:
             first = lease.expires
             wait_for("it is renewed past its duration",
-                     lambda: (lease.expires - first).total_seconds() > 2 and lease.held)
+                     lambda: (lease.expires - first).total_seconds() > 3 and lease.held)
             self.see(self.b, "job", self.a.holder)
             with self.assertRaises(leasemap.LeaseHeldError):
                 self.b.lease("job").acquire()
@@ -234,7 +234,7 @@ class LeasesTest(MapTest, SharedClusterTest):
         wait_for(lambda: f"B was told: {seen}", lambda: "A" in seen and None in seen)
 
     def test_registry(self):
-        ours, theirs = leasemap.Registry(self.a, "web", duration=2), leasemap.Registry(self.b, "web")
+        ours, theirs = leasemap.Registry(self.a, "web"), leasemap.Registry(self.b, "web")
         changes = []
         theirs.on_change(changes.append)
         ours.register("one", "host:1")
@@ -277,7 +277,7 @@ class AsyncTest(SharedClusterTest):
             self.assertFalse(await aio.Lock(b, "async-lock").acquire(timeout=0.1))
             self.assertTrue(lease.held)
         with self.assertRaises(leasemap.LeaseLostError):
-            async with a.lease("async-job", duration=2) as lease:
+            async with a.lease("async-job") as lease:
                 self.nodes[1].delete("async-job", holder=a.holder)
                 await asyncio.Event().wait()
         election = aio.Election(b, "async-leader", "B")
@@ -328,7 +328,7 @@ class FaultsTest(MapTest):
         self.assertEqual(len(told), len(set(told)), told)
 
     def test_a_node_is_killed(self):
-        with self.m.lease("job", duration=6) as lease:
+        with self.m.lease("job", duration=8) as lease:
             self.m.set("before", "1", ack="all")
             self.see(self.m, "before", "1")
             home = self.home()
@@ -336,7 +336,7 @@ class FaultsTest(MapTest):
             self.check_it_goes_on(lease, [node for node in self.nodes if node is not home])
 
     def test_a_node_drains(self):
-        with self.m.lease("job", duration=6) as lease:
+        with self.m.lease("job", duration=8) as lease:
             self.m["before"] = "1"
             home = self.home()
             stop = threading.Thread(target=home.kill, args=(signal.SIGTERM,))
@@ -355,7 +355,7 @@ class FaultsTest(MapTest):
             self.check_it_goes_on(lease, [node for node in self.nodes if node is not home])
 
     def test_a_lease_that_no_node_renews_is_lost_before_others_may_have_it(self):
-        lease = self.m.lease("job", duration=3).acquire()
+        lease = self.m.lease("job", duration=6).acquire()
         expires = lease.expires
         for node in self.nodes:
             self.pause(node)
