@@ -123,6 +123,7 @@ class DictTest(MapTest, SharedClusterTest):
         self.assertEqual(list(batch.exception.failed), ["held"])
         self.assertEqual(self.b["free"], "y")
         self.a.release("held")
+        wait_for("the release is there", lambda: not self.b.entry("held").leased)
         self.b.set("held", "z", ack="all")
         with self.assertRaises(leasemap.AckIncompleteError):
             self.b.set("held", "z", ack=100, timeout=1)
@@ -134,6 +135,7 @@ class DictTest(MapTest, SharedClusterTest):
         self.a.set("h", "2", lease=2, ephemeral=True)
         events.until(("update", "h", "2"), ("expired", "h", "2"))
         self.a["h2"] = "x"
+        events.until(("update", "h2", "x"))  # or the node may pass over it
         del self.a["h2"]
         events.until(("delete", "h2", None))
 
@@ -181,6 +183,7 @@ class LeasesTest(MapTest, SharedClusterTest):
         with self.a.lease("config"):
             self.assertEqual(self.a["config"], "x")
         self.assertEqual(self.a.fetch("config").value, "x")
+        wait_for("the release is there", lambda: self.b.entry("config") and not self.b.entry("config").leased)
         self.b.set("config", "y", ack="all")
 
     def test_a_loss_is_told(self):
@@ -188,7 +191,7 @@ class LeasesTest(MapTest, SharedClusterTest):
         with self.assertRaisesRegex(leasemap.LeaseLostError, "another program of this holder"):
             with self.a.lease("gone") as lease:
                 lease.on_lost(told.append)
-                self.nodes[1].delete("gone", holder=self.a.holder)
+                self.nodes[0].delete("gone", holder=self.a.holder)
                 self.assertFalse(lease.wait(BOUND))
                 with self.assertRaises(leasemap.LeaseLostError):
                     lease.set("too late")
@@ -278,7 +281,7 @@ class AsyncTest(SharedClusterTest):
             self.assertTrue(lease.held)
         with self.assertRaises(leasemap.LeaseLostError):
             async with a.lease("async-job") as lease:
-                self.nodes[1].delete("async-job", holder=a.holder)
+                self.nodes[0].delete("async-job", holder=a.holder)
                 await asyncio.Event().wait()
         election = aio.Election(b, "async-leader", "B")
         async with await election.campaign():

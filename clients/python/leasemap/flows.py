@@ -99,19 +99,19 @@ class Sent(NamedTuple):
     """What a write must know of the moment before it was sent."""
 
     at: float
-    version: str  # of the key, as it was shown
+    versions: frozenset[str]  # that the write replaces
 
 
 def sending(core: Core, raw: bytes) -> Sent:
     with core.lock:
-        return Sent(core.now(), core.cache.version(raw))
+        return Sent(core.now(), core.cache.versions(raw))
 
 
 def answered(core: Core, raw: bytes, entry: Entry, sent: Sent, target: str) -> None:
     """A write was answered: its writer reads it from now on, and its lease, if it is kept, is renewed."""
     why = ""
     with core.lock:
-        core.cache.wrote(entry, core.now(), sent.version)
+        core.cache.wrote(entry, core.now(), sent.versions)
         kept = core.leases.get(raw)
         if kept and kept.state == HELD and not entry.deleted:
             if not kept.granted(entry, sent.at, core.now(), target):
@@ -149,7 +149,7 @@ def _end(core: Core, key: Key, method: str, request: Any, timeout: Optional[floa
     """A call that gives the lease up too, be it one that this map keeps."""
     raw = core.key(key)
     with core.lock:
-        kept, shown = core.leases.get(raw), core.cache.version(raw)
+        kept, shown = core.leases.get(raw), core.cache.versions(raw)
         if kept:
             kept.ending = True
     try:

@@ -44,6 +44,8 @@ class Change:
 class _Own:
     entry: Entry
     until: float
+    # Versions of the same millisecond that this write replaced: only who wrote them one after another knows the order.
+    older: frozenset[str]
 
 
 class NearCache:
@@ -102,21 +104,26 @@ class NearCache:
             self._recent.clear()
         return changes
 
-    def wrote(self, entry: Entry, now: float, before: str = "") -> None:
+    def wrote(self, entry: Entry, now: float, before: frozenset[str] = frozenset()) -> None:
         """A write of this program was answered with this entry, whose value the caller filled in; a renewal or release
-        (value None) keeps the value that is shown. `before` is the version that was shown when the write was sent: what
-        came since may be newer, and of writes in one millisecond only the watch knows the order."""
+        (value None) keeps the value that is shown. `before` is what `versions` gave when the write was sent:
+        those it replaced. Of two writes of one millisecond that were under way together only the watch knows the order;
+        until it has told, the answer that came last is shown."""
         key = entries.to_bytes(entry.key)
         if not key.startswith(self._prefix):
             return
+        own = self._own.get(key)
         known = self.entry(key) or self._gone.get(key)
-        if known and known.version != before and not entries.older(known, entry):
+        older = known is None or known.version in before or entries.older(known, entry)
+        together = own is not None and own.entry.version != entry.version and not entries.older(entry, own.entry)
+        if not older and not together:
             return
         if entry.value is None and not entry.deleted:
             if known is None or key not in self.values:
                 return
             entry = dataclasses.replace(entry, value=known.value)
-        self._own[key] = _Own(entry, now + OWN_S)
+        strictly = known is None or entries.older(known, entry)
+        self._own[key] = _Own(entry, now + OWN_S, frozenset() if strictly else before)
         self._show(key)
 
     def expire(self, now: float) -> None:
@@ -130,10 +137,10 @@ class NearCache:
         own = self._own.get(key)
         return own.entry if own else self._base.get(key)
 
-    def version(self, key: bytes) -> str:
-        """The version of the entry that is shown."""
-        found = self.entry(key)
-        return found.version if found else ""
+    def versions(self, key: bytes) -> frozenset[str]:
+        """The version that is shown, and those of its millisecond that it replaced."""
+        own, found = self._own.get(key), self.entry(key)
+        return (own.older if own else frozenset()) | ({found.version} if found else frozenset())
 
     def _show(self, key: bytes) -> None:
         shown = self.entry(key)
@@ -192,7 +199,7 @@ class NearCache:
                 told: bool = True, settles_own: bool = True) -> list[Change]:
         """The base has this event: own writes that it covers go, and who is told what."""
         own = self._own.get(key)
-        if own and settles_own and (own.entry.version == entry.version or not entries.older(entry, own.entry)):
+        if own and settles_own and entry.version not in own.older and not entries.older(entry, own.entry):
             del self._own[key]
         self._show(key)
         self._gone.pop(key, None)

@@ -81,7 +81,7 @@ def _take(core: Core, key: Key, raw: bytes, value: Optional[Value], duration_s: 
     with core.lock:
         lease.ephemeral = ephemeral and made
         lease.granted(entry, sent.at, core.now(), target)
-        core.cache.wrote(entry, core.now(), sent.version)
+        core.cache.wrote(entry, core.now(), sent.versions)
         known = core.cache.entry(raw)  # the watch may have been quicker with what came after
         if known and known.version != entry.version:
             state, why = lease.seen("delete" if known.deleted else "update", known)
@@ -157,7 +157,7 @@ def _release(core: Core, lease: LeaseState) -> Flow[None]:
         if lease.ephemeral:  # it vanished, on that node at least
             entry = dataclasses.replace(entry, deleted=True)
         with core.lock:
-            core.cache.wrote(entry, core.now(), sent.version)
+            core.cache.wrote(entry, core.now(), sent.versions)
     except (errors.KeyNotFoundError, errors.LeaseHeldError, errors.ClosedError):
         pass  # it is not ours
     except errors.LeasemapError as error:
@@ -244,7 +244,7 @@ def _renew(core: Core, lease: LeaseState) -> Flow[None]:
             if not lease.granted(entry, sent.at, core.now(), target):
                 why, again = "it lapsed before it was renewed", True  # and this acquired a new one, which nobody wants
             else:
-                core.cache.wrote(entry, core.now(), sent.version)
+                core.cache.wrote(entry, core.now(), sent.versions)
             core.endpoints.worked(target)
     except errors.KeyNotFoundError:
         why = "the key is gone"

@@ -20,9 +20,9 @@ class CacheTest(unittest.TestCase):
         self.cache.request()
         return self.cache.take(snapshot(*events))
 
-    def wrote(self, *arguments, now=0.0, before="", **keywords):
+    def wrote(self, *arguments, now=0.0, before=(), **keywords):
         keywords = {"holder": "me", **keywords}
-        self.cache.wrote(entries.from_proto(entry(*arguments, **keywords)), now, before)
+        self.cache.wrote(entries.from_proto(entry(*arguments, **keywords)), now, frozenset(before))
 
 
 class FoldTest(CacheTest):
@@ -151,12 +151,33 @@ class OwnWritesTest(CacheTest):
 
     def test_of_one_millisecond_the_watch_knows_the_order(self):
         self.start(event("SET", "a", "1", holder="me", version="v1"))
-        self.wrote("a", "2", before="v1", version="v2")
+        self.wrote("a", "2", before={"v1"}, version="v2")
         self.assertEqual(self.cache.values, {b"a": "2"}, "nothing came since it was sent: it is the later one")
         self.cache.take(message(event("SET", "a", "2", holder="me", version="v2"),
                                 event("SET", "a", "3", holder="me", version="v3")))
-        self.wrote("a", "2", before="v1", version="v2")  # the answer to another thread, late
+        self.wrote("a", "2", before={"v1"}, version="v2")  # the answer to another thread, late
         self.assertEqual(self.cache.values, {b"a": "3"})
+
+    def test_what_the_watch_brings_of_earlier_writes_of_the_same_millisecond_hides_nothing(self):
+        self.start(event("SET", "a", "1", holder="me", version="v1"))
+        for i in (2, 3):
+            self.wrote("a", f"{i}", before=self.cache.versions(b"a"), version=f"v{i}")
+        sent = self.cache.versions(b"a")  # v4 is under way
+        self.cache.take(message(event("SET", "a", "2", holder="me", version="v2")))
+        self.assertEqual(self.cache.values, {b"a": "3"})
+        self.wrote("a", "4", before=sent, version="v4")
+        self.cache.take(message(event("SET", "a", "3", holder="me", version="v3")))
+        self.assertEqual(self.cache.values, {b"a": "4"})
+        self.cache.take(message(event("SET", "a", "5", holder="me", version="v5")))
+        self.assertEqual(self.cache.values, {b"a": "5"}, "what this program did not write before is later")
+
+    def test_of_two_under_way_together_the_last_answer_is_shown(self):
+        self.start()
+        for i in (2, 3):
+            self.wrote("a", f"{i}", version=f"v{i}")
+            self.assertEqual(self.cache.values, {b"a": f"{i}"})
+        self.cache.take(message(event("SET", "a", "2", holder="me", version="v2")))
+        self.assertEqual(self.cache.values, {b"a": "2"}, "the watch knows the order")
 
     def test_a_renewal_keeps_the_value(self):
         self.start(event("SET", "a", "1", holder="me"))
