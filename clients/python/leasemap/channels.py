@@ -16,9 +16,11 @@ OPTIONS: list[tuple[str, Any]] = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # A node that vanished without a word is noticed within 13 s. Nodes allow one ping in 5 s.
+    # A node that vanished without a word is noticed within 13 s. Nodes allow one ping in 5 s. A watch sends nothing for
+    # hours, and without the third gRPC would stop after two pings.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.http2.max_pings_without_data", 0),
     # Two maps of one program share no connection: a node counts watches by connection.
     ("grpc.use_local_subchannel_pool", 1),
     # Nodes are next door: http_proxy is for the web.
