@@ -1,7 +1,7 @@
 """Which node is asked next, after what pause, and what is tried again. Pure: time (s) and chance come in.
 
 A map stays with one node, its home, and moves on only when that one fails. Two writes of one program through two nodes
-may overtake each other, and the later one would lose; docs/decisions/0030 has the reasons. Programs start at a random
+may overtake each other, and the later one would lose; docs/decisions/0022 has the reasons. Programs start at a random
 node each, so the nodes share them.
 """
 import random
