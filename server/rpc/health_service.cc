@@ -5,6 +5,10 @@
 
 namespace leasemap::rpc {
 
+namespace {
+constexpr char kEnding[] = "this node is shutting down";
+}
+
 class HealthStream final : public grpc::ServerWriteReactor<HealthService::Response> {
  public:
   HealthStream(HealthService& owner, std::string service) : owner_(owner), service_(std::move(service)) {}
@@ -47,8 +51,7 @@ class HealthStream final : public grpc::ServerWriteReactor<HealthService::Respon
 
  private:
   void End() {
-    if (!std::exchange(finished_, true))
-      Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "this node is shutting down"));
+    if (!std::exchange(finished_, true)) Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, kEnding));
   }
 
   HealthService& owner_;
@@ -86,13 +89,16 @@ grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(grpc::Ca
   class Refused final : public grpc::ServerWriteReactor<Response> {
    public:
     // Clients take UNIMPLEMENTED for healthy, and anything else for a node that can't be called.
-    Refused() { Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no more health watches; ask by Check")); }
+    explicit Refused(bool ending) {
+      Finish(ending ? grpc::Status(grpc::StatusCode::UNAVAILABLE, kEnding)
+                    : grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no more health watches; ask by Check"));
+    }
     void OnDone() override { delete this; }
   };
   auto stream = std::make_shared<HealthStream>(*this, request->service());
   {
     const std::lock_guard lock(mutex_);
-    if (ending_ || streams_.size() >= max_streams_) return new Refused();
+    if (ending_ || streams_.size() >= max_streams_) return new Refused(ending_);
     streams_.emplace(stream.get(), stream);
   }
   stream->Pump();
