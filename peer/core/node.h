@@ -352,7 +352,8 @@ class Node {
   void EndProbes(Now now);
   void Establish(Now now, LinkId id, Link& link, const Report& report);
   bool OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report);
-  void NoteRefusal(Now now, Link& link, const char* what, const Refuse& refuse);
+  enum class Refuser { kSelf, kPeer };
+  void NoteRefusal(Now now, Link& link, Refuser refuser, const Refuse& refuse);
 
   // node_replicate.cc
   bool Apply(Now now, EntryPtr entry);

@@ -297,7 +297,7 @@ void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
     link.helloed = true;
   } else {
     if (refuse.reason == kClockMismatch && link.helloed) NoteClock(now, link.peer.self.node, false);
-    NoteRefusal(now, link, "refused by", refuse);
+    NoteRefusal(now, link, Refuser::kPeer, refuse);
   }
   Drop(now, id, "");
 }
@@ -307,14 +307,14 @@ void Node::RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse) {
   effects_.send.push_back({id, Refuse{refuse.reason, refuse.message, whole_}});
   if (refuse.reason == kClockMismatch) NoteClock(now, link.peer.self.node, false);
   if (refuse.reason != kSelf && refuse.reason != kDuplicate) {
-    NoteRefusal(now, link, "refusing", {refuse.reason, refuse.message, link.peer.has_map.value_or(true)});
+    NoteRefusal(now, link, Refuser::kSelf, {refuse.reason, refuse.message, link.peer.has_map.value_or(true)});
   }
   Drop(now, id, "");
 }
 
 // Both sides log each refusal, once for as long as it stays the same. Strangers may come under ever new names: then the
 // oldest makes room, but not at once, so that they can't fill the log.
-void Node::NoteRefusal(Now now, Link& link, const char* what, const Refuse& refuse) {
+void Node::NoteRefusal(Now now, Link& link, Refuser refuser, const Refuse& refuse) {
   const std::string who = link.helloed ? link.peer.self.node : link.address;
   if (said_.size() >= kMaxSaid && !said_.contains(who)) {
     const auto oldest = std::min_element(
@@ -327,15 +327,17 @@ void Node::NoteRefusal(Now now, Link& link, const char* what, const Refuse& refu
     Said& said = said_[who];
     said.mono_ms = now.mono_ms;
     if (said.cause != cause) {
-      said.text = absl::StrCat(what, " ", Shown(who), " (", link.address, "): ", cause);
+      const char* what = refuser == Refuser::kPeer ? "refused by " : "refusing ";
+      said.text = absl::StrCat(what, Shown(who), " (", link.address, "): ", cause);
       said.cause = std::move(cause);
       Log(true, said.text);
     }
   }
   if (link.helloed) readiness_.OnHandshakeRefused(link.peer.self.node);
   if (link.dialed) {
-    const RefusedDial refusal{link.address, link.helloed ? link.peer.self.node : "", refuse.reason, refuse.message,
-                              refuse.has_map};
+    const std::string node = link.helloed ? link.peer.self.node : "";
+    const bool own_name = refuse.reason == kDuplicateId && (refuser == Refuser::kPeer || node == self_.node);
+    const RefusedDial refusal{link.address, node, refuse.reason, refuse.message, refuse.has_map, own_name};
     membership_.OnRefused(refusal, now.mono_ms);
     readiness_.OnRefused(refusal);
     link.settled = true;

@@ -102,8 +102,8 @@ void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>
 void Readiness::AddRefusals(const View& view, bool linked_with_map, std::vector<ReadyWait>& out) const {
   for (const RefusedDial& refusal : view.membership.Refusals(view.mono_ms, timing_.absent_after)) {
     const bool same_cluster = refusal.reason != kOtherCluster;
-    const bool holds = refusal.reason == kDuplicateId || linked_.empty() ||
-                       (!linked_with_map && !view.has_map && same_cluster && refusal.has_map);
+    const bool holds =
+        refusal.own_name || linked_.empty() || (!linked_with_map && !view.has_map && same_cluster && refusal.has_map);
     if (!holds) continue;
     const std::string by =
         refusal.node.empty() ? refusal.address : absl::StrCat(Shown(refusal.node), " (", refusal.address, ")");
@@ -155,8 +155,7 @@ int64_t Readiness::NextDue(int64_t mono_ms) const {
 
 bool Readiness::NameIsTaken(const View& view) const {
   const auto refusals = view.membership.Refusals(view.mono_ms, timing_.absent_after);
-  return std::any_of(refusals.begin(), refusals.end(),
-                     [](const RefusedDial& refusal) { return refusal.reason == kDuplicateId; });
+  return std::any_of(refusals.begin(), refusals.end(), [](const RefusedDial& refusal) { return refusal.own_name; });
 }
 
 std::string Readiness::Doubt(const View& view) const {

@@ -69,6 +69,25 @@ TEST_F(ReadinessTest, WaitsForTheReportOfWhoAnswers) {
   EXPECT_TRUE(told);
 }
 
+// A member that moved is refused for ten seconds by those who heard it elsewhere: that is no matter of their own names.
+TEST_F(ReadinessTest, WhoRefusesAMemberThatMovedIsReadyAllTheSame) {
+  const int a = Add("a"), b = Add("b", {"a:1"});
+  Fill(a, 10);
+  mesh_.Advance(500);
+  ASSERT_TRUE(ready(b));
+  mesh_.Hang("slow:1");
+  const int c = Add("c", {"a:1", "b:1", "moved:1", "slow:1"});
+  mesh_.Advance(500);
+  ASSERT_FALSE(ready(c));  // it has a map, and gives "slow:1" three seconds
+  mesh_.Kill(a);
+  NodeOptions moved = WithSeeds("a", {"b:1"});
+  moved.advertise = "moved:1";
+  mesh_.Add(moved);
+  mesh_.Advance(4000);
+  ASSERT_TRUE(mesh_.Logged(c, "refusing a (moved:1): DUPLICATE_NODE_ID")) << mesh_.peer(c).log.back();
+  EXPECT_TRUE(ready(c)) << Waits(c);
+}
+
 TEST_F(ReadinessTest, ALinkThatIsLostInTheMiddleOfTheSessionIsWaitedFor) {
   const int a = Add("a");
   Fill(a, 500);

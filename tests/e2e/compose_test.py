@@ -232,6 +232,25 @@ class ComposeTest(unittest.TestCase):
             self.wait_value(node, "color", "blue", 5)
         wait_for("a full mesh of five", lambda: all(self.linked(node) == 5 for node in nodes), 15)
 
+    def test_all_are_replaced_and_the_map_stays(self):
+        """As the README says: as many new ones beside the old, then the old ones go."""
+        self.leasemap(self.nodes[0], "set", "color", "blue")
+        self.wait_converged(self.nodes, 1, 5)
+        self.compose("up", "-d", "--no-build", "--no-recreate", "--scale", "node=6")
+        new = sorted(set(self.containers()) - set(self.nodes))
+        self.assertEqual(len(new), 3)
+        self.wait_healthy(new, 15)
+        run("docker", "stop", *self.nodes)
+        run("docker", "rm", *self.nodes)
+        self.wait_converged(new, 1, 5)
+        for node in new:
+            self.assertEqual(self.leasemap(node, "get", "color").stdout, "blue\n")
+            wait_for("the old ones left", lambda node=node: self.linked(node) == 3, 10)
+            self.assertNotIn("unreachable", self.leasemap(node, "status").stdout)
+        # Compose goes on with what there is.
+        self.compose("up", "-d", "--no-build", "--no-recreate")
+        self.assertEqual(sorted(self.containers()), new)
+
 
 if __name__ == "__main__":
     reason = why_not()
