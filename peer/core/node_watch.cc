@@ -163,7 +163,7 @@ bool Node::PassIsDue(const Watch& watch) const {
 }
 
 void Node::StartPass(Watch& watch) const {
-  Watch::Pass& pass = watch.pass.emplace();
+  WatchPass& pass = watch.pass.emplace();
   pass.vector = shown().vector;
   pass.head = shown().store.head();
 }
@@ -181,7 +181,7 @@ WatchBatch Node::ReadPass(Now now, Watch& watch) const {
 
 // True once all keys were looked at.
 bool Node::WalkKeys(Watch& watch, Page& page) const {
-  Watch::Pass& pass = *watch.pass;
+  WatchPass& pass = *watch.pass;
   if (pass.walked) return true;
   const Store& store = shown().store;
   const Store::ByKey& keys = store.by_key();
@@ -206,7 +206,7 @@ bool Node::WalkKeys(Watch& watch, Page& page) const {
 
 // True once all that lapsed during the walk was told.
 bool Node::TellLapses(Watch& watch, Page& page) const {
-  Watch::Pass& pass = *watch.pass;
+  WatchPass& pass = *watch.pass;
   const Store& store = shown().store;
   while (const Store::Slot* slot = store.NextAfter(pass.position)) {
     if (slot->revision > pass.last) break;
@@ -221,7 +221,7 @@ bool Node::TellLapses(Watch& watch, Page& page) const {
 }
 
 void Node::EndPass(Now now, Watch& watch, WatchBatch& batch) const {
-  const Watch::Pass pass = std::move(*watch.pass);
+  const WatchPass pass = std::move(*watch.pass);
   watch.pass.reset();
   watch.position = pass.head;
   watch.skip = pass.vector;

@@ -59,6 +59,18 @@ struct WatchBatch {
   bool empty() const { return events.empty() && cursor.empty() && !snapshot_end && !first; }
 };
 
+// A pass over the keys, under way.
+struct WatchPass {
+  VersionVector vector;   // as noted, and what was sent that is later (kPassGaps at most)
+  uint64_t head = 0;      // the head then
+  bool walked = false;    // all keys were looked at; what is left is what lapsed meanwhile
+  std::string key;        // the last key that was looked at; none before the first
+  bool begun = false;     // there is one
+  uint64_t position = 0;  // revisions up to here were looked at for lapses …
+  uint64_t last = 0;      // … up to the head when the walk ended …
+  int64_t told_ms = 0;    // … by which these had been told (UTC)
+};
+
 // Owned by its stream; read only under the node's lock.
 struct Watch {
   WatchFilter filter;
@@ -73,17 +85,7 @@ struct Watch {
   uint64_t position = 0;       // revisions up to here were read
   uint64_t next_lost = 0;      // the next conflict to tell, by its number here (conflicts.h); no cursor knows of it
   uint64_t snapshot_from = 0;  // the head when the snapshot began: the dead up to it are left out
-  struct Pass {
-    VersionVector vector;   // as noted, and what was sent that is later (kPassGaps at most)
-    uint64_t head = 0;      // the head then
-    bool walked = false;    // all keys were looked at; what is left is what lapsed meanwhile
-    std::string key;        // the last key that was looked at; none before the first
-    bool begun = false;     // there is one
-    uint64_t position = 0;  // revisions up to here were looked at for lapses …
-    uint64_t last = 0;      // … up to the head when the walk ended …
-    int64_t told_ms = 0;    // … by which these had been told (UTC)
-  };
-  std::optional<Pass> pass;
+  std::optional<WatchPass> pass;
   uint64_t behind = 0;    // events since the last cursor
   bool first_due = true;  // nothing was sent yet
   bool news = false;      // events were sent since the last cursor
