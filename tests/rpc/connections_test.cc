@@ -113,6 +113,7 @@ TEST_F(ConnectionsTest, WhoFinishesNothingInTimeIsEnded) {
   Start({.arrive = milliseconds(300)});
   std::vector<Socket> held;
   for (int i = 0; i < 2; ++i) held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(2));
   ASSERT_TRUE(held[0].Send(std::string(300'000, 'x')));
   ASSERT_TRUE(held[1].Send(std::string(1'000, 'x')));  // so little counts for nothing
   ASSERT_TRUE(Becomes(1));
