@@ -56,9 +56,9 @@ void Node::Heartbeats(Now now) {
         effects_.send.push_back({id, Ping{static_cast<uint64_t>(now.mono_ms)}});
       }
     } else if (link.phase != Phase::kProbing && now.mono_ms - link.opened_ms >= HandshakeMost(link)) {
-      ended.emplace_back(id, link.dialed ? absl::StrCat(link.address, ": no handshake within ",
-                                                        ShownDuration(options_.timing.handshake))
-                                         : "");
+      ended.emplace_back(
+          id,
+          link.dialed ? absl::StrCat(link.address, ": no handshake within ", ShownDuration(HandshakeMost(link))) : "");
     }
   }
   for (const auto& [id, why] : ended) {

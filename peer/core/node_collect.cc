@@ -168,8 +168,13 @@ void Node::CompareHashes(Now now) {
     Log(true, absl::StrCat("ALARM: the map differs from that of ", link.peer.self.node,
                            " though both cover the same writes; fetching what differs"));
     const auto& hashes = store_.hashes();
-    asking_ = AskedSession{
-        next_session_++, id, now.mono_ms, false, true, now.mono_ms, now.mono_ms, options_.timing.session_turn};
+    asking_ = AskedSession{.id = next_session_++,
+                           .link = id,
+                           .heard_ms = now.mono_ms,
+                           .all = true,
+                           .asked_ms = now.mono_ms,
+                           .whole_ms = now.mono_ms,
+                           .turn_ms = options_.timing.session_turn};
     effects_.send.push_back(
         {id, SessionRequest{asking_->id, ForPeer(link, WholeVector()), {hashes.begin(), hashes.end()}}});
   }

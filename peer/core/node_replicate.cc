@@ -162,7 +162,12 @@ void Node::AskForSession(Now now) {
   }
   if (auto* item = LinkToAsk(now)) {
     auto& [id, link] = *item;
-    asking_ = AskedSession{next_session_++, id, now.mono_ms, false, false, now.mono_ms, now.mono_ms, turn_ms};
+    asking_ = AskedSession{.id = next_session_++,
+                           .link = id,
+                           .heard_ms = now.mono_ms,
+                           .asked_ms = now.mono_ms,
+                           .whole_ms = now.mono_ms,
+                           .turn_ms = turn_ms};
     // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
     if (vector_.empty()) JoinFloor(now, link.peer_floor);
     effects_.send.push_back({id, SessionRequest{asking_->id, ForPeer(link, WholeVector()), {}}});

@@ -12,6 +12,8 @@
 
 namespace leasemap::net {
 namespace {
+// The beginning of a heartbeat, which the rest will follow at once, is no piece of a large message.
+constexpr size_t kLeastPiece = 256;
 // One write hands the kernel so much, and what is small waits behind no more than that: as little over a thin link as a
 // frame has, as much over a fast one as makes few calls.
 constexpr size_t kLeastWrite = wire::kPieceBytes, kMostWrite = 128 << 10;
@@ -80,7 +82,7 @@ void Connection::OnRead(size_t bytes) {
     if (hanging_up_) return Read();
   }
   if (!reader_.status().ok()) return OnMalformed(reader_.status());
-  if (piece || reader_.buffered() > 0) NotePiece();
+  if (piece || reader_.buffered() > kLeastPiece) NotePiece();
   if (!closed_) Read();
 }
 

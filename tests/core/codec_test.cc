@@ -4,6 +4,7 @@
 #include "peer/core/bytes.h"
 #include "peer/core/cursor.h"
 #include "peer/core/entry.h"
+#include "peer/core/limits.h"
 #include "peer/core/membership.h"
 
 namespace leasemap::core {
@@ -51,6 +52,22 @@ TEST(CursorCodec, ThePastIsAMark) {
   ASSERT_TRUE(back->vector.Learn(cursor.vector));
   EXPECT_TRUE(back->vector.Covers(Dot{{"a", 1}, 3}));
   EXPECT_FALSE(back->vector.Covers(Dot{{"a", 1}, 4}));
+}
+
+// As large as a pass makes them (kPassGaps), in seqs as they are after years.
+TEST(CursorCodec, OneWithManyGapsIsRead) {
+  Random random(3);
+  Cursor cursor;
+  uint64_t seq = 1'000'000'000;
+  cursor.vector.Add({"node-1", 1'782'586'079'358'635'906}, 1, seq);
+  while (cursor.vector.exceptions() < kPassGaps) {
+    seq += static_cast<uint64_t>(2 + random.Below(200));
+    cursor.vector.Add({"node-1", 1'782'586'079'358'635'906}, seq, seq);
+  }
+  const std::string text = EncodeCursor(cursor);
+  EXPECT_LT(text.size(), 24u << 10);
+  EXPECT_GT(text.size(), 8u << 10);
+  EXPECT_EQ(DecodeCursor(text), cursor);
 }
 
 TEST(CursorCodec, EveryChangeIsRefused) {

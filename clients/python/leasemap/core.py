@@ -1,8 +1,8 @@
 """The state of one map that its flows share, and the effects that flows ask for. No I/O.
 
 A flow is a generator: it yields effects, and what drives it (drive.py in threads, aio/drive.py in an event loop)
-performs them and sends back what came, or throws the error in. So each operation is written once, and is tested without
-a server or a clock.
+performs each effect and sends its result back into the flow, or throws its error in. So each operation is written once,
+and is tested without a server or a clock.
 """
 import dataclasses
 import os
@@ -39,7 +39,7 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Pause:
-    """Waits so many seconds, or less if the signal is set."""
+    """Waits for `seconds`, or until the signal is set."""
 
     seconds: float
     signal: Optional[Signal] = None

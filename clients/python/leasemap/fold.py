@@ -21,9 +21,9 @@ OWN_S = 30.0
 # And for how long once the watch is at the head again after it broke (s). If a node died, what it told anyone is on the
 # others within 3 s: they give a silent member up after that, and ask each other for what they lack after one.
 DOUBT_S = 3.0
-# So many versions of lost writes are remembered, lest one is told twice. Nodes keep as many conflicts.
+# The cache remembers the versions of this many lost writes, so that it tells none twice. Nodes keep as many conflicts.
 LOST_KEPT = 1000
-# So many deletes are remembered. Their writes' answers are on their way for milliseconds.
+# The cache remembers this many deletes. The answers to their writes are on their way for milliseconds.
 GONE_KEPT = 1000
 KINDS = (pb.Event.KIND_SET, pb.Event.KIND_DELETED, pb.Event.KIND_EXPIRED, pb.Event.KIND_LOST)
 _NAMES = {pb.Event.KIND_SET: "update", pb.Event.KIND_DELETED: "delete", pb.Event.KIND_EXPIRED: "expired"}
@@ -60,8 +60,8 @@ class NearCache:
         self._base: dict[bytes, Entry] = {}  # what the watch brought
         self._own: dict[bytes, _Own] = {}  # answered writes that it did not bring yet
         self._fresh: Optional[dict[bytes, Entry]] = None  # a snapshot under way
-        # What came since the last cursor, deletes too: a stream that resumes brings it again. As large as what one
-        # node sends between two cursors.
+        # The events since the last cursor, deletes too: a stream that resumes brings them again. As many as a node
+        # sends between two cursors.
         self._recent: dict[bytes, tuple[str, Entry]] = {}
         self._lost: collections.OrderedDict[str, None] = collections.OrderedDict()
         # The latest deletes, for answers of writes that come after the watch brought the write and its delete.

@@ -15,7 +15,7 @@ log = logging.getLogger("leasemap")
 KINDS = ("update", "delete", "expired", "lost")
 # Lost writes that wait for a handler; nodes keep as many conflicts.
 LOST_WAITING = 1000
-# Keys that wait for a handler: one that is so far behind stands still. What waits then takes some 50 MB.
+# Keys that wait for a handler. A handler that is this far behind stands still; its events take some 50 MB then.
 KEYS_WAITING = 100_000
 
 

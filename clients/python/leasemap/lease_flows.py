@@ -15,12 +15,13 @@ from leasemap.v1 import key_value_pb2 as pb
 
 log = logging.getLogger("leasemap")
 
-# Who waits for a key looks again after so long at most (s): a lease that lapses makes no event, and a watch may lag.
+# A program that waits for a key looks at it again after this time at the latest (s): a lease that lapses makes no event,
+# and a watch may lag.
 LOOK_S = 1.0
 # A holder's lease may end a little before the server's hint says, never much later; chance spreads those who wait (s).
 SPREAD_S = 0.05
-# The keeper looks at its leases so often at least (s): after the machine slept, timers are late but the deadline is
-# not.
+# The keeper looks at its leases after this time at the latest (s): after the machine slept, timers are late but the
+# deadline is not.
 KEEPER_S = 1.0
 # After acks that were slow, since a member was, the rest are no slower (s).
 SETTLE_MOST_S = 0.2

@@ -13,7 +13,7 @@ or lead counts as taken:
   granted the lease at once, by a node each, until the nodes have spoken.
 """
 import threading
-from typing import Any, Callable, Optional, cast
+from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
 from leasemap import lease_flows
 from leasemap.drive import optional_wait
@@ -75,23 +75,16 @@ class Lock:
             lease.__exit__(kind, error, trace)
 
 
-class Election:
-    """One leader among the candidates of a key. The key is ephemeral, and its value says who leads.
+Map = TypeVar("Map", bound=View)
 
-    value: what others read of this candidate while it leads, as its address; by default the map's holder.
-    duration: as for SyncMap.lease (s): a dead leader is replaced after about so long. ack: above.
-    """
 
-    def __init__(self, map_: SyncMap, key: Key, value: Optional[Value] = None, *, duration: float = 10.0,
+class Candidate(Generic[Map]):
+    """What an Election is in threads and with asyncio alike: all but the campaign."""
+
+    def __init__(self, map_: Map, key: Key, value: Optional[Value] = None, *, duration: float = 10.0,
                  ack: Ack = "majority") -> None:
         self._map, self.key, self._duration, self._ack = map_, key, duration, ack
         self._value = map_.holder if value is None else value
-
-    def campaign(self, timeout: Optional[float] = None) -> Lease:
-        """Waits until this candidate leads, and returns its lease; LeaseHeldError after `timeout` seconds (None:
-        never). Work while `lease.held`, use it in a `with` block or release it to step down."""
-        lease = Lease(self._map, self.key, self._value, self._duration, True, timeout, self._ack, overwrite=True)
-        return lease.acquire()
 
     @property
     def leader(self) -> Optional[Value]:
@@ -101,6 +94,20 @@ class Election:
     def on_change(self, handler: Callable[[Optional[Value]], Any]) -> Callable[[], None]:
         """Calls `handler(leader)` when another leads or nobody does; returns a function that takes the handler away."""
         return on_leader(self._map, self.key, handler)
+
+
+class Election(Candidate[SyncMap]):
+    """One leader among the candidates of a key. The key is ephemeral, and its value says who leads.
+
+    value: what others read of this candidate while it leads, as its address; by default the map's holder.
+    duration: as for SyncMap.lease (s): a dead leader is replaced after about so long. ack: above.
+    """
+
+    def campaign(self, timeout: Optional[float] = None) -> Lease:
+        """Waits until this candidate leads, and returns its lease; LeaseHeldError after `timeout` seconds (None:
+        never). Work while `lease.held`, use it in a `with` block or release it to step down."""
+        lease = Lease(self._map, self.key, self._value, self._duration, True, timeout, self._ack, overwrite=True)
+        return lease.acquire()
 
 
 class Registry:

@@ -1,5 +1,5 @@
 """Lock, Election and Registry for asyncio. What they promise, and what not, stands in leasemap.patterns."""
-from typing import Any, Callable, Optional, cast
+from typing import Any, Callable, Optional
 
 from leasemap import lease_flows
 from leasemap.aio.lease import Lease
@@ -9,7 +9,7 @@ from leasemap.entry import Key, Value
 from leasemap.errors import LeaseHeldError, LeaseLostError
 from leasemap.flows import Ack
 from leasemap.lease_flows import Registration
-from leasemap.patterns import instances, on_instances, on_leader
+from leasemap.patterns import Candidate, instances, on_instances
 
 
 class Lock:
@@ -57,27 +57,13 @@ class Lock:
             await lease.__aexit__(kind, error, trace)
 
 
-class Election:
+class Election(Candidate[SyncMap]):
     """One leader among the candidates of a key. See leasemap.Election."""
-
-    def __init__(self, map_: SyncMap, key: Key, value: Optional[Value] = None, *, duration: float = 10.0,
-                 ack: Ack = "majority") -> None:
-        self._map, self.key, self._duration, self._ack = map_, key, duration, ack
-        self._value = map_.holder if value is None else value
 
     async def campaign(self, timeout: Optional[float] = None) -> Lease:
         """Waits until this candidate leads, and returns its lease; LeaseHeldError after `timeout` seconds (None:
         never). Use it by `async with await election.campaign():`; the block is cancelled when the lead is lost."""
         return await _lease(self._map, self.key, self._value, self._duration, self._ack).acquire(timeout)
-
-    @property
-    def leader(self) -> Optional[Value]:
-        """The value of who leads, as far as the near cache knows; None if nobody does."""
-        return cast(Optional[Value], self._map.get(self.key))
-
-    def on_change(self, handler: Callable[[Optional[Value]], Any]) -> Callable[[], None]:
-        """Calls `handler(leader)` when another leads or nobody does; returns a function that takes the handler away."""
-        return on_leader(self._map, self.key, handler)
 
 
 class Registry:
