@@ -29,6 +29,11 @@ struct CeilingWord {
   int64_t wall_ms = 0;     // its clock
   bool part = false;       // it is not ready, and holds a part of a map, or all of an earlier process's
 };
+// What a node goes down to.
+struct LowerCeiling {
+  int64_t ms = 0;        // 0: none
+  bool of_part = false;  // no ready member has it, only nodes that hold a part of a map
+};
 // Compared are two maps of ready nodes, or two parts of nodes that are not: else who is not ready takes the other's.
 // Above 0: `a` yields to `b`; below 0: the other way round; 0: neither.
 int CompareCeilings(const CeilingWord& a, const CeilingWord& b);

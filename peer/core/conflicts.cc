@@ -12,10 +12,12 @@ bool IsConflict(const Entry& loser, const Entry& winner) {
 
 void Conflicts::Add(Conflict conflict) {
   const auto weight = [](const Conflict& one) { return Weight(*one.loser) + Weight(*one.winner); };
+  if (!losers_.insert(conflict.loser->dot).second) return;
   bytes_ += weight(conflict);
   conflicts_.push_back(std::move(conflict));
   while (conflicts_.size() > kMaxConflicts || (bytes_ > max_bytes_ && conflicts_.size() > 1)) {
     bytes_ -= weight(conflicts_.front());
+    losers_.erase(conflicts_.front().loser->dot);
     conflicts_.pop_front();
     ++first_;
   }

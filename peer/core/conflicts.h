@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <set>
 
 #include "peer/core/entry.h"
 #include "peer/core/limits.h"
@@ -28,6 +29,8 @@ class Conflicts {
  public:
   explicit Conflicts(size_t max_bytes = kMaxConflictBytes) : max_bytes_(max_bytes) {}
 
+  // A loser that is listed already is not listed again: a write that was given up with a map may come back from another
+  // member, and be given up once more.
   void Add(Conflict conflict);
   uint64_t first() const { return first_; }                    // the least number still here
   uint64_t end() const { return first_ + conflicts_.size(); }  // one above the greatest
@@ -37,6 +40,7 @@ class Conflicts {
 
  private:
   std::deque<Conflict> conflicts_;
+  std::set<Dot> losers_;  // of those listed
   uint64_t first_ = 1;
   size_t bytes_ = 0;
   size_t max_bytes_;

@@ -287,7 +287,7 @@ class Node {
   Yields JudgeFloors(const Link& link, const Report& report) const;
   bool IsCredible(const VersionVector& floor) const;
   // `ceiling_ms`: of the map that it is given up for, if that is why; who was ready goes on to serve reads then.
-  void Reset(Now now, VectorPtr peer, const std::string& why, std::optional<int64_t> ceiling_ms = std::nullopt);
+  void Reset(Now now, VectorPtr peer, const std::string& why, std::optional<LowerCeiling> ceiling = std::nullopt);
   void KeepUnsubmitted();
   void BeginAnew(uint64_t incarnation);
   void TakeBack(Now now);
@@ -302,9 +302,9 @@ class Node {
   bool HoldsPart() const { return !ready_ && !vector_.empty(); }
   CeilingWord OurWord(Now now) const;
   void FixCeiling(Now now);
-  std::optional<int64_t> LowestCeiling(Now now, LinkId except) const;
+  std::optional<LowerCeiling> LowestCeiling(Now now, LinkId except) const;
   void TakeCeiling(Now now, int64_t ceiling_ms, const std::string& from);
-  void YieldTo(Now now, const Link& link, VectorPtr vector, int64_t ceiling_ms);
+  void YieldTo(Now now, const Link& link, VectorPtr vector, LowerCeiling ceiling);
   static void NoteCeiling(Link& link, const Report& report);
   bool HasPeersMap(Now now);
   int64_t YieldPatienceMs() const { return 2 * options_.timing.silent; }
@@ -465,7 +465,8 @@ class Node {
   // was taken over (monotonic): whatever had been collected for it had lapsed KeptDeadMs before.
   int64_t lapses_gone_ms_ = 0;
   std::optional<int64_t> floor_taken_ms_;
-  // The map that was given up in a reset, until all of it that the others lacked was submitted anew.
+  // The map, or the part of one, that was given up in a reset, until all of it that the others lacked was submitted
+  // anew.
   struct Retired {
     explicit Retired(const LeaseRules& rules) : ceiling(rules) {}
     Store store;
@@ -473,8 +474,10 @@ class Node {
     Ceiling ceiling;
     int64_t lapses_gone_ms = 0;
     std::optional<int64_t> floor_taken_ms;
+    bool whole = false;                    // else a part
     bool serves = false;                   // reads go on by it
     bool for_ceiling = false;              // given up for one that is lower
+    bool for_part = false;                 // … that no ready member has (LowerCeiling::of_part)
     VectorPtr peer;                        // what the peer covered for which it was given up; null: unknown
     int64_t since_ms = 0;                  // monotonic
     std::optional<std::string> submitted;  // keys up to here

@@ -54,18 +54,21 @@ void Node::FixCeiling(Now now) {
 
 // The lowest ceiling of those that a node without a map can take one from: of the ready members; where there is none,
 // of those, itself among them, that hold a part of a map.
-std::optional<int64_t> Node::LowestCeiling(Now now, LinkId except) const {
+std::optional<LowerCeiling> Node::LowestCeiling(Now now, LinkId except) const {
   std::optional<int64_t> lowest, lowest_part;
   if (HoldsPart()) lowest_part = ceiling_.EffectiveAt(now.wall_ms);
   // Of the map that this node's own was given up for.
-  if (retired_ && retired_->for_ceiling) lowest = ceiling_.EffectiveAt(now.wall_ms);
+  if (retired_ && retired_->for_ceiling)
+    (retired_->for_part ? lowest_part : lowest) = ceiling_.EffectiveAt(now.wall_ms);
   for (const auto& [id, link] : links_) {
     if (id == except || link.phase != Phase::kUp || !(link.word.map || link.word.part)) continue;
     const int64_t ceiling_ms = link.word.ceiling_ms > now.wall_ms ? link.word.ceiling_ms : 0;
     auto& least = link.word.map ? lowest : lowest_part;
     if (!least || ceiling_ms < *least) least = ceiling_ms;
   }
-  return lowest ? lowest : lowest_part;
+  if (lowest) return LowerCeiling{*lowest, false};
+  if (lowest_part) return LowerCeiling{*lowest_part, true};
+  return std::nullopt;
 }
 
 void Node::TakeCeiling(Now now, int64_t ceiling_ms, const std::string& from) {
@@ -80,12 +83,12 @@ void Node::TakeCeiling(Now now, int64_t ceiling_ms, const std::string& from) {
 }
 
 // Links go with a reset: `link` as well.
-void Node::YieldTo(Now now, const Link& link, VectorPtr vector, int64_t ceiling_ms) {
+void Node::YieldTo(Now now, const Link& link, VectorPtr vector, LowerCeiling ceiling) {
   const std::string node = link.peer.self.node;
-  if (ceiling_.Fits(ceiling_ms, now.wall_ms)) return TakeCeiling(now, ceiling_ms, node);
+  if (ceiling_.Fits(ceiling.ms, now.wall_ms)) return TakeCeiling(now, ceiling.ms, node);
   Reset(now, std::move(vector),
         absl::StrCat("this node's map holds writes of a clock that was ahead, and that of ", Shown(node), " does not"),
-        ceiling_ms);
+        ceiling);
 }
 
 // What the peer says of its ceiling, and whether it has a map: older ones say neither. Who is not sure of its clock
@@ -107,9 +110,9 @@ bool Node::AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept) 
   const int64_t ceiling_ms = theirs.ceiling_ms > now.wall_ms ? theirs.ceiling_ms : 0;
   if (!link.told.map && theirs.map && !HoldsMap()) {
     const auto lowest = LowestCeiling(now, id);
-    link.shunned = lowest && ceiling_ms > *lowest;
+    link.shunned = lowest && ceiling_ms > lowest->ms;
     if (link.shunned) return true;
-    YieldTo(now, link, report.vector, ceiling_ms);
+    YieldTo(now, link, report.vector, {ceiling_ms, false});
     if (!links_.contains(id)) return false;
     ceiling_.Collected(ReachAt(now).IsBeyond(report.collected_epoch, 0) ? 0 : report.collected_epoch);
     return true;
@@ -119,7 +122,7 @@ bool Node::AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept) 
     check_ceilings_ |= theirs.part;  // who has nothing takes it, once the link is up
     return true;
   }
-  if (order > 0 && clock_guard_.settled()) YieldTo(now, link, report.vector, ceiling_ms);
+  if (order > 0 && clock_guard_.settled()) YieldTo(now, link, report.vector, {ceiling_ms, theirs.part});
   if (links_.contains(id)) {
     Drop(now, id,
          absl::StrCat(order > 0 ? "this node" : Shown(node),
@@ -132,10 +135,10 @@ bool Node::AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept) 
 void Node::FollowLowestCeiling(Now now) {
   const auto lowest = LowestCeiling(now, 0);
   if (!lowest) return;
-  if (!ceiling_.Fits(*lowest, now.wall_ms)) return Reset(now, nullptr, "a peer has a lower ceiling", *lowest);
-  TakeCeiling(now, *lowest, "its peers");
+  if (!ceiling_.Fits(lowest->ms, now.wall_ms)) return Reset(now, nullptr, "a peer has a lower ceiling", *lowest);
+  TakeCeiling(now, lowest->ms, "its peers");
   for (auto& [id, link] : links_) {
-    link.shunned = link.word.map && link.word.ceiling_ms > std::max(*lowest, now.wall_ms);
+    link.shunned = link.word.map && link.word.ceiling_ms > std::max(lowest->ms, now.wall_ms);
     if (link.shunned) readiness_.Drop(link.peer.self.node);  // its map is not waited for either
   }
 }

@@ -11,7 +11,8 @@
 namespace leasemap::core {
 
 Readiness::View Node::ReadyView(Now now) const {
-  Readiness::View view{now.mono_ms, vector_, store_.live_keys(), whole_, retired_ && !whole_, membership_, {}};
+  const bool needs_map = retired_ && retired_->whole && !retired_->for_part && !whole_;
+  Readiness::View view{now.mono_ms, vector_, store_.live_keys(), whole_, needs_map, membership_, {}};
   for (const auto& [id, link] : links_) {
     const bool up = link.phase == Phase::kUp;
     // Who answered our dial with a Hello is about to say what it covers.

@@ -47,18 +47,20 @@ bool Node::IsCredible(const VersionVector& floor) const {
   return true;
 }
 
-void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<int64_t> ceiling_ms) {
+void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<LowerCeiling> ceiling) {
   Log(true, absl::StrCat("reset: ", why, "; taking the map from the others, and submitting anew what they lack",
-                         ceiling_ms && ready() ? "; reads go on from the old map meanwhile" : ""));
+                         ceiling && ready() ? "; reads go on from the old map meanwhile" : ""));
   // What an earlier reset has still to submit goes with the map that is given up now.
   const uint64_t head = store_.head();
   const int64_t horizon_ms = std::min(store_.horizon_ms(), now.wall_ms);  // it may have been told by a wrong clock
-  if (!retired_) retired_.emplace(options_.rules);
-  if (whole_) {
+  const bool first = !retired_;
+  if (first) retired_.emplace(options_.rules);
+  if (whole_ || first) {
     KeepUnsubmitted();
     if (retired_->serves) ++maps_;  // a third one
-    retired_->serves |= ceiling_ms.has_value() && ready_;
-    retired_->for_ceiling = ceiling_ms.has_value();
+    retired_->whole = whole_;
+    retired_->for_ceiling = retired_->for_part = false;
+    retired_->serves |= ceiling && ready_;
     retired_->ceiling = ceiling_;
     retired_->lapses_gone_ms = lapses_gone_ms_;
     retired_->floor_taken_ms = floor_taken_ms_;
@@ -66,6 +68,10 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
     retired_->vector = std::move(vector_);
     retired_->floor = std::move(floor_);
     retired_->peer = std::move(peer);
+  }
+  if (ceiling) {
+    retired_->for_ceiling = true;
+    retired_->for_part = ceiling->of_part;
   }
   retired_->since_ms = now.mono_ms;
   retired_->submitted.reset();
@@ -77,7 +83,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
   floor_ = VersionVector();
   floor_taken_ms_.reset();
   lapses_gone_ms_ = 0;
-  const int64_t new_ceiling_ms = ceiling_ms.value_or(ceiling_.EffectiveAt(now.wall_ms));
+  const int64_t new_ceiling_ms = ceiling ? ceiling->ms : ceiling_.EffectiveAt(now.wall_ms);
   ceiling_ = Ceiling(options_.rules);
   ceiling_.Take(new_ceiling_ms);
   if (new_ceiling_ms == 0) ceiling_note_.clear();
@@ -92,7 +98,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
   ready_ = whole_ = false;
   readiness_.Restart(now.mono_ms);
   ++resets_;
-  if (ceiling_ms) ++yields_;
+  if (ceiling) ++yields_;
   if (!yielding()) ++maps_;
   ChangedVector();
   std::vector<LinkId> all;
@@ -128,7 +134,8 @@ void Node::TakeBack(Now now) {
   if (now.mono_ms - retired_->since_ms < patience_ms) return;
   const int64_t ceiling_ms = retired_->for_ceiling ? ceiling_.EffectiveAt(now.wall_ms) : kMaxCeilingMs;
   for (const auto& [id, link] : links_) {
-    if (link.phase == Phase::kUp && link.peer_whole && link.word.ceiling_ms <= ceiling_ms) return;
+    const bool has = link.peer_whole || (retired_->for_part && link.word.part);
+    if (link.phase == Phase::kUp && has && link.word.ceiling_ms <= ceiling_ms) return;
   }
   Log(true, "reset: no other node was found; going on with the map as it was");
   store_.SkipTo(retired_->store.head());
@@ -143,10 +150,10 @@ void Node::TakeBack(Now now) {
   floor_ = VersionVector();
   JoinFloor(now, retired_->floor);
   ready_ = ready_ || yielding();
+  whole_ = retired_->whole;
   retired_.reset();
   ++maps_;
-  whole_ = true;
-  readiness_.DropAll();
+  if (whole_) readiness_.DropAll();  // nobody is waited for any more
   waits_.LookAgain();
   ChangedVector();
 }

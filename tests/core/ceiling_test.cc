@@ -91,6 +91,12 @@ class Ahead : public testing::Test {
     mesh_.Settle();
     return written.ok() ? "OK" : ReasonOf(written.status());
   }
+  // A node that is not ready before it was linked with two others.
+  static NodeOptions Waits(const std::string& id) {
+    NodeOptions options = Mesh::Options(id);
+    options.min_members = 3;
+    return options;
+  }
   void SetRight() {
     for (int i = 0; i < nodes_; ++i) mesh_.peer(i).offset_ms = 0;
   }
@@ -147,12 +153,7 @@ TEST_F(Ahead, ATakeoverBeginsWhenTheLeaseEndedHere) {
 TEST_F(Ahead, WhatIsLeftOfAMapWithoutReadyHoldersIsTaken) {
   Add("a", kAhead);
   EXPECT_EQ(Set(0, "k", "h"), "OK");
-  auto waits = [](const std::string& id) {
-    NodeOptions options = Mesh::Options(id);
-    options.min_members = 3;
-    return options;
-  };
-  const int b = mesh_.Add(waits("b"), kAhead);
+  const int b = mesh_.Add(Waits("b"), kAhead);
   mesh_.Connect(b, 0);
   mesh_.Advance(2000);
   ASSERT_EQ(mesh_[b].store().keys(), 1u);
@@ -160,7 +161,7 @@ TEST_F(Ahead, WhatIsLeftOfAMapWithoutReadyHoldersIsTaken) {
   mesh_.Kill(0);
   mesh_.DialThemselves();
   mesh_.peer(b).offset_ms = 0;
-  const int c = mesh_.Add(waits("c"), 0), d = mesh_.Add(waits("d"), 0);
+  const int c = mesh_.Add(Waits("c"), 0), d = mesh_.Add(Waits("d"), 0);
   mesh_.Connect(b, c);
   mesh_.Connect(c, d);
   mesh_.Connect(d, b);
@@ -169,6 +170,34 @@ TEST_F(Ahead, WhatIsLeftOfAMapWithoutReadyHoldersIsTaken) {
     EXPECT_TRUE(mesh_[i].ready()) << i;
     EXPECT_EQ(mesh_.Value(i, "k"), "h") << i;
     EXPECT_TRUE(Noted(i, "clock that was ahead")) << i;
+  }
+}
+
+// Seed 20749 of clocks: each of two nodes holds what is left of a map, one of them beyond every clock, and nobody is
+// ready. The one goes down to the other's ceiling, waits for no ready member, and what only it held comes back.
+TEST_F(Ahead, APartIsGivenUpForAPartAndItsWritesComeBack) {
+  mesh_.DialThemselves();
+  std::vector<int> rests;
+  for (const auto& [name, offset_ms] : {std::pair{"a", kAhead}, {"b", int64_t{0}}}) {
+    const int writer = Add(name, offset_ms);
+    ASSERT_EQ(Set(writer, name, name), "OK");
+    rests.push_back(mesh_.Add(Waits(std::string("of-") + name), offset_ms));
+    mesh_.Connect(rests.back(), writer);
+    mesh_.Advance(2000);
+    ASSERT_EQ(mesh_[rests.back()].store().keys(), 1u);
+    ASSERT_FALSE(mesh_[rests.back()].ready());
+    mesh_.Kill(writer);
+  }
+  mesh_.peer(rests[0]).offset_ms = 0;
+  NodeOptions empty = Waits("empty");
+  empty.seeds = {"of-a:1", "of-b:1"};
+  rests.push_back(mesh_.Add(empty));
+  mesh_.Advance(30'000);
+  for (const int i : rests) {
+    EXPECT_TRUE(mesh_[i].ready()) << i;
+    EXPECT_EQ(mesh_.Value(i, "a"), "a") << i;
+    EXPECT_EQ(mesh_.Value(i, "b"), "b") << i;
+    EXPECT_FALSE(Noted(i, "clock that was ahead")) << i;
   }
 }
 

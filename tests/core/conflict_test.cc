@@ -38,15 +38,31 @@ TEST(Conflict, IsTheLossOfAnotherLeaseThatStillRan) {
 TEST(Conflict, TheListKeepsTheLatest) {
   Conflicts list;
   const auto entry = std::make_shared<const Entry>(Leased("a", 1, 1));
-  for (size_t i = 0; i < kMaxConflicts + 5; ++i) list.Add({entry, entry, static_cast<int64_t>(i)});
+  auto loser = [seq = uint64_t{0}](Entry one) mutable {
+    one.dot.seq = ++seq;
+    return std::make_shared<const Entry>(std::move(one));
+  };
+  for (size_t i = 0; i < kMaxConflicts + 5; ++i) list.Add({loser(*entry), entry, static_cast<int64_t>(i)});
   EXPECT_EQ(list.total(), kMaxConflicts + 5);
   EXPECT_EQ(list.first(), 6u);
   EXPECT_EQ(list.at(list.first()).found_ms, 5);
   EXPECT_EQ(list.at(list.end() - 1).found_ms, static_cast<int64_t>(kMaxConflicts + 4));
   Entry large = Leased("a", 1, 1);
   large.value = std::string(kMaxValueBytes, 'x');
-  for (int i = 0; i < 100; ++i) list.Add({std::make_shared<const Entry>(large), entry, 0});
+  for (int i = 0; i < 100; ++i) list.Add({loser(large), entry, 0});
   EXPECT_LE((list.end() - list.first()) * kMaxValueBytes, kMaxConflictBytes);
+}
+
+// Seed 20194 of clocks: a write that was told as lost came back from a member that still had it, and lost again.
+TEST(Conflict, ALoserIsListedOnce) {
+  Conflicts list;
+  const auto loser = std::make_shared<const Entry>(Leased("a", 1, 1));
+  const auto first = std::make_shared<const Entry>(Leased("b", 1, 1));
+  const auto second = std::make_shared<const Entry>(Leased("c", 1, 1));
+  list.Add({loser, first, 1});
+  list.Add({loser, second, 2});
+  ASSERT_EQ(list.total(), 1u);
+  EXPECT_EQ(list.at(list.first()).winner, first);
 }
 
 class ConflictMesh : public ::testing::Test {
