@@ -20,6 +20,12 @@ void Ceiling::See(const Entry& entry) {
   stamp_ = std::max(stamp_, entry.stamp);
 }
 
+void Ceiling::Join(const Ceiling& other) {
+  epoch_ = std::max(epoch_, other.epoch_);
+  stamp_ = std::max(stamp_, other.stamp_);
+  collected_epoch_ = std::max(collected_epoch_, other.collected_epoch_);
+}
+
 bool Ceiling::Fits(int64_t ceiling_ms, int64_t wall_ms) const {
   // What is just beyond the reach of a clock is so because clocks differ: it soon will not be.
   const int64_t lenient_ms = wall_ms + (kBogusPastBounds - kBogusBounds) * rules_.clock_bound_ms;

@@ -44,6 +44,8 @@ class Ceiling {
 
   // An entry was made or merged here.
   void See(const Entry& entry);
+  // All that `other` saw, too: two maps became one.
+  void Join(const Ceiling& other);
   // An entry was collected, here or by whom the map was taken from.
   void Collected(uint64_t epoch) { collected_epoch_ = std::max(collected_epoch_, epoch); }
 

@@ -143,6 +143,7 @@ void Node::TakeBack(Now now) {
     clock_.See(slot.entry->stamp);
     store_.Merge(slot.entry);
   }
+  retired_->ceiling.Join(ceiling_);
   ceiling_ = retired_->ceiling;
   vector_.Join(retired_->vector);
   // Not joined to that of a peer which a session began with: by it this map would pass for one without what was

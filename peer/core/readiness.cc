@@ -87,7 +87,13 @@ void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>
       out.push_back({node, absl::StrCat("catching up with ", shown, of)});
     } else if (shaking != nullptr) {
       out.push_back({node, absl::StrCat("the handshake with ", shown, " is under way")});
-    } else if (!anchored && !IsGone(view, node, heard) && (heard.target != nullptr || heard.has_map.value_or(true))) {
+    } else if (anchored || IsGone(view, node, heard)) {
+      continue;
+    } else if (heard.target == nullptr && !heard.has_map.value_or(true)) {
+      // It has nothing itself, but takes the map, too: it may know more when it is dialled again.
+      if (view.mono_ms - started_ms_ >= timing_.absent_after) continue;
+      out.push_back({node, absl::StrCat("the handshake with ", shown, " was cut; dialling it again")});
+    } else {
       out.push_back({node, absl::StrCat(shown,
                                         " holds what is not here and is not linked; waiting for its return (if "
                                         "it is gone for good: leasemap forget ",

@@ -49,6 +49,19 @@ TEST(CeilingAlone, WhatIsBelowNeverRaisesIt) {
   EXPECT_EQ(ceiling.EffectiveAt(fixed_ms), 0);  // the clock has come there
 }
 
+// Seed 20521 of clocks: an entry came between a reset and the old map's return, and was beyond the ceiling fixed later.
+TEST(CeilingAlone, CoversWhatBothMapsHold) {
+  Ceiling old_map({true, kHour, kBound}), new_map({true, kHour, kBound});
+  const int64_t now_ms = 1000 * kHour;
+  old_map.See(At(now_ms + kHour));
+  new_map.See(At(now_ms + kAhead));
+  new_map.Collected(At(now_ms + 2 * kAhead).lease.epoch);
+  old_map.Join(new_map);
+  ASSERT_TRUE(old_map.Fix(now_ms));
+  EXPECT_GT(old_map.at_ms(), now_ms + 2 * kAhead);
+  EXPECT_EQ(old_map.collected_epoch(), new_map.collected_epoch());
+}
+
 TEST(CeilingAlone, OfTwoMapsTheHigherYieldsAndBothKnow) {
   const CeilingWord none{0, true, 100}, low{1000, true, 101}, high{2000, true, 100}, empty{3000, false, 100};
   EXPECT_GT(CompareCeilings(high, low), 0);

@@ -115,6 +115,32 @@ TEST_F(ReadinessTest, AHelloCountsAsHeard) {
   ExpectReadyWithMapOf(b, a, 10'000);
 }
 
+// Seed 40758 of cold_start: the only seed said Hello, was still without a map itself, and the link broke. Readiness took
+// the seed for one that had answered.
+TEST_F(ReadinessTest, TheHelloOfWhoHasNoMapYetIsNoAnswer) {
+  const int a = Add("a");
+  Fill(a);
+  const int seed = Add("seed", {"a:1"});
+  mesh_[seed].Tick(mesh_.now(seed));
+  mesh_.Settle(8);
+  mesh_.Cut(a, seed);
+  mesh_.Advance(1'000);
+  const int b = Add("b", {"seed:1"});
+  for (int i = 0; i < 50 && !absl::StrContains(Waits(b), "handshake"); ++i) {
+    mesh_[b].Tick(mesh_.now(b));
+    mesh_.Settle(1);
+  }
+  ASSERT_THAT(Waits(b), testing::HasSubstr("the handshake with seed"));
+  ASSERT_FALSE(ready(seed));
+  mesh_.Cut(seed, b);
+  mesh_.Advance(5'000);
+  EXPECT_FALSE(ready(b));
+  EXPECT_HAS(Waits(b), "the handshake with seed was cut");
+  mesh_.Mend(seed, b);
+  mesh_.Mend(a, seed);
+  ExpectReadyWithMapOf(b, a, 10'000);
+}
+
 TEST_F(ReadinessTest, WhatADeadMemberHeldIsGivenUpWhenAReadyOneAnswersWithoutIt) {
   const int a = Add("a");
   Fill(a, 500);

@@ -85,11 +85,11 @@ void Network::Connect(int from, ProcessId dialer, int to, const std::string& add
 }
 
 void Network::Send(core::LinkId link, core::Message message, bool bulk) {
-  Put(NumberOf(link), static_cast<int>(link % 2), {0, bulk, false, false, std::move(message)});
+  Put(NumberOf(link), static_cast<int>(link % 2), {bulk, false, false, std::move(message)});
 }
 
 void Network::SendJunk(core::LinkId link) {
-  Put(NumberOf(link), static_cast<int>(link % 2), {0, false, false, true, core::Message{}});
+  Put(NumberOf(link), static_cast<int>(link % 2), {false, false, true, core::Message{}});
 }
 
 ProcessId Network::Peer(core::LinkId link) const {
@@ -118,10 +118,12 @@ void Network::Put(uint64_t number, int side, Item item) {
   pipe.ended = item.fin;
   pipe.bulk += item.bulk;
   const bool small = !item.bulk && !item.fin && !item.junk;
-  item.at_us = std::max(small ? pipe.last_small_us : pipe.last_us, queue_.now_us() + Latency(pipe.from, pipe.to));
+  // One stream of bytes: what is stalled on its way stalls all that follows.
+  item.begins_us = std::max(pipe.last_begin_us, queue_.now_us() + Latency(pipe.from, pipe.to));
+  item.at_us = small ? item.begins_us : std::max(pipe.last_us, item.begins_us);
   if (item.bulk && bulk_most_us_ > 0) item.at_us += random_.Below(bulk_most_us_);
+  pipe.last_begin_us = item.begins_us;
   pipe.last_us = std::max(pipe.last_us, item.at_us);
-  if (small) pipe.last_small_us = item.at_us;
   auto place = pipe.items.end();
   if (small) {
     while (place != pipe.items.begin() && std::prev(place)->bulk && std::prev(place)->at_us > item.at_us) --place;
@@ -139,7 +141,7 @@ void Network::Await(uint64_t number, int side) {
   if (pipe.shut || pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to)) return;
   const Item& item = pipe.items.front();
   int64_t at_us = std::max(item.at_us, queue_.now_us());
-  if (item.bulk) at_us = std::min(at_us, queue_.now_us() + kPieceUs);
+  if (item.bulk) at_us = std::min(at_us, std::max(item.begins_us, queue_.now_us()) + kPieceUs);
   if (pipe.event_us != 0 && pipe.event_us <= at_us) return;
   pipe.event_us = at_us;
   queue_.Post(at_us - queue_.now_us(), Queue::kDeliver, static_cast<uint32_t>(side), number);
@@ -196,7 +198,7 @@ void Network::Finish(uint64_t number, int side, bool lose) {
     pipe.bulk -= pipe.items.back().bulk;
     pipe.items.pop_back();
   }
-  Put(number, side, {0, false, true, false, core::Message{}});
+  Put(number, side, {false, true, false, core::Message{}});
 }
 
 // A connection that neither side has any more, with nothing under way.
@@ -241,9 +243,12 @@ void Network::Flow() {
       if (pipe.event_us != 0 || pipe.shut || pipe.items.empty() || still_[pipe.to] || !reach_.Open(pipe.from, pipe.to))
         continue;
       const int64_t at_us = queue_.now_us() + 1000 + random_.Below(800'000);
-      for (Item& item : pipe.items) item.at_us = std::max(item.at_us, at_us);
+      for (Item& item : pipe.items) {
+        item.begins_us = std::max(item.begins_us, at_us);
+        item.at_us = std::max(item.at_us, at_us);
+      }
       pipe.last_us = std::max(pipe.last_us, at_us);
-      pipe.last_small_us = std::max(pipe.last_small_us, at_us);
+      pipe.last_begin_us = std::max(pipe.last_begin_us, at_us);
       Await(number, side);
     }
   }

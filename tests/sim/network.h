@@ -72,17 +72,16 @@ class Network {
 
  private:
   struct Item {
-    int64_t at_us;
-    bool bulk;
-    bool fin;
-    bool junk;
+    bool bulk, fin, junk;
     core::Message message;
+    int64_t begins_us = 0;  // when its first byte arrives
+    int64_t at_us = 0;      // … its last
   };
   struct Pipe {
     int from = 0, to = 0;
     std::deque<Item> items;
-    int64_t last_us = 0;        // when the last item arrives
-    int64_t last_small_us = 0;  // … the last that is not bulk
+    int64_t last_begin_us = 0;  // Item::begins_us of the last item
+    int64_t last_us = 0;        // the latest Item::at_us
     int bulk = 0;
     bool ended = false;    // nothing more is taken
     bool shut = false;     // nothing is given out yet
