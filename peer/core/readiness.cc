@@ -15,7 +15,8 @@ void Readiness::OnHello(const ReplicaId& id, std::optional<bool> has_map) {
     it = heard_.emplace(id.node, Heard{}).first;
   }
   Heard& heard = it->second;
-  if (heard.incarnation != id.incarnation) heard = Heard();
+  if (id.incarnation < heard.incarnation) return;  // of an earlier process: it was long on its way
+  if (id.incarnation > heard.incarnation) heard = Heard();
   heard.incarnation = id.incarnation;
   heard.has_map = has_map;
 }

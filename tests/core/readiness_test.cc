@@ -141,6 +141,27 @@ TEST_F(ReadinessTest, TheHelloOfWhoHasNoMapYetIsNoAnswer) {
   ExpectReadyWithMapOf(b, a, 10'000);
 }
 
+// Seeds 60316 and 60581 of faults: the Hello of an earlier process was long on its way, and came after the handshake with
+// the later one.
+TEST_F(ReadinessTest, TheHelloOfAnEarlierProcessIsOfNoConsequence) {
+  Readiness readiness({}, 1, 0);
+  const auto vector = std::make_shared<const VersionVector>();
+  const Membership nobody("self", {}, 1);
+  const auto waits = [&] {
+    Readiness::Link link;
+    link.node = "peer";
+    link.up = link.settled = true;
+    link.report = vector;
+    return readiness.Judge({kReadyAfterMs, *vector, 0, false, false, nobody, {link}}).waits.size();
+  };
+  readiness.OnLinked({"peer", 2}, vector, false, 0);
+  EXPECT_EQ(waits(), 0u);
+  readiness.OnHello({"peer", 1}, false);
+  EXPECT_EQ(waits(), 0u);
+  readiness.OnHello({"peer", 3}, false);
+  EXPECT_EQ(waits(), 1u);  // until the handshake with it ends
+}
+
 TEST_F(ReadinessTest, WhatADeadMemberHeldIsGivenUpWhenAReadyOneAnswersWithoutIt) {
   const int a = Add("a");
   Fill(a, 500);
