@@ -115,8 +115,8 @@ TEST_F(ReadinessTest, AHelloCountsAsHeard) {
   ExpectReadyWithMapOf(b, a, 10'000);
 }
 
-// Seed 40758 of cold_start: the only seed said Hello, was still without a map itself, and the link broke. Readiness took
-// the seed for one that had answered.
+// Seed 40758 of cold_start: the only seed said Hello, was still without a map itself, and the link broke. Readiness
+// took the seed for one that had answered.
 TEST_F(ReadinessTest, TheHelloOfWhoHasNoMapYetIsNoAnswer) {
   const int a = Add("a");
   Fill(a);
@@ -141,8 +141,8 @@ TEST_F(ReadinessTest, TheHelloOfWhoHasNoMapYetIsNoAnswer) {
   ExpectReadyWithMapOf(b, a, 10'000);
 }
 
-// Seeds 60316 and 60581 of faults: the Hello of an earlier process was long on its way, and came after the handshake with
-// the later one.
+// Seeds 60316 and 60581 of faults: the Hello of an earlier process was long on its way, and came after the handshake
+// with the later one.
 TEST_F(ReadinessTest, TheHelloOfAnEarlierProcessIsOfNoConsequence) {
   Readiness readiness({}, 1, 0);
   const auto vector = std::make_shared<const VersionVector>();

@@ -54,6 +54,10 @@ core::VectorPtr Hostile::Marked(const core::VersionVector& vector) {
     if (Chance(3)) out->SetMark(replica.node, {replica.incarnation + 1, random_.Next()});
     if (Chance(3)) out->SetPastMark({replica.incarnation, random_.Next()});
   }
+  // With a process that is named for nothing it could not be read, and would be junk (seed 60034 of hours).
+  for (const auto& [replica, coverage] : vector.runs()) {
+    if (coverage == core::Coverage() && replica.incarnation > out->past_mark().upto) out->DropRun(replica);
+  }
   return out;
 }
 
