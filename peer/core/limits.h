@@ -155,6 +155,9 @@ inline constexpr int64_t kProbeMs = 1000;        // design: a first link silent 
 inline constexpr int64_t kReportEveryMs = 100;   // design: at most every 100 ms
 inline constexpr int64_t kLackMs = 1000;         // design: a dot lacked for longer than a second is asked for
 inline constexpr int64_t kSessionIdleMs = 5000;  // a session from which nothing came for so long is given up
+// A node whose map is full asks again after so long for what it left out: each time all of that comes. After room was
+// made it takes so long at most until it is used.
+inline constexpr int64_t kFullAgainMs = 30'000;
 // One that brings no whole entry for so long (doubled each time, up to the next) gives way to another member who has
 // what is lacked, if there is one: over a thin link a value may take an hour, over another link a second.
 inline constexpr int64_t kSessionTurnMs = 60'000;
@@ -170,6 +173,9 @@ inline constexpr int64_t kReadyAfterMs = 3000;  // a node that has a map gives i
 // A node without a map takes a seed for absent if it does not answer for this long: the machines of a cluster that
 // start together, or a container whose neighbours are being made, are up within it.
 inline constexpr int64_t kAbsentAfterMs = 10'000;
+// Processes of one member that may end before it had heard whom it can hear. Those after them are not waited for: a
+// member that crashes again and again must not keep the others from serving.
+inline constexpr int kUnsettledProcesses = 2;
 // A node ID is given to a process at another address only if the first was silent for this long: more than three
 // silences, so that a stall of a few seconds costs nobody its name.
 inline constexpr int64_t kNameHoldMs = 10'000;

@@ -46,7 +46,9 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
       if (session && asking_ && asking_->link == id) asking_->refused = true;
       continue;
     }
-    Apply(now, entry);
+    // A map that was put aside shares with the new one what is the same: a reset must not take the memory twice.
+    const Store::Slot* old = retired_ ? retired_->store.FindSlot(entry->key) : nullptr;
+    Apply(now, old != nullptr && *old->entry == *entry ? old->entry : entry);
   }
   if (!ready_) UpdateReady(now);
   return true;
@@ -182,7 +184,7 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
     return Drop(now, id, absl::StrCat("the floor of ", Shown(link.peer.self.node), " is above what came before"));
   }
   if (asking_->refused) {
-    link.avoid_until_ms = now.mono_ms + options_.timing.session_idle;
+    link.avoid_until_ms = now.mono_ms + (room_.full() ? kFullAgainMs : options_.timing.session_idle);
   } else {
     vector_.Join(*Believable(end.vector));
     JoinFloor(now, *end.floor);

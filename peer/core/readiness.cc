@@ -27,7 +27,11 @@ void Readiness::OnLinked(const ReplicaId& id, const VectorPtr& vector, bool has_
     it->second.target = vector;
     it->second.keys = keys;
   }
-  if (linked_.size() < kMaxMembers) linked_.insert(id.node);
+  if (linked_.size() < kMaxMembers || linked_.contains(id.node)) {
+    Linked& linked = linked_[id.node];
+    if (linked.incarnation != id.incarnation) ++linked.processes;
+    linked.incarnation = id.incarnation;
+  }
   linked_with_map_ |= has_map;
 }
 
@@ -144,6 +148,9 @@ Readiness::Verdict Readiness::Judge(const View& view) const {
   verdict.settled = out.empty() && !has_map;
   for (const Link& link : view.links) {
     if (has_map || !link.up || link.has_map || link.settled) continue;
+    if (const auto it = linked_.find(link.node); it != linked_.end() && it->second.processes > kUnsettledProcesses) {
+      continue;
+    }
     out.push_back({link.node, absl::StrCat(Shown(link.node), " has no map yet either, and waits for others")});
   }
   if (1 + linked_.size() < min_members_) {

@@ -5,8 +5,8 @@
 // without it; where there is no ready member the node waits for the dead one's return, or for Forget. A node that has
 // no map yet takes a seed for absent only after it has not answered for ten seconds, since neighbours that start at the
 // same time refuse connections, too; and among members who have no map either it waits until they all have heard whom
-// they can hear (`settled`), since one of them may yet come by a map. A node that was only refused stays out: the
-// refuser may hold the map.
+// they can hear (`settled`), since one of them may yet come by a map (but not for one that crashes again and again). A
+// node that was only refused stays out: the refuser may hold the map.
 //
 // This class keeps what was heard, and judges. Whoever owns it (Node) tells it what happened and shows it the rest as a
 // View. Once the node is ready nothing here is looked at any more, until a reset begins it again.
@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -108,9 +107,13 @@ class Readiness {
   const size_t min_members_;
   int64_t started_ms_;
   std::map<std::string, Heard> heard_;  // by node ID; kMaxMembers at most
-  std::set<std::string> linked_;        // node IDs that were linked once; kMaxMembers at most
-  bool linked_with_map_ = false;        // … and one of them had the map
-  std::optional<RefusedDial> refused_;  // the last one of who has, or may have, the map
+  struct Linked {
+    uint64_t incarnation = 0;
+    int processes = 0;  // that were linked, one after another
+  };
+  std::map<std::string, Linked> linked_;  // by node ID, whoever was linked once; kMaxMembers at most
+  bool linked_with_map_ = false;          // … and one of them had the map
+  std::optional<RefusedDial> refused_;    // the last one of who has, or may have, the map
 };
 
 }  // namespace leasemap::core

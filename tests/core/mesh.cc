@@ -114,6 +114,18 @@ void Mesh::Dials(int i, const Effects& effects) {
   }
 }
 
+// Two nodes share no entry: on the wire it is bytes.
+void Mesh::Put(LinkId link, Message message) {
+  const auto to = ends_.find(OtherEnd(link));
+  if (to == ends_.end()) return;
+  const auto copy = [](std::vector<EntryPtr>& entries) {
+    for (EntryPtr& entry : entries) entry = std::make_shared<const Entry>(*entry);
+  };
+  if (auto* live = std::get_if<Live>(&message)) copy(live->entries);
+  if (auto* session = std::get_if<SessionEntries>(&message)) copy(session->entries);
+  to->second.inbox.push_back(std::move(message));
+}
+
 bool Mesh::Perform(int i) {
   Effects effects = peers_[i].node->Take();
   if (effects.empty() || peers_[i].down) return false;

@@ -137,9 +137,7 @@ class Mesh {
   void Close(LinkId link);
   bool Perform(int i);
   void Dials(int i, const Effects& effects);
-  void Put(LinkId link, Message message) {
-    if (auto it = ends_.find(OtherEnd(link)); it != ends_.end()) it->second.inbox.push_back(std::move(message));
-  }
+  void Put(LinkId link, Message message);
 
   int64_t mono_ms_ = 1'000'000;
   std::vector<Peer> peers_;

@@ -251,6 +251,18 @@ TEST_F(ReadinessTest, ASeedWithoutAMapIsWaitedForUntilItHasOne) {
   ExpectReadyWithMapOf(c, a, 10'000);
 }
 
+// Seed 80231 of faults: each time it started, the others began to wait for what it might hear.
+TEST_F(ReadinessTest, AMemberThatCrashesAgainAndAgainHoldsUpNobody) {
+  const std::vector<std::string> seeds = {"a:1", "b:1", "loops:1", "absent:1"};
+  const int a = Add("a", seeds), b = Add("b", seeds), loops = Add("loops", seeds);
+  for (int i = 0; i < 6 && !ready(a); ++i) {
+    mesh_.Advance(5000);
+    mesh_.Restart(loops);
+  }
+  EXPECT_TRUE(ready(a)) << Waits(a);
+  EXPECT_TRUE(ready(b)) << Waits(b);
+}
+
 TEST_F(ReadinessTest, OneNameForAll) {
   mesh_.Name("all:1", {"a:1", "b:1", "c:1"});
   const int a = Add("a", {"all:1"}), b = Add("b", {"all:1"}), c = Add("c", {"all:1"});

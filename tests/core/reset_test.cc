@@ -22,6 +22,8 @@ class BelowTheFloor : public testing::Test {
     WriteCommand forever = mesh_.Command(0, "k", "old");
     forever.duration_ms = 0;
     ASSERT_TRUE(mesh_.Write(0, forever).ok());
+    forever.key = "shared";
+    ASSERT_TRUE(mesh_.Write(0, forever).ok());
     mesh_.Settle();
     mesh_.Break(ac);
     mesh_.Break(bc);
@@ -34,8 +36,8 @@ class BelowTheFloor : public testing::Test {
     mesh_.Connect(0, 1);
     ASSERT_TRUE(mesh_[0].Forget("C").ok());
     mesh_.Advance(kCollectEveryMs + 1000);
-    ASSERT_EQ(mesh_[0].store().keys(), 0u);
-    ASSERT_EQ(mesh_[1].store().keys(), 0u);
+    ASSERT_EQ(mesh_[0].store().keys(), 1u);
+    ASSERT_EQ(mesh_[1].store().keys(), 1u);
     ASSERT_EQ(mesh_.Value(2, "k"), "old");
   }
   // C dials A, is reset, and dials again as its redials would.
@@ -60,6 +62,14 @@ TEST_F(BelowTheFloor, ADeletedKeyDoesNotComeBack) {
     EXPECT_EQ(mesh_[i].vector(), mesh_[0].vector());
   }
   EXPECT_EQ(mesh_[0].resets(), 0u);
+}
+
+TEST_F(BelowTheFloor, TheMapThatIsPutAsideSharesWhatIsTheSame) {
+  const std::weak_ptr<const Entry> shared = mesh_[2].Get("shared");
+  ASSERT_FALSE(shared.expired());
+  ComeBack();
+  EXPECT_EQ(mesh_[2].Get("shared"), shared.lock());
+  EXPECT_NE(mesh_[0].Get("shared"), shared.lock());
 }
 
 TEST_F(BelowTheFloor, WhatItAloneHadIsSubmittedAnew) {
