@@ -227,6 +227,32 @@ TEST(HealthBounds, BeyondThemClientsTakeTheNodeForHealthy) {
   EXPECT_EQ(beyond.status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
+// UNIMPLEMENTED would make clients take the node for healthy, and call it.
+TEST(HealthBounds, WhoWatchesDuringADrainHearsThatTheNodeGoes) {
+  using Response = grpc::health::v1::HealthCheckResponse;
+  OneNode node;
+  auto health = grpc::health::v1::Health::NewStub(node.channel);
+  HealthWatching before(*health, &grpc::health::v1::Health::Stub::Watch, grpc::health::v1::HealthCheckRequest());
+  ASSERT_TRUE(before.status.ok());
+  std::atomic<bool> drained = false;
+  std::thread drain([&] {
+    node.server->Drain();
+    drained = true;
+  });
+  Response state;
+  ASSERT_TRUE(before.reader->Read(&state));
+  EXPECT_EQ(state.status(), Response::NOT_SERVING);
+  for (bool last = false; !last;) {
+    last = drained;
+    HealthWatching during(*health, &grpc::health::v1::Health::Stub::Watch, grpc::health::v1::HealthCheckRequest());
+    if (during.status.ok()) during.status = during.reader->Finish();
+    EXPECT_FALSE(during.status.ok());  // CANCELLED is gRPC's own word, for a call that came as it was shut down
+    EXPECT_NE(during.status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << during.status.error_message();
+  }
+  drain.join();
+  EXPECT_EQ(before.reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
 TEST(ConnectionBounds, AClientHearsOfThem) {
   OneNode node("node-1", {}, true, {.connections = 1});
   ASSERT_TRUE(node.Set("k", "v").ok());
