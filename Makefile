@@ -1,5 +1,5 @@
 # What can be done here; each target installs what it needs (root or sudo).
-.PHONY: build run test asan tsan sim explore planted chaos fuzz compilers format image readme
+.PHONY: build run test asan tsan sim explore planted chaos soak fuzz compilers format image readme
 SEED ?= 1
 NODES ?= 5
 SCENARIO ?= faults
@@ -27,6 +27,9 @@ planted:  ## plants known bugs and measures how many seeds find each
 chaos:  ## real nodes under faults, with a report: make chaos MINUTES=10 NODES=5 SEED=7 (needs root)
 	tools/build.sh release leasemapd chaos_driver chaos_proxy
 	/usr/bin/python3 tests/e2e/chaos/run.py --nodes $(NODES) --minutes $(MINUTES) --seed $(SEED)
+soak:  ## real nodes with clients and networks that misbehave, and their memory by the minute: make soak MINUTES=60 (needs root)
+	tools/build.sh release leasemapd
+	LEASEMAP_BUILD=build/release SOAK_MINUTES=$(MINUTES) /usr/bin/python3 tests/e2e/soak_test.py
 fuzz:  ## each fuzz target for some seconds
 	tools/fuzz.sh
 compilers:  ## whether a seed plays the same by g++ and by clang++
