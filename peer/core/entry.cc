@@ -10,6 +10,7 @@ std::strong_ordering CompareRank(const Entry& a, const Entry& b) {
   if (auto c = b.lease.start_s <=> a.lease.start_s; c != 0) return c;
   // std::string compares as unsigned bytes (char_traits<char>::compare), which is the order that the rule names.
   if (auto c = b.lease.holder <=> a.lease.holder; c != 0) return c;
+  if (auto c = ValueStamp(a) <=> ValueStamp(b); c != 0) return c;
   if (auto c = a.stamp <=> b.stamp; c != 0) return c;
   return b.dot <=> a.dot;
 }

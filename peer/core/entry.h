@@ -50,12 +50,22 @@ struct Entry {
   Dot dot;
   uint64_t request = 0;        // hash of the holder and its request ID (requests.h); 0: it gave none
   uint64_t stamp = 0;          // hybrid clock: 48 bits of milliseconds, 16 of counter
+  // The write that set the value, where this one kept it (a renewal, a release), and that write's stamp. seq 0: this
+  // write set it itself. Read by ValueDot and ValueStamp.
+  Dot value_dot;
+  uint64_t value_stamp = 0;
   std::string unknown_fields;  // fields of a later protocol version, stored and forwarded unchanged
   bool operator==(const Entry&) const = default;
 };
 using EntryPtr = std::shared_ptr<const Entry>;
 
-// The rank: (epoch up, start down, holder down bytewise, stamp up, dot down). Greater stands.
+// The write that set the entry's value (for a tombstone: that took it away), and its stamp: at most the entry's own.
+inline const Dot& ValueDot(const Entry& entry) { return entry.value_dot.seq == 0 ? entry.dot : entry.value_dot; }
+inline uint64_t ValueStamp(const Entry& entry) { return entry.value_dot.seq == 0 ? entry.stamp : entry.value_stamp; }
+
+// The rank: (epoch up, start down, holder down bytewise, stamp of the value up, stamp up, dot down). Greater stands. By
+// the value's stamp a renewal through a node that lags never undoes a newer value of its own lease
+// (docs/decisions/0024).
 std::strong_ordering CompareRank(const Entry& a, const Entry& b);
 inline bool Outranks(const Entry& a, const Entry& b) { return CompareRank(a, b) > 0; }
 

@@ -24,6 +24,9 @@ uint64_t MarkDigestOf(uint64_t incarnation, uint64_t prefix) {
   return Hash64(run);
 }
 
+// What all members cover alike has no gap; one that wrote nothing has no need of a mark.
+bool CanBeFolded(const Coverage& run) { return run != Coverage() && run.exceptions.empty(); }
+
 }  // namespace
 
 bool VersionVector::IsPast(const ReplicaId& replica) const {
@@ -71,9 +74,9 @@ Meaning VersionVector::MeaningOf(const VersionVector& report) const {
   const bool fits = sum == theirs.digest;
   bool named = false;
   for (const auto& [replica, run] : runs_) {
-    if (replica.incarnation > theirs.upto || run == Coverage() || report.runs_.contains(replica)) continue;
+    if (replica.incarnation > theirs.upto || !CanBeFolded(run) || report.runs_.contains(replica)) continue;
     named = true;
-    if (run.exceptions.empty()) sum += DigestOf(replica, run.prefix);
+    sum += DigestOf(replica, run.prefix);
   }
   if (named && sum == theirs.digest) return Meaning::kAllKnown;
   return !fits ? Meaning::kUnknown : named ? Meaning::kFolded : Meaning::kAllKnown;
@@ -86,7 +89,9 @@ bool VersionVector::KnowsCovered(const VersionVector& report, Meaning meaning, c
     if (replica.incarnation < mark->second.below) return CoversMark(replica.node, mark->second) && CoversPrefix(dot);
   }
   if (replica.incarnation > report.past_mark_.upto || meaning == Meaning::kUnknown) return false;
-  if (runs_.contains(replica)) return meaning == Meaning::kAllKnown && CoversPrefix(dot);
+  if (const auto run = runs_.find(replica); run != runs_.end()) {
+    return meaning == Meaning::kAllKnown && CanBeFolded(run->second) && CoversPrefix(dot);
+  }
   return PastPrefix(replica).value_or(past_ && past_->MayHaveDropped(replica) ? dot.seq : 0) >= dot.seq;
 }
 
@@ -139,7 +144,7 @@ bool VersionVector::Learn(const VersionVector& other) {
   }
   for (const ReplicaId& replica : not_meant) past->Remove(replica);
   for (const auto& [replica, run] : other.runs_) {
-    const bool meant = replica.incarnation <= past_mark_.upto && run != Coverage() && !runs_.contains(replica);
+    const bool meant = replica.incarnation <= past_mark_.upto && CanBeFolded(run) && !runs_.contains(replica);
     if (meant && meaning == Meaning::kAllKnown) past->Add(replica, run.prefix);
   }
   past_ = std::move(past);

@@ -29,16 +29,28 @@ absl::Status Held(const LeaseRules& rules, const Entry& entry, int64_t end_ms, i
   return status;
 }
 
+absl::Status NotHeld(const LeaseRequest& request) {
+  auto status = Refusal(absl::StatusCode::kFailedPrecondition, "LEASE_NOT_HELD",
+                        absl::StrCat("key \"", Shown(request.key), "\": ", Shown(request.holder),
+                                     " holds no lease of it any more, and others may have held it since; acquire it "
+                                     "again (Set, or Renew without only_if_held) and check what changed"));
+  AddMetadata(status, "key", request.key);
+  AddMetadata(status, "holder", request.holder);
+  return status;
+}
+
 enum class Verdict { kAcquire, kRenew, kHeld };
 
-Verdict Judge(const LeaseRules& rules, const Entry* previous, int64_t end_ms, const std::string& holder,
+Verdict Judge(const LeaseRules& rules, const Entry* previous, int64_t end_ms, const LeaseRequest& request,
               int64_t wall_ms) {
   if (previous == nullptr || previous->tombstone || previous->lease.released || !rules.leasing) {
     return Verdict::kAcquire;
   }
   const Lease& lease = previous->lease;
-  if (lease.holder == holder) {
-    const bool alive = lease.duration_ms == 0 || wall_ms < end_ms - rules.clock_bound_ms;
+  if (lease.holder == request.holder) {
+    // To give it up is safe to the end: that only shortens it.
+    const int64_t margin_ms = request.change == Change::kRelease ? 0 : rules.clock_bound_ms;
+    const bool alive = lease.duration_ms == 0 || wall_ms < end_ms - margin_ms;
     return alive ? Verdict::kRenew : Verdict::kAcquire;
   }
   if (lease.duration_ms == 0) return Verdict::kAcquire;
@@ -83,6 +95,11 @@ int64_t LeaseEnd(const LeaseRules& rules, const Entry& entry, int64_t wall_ms, i
   return too_long || was_too_long ? by_mono_ms : lease.expire_ms;
 }
 
+bool IsSameLease(const Lease& a, const Lease& b) {
+  if (a.holder != b.holder || a.start_s != b.start_s) return false;
+  return a.epoch == b.epoch || a.epoch >> kEpochShift != b.epoch >> kEpochShift;
+}
+
 absl::Status CheckDuration(const LeaseRules& rules, int64_t ms) {
   const int64_t least = 4 * rules.clock_bound_ms;
   if (!rules.leasing && ms != 0) {
@@ -98,9 +115,10 @@ absl::Status CheckDuration(const LeaseRules& rules, int64_t ms) {
 absl::StatusOr<std::optional<Lease>> Admit(const LeaseRules& rules, const Entry* previous, const LeaseRequest& request,
                                            int64_t wall_ms, const Standing& standing) {
   const int64_t end_ms = standing.end_ms.value_or(previous ? previous->lease.expire_ms : 0);
-  const Verdict verdict = Judge(rules, previous, end_ms, request.holder, wall_ms);
+  const Verdict verdict = Judge(rules, previous, end_ms, request, wall_ms);
   if (verdict == Verdict::kHeld) return Held(rules, *previous, end_ms, wall_ms, request.key);
   const bool renew = verdict == Verdict::kRenew;
+  if (request.only_if_held && (!renew || previous->lease.duration_ms == 0)) return NotHeld(request);
   if (request.change == Change::kRelease && (!renew || previous->lease.duration_ms == 0)) return std::nullopt;
 
   Lease lease;

@@ -46,6 +46,10 @@ inline bool IsBogus(const Reach& reach, const Entry& entry) { return reach.IsBey
 // duration is far more than clocks drift and are slewed, and tells such a lease when less is left of it.
 int64_t LeaseEnd(const LeaseRules& rules, const Entry& entry, int64_t wall_ms, int64_t age_ms);
 
+// Whether both are of one lease: an acquisition and its renewals. A holder that gives a lease up and takes it again may
+// get the same start; within a period the epoch tells the two apart, and a renewal of a later period has that one's.
+bool IsSameLease(const Lease& a, const Lease& b);
+
 enum class Change { kSet, kDelete, kRenew, kRelease };
 
 struct LeaseRequest {
@@ -53,6 +57,7 @@ struct LeaseRequest {
   std::string key;  // for messages
   std::string holder;
   std::optional<int64_t> duration_ms;  // as asked for; none: the default (Set) or as last asked for (Renew)
+  bool only_if_held = false;           // Renew: not if it would acquire
 };
 
 // LEASE_INVALID unless `ms` is 0 or within the limits of the API.
@@ -65,7 +70,7 @@ struct Standing {
   uint64_t collected_epoch = 0;   // the highest of what was collected; 0: nothing was
 };
 
-// The lease that the write gets, or LEASE_HELD or EPOCH_LIMIT. `previous` is the entry it replaces, or null. A Release
+// The lease that the write gets, or LEASE_HELD, LEASE_NOT_HELD (only_if_held) or EPOCH_LIMIT. `previous` is the entry it replaces, or null. A Release
 // of a lease that is not live gives nullopt: nothing to change.
 absl::StatusOr<std::optional<Lease>> Admit(const LeaseRules& rules, const Entry* previous, const LeaseRequest& request,
                                            int64_t wall_ms, const Standing& standing = {});

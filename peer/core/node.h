@@ -108,8 +108,9 @@ class Node {
   std::vector<LinkId> LinksToPull() const;
 
   // --- the map
-  // The present entry; null for a missing key, a deleted one, and a lapsed ephemeral one.
-  EntryPtr Get(std::string_view key) const;
+  // The present entry; null for a missing key, a deleted one, and an ephemeral one whose lease ended (IsGone).
+  EntryPtr Get(Now now, std::string_view key) const;
+  bool IsGone(Now now, const Store::Slot& slot) const;
   // Writes, or says why not (design, section 5: arguments first, then the lease, then conditions). A null entry means
   // that there was nothing to change.
   absl::StatusOr<EntryPtr> Write(Now now, const WriteCommand& command);
@@ -177,8 +178,7 @@ class Node {
   // What it waits for, most telling first, as of the last call that changed something; empty if it is ready.
   const std::vector<ReadyWait>& waits_for() const { return waits_for_; }
   const ReplicaId& self() const { return self_; }
-  // The handshake on it is done.
-  bool is_up(LinkId link) const;
+  bool is_up(LinkId link) const;  // the handshake on it is done
   size_t links_up() const;
   const OwnLog& own_log() const { return own_log_; }
   const Quarantine& quarantine() const { return quarantine_; }
@@ -357,6 +357,7 @@ class Node {
 
   // node_replicate.cc
   bool Apply(Now now, EntryPtr entry);
+  void Repeat(Now now, const Entry& loser, const Entry& winner);
   bool Stands(const Entry& entry) const;
   bool TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session);
   void OnSessionRequest(LinkId id, Link& link, const SessionRequest& request);

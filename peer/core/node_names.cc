@@ -21,10 +21,14 @@ bool Node::NameIsHeld(Now now, const Hello& hello) const {
   if (!other || member.gone()) return false;
   if (member.heard_wall_ms != 0 && now.mono_ms - member.heard_mono_ms < options_.timing.name_hold) return true;
   return std::any_of(links_.begin(), links_.end(), [&](const auto& item) {
-    const auto& [id, link] = item;
-    const auto& linked = link.peers->linked;
-    return link.phase == Phase::kUp && link.peer.self.node != hello.self.node &&
-           std::binary_search(linked.begin(), linked.end(), hello.self.node);
+    const Link& link = item.second;
+    if (link.phase != Phase::kUp || link.peer.self.node == hello.self.node) return false;
+    // It may be linked with this very process already. (Of an earlier incarnation, after a clock went back, hearsay does
+    // not tell.)
+    const auto& [known, linked] = *link.peers;
+    const bool this_one =
+        std::any_of(known.begin(), known.end(), [&](const MemberInfo& one) { return one.id == hello.self; });
+    return !this_one && std::binary_search(linked.begin(), linked.end(), hello.self.node);
   });
 }
 

@@ -5,6 +5,7 @@
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
 #include "peer/core/node.h"
+#include "peer/core/repeat.h"
 
 namespace leasemap::core {
 
@@ -20,9 +21,24 @@ bool Node::Apply(Now now, EntryPtr entry) {
   waits_.Covered(entry->dot);
   if (!loser) return stands;
   waits_.Replaced(loser->dot);
-  if (loser->dot.replica == self_ && (stands || !again))
-    NoteConflict(now, loser, stands ? entry : *store_.Find(entry->key));
+  if (ValueDot(*loser) != loser->dot) waits_.Replaced(ValueDot(*loser));
+  if (loser->dot.replica == self_ && (stands || !again)) {
+    const EntryPtr winner = stands ? entry : *store_.Find(entry->key);
+    NoteConflict(now, loser, winner);
+    Repeat(now, *loser, *winner);
+  }
   return stands;
+}
+
+// Once for each write of this process that lost: its repeat outranks the winner.
+void Node::Repeat(Now now, const Entry& loser, const Entry& winner) {
+  auto repeat = RepeatOf(loser, winner);
+  if (!repeat || IsBogus(ReachAt(now), *repeat)) return;
+  repeat->dot = Dot{self_, own_log_.end()};
+  const EntryPtr entry = std::make_shared<const Entry>(*std::move(repeat));
+  own_log_.Append(entry);
+  Apply(now, entry);
+  effects_.pull = !links_.empty();
 }
 
 // Returns false if the link was closed over them.

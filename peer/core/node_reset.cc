@@ -188,6 +188,8 @@ void Node::SubmitAnew(Now now, const Store::Slot& slot) {
   auto again = std::make_shared<Entry>(*entry);
   again->lease = *std::move(*lease);
   again->stamp = clock_.Peek(now.wall_ms, present ? present->stamp : 0);
+  again->value_dot = {};  // the value is of this write now
+  again->value_stamp = 0;
   again->dot = Dot{self_, own_log_.end()};
   own_log_.Append(again);
   Apply(now, again);

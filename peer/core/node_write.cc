@@ -50,6 +50,7 @@ uint64_t FingerprintOf(const WriteCommand& command) {
   PutVarint(rest, static_cast<uint64_t>(command.duration_ms.value_or(0)));
   PutString(rest, command.if_version);
   PutVarint(rest, command.if_absent);
+  PutVarint(rest, command.only_if_held);
   PutVarint(rest, command.allow_missing);
   PutVarint(rest, command.ephemeral);
   return Hash64(command.value, Hash64(rest));
@@ -58,7 +59,9 @@ uint64_t FingerprintOf(const WriteCommand& command) {
 absl::Status CheckConditions(const Entry* present, const WriteCommand& command) {
   const std::string version = present ? VersionOf(present->dot) : "";
   const bool absent_fails = command.if_absent && present != nullptr;
-  const bool version_fails = !command.if_version.empty() && version != command.if_version;
+  // The version of the write that set the value will do as well as that of its latest renewal.
+  const bool version_fails = !command.if_version.empty() && version != command.if_version &&
+                             (!present || VersionOf(ValueDot(*present)) != command.if_version);
   if (!absent_fails && !version_fails) return absl::OkStatus();
   auto status = Refusal(
       absl::StatusCode::kAborted, "VERSION_MISMATCH",
@@ -73,9 +76,15 @@ absl::Status CheckConditions(const Entry* present, const WriteCommand& command) 
 
 }  // namespace
 
-EntryPtr Node::Get(std::string_view key) const {
+// An ephemeral key is gone once its lease ended by a trusted clock, though its event may come a moment later.
+bool Node::IsGone(Now now, const Store::Slot& slot) const {
+  if (Store::IsDead(slot)) return true;
+  return slot.entry->ephemeral && slot.entry->lease.expire_ms <= now.wall_ms && clock_guard_.trusted();
+}
+
+EntryPtr Node::Get(Now now, std::string_view key) const {
   const Store::Slot* slot = shown().store.FindSlot(key);
-  return slot && !Store::IsDead(*slot) ? slot->entry : nullptr;
+  return slot && !IsGone(now, *slot) ? slot->entry : nullptr;
 }
 
 absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
@@ -89,14 +98,14 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   }
   const Store::Slot* found = store_.FindSlot(command.key);
   const Entry* previous = found ? found->entry.get() : nullptr;
-  const Entry* present = found && !Store::IsDead(*found) ? previous : nullptr;
+  const Entry* present = found && !IsGone(now, *found) ? previous : nullptr;
   const bool needs_key = command.change != Change::kSet;
   if (needs_key && present == nullptr) {
     if (command.allow_missing) return Remember(now, command, nullptr);
     return command.if_version.empty() ? KeyNotFound(command.key) : CheckConditions(nullptr, command);
   }
 
-  const LeaseRequest request{command.change, command.key, command.holder, command.duration_ms};
+  const LeaseRequest request{command.change, command.key, command.holder, command.duration_ms, command.only_if_held};
   auto lease = Admit(options_.rules, previous, request, now.wall_ms, StandingOf(now, found));
   if (!lease.ok()) return lease.status();
   if (auto status = CheckConditions(present, command); !status.ok()) return status;
@@ -123,6 +132,8 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
     entry->value_is_text = present->value_is_text;
     entry->ephemeral = present->ephemeral;
     entry->unknown_fields = present->unknown_fields;
+    entry->value_dot = ValueDot(*present);
+    entry->value_stamp = ValueStamp(*present);
   }
   entry->lease = *std::move(*lease);
   entry->stamp = stamp;

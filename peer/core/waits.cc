@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
+#include "peer/core/lease.h"
 
 namespace leasemap::core {
 namespace {
@@ -17,11 +18,6 @@ std::string Names(const std::vector<std::string>& nodes) {
   for (size_t i = 0; i < nodes.size() && i < kNamed; ++i) absl::StrAppend(&out, i > 0 ? ", " : "", Shown(nodes[i]));
   if (nodes.size() > kNamed) absl::StrAppend(&out, " and ", nodes.size() - kNamed, " more");
   return out;
-}
-
-bool Stands(const Store& store, const Entry& entry) {
-  const EntryPtr* present = store.Find(entry.key);
-  return present != nullptr && (*present)->dot == entry.dot;
 }
 
 // Members, this node included, that have to have the write.
@@ -50,6 +46,17 @@ absl::Status Superseded(const Entry& entry, const Entry& winner) {
   AddVersion(status, "winner_version", winner.dot);
   AddVersion(status, "version", entry.dot);
   return status;
+}
+
+// The write stands here, or, if it set a value, a renewal of its lease that keeps that: who covers the write has nothing
+// that outranks either.
+bool IsHere(const Store& store, const Entry& entry) {
+  const EntryPtr* present = store.Find(entry.key);
+  if (present == nullptr) return false;
+  const Entry& now = **present;
+  if (now.dot == entry.dot) return true;
+  return now.value_dot == entry.dot && IsSameLease(now.lease, entry.lease) &&
+         now.lease.released == entry.lease.released;
 }
 
 absl::Status Undecided(const Entry& entry) {
@@ -126,7 +133,7 @@ void Waits::LookAtAll(const View& view) {
     if (view.vector.Covers(wait.dot)) covered_.push_back(wait.id);
   }
   for (const auto& [place, wait] : acks_) {
-    if (!Stands(view.store, *wait.entry)) replaced_.push_back(wait.id);
+    if (!IsHere(view.store, *wait.entry)) replaced_.push_back(wait.id);
   }
 }
 
@@ -171,7 +178,7 @@ void Waits::Answer(const Wait& wait, absl::Status status, std::vector<Effects::A
 void Waits::AnswerReplaced(const View& view, std::vector<Effects::Answered>& answered) {
   for (const WaitId id : replaced_) {
     const Wait* wait = Find(id);
-    if (wait == nullptr || Stands(view.store, *wait->entry)) continue;
+    if (wait == nullptr || IsHere(view.store, *wait->entry)) continue;
     const Entry& entry = *wait->entry;
     const EntryPtr* winner = view.store.Find(entry.key);
     const bool outranked = winner != nullptr && Outranks(**winner, entry);

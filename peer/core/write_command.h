@@ -23,6 +23,7 @@ struct WriteCommand {
   std::optional<int64_t> duration_ms;
   std::string if_version;
   bool if_absent = false;
+  bool only_if_held = false;  // Renew: LEASE_NOT_HELD if it would acquire
   bool allow_missing = false;
   bool ephemeral = false;      // Set: the key vanishes when its lease lapses
   bool validate_only = false;  // check all and write nothing: the entry comes as it would be, without a dot's seq

@@ -104,6 +104,11 @@ void ToProto(const core::Entry& entry, pb::Entry* out) {
   out->set_seq(entry.dot.seq);
   out->set_stamp(entry.stamp);
   out->set_request(entry.request);
+  if (entry.value_dot.seq == 0) return;
+  out->set_value_node(entry.value_dot.replica.node);
+  out->set_value_incarnation(entry.value_dot.replica.incarnation);
+  out->set_value_seq(entry.value_dot.seq);
+  out->set_value_stamp(entry.value_stamp);
 }
 
 absl::Status FromProto(const pb::ReplicaId& in, core::ReplicaId* out) {
@@ -174,6 +179,11 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
   out->dot = {{std::move(*in.mutable_node()), in.incarnation()}, in.seq()};
   out->stamp = in.stamp();
   out->request = in.request();
+  if (in.value_seq() == 0) return absl::OkStatus();
+  if (!GoodName(in.value_node()) || in.value_incarnation() == 0 || in.value_seq() > kMaxSeq) return Bad("a bad value");
+  if (in.value_stamp() > in.stamp()) return Bad("a value that is newer than its entry");
+  out->value_dot = {{std::move(*in.mutable_value_node()), in.value_incarnation()}, in.value_seq()};
+  out->value_stamp = in.value_stamp();
   return absl::OkStatus();
 }
 

@@ -247,8 +247,9 @@ void NodeHost::SetTimer() {
 }
 
 core::EntryPtr NodeHost::Get(std::string_view key) const {
+  const core::Now now = Clocks();
   const Hold lock(mutex_, "Get");
-  return node_.Get(key);
+  return node_.Get(now, key);
 }
 
 absl::Status NodeHost::CheckMemory(const core::WriteCommand& command) {

@@ -139,12 +139,15 @@ absl::StatusOr<core::WriteCommand> FromProto(const v1::RenewRequest& request, co
     if (!ms.ok()) return ms.status();
     command.duration_ms = *ms;
   }
+  command.only_if_held = request.only_if_held();
+  command.if_version = request.if_version();
   return command;
 }
 
 absl::StatusOr<core::WriteCommand> FromProto(const v1::ReleaseRequest& request, const std::string& default_holder) {
   auto command = Command(core::Change::kRelease, request, default_holder);
   if (auto status = core::CheckKey(command.key); !status.ok()) return status;
+  command.if_version = request.if_version();
   return command;
 }
 

@@ -67,24 +67,24 @@ absl::Status KeyValueService::WriteOne(const Request& request, v1::Entry* out, b
 
 grpc::ServerUnaryReactor* KeyValueService::Get(grpc::CallbackServerContext* context, const v1::GetRequest* request,
                                                v1::GetResponse* response) {
-  size_t bytes = 0;
-  auto status = gate_.Check(*context);
-  if (status.ok() && !request->min_version().empty()) return GetLater(context, request, response);
-  if (status.ok()) status = GetOne(*request, response->mutable_entry(), &bytes);
-  return Finish(context, status);
+  return OnceHere(context, *request, [this, request, response] {
+    size_t bytes = 0;
+    return GetOne(*request, response->mutable_entry(), &bytes);
+  });
 }
 
-// A Get that waits for its min_version first.
-grpc::ServerUnaryReactor* KeyValueService::GetLater(grpc::CallbackServerContext* context, const v1::GetRequest* request,
-                                                    v1::GetResponse* response) {
-  if (auto status = core::CheckKey(KeyOf(*request)); !status.ok()) return Finish(context, status);
+// Answers what `answer` does: at once, or after the request's min_version has come.
+template <typename Request, typename Answer>
+grpc::ServerUnaryReactor* KeyValueService::OnceHere(grpc::CallbackServerContext* context, const Request& request,
+                                                    Answer answer) {
+  auto status = gate_.Check(*context);
+  if (status.ok() && request.min_version().empty()) status = answer();
+  if (status.ok() && !request.min_version().empty()) status = core::CheckKey(KeyOf(request));
+  if (!status.ok() || request.min_version().empty()) return Finish(context, status);
   auto outcome = std::make_shared<absl::Status>();
-  auto* call = new WaitingCall(host_, [this, request, response, outcome] {
-    size_t bytes = 0;
-    return outcome->ok() ? GetOne(*request, response->mutable_entry(), &bytes) : *outcome;
-  });
+  auto* call = new WaitingCall(host_, [answer, outcome] { return outcome->ok() ? answer() : *outcome; });
   const auto take = [outcome](const core::Effects::Answered& answered) { *outcome = answered.status; };
-  const auto wait = host_.AwaitVersion(request->min_version(), PatienceMs(*context), call->Expect(take));
+  const auto wait = host_.AwaitVersion(request.min_version(), PatienceMs(*context), call->Expect(take));
   if (!wait.ok()) *outcome = wait.status();
   call->Began(wait.ok() ? *wait : 0);
   call->Ready();
@@ -136,27 +136,24 @@ grpc::ServerUnaryReactor* KeyValueService::Delete(grpc::CallbackServerContext* c
 
 grpc::ServerUnaryReactor* KeyValueService::Renew(grpc::CallbackServerContext* context, const v1::RenewRequest* request,
                                                  v1::RenewResponse* response) {
-  bool changed = false;
-  auto status = gate_.Check(*context);
-  if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
-  return Finish(context, status);
+  return OnceHere(context, *request, [this, request, response] {
+    bool changed = false;
+    return WriteOne(*request, response->mutable_entry(), &changed);
+  });
 }
 
 grpc::ServerUnaryReactor* KeyValueService::Release(grpc::CallbackServerContext* context,
                                                    const v1::ReleaseRequest* request, v1::ReleaseResponse* response) {
-  bool changed = false;
-  auto status = gate_.Check(*context);
-  if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
-  if (status.ok() && !changed) {
+  return OnceHere(context, *request, [this, request, response] {
+    bool changed = false;
+    auto status = WriteOne(*request, response->mutable_entry(), &changed);
+    if (!status.ok() || changed) return status;
     // Nothing to release: the answer is the entry as it is.
     const auto entry = host_.Get(KeyOf(*request));
-    if (entry == nullptr) {
-      status = core::KeyNotFound(KeyOf(*request));  // deleted a moment ago
-    } else {
-      ToProto(*entry, false, response->mutable_entry());
-    }
-  }
-  return Finish(context, status);
+    if (entry == nullptr) return core::KeyNotFound(KeyOf(*request));  // deleted a moment ago
+    ToProto(*entry, false, response->mutable_entry());
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* KeyValueService::List(grpc::CallbackServerContext* context, const v1::ListRequest* request,

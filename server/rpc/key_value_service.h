@@ -30,8 +30,8 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
 
  private:
   absl::Status GetOne(const v1::GetRequest& request, v1::Entry* out, size_t* bytes);
-  grpc::ServerUnaryReactor* GetLater(grpc::CallbackServerContext* context, const v1::GetRequest* request,
-                                     v1::GetResponse* response);
+  template <typename Request, typename Answer>
+  grpc::ServerUnaryReactor* OnceHere(grpc::CallbackServerContext* context, const Request& request, Answer answer);
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* WriteAcked(grpc::CallbackServerContext* context, const Request* request,
                                        Response* response);

@@ -104,6 +104,7 @@ absl::Status List(const host::NodeHost& host, const v1::ListRequest& request, v1
   size_t bytes = 0;
   bool end = false, full = false;
   while (!end && !full) {
+    const core::Now now = host.now();
     host.Read([&](const core::Node& node) {
       const auto& map = node.shown().store.by_key();
       auto it = after.empty() ? map.lower_bound(range->start) : map.upper_bound(after);
@@ -111,7 +112,7 @@ absl::Status List(const host::NodeHost& host, const v1::ListRequest& request, v1
         end = it == map.end() || (!range->end.empty() && it->first >= range->end);
         if (end) return;
         const core::EntryPtr& entry = it->second.entry;
-        if (!core::Store::IsDead(it->second)) {
+        if (!node.IsGone(now, it->second)) {
           const size_t weight = request.keys_only() ? entry->key.size() + 200 : core::Weight(*entry);
           full = entries.size() == page || (!entries.empty() && bytes + weight > kPageBytes);
           if (full) return;

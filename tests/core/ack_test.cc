@@ -86,7 +86,7 @@ TEST_F(Acks, AMajorityIsOneOfTheRememberedNotOfTheLiving) {
   EXPECT_NE(Message(0, majority).find("1 of the 2 nodes"), std::string::npos) << status;
   EXPECT_NE(Message(0, majority).find("acked by a; not by b, c"), std::string::npos) << status;
   EXPECT_NE(Message(0, majority).find("the write stands"), std::string::npos) << status;
-  EXPECT_EQ(MetadataOf(status)["version"], VersionOf(mesh_[0].Get("k")->dot));
+  EXPECT_EQ(MetadataOf(status)["version"], VersionOf(mesh_[0].Get(mesh_.now(0), "k")->dot));
 }
 
 TEST_F(Acks, OneSilentMemberHoldsUpAllButNoMajority) {
@@ -147,7 +147,7 @@ TEST_F(Acks, OfRacingWritersAtMostOneHasAll) {
     const auto& status = race.mesh_.Answer(1, b->wait)->status;
     EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
     EXPECT_EQ(MetadataOf(status)["winner_holder"], "a");
-    EXPECT_EQ(MetadataOf(status)["winner_version"], VersionOf(race.mesh_[0].Get("k")->dot));
+    EXPECT_EQ(MetadataOf(status)["winner_version"], VersionOf(race.mesh_[0].Get(race.mesh_.now(0), "k")->dot));
   }
 }
 
@@ -246,7 +246,7 @@ TEST_F(Acks, AResetTellsThoseThatWait) {
   mesh_.Advance(4000);
   const WaitId wait = Set(0, "k", Nodes(2), INT64_MAX, "r1");
   const auto version = mesh_[0].AwaitVersion(mesh_.now(0), VersionOf({{"b", 1}, 1}), INT64_MAX);
-  const Dot dot = mesh_[0].Get("k")->dot;
+  const Dot dot = mesh_[0].Get(mesh_.now(0), "k")->dot;
   ASSERT_TRUE(mesh_.Set(1, "other", "v").ok());  // so that b has a map, too
   mesh_.peer(0).offset_ms = 0;
   // The first link ends with b's refusal of an entry from the future; at the next a knows whose word it has.
@@ -265,7 +265,7 @@ TEST_F(Acks, AResetTellsThoseThatWait) {
   const WaitId retry = Set(0, "k", Nodes(2), INT64_MAX, "r1");
   mesh_.Advance(500);
   EXPECT_EQ(Reason(0, retry), "OK");
-  EXPECT_NE(mesh_[0].Get("k")->dot, dot);
+  EXPECT_NE(mesh_[0].Get(mesh_.now(0), "k")->dot, dot);
 }
 
 TEST_F(Acks, AVersionIsAwaitedUntilItIsCovered) {

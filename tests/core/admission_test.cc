@@ -230,13 +230,13 @@ TEST_F(Writes, Conditions) {
   EXPECT_EQ(Reason(version), "VERSION_MISMATCH");  // a missing key matches none
   EXPECT_EQ(Reason(absent), "OK");
   EXPECT_EQ(Reason(absent), "VERSION_MISMATCH");
-  version.if_version = VersionOf(node_.Get("k")->dot);
+  version.if_version = VersionOf(node_.Get({1000, kNow}, "k")->dot);
   EXPECT_EQ(Reason(version), "OK");
   EXPECT_EQ(Reason(version), "VERSION_MISMATCH");  // that one is replaced
   absent.holder = "b";
   EXPECT_EQ(Reason(absent), "LEASE_HELD");  // the lease comes before conditions
   EXPECT_EQ(Reason(Command("k", Change::kDelete)), "OK");
-  EXPECT_EQ(node_.Get("k"), nullptr);
+  EXPECT_EQ(node_.Get({1000, kNow}, "k"), nullptr);
   EXPECT_EQ(Reason(absent), "OK");  // a tombstone is absent, and holds nothing
 }
 
@@ -257,13 +257,13 @@ TEST_F(Writes, RenewAndReleaseKeepTheValue) {
   set.value = "v";
   set.value_is_text = true;
   EXPECT_EQ(Reason(set), "OK");
-  const Dot first = node_.Get("k")->dot;
+  const Dot first = node_.Get({1000, kNow}, "k")->dot;
   EXPECT_EQ(Reason(Command("k", Change::kRenew), 1000), "OK");
-  EXPECT_EQ(node_.Get("k")->value, "v");
-  EXPECT_TRUE(node_.Get("k")->value_is_text);
-  EXPECT_NE(node_.Get("k")->dot, first);
+  EXPECT_EQ(node_.Get({1000, kNow}, "k")->value, "v");
+  EXPECT_TRUE(node_.Get({1000, kNow}, "k")->value_is_text);
+  EXPECT_NE(node_.Get({1000, kNow}, "k")->dot, first);
   EXPECT_EQ(Reason(Command("k", Change::kRelease), 2000), "OK");
-  EXPECT_EQ(node_.Get("k")->value, "v");
+  EXPECT_EQ(node_.Get({1000, kNow}, "k")->value, "v");
   EXPECT_EQ(Reason(Command("k", Change::kRelease), 3000), "NOTHING");
   auto other = Command("k");
   other.holder = "b";

@@ -142,7 +142,7 @@ TEST_F(Ahead, OneNodeAloneGoesOn) {
   EXPECT_EQ(Set(0, "k", "other"), "LEASE_HELD");
   mesh_.Advance(5000 + kBound);
   EXPECT_EQ(Set(0, "k", "other"), "OK");
-  EXPECT_LE(mesh_[0].Get("k")->lease.start_s * 1000, mesh_.now(0).wall_ms + 1000);
+  EXPECT_LE(mesh_[0].Get(mesh_.now(0), "k")->lease.start_s * 1000, mesh_.now(0).wall_ms + 1000);
   EXPECT_EQ(mesh_[0].resets(), 0u);
 }
 
@@ -150,13 +150,13 @@ TEST_F(Ahead, ATakeoverBeginsWhenTheLeaseEndedHere) {
   Add("a", kAhead);
   nodes_ = 1;
   EXPECT_EQ(Set(0, "k", "h"), "OK");
-  const EntryPtr held = mesh_[0].Get("k");
+  const EntryPtr held = mesh_[0].Get(mesh_.now(0), "k");
   mesh_.Advance(1000);
   SetRight();
   const int64_t end_ms = mesh_.now(0).wall_ms + 9000;
   mesh_.Advance(9000 + kBound);
   EXPECT_EQ(Set(0, "k", "other"), "OK");
-  const EntryPtr taken = mesh_[0].Get("k");
+  const EntryPtr taken = mesh_[0].Get(mesh_.now(0), "k");
   EXPECT_GE(taken->lease.start_s * 1000, end_ms);
   EXPECT_LE(taken->lease.start_s * 1000, end_ms + 1000);
   EXPECT_GT(FencingToken(taken->lease), FencingToken(held->lease));
@@ -243,7 +243,7 @@ TEST_F(Ahead, AloneTheDeadAreKeptForAnHourByBothClocks) {
   EXPECT_EQ(mesh_[0].store().keys(), 1u);
   // Made three hours ahead, and collected there: what follows under the right clock is above it.
   EXPECT_EQ(Set(0, "k", "h", 0), "OK");
-  const std::string token = FencingToken(mesh_[0].Get("k")->lease);
+  const std::string token = FencingToken(mesh_[0].Get(mesh_.now(0), "k")->lease);
   gone.holder = "h";
   ASSERT_TRUE(mesh_.Write(0, gone).ok());
   mesh_.Skip(2 * kHour);
@@ -251,7 +251,7 @@ TEST_F(Ahead, AloneTheDeadAreKeptForAnHourByBothClocks) {
   EXPECT_EQ(mesh_[0].store().keys(), 0u);
   SetRight();
   EXPECT_EQ(Set(0, "k", "h", 0), "OK");
-  EXPECT_GT(FencingToken(mesh_[0].Get("k")->lease), token);
+  EXPECT_GT(FencingToken(mesh_[0].Get(mesh_.now(0), "k")->lease), token);
 }
 
 TEST_F(Ahead, AllOfThemGoOnAndAJoinerGetsTheMap) {

@@ -75,7 +75,7 @@ TEST_F(Collecting, NothingGoesByAClockThatNobodyAgreesWith) {
 // A wrote it and B deleted it: A's log has the write still, and nobody has the delete any more.
 TEST_F(Collecting, ANewcomerHearsOfThePastOnlyWhatStands) {
   WriteCommand gone = DeleteOf(mesh_, 1, "k");
-  gone.holder = mesh_[0].Get("k")->lease.holder;
+  gone.holder = mesh_[0].Get(mesh_.now(0), "k")->lease.holder;
   ASSERT_TRUE(mesh_.Write(1, gone).ok());
   mesh_.Settle();
   Pass(2 * kHours);

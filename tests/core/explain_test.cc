@@ -66,8 +66,8 @@ TEST_F(Explained, AllMembersAnswerAtOnce) {
     EXPECT_TRUE(view.asked);
     EXPECT_TRUE(view.answered);
     ASSERT_TRUE(view.entry);
-    EXPECT_EQ(VersionOf(view.entry->dot), VersionOf(mesh_[1].Get("k")->dot));
-    EXPECT_EQ(RankText(*view.entry), RankText(*mesh_[0].Get("k")));
+    EXPECT_EQ(VersionOf(view.entry->dot), VersionOf(mesh_[1].Get(mesh_.now(1), "k")->dot));
+    EXPECT_EQ(RankText(*view.entry), RankText(*mesh_[0].Get(mesh_.now(0), "k")));
     EXPECT_TRUE(view.lag_known);
     EXPECT_EQ(view.lag, 0u);
   }

@@ -92,6 +92,19 @@ TEST(Folding, AMemberThatIsThereIsNotOfThePastThoughItWroteNothing) {
   EXPECT_FALSE(report.Covers(vector));
 }
 
+// Seed 763 of clocks: a process that the one who gave the cursor had not heard of, and whose clock was behind, has a gap
+// here. The mark never stands for it; a watch that took it for covered missed its writes.
+TEST(Folding, AProcessWithAGapIsMeantByNoMark) {
+  VersionVector ours = Runs();
+  ours.Add({"new", 1}, 1, 2);
+  ours.Add({"new", 1}, 4, 4);
+  VersionVector cursor = Folded().Brief();
+  ASSERT_TRUE(cursor.Learn(ours));
+  EXPECT_TRUE(cursor.Covers(Dot{{"a", 1}, 5}));
+  EXPECT_FALSE(cursor.Covers(Dot{{"new", 1}, 1}));
+  EXPECT_FALSE(ours.KnowsCovered(Folded().Brief(), ours.MeaningOf(Folded().Brief()), {{"new", 1}, 1}));
+}
+
 TEST(Folding, WhoComesBackGoesOn) {
   VersionVector vector = Folded();
   const VersionVector before = vector.Brief();

@@ -27,7 +27,7 @@ TEST(Healing, EveryOrderEndsWithTheEntryThatTheRankNames) {
                                               [](const auto& x, const auto& y) { return Outranks(*y, *x); });
     for (const auto& [a, b] : order) mesh.Connect(a, b);
     for (int node = 0; node < 3; ++node) {
-      const EntryPtr held = mesh[node].Get("k");
+      const EntryPtr held = mesh[node].Get(mesh.now(node), "k");
       ASSERT_TRUE(held);
       EXPECT_EQ(*held, *winner) << "order " << orders << ", node " << node;
       EXPECT_EQ(mesh[node].vector(), mesh[0].vector());

@@ -241,6 +241,25 @@ TEST(Names, AProcessElsewhereIsRefusedWhileANeighbourIsLinkedWithTheFirst) {
   EXPECT_FALSE(mesh.alive(mesh.Connect(mesh.Add(AnotherB("elsewhere:1")), a)));
 }
 
+// Seed 606 of faults: its incarnation is below its predecessor's, since the clock went back, so that the members did not
+// learn of it from the neighbour.
+TEST(Names, AProcessElsewhereIsTakenWhereANeighbourIsLinkedWithThisVeryOne) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), c = mesh.Add("c"), b = mesh.Add(Mesh::Options("b"), 200);
+  const int moved = mesh.Add(AnotherB("elsewhere:1"), -200);
+  ASSERT_LT(mesh[moved].self(), mesh[b].self());
+  mesh.Connect(a, b);
+  mesh.Kill(b);
+  mesh.Advance(kNameHoldMs + 1000);
+  ASSERT_TRUE(mesh.alive(mesh.Connect(moved, c)));
+  ASSERT_TRUE(mesh.alive(mesh.Connect(a, c)));
+  mesh.Advance(500);
+  // It is told of its later self, takes an incarnation above that, and comes again.
+  mesh.Connect(moved, a);
+  EXPECT_FALSE(mesh.Logged(moved, "DUPLICATE_NODE_ID"));
+  EXPECT_TRUE(mesh.alive(mesh.Connect(moved, a))) << mesh.peer(moved).log.back();
+}
+
 TEST(Names, WhoIsShutOutByItsNameIsNotReady) {
   Mesh mesh;
   NodeOptions options = Mesh::Options("b");

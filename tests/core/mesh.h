@@ -116,7 +116,7 @@ class Mesh {
     return command;
   }
   std::string Value(int i, const std::string& key) {
-    const EntryPtr entry = peers_[i].node->Get(key);
+    const EntryPtr entry = peers_[i].node->Get(now(i), key);
     return entry ? entry->value : "(none)";
   }
   bool Logged(int i, const std::string& part) const {

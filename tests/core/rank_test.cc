@@ -21,6 +21,10 @@ Entry RandomEntry(Random& random) {
   entry.stamp = static_cast<uint64_t>(random.Below(3));
   entry.dot = {{random.Below(2) == 0 ? "n" : "m", static_cast<uint64_t>(1 + random.Below(2))},
                static_cast<uint64_t>(1 + random.Below(3))};
+  if (random.Below(2) == 0) {  // a renewal
+    entry.value_dot = {{"n", 1}, 1};
+    entry.value_stamp = static_cast<uint64_t>(random.Below(static_cast<int64_t>(entry.stamp) + 1));
+  }
   return entry;
 }
 
@@ -67,6 +71,8 @@ TEST(Rank, FieldsCountInTheOrderOfTheDesign) {
   EXPECT_TRUE(higher([](Entry& e) { e.lease.epoch = 6, e.lease.start_s = 200; }));
   EXPECT_TRUE(higher([](Entry& e) { e.lease.start_s = 99, e.lease.holder = "z"; }));
   EXPECT_TRUE(higher([](Entry& e) { e.lease.holder = "a", e.stamp = 1; }));
+  EXPECT_FALSE(higher([](Entry& e) { e.stamp = 9, e.value_dot = {{"n", 1}, 1}, e.value_stamp = 6; }));
+  EXPECT_TRUE(higher([](Entry& e) { e.stamp = 9, e.value_dot = {{"n", 1}, 1}, e.value_stamp = 7; }));
   EXPECT_TRUE(higher([](Entry& e) { e.stamp = 8, e.dot.seq = 9; }));
   EXPECT_TRUE(higher([](Entry& e) { e.dot.seq = 4; }));
   EXPECT_FALSE(higher([](Entry& e) { e.lease.holder = "\x80"; }));  // bytes, not signed characters

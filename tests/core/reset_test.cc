@@ -65,11 +65,11 @@ TEST_F(BelowTheFloor, ADeletedKeyDoesNotComeBack) {
 }
 
 TEST_F(BelowTheFloor, TheMapThatIsPutAsideSharesWhatIsTheSame) {
-  const std::weak_ptr<const Entry> shared = mesh_[2].Get("shared");
+  const std::weak_ptr<const Entry> shared = mesh_[2].Get(mesh_.now(2), "shared");
   ASSERT_FALSE(shared.expired());
   ComeBack();
-  EXPECT_EQ(mesh_[2].Get("shared"), shared.lock());
-  EXPECT_NE(mesh_[0].Get("shared"), shared.lock());
+  EXPECT_EQ(mesh_[2].Get(mesh_.now(2), "shared"), shared.lock());
+  EXPECT_NE(mesh_[0].Get(mesh_.now(0), "shared"), shared.lock());
 }
 
 TEST_F(BelowTheFloor, WhatItAloneHadIsSubmittedAnew) {
@@ -79,7 +79,7 @@ TEST_F(BelowTheFloor, WhatItAloneHadIsSubmittedAnew) {
   ASSERT_TRUE(written.ok());
   ComeBack();
   for (int i = 0; i < 3; ++i) {
-    const EntryPtr entry = mesh_[i].Get("mine");
+    const EntryPtr entry = mesh_[i].Get(mesh_.now(i), "mine");
     ASSERT_TRUE(entry) << i;
     EXPECT_EQ(entry->value, "precious");
     EXPECT_EQ(entry->lease.holder, "job");

@@ -437,7 +437,7 @@ absl::StatusOr<core::EntryPtr> World::Write(int host, const core::WriteCommand& 
     trace_.Note(queue_.now_us(), "write", static_cast<uint64_t>(host), written->dot.seq, written->lease.epoch);
     Look(host, "writes", checks_.Wrote(written, previous));
     if (written->tombstone || command.change == core::Change::kRelease) return;
-    const core::EntryPtr read = node.Get(command.key);
+    const core::EntryPtr read = node.Get(now, command.key);
     if (!read || read->dot != written->dot) Look(host, "writes", "does not show what it just wrote: " + command.key);
   });
   return result;

@@ -6,6 +6,7 @@
 #include "tests/sim/checkers/converged.h"
 #include "tests/sim/checkers/coverage.h"
 #include "tests/sim/checkers/describe.h"
+#include "tests/sim/checkers/values.h"
 #include "tests/sim/world.h"
 
 namespace leasemap::sim {
@@ -39,6 +40,11 @@ std::string World::CheckWhole(const std::vector<int>& hosts, bool all) const {
     replicas.push_back(ReplicaOf(node(host)));
     if (auto fault = CoverageChecker::Whole(replicas.back(), checks_.log()); !fault.empty()) {
       return "coverage: " + replicas.back().name + " " + fault;
+    }
+  }
+  for (const int host : hosts) {
+    if (auto fault = all ? CheckCameTrue(node(host), checks_.log()) : ""; !fault.empty()) {
+      return "values: node-" + std::to_string(host) + " " + fault;
     }
   }
   const auto fault = all ? CheckConverged(replicas, checks_.log()) : CheckAlike(replicas);

@@ -72,13 +72,16 @@ TEST(Codec, EntriesComeBackTheSame) {
   tombstone.value.clear();
   tombstone.lease.released = true;
   live.entries.push_back(std::make_shared<core::Entry>(tombstone));
+  auto renewal = SomeEntry();
+  renewal.value_dot = {{"node-2", 41}, 3};
+  renewal.value_stamp = 98;
+  live.entries.push_back(std::make_shared<core::Entry>(renewal));
   live.report_now = true;
   const auto back = Back(live);
   EXPECT_TRUE(back.report_now);
   EXPECT_FALSE(Back(core::Live{}).report_now);
-  ASSERT_EQ(back.entries.size(), 2u);
-  EXPECT_EQ(*back.entries[0], *live.entries[0]);
-  EXPECT_EQ(*back.entries[1], *live.entries[1]);
+  ASSERT_EQ(back.entries.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(*back.entries[i], *live.entries[i]);
 }
 
 TEST(Codec, HandshakeComesBackTheSame) {

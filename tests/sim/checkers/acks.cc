@@ -30,6 +30,11 @@ std::string AckChecker::Acked(const core::Node& node, const core::Ack& ack, cons
   }
   const core::EntryPtr* held = node.store().Find(entry.key);
   if (ack.local() || (held != nullptr && (*held)->dot == entry.dot)) return "";
+  // A renewal of its lease that keeps its value does as well.
+  if (held != nullptr && (*held)->value_dot == entry.dot && (*held)->lease.holder == entry.lease.holder &&
+      (*held)->lease.start_s == entry.lease.start_s) {
+    return "";
+  }
   return "acked, and does not stand: " + Describe(entry);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/checkers/describe.h"
+#include "tests/sim/checkers/values.h"
 
 namespace leasemap::sim {
 namespace {
@@ -49,6 +50,7 @@ Fault StepChecks::Look(uint64_t process, const core::Node& node, int64_t lapse_l
     return {"conflicts", fault};
   }
   for (const auto& [loser, winner] : seen.replaced) {
+    if (auto fault = CheckNotOlder(*loser, *winner); !fault.empty()) return {"values", fault};
     if (node.floor().Covers(loser->dot)) continue;  // it was over, and collected, before the winner came
     if (auto fault = acks_.Untold(node, *loser, *winner, log_); !fault.empty()) return {"conflicts", fault};
   }

@@ -1,0 +1,45 @@
+#include "tests/sim/checkers/values.h"
+
+#include "tests/sim/checkers/describe.h"
+
+namespace leasemap::sim {
+namespace {
+
+// A holder that releases and acquires again within a second gets the same start, and another epoch of the period.
+bool SameLease(const core::Entry& a, const core::Entry& b) {
+  const bool alike = a.lease.holder == b.lease.holder && a.lease.start_s == b.lease.start_s;
+  const bool periods_differ = a.lease.epoch >> core::kEpochShift != b.lease.epoch >> core::kEpochShift;
+  return alike && (periods_differ || a.lease.epoch == b.lease.epoch);
+}
+
+}  // namespace
+
+std::string CheckNotOlder(const core::Entry& before, const core::Entry& after) {
+  const bool alike = SameLease(before, after) && before.lease.epoch == after.lease.epoch;
+  if (!alike || core::ValueStamp(after) >= core::ValueStamp(before)) return "";
+  return "an older value of the same lease takes the place of a newer one: " + Describe(before) + " to " +
+         Describe(after);
+}
+
+std::string CheckCameTrue(const core::Node& node, const WriteLog& log) {
+  // A map that was given up, or taken back, is submitted anew, by admission.
+  const auto own = log.runs().find(node.self());
+  if (own == log.runs().end() || node.resets() > 0) return "";
+  for (const core::EntryPtr& written : own->second) {
+    const core::EntryPtr* held = node.store().Find(written->key);
+    if (held == nullptr || written->lease.duration_ms == 0 || !SameLease(*written, **held)) continue;
+    const core::Entry& stands = **held;
+    const uint64_t value = core::ValueStamp(*written), standing = core::ValueStamp(stands);
+    if (standing < value) {
+      return "an answered value is older than one that was replaced: " + Describe(*written) + " lost to " +
+             Describe(stands);
+    }
+    const bool release = written->lease.released && !written->tombstone && standing > value;
+    if (release && written->stamp > standing && !stands.lease.released) {
+      return "an answered release is not in force: " + Describe(*written) + " lost to " + Describe(stands);
+    }
+  }
+  return "";
+}
+
+}  // namespace leasemap::sim
