@@ -60,7 +60,7 @@ func (c *Client) acquire(ctx context.Context, key string, args leaseArgs) (*Leas
 			return lease, nil
 		}
 		waits := errors.Is(err, ErrLeaseHeld) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrAckIncomplete)
-		if !args.wait || !waits || c.check() != nil {
+		if !args.wait || !waits {
 			return nil, err
 		}
 		if woken == nil && ctx.Err() == nil {
@@ -90,7 +90,7 @@ func (c *Client) acquire(ctx context.Context, key string, args leaseArgs) (*Leas
 func (c *Client) take(ctx context.Context, key string, args leaseArgs) (*Lease, error) {
 	lease := newLease(c, key, args)
 	c.mu.Lock()
-	if c.closed {
+	if c.closing {
 		c.mu.Unlock()
 		return nil, closedError()
 	}
@@ -112,7 +112,7 @@ func (c *Client) take(ctx context.Context, key string, args leaseArgs) (*Lease, 
 	c.mu.Lock()
 	lease.state.ephemeral = lease.state.ephemeral && made
 	lease.state.granted(entry, sent.at, c.now(), target)
-	good := lease.state.held(c.now()) && !c.closed
+	good := lease.state.held(c.now()) && !c.closing
 	if good {
 		c.keys.addLocked(key)
 		c.keepLocked()

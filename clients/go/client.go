@@ -29,8 +29,10 @@ type Client struct {
 	ctx     context.Context // ends with the client
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the client's goroutines; added to under mu, and not once it is closed
+	closes  sync.Once      // Close, which others wait for
 
 	mu       sync.Mutex // guards all below; never held across a wait or I/O
+	closing  bool       // no lease is acquired any more
 	closed   bool
 	nodes    *endpoints
 	names    map[string]string // of an address, the endpoint that it comes from
@@ -87,8 +89,17 @@ func (c *Client) Node() string {
 }
 
 // Close gives up the leases that the client keeps, which takes 3 s at most, and ends its maps, watches and calls under way.
-// Leases of plain writes stay. When it returns none of the client's goroutines runs any more. It may be called again.
+// Leases of plain writes stay. When it returns none of the client's goroutines runs any more. It returns nil, and may be
+// called again.
 func (c *Client) Close() error {
+	c.closes.Do(c.close)
+	return nil
+}
+
+func (c *Client) close() {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
 	c.giveUpAll()
 	c.mu.Lock()
 	c.closed = true
@@ -107,7 +118,6 @@ func (c *Client) Close() error {
 		conn.Close()
 	}
 	c.running.Wait()
-	return nil
 }
 
 // spawn starts a goroutine that Close waits for; false if the client was closed.
@@ -127,13 +137,6 @@ func (c *Client) spawnLocked(run func()) bool {
 		run()
 	}()
 	return true
-}
-
-func (c *Client) check() error {
-	if c.ctx.Err() != nil {
-		return closedError()
-	}
-	return nil
 }
 
 // defaultHolder is a name of this client's own: host, process and chance.

@@ -149,7 +149,7 @@ func (m *Map) Synced() bool { return m.cache.synced.Load() }
 func (m *Map) WaitSynced(ctx context.Context) error {
 	for {
 		m.mu.Lock()
-		moved, last := m.moved, m.last
+		moved := m.moved
 		m.mu.Unlock()
 		if m.Synced() {
 			return nil
@@ -159,7 +159,9 @@ func (m *Map) WaitSynced(ctx context.Context) error {
 		case <-m.ctx.Done():
 			return closedError()
 		case <-ctx.Done():
-			return unavailable(ctx.Err(), "no node gave its map in time; the last said: %v", last)
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return unavailable(ctx.Err(), "no node gave its map in time; the last said: %v", m.last)
 		}
 	}
 }

@@ -41,10 +41,10 @@ func (c *Client) Watch(ctx context.Context, options ...WatchOption) iter.Seq2[Ev
 		case w.left:
 		case w.err != nil:
 			yield(Event{}, w.err)
-		case ctx.Err() != nil:
-			yield(Event{}, ctx.Err())
-		default:
+		case c.ctx.Err() != nil:
 			yield(Event{}, closedError())
+		default:
+			yield(Event{}, ctx.Err())
 		}
 	}
 }
