@@ -47,7 +47,8 @@ var (
 )
 
 // CallError is any error that a call of this library ends with, or what the more special types contain. errors.Is finds its
-// kind (ErrKeyNotFound …), and context.Canceled or context.DeadlineExceeded if the caller's context ended the call.
+// kind (ErrKeyNotFound …), and, if the caller's context ended the call, context.Canceled or context.DeadlineExceeded and
+// the context's cause, as ErrLeaseLost.
 type CallError struct {
 	// Code is the gRPC code.
 	Code codes.Code
@@ -226,9 +227,17 @@ func fromCall(ctx context.Context, err error) error {
 	found := fromStatus(status.Convert(err))
 	// The context's own error counts only where it, and not the node, ended the call.
 	if base := baseOf(found); base != nil && base.Reason == "" && ctx.Err() != nil {
-		base.cause = ctx.Err()
+		base.cause = ended(ctx)
 	}
 	return found
+}
+
+// ended is why the context ended: its error, and with it its cause, as the loss of a lease.
+func ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return errors.Join(ctx.Err(), cause)
+	}
+	return ctx.Err()
 }
 
 // baseOf is the *CallError in an error of this library; nil if there is none.

@@ -24,8 +24,9 @@ import (
 type fakeStore struct {
 	mu      sync.Mutex
 	entries map[string]*leasemappb.Entry
-	log     []*leasemappb.Event // its length is the cursor
-	changed chan struct{}       // closed, and made again, with each change
+	done    map[string]*leasemappb.Entry // what a request ID was answered with
+	log     []*leasemappb.Event          // its length is the cursor
+	changed chan struct{}                // closed, and made again, with each change
 }
 
 // fakeNode is a node on loopback. `fail` may refuse a call before it is done, `after` when it is; both may block.
@@ -42,7 +43,7 @@ type fakeNode struct {
 }
 
 func newFakeStore() *fakeStore {
-	return &fakeStore{entries: map[string]*leasemappb.Entry{}, changed: make(chan struct{})}
+	return &fakeStore{entries: map[string]*leasemappb.Entry{}, done: map[string]*leasemappb.Entry{}, changed: make(chan struct{})}
 }
 
 func startFakeNodes(t *testing.T, n int) []*fakeNode {
@@ -124,7 +125,8 @@ func (s *fakeStore) write(key, holder string, lease time.Duration, value string,
 	entry := protoEntry(key, value, made{holder: holder, version: fmt.Sprintf("v%d", len(s.log)+1),
 		written: float64(now.UnixMilli()) / 1000, deleted: gone, noForm: !hasValue})
 	entry.Lease.ExpireTime = at(float64(now.Add(lease).UnixMilli()) / 1000)
-	start, epoch := now.Unix(), baseEpoch+uint64(len(s.log))
+	// No two leases of a test start in one second, however fast it is.
+	start, epoch := now.Unix()+int64(len(s.log)), baseEpoch+uint64(len(s.log))
 	if old != nil && old.GetLease().GetHolder() == holder && old.GetLease().GetExpireTime().AsTime().After(now) {
 		start, epoch = old.GetLease().GetStartTime().GetSeconds(), old.GetLease().GetEpoch()
 	}
@@ -197,6 +199,9 @@ func (n *fakeNode) Get(ctx context.Context, r *leasemappb.GetRequest) (*leasemap
 func (n *fakeNode) Set(ctx context.Context, r *leasemappb.SetRequest) (*leasemappb.SetResponse, error) {
 	entry, err := n.do(ctx, "Set", r, func() (*leasemappb.Entry, error) {
 		key := string(r.GetKeyBytes())
+		if entry := n.store.done[r.GetRequestId()]; entry != nil {
+			return entry, nil
+		}
 		if err := n.store.admit(key, r.GetHolder()); err != nil {
 			return nil, err
 		}
@@ -207,7 +212,9 @@ func (n *fakeNode) Set(ctx context.Context, r *leasemappb.SetRequest) (*leasemap
 		if r.GetLeaseDuration() != nil {
 			lease = r.GetLeaseDuration().AsDuration()
 		}
-		return withoutValue(n.store.write(key, r.GetHolder(), lease, r.GetValue()+string(r.GetValueBytes()), true, false)), nil
+		entry := withoutValue(n.store.write(key, r.GetHolder(), lease, r.GetValue()+string(r.GetValueBytes()), true, false))
+		n.store.done[r.GetRequestId()] = entry
+		return entry, nil
 	})
 	return &leasemappb.SetResponse{Entry: entry}, err
 }

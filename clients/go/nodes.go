@@ -189,7 +189,7 @@ func call[Request, Answer any](ctx context.Context, c *Client, most time.Duratio
 		}
 		if ctx.Err() != nil {
 			if base := baseOf(err); base != nil && base.cause == nil {
-				base.cause = ctx.Err()
+				base.cause = ended(ctx)
 			}
 			return none, target, err
 		}
