@@ -142,7 +142,7 @@ func (r *Registry) keep(ctx context.Context, lease *Lease, options []LeaseOption
 		}
 		again, err := r.client.Lease(ctx, lease.key, append(options, Wait())...)
 		for ; err != nil; again, err = r.client.Lease(ctx, lease.key, append(options, Wait())...) {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 				return
 			}
 			r.client.config.log.Warn("leasemap: an instance could not be registered again, and is tried on", "key",

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""The Go client's five examples, each as the programs that its text speaks of, and the program that its README shows,
+against a real cluster."""
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import unittest
+
+import go_package
+from basics import BOUND, ENVIRONMENT, wait_for
+from cluster import ClusterTest, SharedClusterTest
+
+EXAMPLES = go_package.SOURCES / "examples"
+
+
+class Program:
+    """An example that runs; `lines` are what it has printed."""
+
+    def __init__(self, test, name, *arguments):
+        self.lines = []
+        self.process = subprocess.Popen([go_package.BINARIES / name, *arguments], text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, env=ENVIRONMENT)
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+        test.addCleanup(self.kill)
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def until(self, *lines):
+        wait_for(lambda: f"{lines} in {self.lines[-10:]}", lambda: all(line in self.lines for line in lines))
+
+    def end(self):
+        """Waits until it ends by itself; returns its lines."""
+        self.process.stdin.close()
+        status = self.process.wait(BOUND)
+        self.reader.join(BOUND)
+        assert status == 0, f"it ended with {status}: {self.lines}"
+        return self.lines
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.reader.join(BOUND)
+        self.process.stdout.close()
+        self.process.stdin.close()
+
+
+class ExamplesTest(SharedClusterTest):
+    def setUp(self):
+        super().setUp()
+        self.endpoints = ",".join(node.target for node in self.nodes)
+
+    def program(self, name, *arguments):
+        return Program(self, name, self.endpoints, *arguments)
+
+    def test_each_is_short(self):
+        examples = sorted(EXAMPLES.glob("*/main.go"))
+        self.assertEqual([each.parent.name for each in examples], ["config", "counter", "leader", "once", "registry"])
+        for example in examples:
+            self.assertLess(len(example.read_text().splitlines()), 60, example)
+
+    def test_registry(self):
+        watch = self.program("registry", "watch", "2")
+        watch.until("none")
+        one, two = [self.program("registry", "serve", name, f"host:{name}") for name in ("one", "two")]
+        self.assertEqual(watch.end()[-1], "one at host:one, two at host:two")
+        again = self.program("registry", "watch", "1")
+        again.until("one at host:one, two at host:two")
+        one.kill()  # its key vanishes when its lease lapses
+        self.assertEqual(again.end()[-1], "two at host:two")
+        two.end()
+
+    def test_config(self):
+        follow = self.program("config")
+        follow.until("color blue, workers 4")
+        self.program("config", "set", "color", "red").end()
+        follow.until("config/color is now red; color red")
+        self.program("config", "set", "stop", "1").end()
+        follow.end()
+
+    def test_counter(self):
+        programs = [self.program("counter", "5") for _ in range(3)]
+        counted = [int(line) for program in programs for line in program.end()]
+        self.assertEqual(sorted(counted), list(range(1, 16)))
+
+    def test_once(self):
+        programs = [self.program("once", "report", "2030-01-02", "echo", "the report") for _ in range(3)]
+        lines = [line for program in programs for line in program.end()]
+        self.assertEqual(sorted(lines), ["report of 2030-01-02 was run already"] * 2 + ["the report"])
+        self.assertEqual(self.program("once", "report", "2030-01-03", "echo", "the next").end(), ["the next"])
+
+    def test_what_the_readme_shows(self):
+        """Each block of the README that is a program compiles and prints what it says it does."""
+        programs = [block for block in re.findall(r"```go\n(.*?)```", (go_package.SOURCES / "README.md").read_text(),
+                                                  re.DOTALL) if block.startswith("package main")]
+        self.assertEqual(len(programs), 2)
+        for i, program in enumerate(programs):
+            self.assertIn("127.0.0.1:7400,127.0.0.1:7410", program)
+            name = go_package.compile_program(
+                f"readme{i}", program.replace("127.0.0.1:7400,127.0.0.1:7410", self.endpoints))
+            running = Program(self, name)
+            running.until(*[json.loads(text) for text in re.findall(r'// prints (".*")', program)])
+            running.kill()
+
+
+class LeaderTest(ClusterTest):
+    def leader(self, node):
+        return node.get("example/leader")
+
+    def test_a_leader_and_a_node_are_killed(self):
+        nodes = self.cluster().nodes
+        endpoints = ",".join(node.target for node in nodes)
+        first = Program(self, "leader", endpoints)
+        leader = wait_for("the first leads", lambda: self.leader(nodes[1]))
+        second = Program(self, "leader", endpoints)
+        first.until(f"leading as {leader}", f"work done by {leader}")
+        token = nodes[1].dump()["example/leader"]
+        first.kill()
+        leader = wait_for("the second leads", lambda: self.leader(nodes[1]) not in (leader, None) and self.leader(nodes[1]))
+        second.until(f"work done by {leader}")
+        self.assertNotEqual(nodes[1].dump()["example/leader"], token)
+        nodes[0].kill(signal.SIGKILL)
+        before = len(second.lines)
+        wait_for("it goes on", lambda: len(second.lines) > before + 30)
+        self.assertEqual(set(second.lines), {f"leading as {leader}", f"work done by {leader}"})
+
+
+if __name__ == "__main__":
+    reason = go_package.why_not()
+    if reason:
+        print(f"go_client_examples_test: skipped: {reason}")
+        sys.exit(0)
+    go_package.build()
+    unittest.main(verbosity=2)
