@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import threading
 
-from basics import BOUND, BUILD, ENVIRONMENT, ROOT, wait_for
+from basics import BOUND, BUILD, ENVIRONMENT, ROOT, SCRATCH, wait_for
 
 SOURCES = ROOT / "clients/go"
 BINARIES = BUILD / "go-client"
@@ -34,10 +34,23 @@ def build():
     BINARIES.mkdir(parents=True, exist_ok=True)
     with open(BINARIES / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = subprocess.run(["go", "build", "-o", f"{BINARIES}/", "./internal/driver", "./examples/..."], cwd=SOURCES,
-                              capture_output=True, text=True, timeout=COMPILED_S, check=False,
-                              env={**ENVIRONMENT, "PATH": PATH, "GOFLAGS": "-mod=readonly -buildvcs=false"})
-        assert done.returncode == 0, done.stdout + done.stderr
+        compile_("./internal/driver", "./examples/...")
+
+
+def compile_(*packages_and_flags):
+    done = subprocess.run(["go", "build", "-o", f"{BINARIES}/", *packages_and_flags], cwd=SOURCES, capture_output=True,
+                          text=True, timeout=COMPILED_S, check=False,
+                          env={**ENVIRONMENT, "PATH": PATH, "GOFLAGS": "-mod=readonly -buildvcs=false"})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def compile_program(name, program):
+    """Compiles the text of a program as if it were a file of the module; returns the binary's name."""
+    source, overlay = SCRATCH / f"{name}.go", SCRATCH / f"{name}.json"
+    source.write_text(program)
+    overlay.write_text(json.dumps({"Replace": {str(SOURCES / "internal" / name / "main.go"): str(source)}}))
+    compile_("-overlay", str(overlay), f"./internal/{name}")
+    return name
 
 
 class GoError(Exception):
