@@ -12,7 +12,7 @@ from basics import BOUND, BUILD, ENVIRONMENT, ROOT, SCRATCH, wait_for
 
 SOURCES = ROOT / "clients/go"
 BINARIES = BUILD / "go-client"
-PATH = f"/usr/local/go/bin:{os.environ['PATH']}"
+PATH = f"{ROOT}/build/tools/go/bin:/usr/local/go/bin:{os.environ['PATH']}"
 COMPILED_S = 300  # gRPC takes its time, the first time
 
 
@@ -20,12 +20,13 @@ def why_not():
     """Why the Go client can't be built here; empty if it can."""
     go = shutil.which("go", path=PATH)
     if not go:
-        return "no Go here"
+        return "no Go here (tools/get-go.sh)"
     needed = re.search(r"^go (\d+)\.(\d+)", (SOURCES / "go.mod").read_text(), re.MULTILINE)
-    version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
+    version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=True,
+                             env={**ENVIRONMENT, "GOTOOLCHAIN": "local"}).stdout
     here = re.search(r"go(\d+)\.(\d+)", version)
     if not here or tuple(map(int, here.groups())) < tuple(map(int, needed.groups())):
-        return f"this is {version.strip()}, and clients/go/go.mod asks for {needed[0]}"
+        return f"this is {version.strip()}, and clients/go/go.mod asks for {needed[0]} (tools/get-go.sh)"
     return ""
 
 
@@ -40,7 +41,7 @@ def build():
 def compile_(*packages_and_flags):
     done = subprocess.run(["go", "build", "-o", f"{BINARIES}/", *packages_and_flags], cwd=SOURCES, capture_output=True,
                           text=True, timeout=COMPILED_S, check=False,
-                          env={**ENVIRONMENT, "PATH": PATH, "GOFLAGS": "-mod=readonly -buildvcs=false"})
+                          env={**ENVIRONMENT, "PATH": PATH, "GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local"})
     assert done.returncode == 0, done.stdout + done.stderr
 
 
