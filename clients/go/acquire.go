@@ -39,7 +39,7 @@ const (
 //     as long as a message takes.
 //   - AckAll: of several that race at most one gets it. One remembered member that does not answer, and nobody does.
 //
-// Further errors: ErrUnavailable, ErrAckIncomplete (too few nodes answered; what was written is given up), ErrInvalid,
+// Further errors: ErrUnavailable, ErrAckIncomplete (too few nodes answered; the client gives the lease up), ErrInvalid,
 // ErrUnsupported (leasing is off).
 func (c *Client) Lease(ctx context.Context, key string, options ...LeaseOption) (*Lease, error) {
 	args := leaseArgs{duration: defaultDuration}

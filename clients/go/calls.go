@@ -208,7 +208,7 @@ func (c *Client) ending(key string, do func() (*leasemappb.Entry, error)) (Entry
 	return entry, nil
 }
 
-// Renew renews this holder's lease on the key once, without a new value, for so long (0: as long as last asked for). A
+// Renew renews this holder's lease on the key once, without a new value, for this duration (0: as long as last asked for). A
 // lease that lapsed, or none, is acquired. To keep a lease alive use Lease. Errors: ErrKeyNotFound, ErrLeaseHeld,
 // ErrInvalid, ErrUnsupported.
 func (c *Client) Renew(ctx context.Context, key string, duration time.Duration) (Entry, error) {

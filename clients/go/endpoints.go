@@ -43,8 +43,8 @@ func elsewhere(err error) bool {
 	return base.kind == ErrUnavailable || base.kind == ErrLimit
 }
 
-// attemptTime is how long the next node may take, when the caller waits for `left` and the call needs `most`. What waits
-// for acks or a version gets all that is left: the node answers before that.
+// attemptTime is how long the next node may take, when the caller waits for `left` and the call needs `most`. A call
+// that waits for acks or a version gets all that is left: the node answers before that.
 func attemptTime(left, most time.Duration) time.Duration {
 	if most > attemptMost {
 		return min(left, most)
@@ -78,7 +78,7 @@ func newEndpoints(targets []string, chance func() float64) *endpoints {
 	return e
 }
 
-// replace makes these the nodes from now on. What is known of those that stay is kept.
+// replace makes these the nodes from now on. It keeps its knowledge of those that stay.
 func (e *endpoints) replace(targets []string) {
 	e.targets = nil
 	stays := map[string]bool{}

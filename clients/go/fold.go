@@ -14,7 +14,7 @@ import (
 const (
 	// For how long an own write is shown without the watch: longer than a watch can be silent before it moves on.
 	ownMost = 30 * time.Second
-	// And for how long once the watch is at the head again after it broke. If a node died, what it told anyone is on the
+	// And for how long once the watch is at the head again after it broke. If a node died, all that it told anyone is on the
 	// others within 3 s: they give a silent member up after that, and ask each other for what they lack after one.
 	doubtMost = 3 * time.Second
 	// The cache remembers the versions of this many lost writes, so that it tells none twice. Nodes keep as many
@@ -113,7 +113,7 @@ func (n *nearCache) request() *leasemappb.WatchRequest {
 	return request
 }
 
-// broke: the stream ended. What is here stays, and grows stale.
+// broke: the stream ended. The copy stays, and grows stale.
 func (n *nearCache) broke() { n.synced.Store(false) }
 
 // take is one message of the stream; it returns what programs are told, in order.

@@ -16,7 +16,7 @@ const (
 	keeperMost = time.Second
 	// Renewals under way at once. A node does ten thousands a second; more would only wait in gRPC.
 	renewalsMost = 64
-	// What a renewal gets at least, however little is left.
+	// The least time for a renewal, however little is left.
 	renewalLeast = 50 * time.Millisecond
 )
 
@@ -73,7 +73,7 @@ func (c *Client) keepLeases() {
 	}
 }
 
-// renew is one try to renew a lease. What fails is tried again by the keeper, at the node that is home then. The one place
+// renew is one try to renew a lease. The keeper repeats one that failed, at the node that is home then. The one place
 // that knows how: one BatchRenew will do for all, once servers have that.
 func (c *Client) renew(lease *Lease) {
 	key := lease.key

@@ -13,7 +13,7 @@ const (
 	// Of one client: so 16,000 keys are watched, and take 16 of the 1,000 watches that a connection may have. The rest are
 	// looked at when their leases are renewed.
 	watchesMost = 16
-	// A watch is opened anew, for other keys, at most so often.
+	// A watch is opened again, for other keys, after this time at the earliest.
 	reopenLeast = 100 * time.Millisecond
 	// A watch for keys that nobody wants any more ends after this time: programs take the same leases again and again.
 	watchIdle = 10 * time.Second

@@ -17,8 +17,8 @@ import (
 const syncMost = 10 * time.Second
 
 // Map is a copy of the cluster's map, or of what is below a prefix, in this process. One watch keeps it fresh. Reads look
-// into the copy and ask nobody. Writes go by the client; what a node answered to one of this client's writes is shown by
-// all its maps at once, to all goroutines, and gives way to the watch's word on that write or a later one. If the watch
+// into the copy and ask nobody. Writes go by the client. All its maps show a write that a node answered at once, to all
+// goroutines, until the watch has its word on that write or a later one. If the watch
 // does not bring it within 30 s, or within 3 s after it moved to another node, the write died with its node, and what the
 // watch knows is shown again. Two clients, even of one process, see each other's writes by their watches only.
 //
@@ -39,7 +39,7 @@ type Map struct {
 }
 
 // Map makes a copy of what is below the prefix ("" for the whole map) and waits until it is whole: until the context ends,
-// or for 10 s where it has no deadline; then ErrUnavailable, and what the last node said. The copy takes about half a KB a
+// or for 10 s where it has no deadline; then ErrUnavailable, and what the last node said. The copy takes about 0.4 KB a
 // key beside its value. End it with Close, or with the client.
 func (c *Client) Map(ctx context.Context, prefix string) (*Map, error) {
 	m, err := c.startMap(prefix)
@@ -76,7 +76,7 @@ func (c *Client) startMap(prefix string) (*Map, error) {
 	return m, nil
 }
 
-// Close ends the map's watch and its events. What it has can still be read, and grows stale. It may be called again.
+// Close ends the map's watch and its events. The copy can still be read, and grows stale. It may be called again.
 func (m *Map) Close() error {
 	m.cancel()
 	<-m.ended
@@ -142,7 +142,7 @@ func (m *Map) All() iter.Seq2[string, string] {
 func (m *Map) Prefix() string { return m.prefix }
 
 // Synced is true while the watch lives and has brought all that its node has: reads then lag behind that node by the way
-// of a message. It is false while the map looks for a node; what it has may then be old.
+// of a message. It is false while the map looks for a node; the copy may then be old.
 func (m *Map) Synced() bool { return m.cache.synced.Load() }
 
 // WaitSynced waits until Synced, or until the context ends: then ErrUnavailable, and what the last node said.

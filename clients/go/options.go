@@ -45,8 +45,8 @@ func WithDialOptions(options ...grpc.DialOption) Option {
 // try, events that were skipped. The default is slog.Default().
 func WithLogger(log *slog.Logger) Option { return func(c *config) { c.log = log } }
 
-// Ack says who must have a write before it is answered. A positive number is so many nodes, the one that takes the write
-// included.
+// Ack says who must have a write before it is answered. A positive number is a number of nodes, the one that takes the
+// write included.
 type Ack int
 
 const (

@@ -73,7 +73,7 @@ func (c *Client) read(ctx context.Context, now *stream, f follower) error {
 	if err != nil {
 		return err
 	}
-	// A node that says nothing for so long is dead, whatever its connection looks like.
+	// A node that says nothing for this time is dead, whatever its connection looks like.
 	silence := time.AfterFunc(silenceMost, now.cancel)
 	defer silence.Stop()
 	messages, err := stub.Watch(ctx, f.request())

@@ -274,7 +274,7 @@ func TestAMapHasItsPrefixAlone(t *testing.T) {
 	equal(t, errors.Is(m.WaitSynced(background), ErrClosed), true, "closed")
 }
 
-// What a read costs, with as many readers as there are cores while a watch brings changes.
+// The cost of a read, with as many readers as there are cores while a watch brings changes.
 func BenchmarkMapGet(b *testing.B) {
 	n := newNearCache("me", "")
 	n.request()

@@ -1,6 +1,6 @@
 // Driver lets the end-to-end tests, which are in Python and have the nodes in hand, use the Go client: a command a line on
-// standard input, in JSON, and its answer on standard output, in the order in which they are done. What it makes
-// (clients, maps, watches, leases) gets the number that the command had.
+// standard input, in JSON, and its answer on standard output, in the order in which they are done. A client, map,
+// watch or lease that a command makes gets the number that the command had.
 package main
 
 import (
