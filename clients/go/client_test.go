@@ -110,6 +110,30 @@ func TestTheCallersContextEndsACallAndBlamesNoNode(t *testing.T) {
 	equal(t, nodes[1].count("Get"), 0, "calls at the second")
 }
 
+func TestWhatTheProgramEndsBlamesNoNode(t *testing.T) {
+	nodes := startFakeNodes(t, 2)
+	c := client(t, nodes)
+	for i := range 5 {
+		ctx, cancel := context.WithCancel(background)
+		m := newMap(t, c)
+		for event, err := range c.Watch(ctx, Bookmarks()) {
+			if err == nil && event.Kind == KindBookmark {
+				cancel()
+			}
+		}
+		m.Close()
+		lease, err := c.Lease(background, fmt.Sprint(i)) // for which the watch of leases is opened again
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "its key is watched", func() bool { return nodes[0].count("Watch") > 3*i+2 || c.Node() != nodes[0].target })
+		lease.Release()
+		cancel()
+	}
+	equal(t, c.Node(), nodes[0].target, "home")
+	equal(t, nodes[1].count(""), 0, "calls at the second")
+}
+
 func TestANodeThatIsNotServingIsLeftAtOnce(t *testing.T) {
 	nodes := startFakeNodes(t, 2)
 	c := client(t, nodes)

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
 	"leasemap.dev/leasemap/leasemappb"
 )
 
@@ -199,7 +197,7 @@ func (m *Map) below(key string) error {
 // A program that is slow sees the latest event of each key only, and of 100,000 keys at most: beyond that the oldest are
 // skipped, and the log says so. The map's watch never waits for it. After a move to a node where the cursor is no good any
 // more the map compares a new snapshot with what it has, and tells the difference. Go over it once; each call has events
-// of its own.
+// of its own. End the context if the loop may never begin: until then, or until the map is closed, events are kept for it.
 func (m *Map) Events(ctx context.Context) iter.Seq[Event] {
 	q := newQueue(m.client.config.log)
 	m.mu.Lock()
@@ -288,13 +286,13 @@ func (m *Map) took(message *leasemappb.WatchResponse) bool {
 
 func (m *Map) broke(err error) bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.cache.broke()
 	m.last = err
 	if errors.Is(err, ErrCursor) {
 		m.cache.cursor = ""
 	}
-	if base := baseOf(err); base != nil && (base.Code == codes.InvalidArgument && base.Reason != "CURSOR_INVALID") {
+	m.mu.Unlock()
+	if errors.Is(err, ErrInvalid) || errors.Is(err, ErrPermission) {
 		m.client.config.log.Warn("leasemap: a map's watch is refused, and tried again", "prefix", m.prefix, "error", err)
 	}
 	return true

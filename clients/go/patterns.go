@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 )
 
@@ -115,7 +116,7 @@ func (r *Registry) Register(ctx context.Context, instance, value string, options
 	mine := &registration{stop: stop, done: make(chan struct{})}
 	r.registered[instance] = mine
 	r.mu.Unlock()
-	options = append(options, Value(value))
+	options = append(slices.Clone(options), Value(value))
 	lease, err := r.client.Lease(ctx, r.below+instance, options...)
 	if err == nil && !r.client.spawn(func() {
 		defer close(mine.done)
@@ -133,6 +134,7 @@ func (r *Registry) Register(ctx context.Context, instance, value string, options
 
 // keep sets the instance again whenever its lease was lost, until the context ends.
 func (r *Registry) keep(ctx context.Context, lease *Lease, options []LeaseOption) {
+	options = append(slices.Clone(options), Wait())
 	for {
 		select {
 		case <-lease.Done():
@@ -140,8 +142,8 @@ func (r *Registry) keep(ctx context.Context, lease *Lease, options []LeaseOption
 			lease.Release() // what it returns tells of a loss, which matters no more
 			return
 		}
-		again, err := r.client.Lease(ctx, lease.key, append(options, Wait())...)
-		for ; err != nil; again, err = r.client.Lease(ctx, lease.key, append(options, Wait())...) {
+		again, err := r.client.Lease(ctx, lease.key, options...)
+		for ; err != nil; again, err = r.client.Lease(ctx, lease.key, options...) {
 			if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 				return
 			}

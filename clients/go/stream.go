@@ -46,8 +46,8 @@ func (c *Client) follow(ctx context.Context, f follower) {
 }
 
 // followOne reads one stream; it returns the pause before the next one, and whether there is to be one.
-func (c *Client) followOne(ctx context.Context, f follower) (pause time.Duration, more bool) {
-	ctx, cancel := context.WithCancel(ctx)
+func (c *Client) followOne(all context.Context, f follower) (pause time.Duration, more bool) {
+	ctx, cancel := context.WithCancel(all)
 	now := &stream{cancel: cancel}
 	c.mu.Lock()
 	now.target = c.nodes.pick(c.now())
@@ -60,7 +60,7 @@ func (c *Client) followOne(ctx context.Context, f follower) (pause time.Duration
 		c.mu.Unlock()
 	}()
 	err := c.read(ctx, now, f)
-	if err == nil || errors.Is(err, ErrClosed) {
+	if err == nil || errors.Is(err, ErrClosed) || all.Err() != nil { // the program ended it: no node is to blame
 		return 0, false
 	}
 	pause = c.streamEnded(now, err)
