@@ -23,20 +23,20 @@ const (
 	defaultDuration = 10 * time.Second
 )
 
-// Lease takes a lease on the key and keeps it: renewed in the background after each third of its duration, until Release,
-// or until it is lost. ErrLeaseHeld if another holder has it, at once, or with Wait when the context ends; a context's
-// deadline bounds how long it takes to get the lease, not the lease. A key that exists keeps its value; one that does not
-// is made, and vanishes with the lease (Value, Persistent).
+// Lease takes a lease on the key and keeps it: renewed in the background after each third of its duration, until
+// Release, or until it is lost. ErrLeaseHeld if another holder has it, at once, or with Wait when the context ends; a
+// context's deadline bounds how long it takes to get the lease, not the lease. A key that exists keeps its value; one
+// that does not is made, and vanishes with the lease (Value, Persistent).
 //
-// It is not mutual exclusion by itself: two programs that ask two nodes in the same moment, or on two sides of a network
-// partition, may each be granted a lease on one key. Once the nodes have spoken one of the two stands, and the other
-// program's lease is lost. Guard outside resources with the fencing token. WithAck says how much is waited for:
+// It is not mutual exclusion by itself: two programs that ask two nodes in the same moment, or on two sides of a
+// network partition, may each be granted a lease on one key. Once the nodes have spoken one of the two stands, and the
+// other program's lease is lost. Guard outside resources with the fencing token. WithAck says how much is waited for:
 //
 //   - AckLocal (the default of Lease): the node that was asked. It works on both sides of a partition, and everyone who
 //     waited for a release may be granted the lease at once, by a node each, until the nodes have spoken.
-//   - AckMajority (the default of Lock and Election): more than half of the remembered members have it. The smaller side
-//     of a partition grants nothing, and the death of a node takes nothing back. Two that race may still both have it for
-//     as long as a message takes.
+//   - AckMajority (the default of Lock and Election): more than half of the remembered members have it. The smaller
+//     side of a partition grants nothing, and the death of a node takes nothing back. Two that race may still both have
+//     it for as long as a message takes.
 //   - AckAll: of several that race at most one gets it. One remembered member that does not answer, and nobody does.
 //
 // Further errors: ErrUnavailable, ErrAckIncomplete (too few nodes answered; the client gives the lease up), ErrInvalid,
@@ -215,8 +215,8 @@ func (c *Client) grantBySet(ctx context.Context, key, value string, options []Se
 	return &entry, target, nil
 }
 
-// settle waits, after some but not all nodes acked, once more for as long as that took, and looks at the key. A rival that
-// a node of the minority granted the key to, before it heard of this lease, is known here by then.
+// settle waits, after some but not all nodes acked, once more for as long as that took, and looks at the key. A rival
+// that a node of the minority granted the key to, before it heard of this lease, is known here by then.
 func (c *Client) settle(ctx context.Context, lease *Lease, took time.Duration) error {
 	if ack := lease.args.ack; ack == AckLocal || ack == 1 || ack == AckAll {
 		return nil

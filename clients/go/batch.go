@@ -61,7 +61,8 @@ func over(keys []string, results []*leasemappb.BatchResult, found map[string]Ent
 // BatchSet writes many keys with few calls, each as Set does with these options, and returns the entries that were
 // written. It is no transaction: *BatchError names the keys that were refused; the others are written, and readers may
 // see a batch half done. The client's timeout is for each call of up to 1,000 keys where the context has no deadline.
-func (c *Client) BatchSet(ctx context.Context, values map[string]string, options ...SetOption) (map[string]Entry, error) {
+func (c *Client) BatchSet(ctx context.Context, values map[string]string,
+	options ...SetOption) (map[string]Entry, error) {
 	b := batch{client: c, done: map[string]Entry{}, failed: map[string]error{}}
 	for key, value := range values {
 		request, lease, args, err := c.setRequest(key, value, options)

@@ -95,10 +95,10 @@ func (c *Client) get(ctx context.Context, request *leasemappb.GetRequest, most t
 	return fromProto(answer.GetEntry()), nil
 }
 
-// Set writes the key if no other holder's lease on it is live, takes or renews the lease, and returns the entry. Under a
-// lease that this client keeps, that lease goes on as it is. Errors: ErrLeaseHeld, ErrVersionMismatch, ErrInvalid, ErrLimit;
-// with WithAck also ErrSuperseded, and ErrAckIncomplete (the write stands); ErrUnavailable (the write may stand). A try
-// whose answer was lost is not done twice.
+// Set writes the key if no other holder's lease on it is live, takes or renews the lease, and returns the entry. Under
+// a lease that this client keeps, that lease goes on as it is. Errors: ErrLeaseHeld, ErrVersionMismatch, ErrInvalid,
+// ErrLimit; with WithAck also ErrSuperseded, and ErrAckIncomplete (the write stands); ErrUnavailable (the write may
+// stand). A try whose answer was lost is not done twice.
 func (c *Client) Set(ctx context.Context, key, value string, options ...SetOption) (Entry, error) {
 	request, lease, args, err := c.setRequest(key, value, options)
 	if err != nil {
@@ -150,8 +150,8 @@ func (c *Client) setRequest(key, value string, options []SetOption) (*leasemappb
 	return request, lease, args, err
 }
 
-// Delete deletes the key under the same rule as Set, gives its lease up, and returns what the delete wrote. Errors as for
-// Set, and ErrKeyNotFound, unless MissingOK says otherwise: then the entry is empty.
+// Delete deletes the key under the same rule as Set, gives its lease up, and returns what the delete wrote. Errors as
+// for Set, and ErrKeyNotFound, unless MissingOK says otherwise: then the entry is empty.
 func (c *Client) Delete(ctx context.Context, key string, options ...DeleteOption) (Entry, error) {
 	args := deleteArgs{}
 	for _, option := range options {
@@ -169,8 +169,8 @@ func (c *Client) Delete(ctx context.Context, key string, options ...DeleteOption
 	})
 }
 
-// Release gives this holder's lease on the key up once, so that anyone may write it. The value stays, but an ephemeral key
-// vanishes. A lease that lapsed, or none, changes nothing. Errors: ErrKeyNotFound, ErrLeaseHeld, ErrUnsupported.
+// Release gives this holder's lease on the key up once, so that anyone may write it. The value stays, but an ephemeral
+// key vanishes. A lease that lapsed, or none, changes nothing. Errors: ErrKeyNotFound, ErrLeaseHeld, ErrUnsupported.
 func (c *Client) Release(ctx context.Context, key string) (Entry, error) {
 	request := &leasemappb.ReleaseRequest{KeyForm: &leasemappb.ReleaseRequest_KeyBytes{KeyBytes: []byte(key)},
 		Holder: c.config.holder}
@@ -208,9 +208,9 @@ func (c *Client) ending(key string, do func() (*leasemappb.Entry, error)) (Entry
 	return entry, nil
 }
 
-// Renew renews this holder's lease on the key once, without a new value, for this duration (0: as long as last asked for). A
-// lease that lapsed, or none, is acquired. To keep a lease alive use Lease. Errors: ErrKeyNotFound, ErrLeaseHeld,
-// ErrInvalid, ErrUnsupported.
+// Renew renews this holder's lease on the key once, without a new value, for this duration (0: as long as last asked
+// for). A lease that lapsed, or none, is acquired. To keep a lease alive use Lease. Errors: ErrKeyNotFound,
+// ErrLeaseHeld, ErrInvalid, ErrUnsupported.
 func (c *Client) Renew(ctx context.Context, key string, duration time.Duration) (Entry, error) {
 	request := &leasemappb.RenewRequest{KeyForm: &leasemappb.RenewRequest_KeyBytes{KeyBytes: []byte(key)},
 		Holder: c.config.holder}
@@ -232,8 +232,8 @@ func (c *Client) Renew(ctx context.Context, key string, duration time.Duration) 
 }
 
 // List goes over the entries whose keys start with the prefix, in bytewise order of the keys, as the client's node has
-// them, page by page; the map may change between pages. An error ends it. The client's timeout is for each page where the
-// context has no deadline.
+// them, page by page; the map may change between pages. An error ends it. The client's timeout is for each page where
+// the context has no deadline.
 func (c *Client) List(ctx context.Context, prefix string, options ...ListOption) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		request := &leasemappb.ListRequest{PageSize: 1000,

@@ -17,8 +17,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Client speaks with one node of a cluster, and with the next one when that fails. Make it with New and end it with Close.
-// All its methods may be called from many goroutines at once.
+// Client speaks with one node of a cluster, and with the next one when that fails. Make it with New and end it with
+// Close. All its methods may be called from many goroutines at once.
 type Client struct {
 	config config
 	given  []string // the endpoints as they were given
@@ -47,9 +47,9 @@ type Client struct {
 	renewals int           // under way
 }
 
-// New makes a client for the nodes at these endpoints: host:port, with commas between. A name stands for all its addresses,
-// each of which is a node. The client starts at a node that chance chooses and stays there until that one fails. Names
-// are looked up at once, for 2 s at most. No connection is made before the first call.
+// New makes a client for the nodes at these endpoints: host:port, with commas between. A name stands for all its
+// addresses, each of which is a node. The client starts at a node that chance chooses and stays there until that one
+// fails. Names are looked up at once, for 2 s at most. No connection is made before the first call.
 func New(endpoints string, options ...Option) (*Client, error) {
 	c := &Client{config: config{timeout: 5 * time.Second, log: slog.Default()}, now: bootTime, chance: mathrand.Float64,
 		conns: map[string]*grpc.ClientConn{}, streams: map[*stream]struct{}{}, maps: map[*Map]struct{}{},
@@ -88,9 +88,9 @@ func (c *Client) Node() string {
 	return c.nodes.home
 }
 
-// Close gives up the leases that the client keeps, which takes 3 s at most, and ends its maps, watches and calls under way.
-// Leases of plain writes stay. When it returns none of the client's goroutines runs any more. It returns nil, and may be
-// called again.
+// Close gives up the leases that the client keeps, which takes 3 s at most, and ends its maps, watches and calls under
+// way. Leases of plain writes stay. When it returns none of the client's goroutines runs any more. It returns nil, and
+// may be called again.
 func (c *Client) Close() error {
 	c.closes.Do(c.close)
 	return nil

@@ -126,7 +126,9 @@ func TestWhatTheProgramEndsBlamesNoNode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "its key is watched", func() bool { return nodes[0].count("Watch") > 3*i+2 || c.Node() != nodes[0].target })
+		eventually(t, "its key is watched", func() bool {
+			return nodes[0].count("Watch") > 3*i+2 || c.Node() != nodes[0].target
+		})
 		lease.Release()
 		cancel()
 	}

@@ -62,8 +62,8 @@ func (b *backoff) next(chance float64) time.Duration {
 	return time.Duration(float64(pause) * (0.5 + 0.5*chance))
 }
 
-// endpoints are the nodes of a client, in the order in which they are asked. Pure; the client's lock guards it. A client
-// stays with one node, its home, and moves on only when that one fails: docs/decisions/0022 has the reasons.
+// endpoints are the nodes of a client, in the order in which they are asked. Pure; the client's lock guards it. A
+// client stays with one node, its home, and moves on only when that one fails: docs/decisions/0022 has the reasons.
 type endpoints struct {
 	targets []string
 	home    string

@@ -46,9 +46,9 @@ var (
 	ErrClosed = errors.New("leasemap: closed")
 )
 
-// CallError is any error that a call of this library ends with, or what the more special types contain. errors.Is finds its
-// kind (ErrKeyNotFound …), and, if the caller's context ended the call, context.Canceled or context.DeadlineExceeded and
-// the context's cause, as ErrLeaseLost.
+// CallError is any error that a call of this library ends with, or what the more special types contain. errors.Is finds
+// its kind (ErrKeyNotFound …), and, if the caller's context ended the call, context.Canceled or
+// context.DeadlineExceeded and the context's cause, as ErrLeaseLost.
 type CallError struct {
 	// Code is the gRPC code.
 	Code codes.Code
@@ -101,8 +101,8 @@ type LeaseHeldError struct {
 // Unwrap gives the *CallError within.
 func (e *LeaseHeldError) Unwrap() error { return e.CallError }
 
-// LeaseLostError says that a lease which this program held is no longer its own: what it guards may be another's already.
-// errors.Is finds ErrLeaseLost. It is the cause of contexts that end with the lease (context.Cause).
+// LeaseLostError says that a lease which this program held is no longer its own: what it guards may be another's
+// already. errors.Is finds ErrLeaseLost. It is the cause of contexts that end with the lease (context.Cause).
 type LeaseLostError struct {
 	// Key is what the lease was on.
 	Key string

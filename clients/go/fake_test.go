@@ -20,7 +20,8 @@ import (
 	"leasemap.dev/leasemap/leasemappb"
 )
 
-// fakeStore is a cluster's map as far as the client's tests need it: its nodes share it, and all writes are seen at once.
+// fakeStore is a cluster's map as far as the client's tests need it: its nodes share it, and all writes are seen at
+// once.
 type fakeStore struct {
 	mu      sync.Mutex
 	entries map[string]*leasemappb.Entry
@@ -43,7 +44,8 @@ type fakeNode struct {
 }
 
 func newFakeStore() *fakeStore {
-	return &fakeStore{entries: map[string]*leasemappb.Entry{}, done: map[string]*leasemappb.Entry{}, changed: make(chan struct{})}
+	return &fakeStore{entries: map[string]*leasemappb.Entry{}, done: map[string]*leasemappb.Entry{},
+		changed: make(chan struct{})}
 }
 
 func startFakeNodes(t *testing.T, n int) []*fakeNode {
@@ -120,7 +122,8 @@ func (n *fakeNode) end(ctx context.Context, method string, request proto.Message
 }
 
 // write is a change of the key by a holder; the caller has the lock.
-func (s *fakeStore) write(key, holder string, lease time.Duration, value string, hasValue, gone bool) *leasemappb.Entry {
+func (s *fakeStore) write(key, holder string, lease time.Duration, value string,
+	hasValue, gone bool) *leasemappb.Entry {
 	now, old := time.Now(), s.entries[key]
 	entry := protoEntry(key, value, made{holder: holder, version: fmt.Sprintf("v%d", len(s.log)+1),
 		written: float64(now.UnixMilli()) / 1000, deleted: gone, noForm: !hasValue})

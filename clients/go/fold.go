@@ -14,8 +14,8 @@ import (
 const (
 	// For how long an own write is shown without the watch: longer than a watch can be silent before it moves on.
 	ownMost = 30 * time.Second
-	// And for how long once the watch is at the head again after it broke. If a node died, all that it told anyone is on the
-	// others within 3 s: they give a silent member up after that, and ask each other for what they lack after one.
+	// And for how long once the watch is at the head again after it broke. If a node died, all that it told anyone is on
+	// the others within 3 s: they give a silent member up after that, and ask each other for what they lack after one.
 	doubtMost = 3 * time.Second
 	// The cache remembers the versions of this many lost writes, so that it tells none twice. Nodes keep as many
 	// conflicts.
@@ -66,12 +66,12 @@ type recent struct {
 	entry *Entry
 }
 
-// nearCache is what the messages of one watch make of the map, and the writes of this program on top. Pure: time comes in.
-// The map's lock guards all but `shown`.
+// nearCache is what the messages of one watch make of the map, and the writes of this program on top. Pure: time comes
+// in. The map's lock guards all but `shown`.
 //
-// A program reads its own writes: an answered write is shown at once, although the watch may bring it later. It is shown
-// until the watch brings it or something that replaced it, and for ownMost at most: a write that died with its node never
-// comes, and the cache must not show it for ever.
+// A program reads its own writes: an answered write is shown at once, although the watch may bring it later. It is
+// shown until the watch brings it or something that replaced it, and for ownMost at most: a write that died with its
+// node never comes, and the cache must not show it for ever.
 type nearCache struct {
 	shown  atomic.Pointer[table]
 	synced atomic.Bool // the watch has reached the head, and its stream lives

@@ -99,7 +99,8 @@ func TestASnapshotAfterALostCursorIsTheTruth(t *testing.T) {
 	c.watch(set("stays", "1", made{}))
 	c.shows("back=new gone=1 stays=1", "readers keep the old map until the new one is whole")
 	// The write v9 died with its node: the older one that the others have is what stands.
-	equal(t, told(c.take(message("c2", true, set("back", "old", made{version: "v8"})), 0)), "deleted gone, set back", "told")
+	rest := message("c2", true, set("back", "old", made{version: "v8"}))
+	equal(t, told(c.take(rest, 0)), "deleted gone, set back", "told")
 	c.shows("back=old stays=1", "the truth")
 }
 
@@ -244,6 +245,22 @@ func TestALeaseThatWasReplacedWhileItRanIsLost(t *testing.T) {
 			c.mine("a", "mine", each.mine, 0)
 		}
 		equal(t, c.watch(theirs), each.want, fmt.Sprint(each.mine))
+	}
+}
+
+func TestTheOrderOfMerges(t *testing.T) {
+	// From what stands least to what stands most.
+	order := []*Entry{
+		entryOf("k", "", made{}),
+		entryOf("k", "", made{start: t0 - 1}), // the earlier start
+		entryOf("k", "", made{epoch: baseEpoch + 1, holder: "b"}),
+		entryOf("k", "", made{epoch: baseEpoch + 1, holder: "a"}), // the smaller holder
+		entryOf("k", "", made{epoch: baseEpoch + 1, holder: "a", written: t0 + 0.001}),
+	}
+	for i := range order {
+		for j := range order {
+			equal(t, older(order[i], order[j]), i < j, fmt.Sprint(i, " and ", j))
+		}
 	}
 }
 

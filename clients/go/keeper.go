@@ -125,8 +125,8 @@ func (c *Client) renew(lease *Lease) {
 	c.wakeKeeper()
 }
 
-// renewAt renews the lease at one node. Another node than the one that granted it must have the lease first, or it would
-// grant a new one.
+// renewAt renews the lease at one node. Another node than the one that granted it must have the lease first, or it
+// would grant a new one.
 func (c *Client) renewAt(target, key, granter string, latest *Entry, duration, most time.Duration) (*Entry, error) {
 	if target != granter {
 		request := &leasemappb.GetRequest{KeyForm: &leasemappb.GetRequest_KeyBytes{KeyBytes: []byte(key)},

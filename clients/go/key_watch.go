@@ -19,8 +19,8 @@ const (
 	watchIdle = 10 * time.Second
 )
 
-// keyWatches watch the keys of leases that are held, and of those that are waited for, so that a loss or a release is known
-// at once. They bring no values. The client's lock guards all of it.
+// keyWatches watch the keys of leases that are held, and of those that are waited for, so that a loss or a release is
+// known at once. They bring no values. The client's lock guards all of it.
 type keyWatches struct {
 	client  *Client
 	wanted  map[string]*wantedKey

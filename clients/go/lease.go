@@ -9,12 +9,12 @@ import (
 // errReleased is the cause of a context that ended since its lease was given up.
 var errReleased = errors.New("leasemap: the lease was given up")
 
-// Lease is a lease that a client keeps: renewed in the background until Release, or until it is lost. Made by Client.Lease,
-// Client.Lock and Election.Campaign. All its methods may be called from many goroutines at once.
+// Lease is a lease that a client keeps: renewed in the background until Release, or until it is lost. Made by
+// Client.Lease, Client.Lock and Election.Campaign. All its methods may be called from many goroutines at once.
 //
-// It is lost when it could not be renewed in time, when a node shows the key with another holder, when the key was deleted,
-// or when a renewal turns out to have started a new lease. Then Held is false, Done is closed, and the contexts that
-// Context made are cancelled.
+// It is lost when it could not be renewed in time, when a node shows the key with another holder, when the key was
+// deleted, or when a renewal turns out to have started a new lease. Then Held is false, Done is closed, and the
+// contexts that Context made are cancelled.
 type Lease struct {
 	client *Client
 	key    string
@@ -34,10 +34,10 @@ func newLease(c *Client, key string, args leaseArgs) *Lease {
 // Key is what the lease is on.
 func (l *Lease) Key() string { return l.key }
 
-// Held is true if the lease is surely this program's: its local deadline has not come, and nobody was seen to take it. The
-// deadline is three quarters of the duration after the last renewal that worked, counted from before that was sent, by the
-// clock that goes on while the machine sleeps; so it comes before any node lets others in. Look before each thing that the
-// lease guards, and give the thing the fencing token: between this look and the thing time may pass.
+// Held is true if the lease is surely this program's: its local deadline has not come, and nobody was seen to take it.
+// The deadline is three quarters of the duration after the last renewal that worked, counted from before that was sent,
+// by the clock that goes on while the machine sleeps; so it comes before any node lets others in. Look before each
+// thing that the lease guards, and give the thing the fencing token: between this look and the thing time may pass.
 func (l *Lease) Held() bool {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
@@ -58,9 +58,9 @@ func (l *Lease) Entry() Entry {
 	return *l.state.entry
 }
 
-// FencingToken is 32 hex digits that order the leases of this key as strings. A resource that keeps the greatest token it
-// has seen, and refuses smaller ones, is safe from holders of the past. It may rise at a renewal. The token is given even
-// if the lease is lost: the resource refuses it then.
+// FencingToken is 32 hex digits that order the leases of this key as strings. A resource that keeps the greatest token
+// it has seen, and refuses smaller ones, is safe from holders of the past. It may rise at a renewal. The token is given
+// even if the lease is lost: the resource refuses it then.
 func (l *Lease) FencingToken() string { return l.Entry().FencingToken }
 
 // Expires is until when the cluster refuses others (UTC), as of the latest renewal.
@@ -81,9 +81,9 @@ func (l *Lease) Err() error {
 	return nil
 }
 
-// Context is a context that ends with the lease, or with its parent. context.Cause says why: *LeaseLostError if the lease
-// was lost. Work under it: what the lease guards stops when another may have it. The end comes when the program is told,
-// which after a sleep of the machine may be a second late; Held is exact.
+// Context is a context that ends with the lease, or with its parent. context.Cause says why: *LeaseLostError if the
+// lease was lost. Work under it: what the lease guards stops when another may have it. The end comes when the program
+// is told, which after a sleep of the machine may be a second late; Held is exact.
 func (l *Lease) Context(parent context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(parent)
 	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
@@ -99,9 +99,9 @@ func (l *Lease) Set(ctx context.Context, value string, options ...SetOption) (En
 	return l.client.Set(ctx, l.key, value, options...)
 }
 
-// Release gives the lease up, so that others have it at once; it waits 3 s at most, and if no node answers the lease lapses
-// by itself. It returns *LeaseLostError if the lease was lost before, and nil otherwise; a lost lease stays with who has
-// it. It may be called again.
+// Release gives the lease up, so that others have it at once; it waits 3 s at most, and if no node answers the lease
+// lapses by itself. It returns *LeaseLostError if the lease was lost before, and nil otherwise; a lost lease stays with
+// who has it. It may be called again.
 func (l *Lease) Release() error {
 	c := l.client
 	c.mu.Lock()

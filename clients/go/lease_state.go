@@ -26,13 +26,13 @@ const (
 	stateReleased
 )
 
-// leaseState is what is known of one lease, and when it is renewed and given up for lost. Pure: time of the boot-time clock
-// comes in. The client's lock guards it.
+// leaseState is what is known of one lease, and when it is renewed and given up for lost. Pure: time of the boot-time
+// clock comes in. The client's lock guards it.
 //
 // The deadline is counted from before the request was sent, so it runs out before the cluster's. Of the lease three
 // quarters are used: the shortest lease a cluster allows is four times its bound on clock skew, so the quarter that is
-// left covers that bound. No node shows the key as lapsed, by whatever clock within the bound, while this program believes
-// it holds it, and a renewal that is sent in time is a renewal on every node.
+// left covers that bound. No node shows the key as lapsed, by whatever clock within the bound, while this program
+// believes it holds it, and a renewal that is sent in time is a renewal on every node.
 type leaseState struct {
 	duration  time.Duration
 	ephemeral bool
@@ -49,8 +49,8 @@ type leaseState struct {
 func part(d time.Duration, of float64) time.Duration { return time.Duration(float64(d) * of) }
 
 // granted: the cluster granted or renewed the lease by a request that was first sent at `sent`. False if it is another
-// lease: the one before lapsed in between, or was given up, and anything may have happened meanwhile. An answer that comes
-// after the deadline brings nothing back: who looked meanwhile was told that the lease is not held.
+// lease: the one before lapsed in between, or was given up, and anything may have happened meanwhile. An answer that
+// comes after the deadline brings nothing back: who looked meanwhile was told that the lease is not held.
 func (s *leaseState) granted(entry *Entry, sent, now time.Duration, target string) bool {
 	if s.entry != nil && !sameLease(entry, s.entry) {
 		return false

@@ -32,6 +32,10 @@ func TestALeaseEndsBeforeTheClusters(t *testing.T) {
 	equal(t, s.left(100*second), ms(7.5), "left")
 	equal(t, s.left(200*second), 0, "left")
 
+	slow := &leaseState{duration: 10 * second}
+	slow.granted(granted(made{}), 100*second, 103*second, "a:1")
+	equal(t, slow.deadline, ms(107.5), "however long the answer took")
+
 	const bound = 500 * time.Millisecond
 	shortest := &leaseState{duration: 4 * bound}
 	shortest.granted(granted(made{}), 100*second, 100*second, "a:1")

@@ -66,8 +66,8 @@ func (c *Client) stub(target string) (leasemappb.KeyValueClient, error) {
 	return leasemappb.NewKeyValueClient(conn), nil
 }
 
-// resolve finds the addresses that the endpoints' names stand for, each of which is a node, and of each address the name.
-// A name that can't be looked up now stays one.
+// resolve finds the addresses that the endpoints' names stand for, each of which is a node, and of each address the
+// name. A name that can't be looked up now stays one.
 func resolve(ctx context.Context, endpoints []string) (targets []string, names map[string]string) {
 	ctx, cancel := context.WithTimeout(ctx, lookupMost)
 	defer cancel()

@@ -21,18 +21,18 @@ type config struct {
 	log     *slog.Logger
 }
 
-// WithHolder sets in whose name the client writes and holds leases: 1 to 255 bytes of printable UTF-8. The default is made
-// of host, process and chance, and stays the same while the client moves between nodes. Give a name of its own to each
-// program that must find its leases again after a restart. Two clients of one holder do not keep each other out.
+// WithHolder sets in whose name the client writes and holds leases: 1 to 255 bytes of printable UTF-8. The default is
+// made of host, process and chance, and stays the same while the client moves between nodes. Give a name of its own to
+// each program that must find its leases again after a restart. Two clients of one holder do not keep each other out.
 func WithHolder(holder string) Option { return func(c *config) { c.holder = holder } }
 
-// WithLease sets for how long a Set takes its key by default, so that other holders are refused: 0 for no lease, else four
-// times the cluster's clock bound at least (2 s). Without this option it is the cluster's default, an hour. Such leases
-// are not renewed, and not given up when the client is closed: Client.Lease is for that.
+// WithLease sets for how long a Set takes its key by default, so that other holders are refused: 0 for no lease, else
+// four times the cluster's clock bound at least (2 s). Without this option it is the cluster's default, an hour. Such
+// leases are not renewed, and not given up when the client is closed: Client.Lease is for that.
 func WithLease(duration time.Duration) Option { return func(c *config) { c.lease = &duration } }
 
-// WithTimeout sets how long a call may take, with all tries at all nodes, where the caller's context has no deadline. The
-// default is 5 s.
+// WithTimeout sets how long a call may take, with all tries at all nodes, where the caller's context has no deadline.
+// The default is 5 s.
 func WithTimeout(timeout time.Duration) Option { return func(c *config) { c.timeout = timeout } }
 
 // WithDialOptions passes options on to gRPC, after the client's own: grpc.WithTransportCredentials for TLS (by default
@@ -109,8 +109,8 @@ type leaseArgs struct {
 // AckOption is made by WithAck.
 type AckOption struct{ ack Ack }
 
-// WithAck says who must have the write before it is answered. For a lease it is the write that takes it; Client.Lease says
-// what that means.
+// WithAck says who must have the write before it is answered. For a lease it is the write that takes it; Client.Lease
+// says what that means.
 func WithAck(ack Ack) AckOption { return AckOption{ack} }
 
 func (o AckOption) applySet(a *setArgs)       { a.ack = o.ack }
@@ -156,9 +156,9 @@ type leaseOption func(*leaseArgs)
 
 func (o leaseOption) applyLease(a *leaseArgs) { o(a) }
 
-// Duration sets for how long a lease is taken each time; the default is 10 s, and the cluster wants four times its clock
-// bound at least (2 s). It is how long others wait if this program dies, and three quarters of it is how long this
-// program may be cut off without losing the lease.
+// Duration sets for how long a lease is taken each time; the default is 10 s, and the cluster wants four times its
+// clock bound at least (2 s). It is how long others wait if this program dies, and three quarters of it is how long
+// this program may be cut off without losing the lease.
 func Duration(d time.Duration) LeaseOption { return leaseOption(func(a *leaseArgs) { a.duration = d }) }
 
 // Value is written with the lease. Without it a key that exists keeps its value, and one that does not is made with the
@@ -224,8 +224,8 @@ func Keys(keys ...string) WatchOption {
 	})
 }
 
-// Kinds watches for these kinds of events alone. Without it they are KindSet, KindDeleted and KindExpired; KindLost comes
-// only if it is asked for, from the node that took the write, and is no part of what a cursor covers.
+// Kinds watches for these kinds of events alone. Without it they are KindSet, KindDeleted and KindExpired; KindLost
+// comes only if it is asked for, from the node that took the write, and is no part of what a cursor covers.
 func Kinds(kinds ...Kind) WatchOption {
 	return watchOption(func(a *watchArgs) {
 		for proto, kind := range kindsOfProto {

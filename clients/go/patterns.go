@@ -10,8 +10,8 @@ import (
 )
 
 // Lock takes a lease for use as a lock: it waits for its turn until the context ends, and for a majority of the nodes
-// (WithAck). The key is the lock's own: it is ephemeral, and its value is the holder. Give it back by Lease.Release, and
-// work under Lease.Context. Client.Lease says what it promises, and what not.
+// (WithAck). The key is the lock's own: it is ephemeral, and its value is the holder. Give it back by Lease.Release,
+// and work under Lease.Context. Client.Lease says what it promises, and what not.
 func (c *Client) Lock(ctx context.Context, key string, options ...LeaseOption) (*Lease, error) {
 	return c.Lease(ctx, key, append([]LeaseOption{WithAck(AckMajority), Value(c.config.holder), Wait()}, options...)...)
 }
@@ -24,8 +24,8 @@ func (c *Client) TryLock(ctx context.Context, key string, options ...LeaseOption
 // Elect makes this program a candidate for the lead, and calls lead while it leads. Its context ends when the lead is
 // lost, and with ctx; return then. After a lost lead this program stands again; when lead returns otherwise the lead is
 // given up, and Elect returns what it returned. Elect also returns when ctx ends, and with errors that waiting does not
-// mend. The key is ephemeral; its value is what others read of the leader, as its address. Options as for Client.Lock; the
-// Duration is after how long a dead leader is replaced.
+// mend. The key is ephemeral; its value is what others read of the leader, as its address. Options as for Client.Lock;
+// the Duration is after how long a dead leader is replaced.
 func (c *Client) Elect(ctx context.Context, key, value string, lead func(context.Context, *Lease) error,
 	options ...LeaseOption) error {
 	for {
@@ -43,8 +43,8 @@ func (c *Client) Elect(ctx context.Context, key, value string, lead func(context
 	}
 }
 
-// Leader goes over the leaders of an election: the value of who leads, "" while nobody does, first as it is now, then each
-// time that it changes. It ends as Watch does.
+// Leader goes over the leaders of an election: the value of who leads, "" while nobody does, first as it is now, then
+// each time that it changes. It ends as Watch does.
 func (c *Client) Leader(ctx context.Context, key string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		leader, told := "", false
@@ -75,8 +75,8 @@ func (c *Client) Leader(ctx context.Context, key string) iter.Seq2[string, error
 // registryPrefix is below which services are registered, as by the Python client.
 const registryPrefix = "services/"
 
-// Registry knows the instances of one service: ephemeral keys services/SERVICE/INSTANCE, so that an instance whose program
-// died vanishes. All its methods may be called from many goroutines at once.
+// Registry knows the instances of one service: ephemeral keys services/SERVICE/INSTANCE, so that an instance whose
+// program died vanishes. All its methods may be called from many goroutines at once.
 type Registry struct {
 	client *Client
 	below  string
@@ -92,8 +92,8 @@ type registration struct {
 	done chan struct{} // closed when its goroutine has ended, and given the key up
 }
 
-// Registry makes the registry of a service, and waits until its copy of the instances is whole, as Client.Map does. End it
-// with Close, or with the client.
+// Registry makes the registry of a service, and waits until its copy of the instances is whole, as Client.Map does. End
+// it with Close, or with the client.
 func (c *Client) Registry(ctx context.Context, service string) (*Registry, error) {
 	below := registryPrefix + service + "/"
 	m, err := c.Map(ctx, below)
@@ -103,9 +103,9 @@ func (c *Client) Registry(ctx context.Context, service string) (*Registry, error
 	return &Registry{client: c, below: below, copy: m, registered: map[string]*registration{}}, nil
 }
 
-// Register adds an instance (its value is what others need, as host:port) and keeps it until Unregister or Close; it is set
-// again if its lease was lost. ErrLeaseHeld if another holder has that name; with Wait it waits for it. Duration is after
-// how long an instance whose program died vanishes (10 s).
+// Register adds an instance (its value is what others need, as host:port) and keeps it until Unregister or Close; it is
+// set again if its lease was lost. ErrLeaseHeld if another holder has that name; with Wait it waits for it. Duration is
+// after how long an instance whose program died vanishes (10 s).
 func (r *Registry) Register(ctx context.Context, instance, value string, options ...LeaseOption) error {
 	r.mu.Lock()
 	if r.registered[instance] != nil {
@@ -163,8 +163,8 @@ func (r *Registry) forget(instance string, mine *registration) {
 	}
 }
 
-// Unregister takes the instance away; ErrKeyNotFound if this registry did not register it. It waits until that is done, 3 s
-// at most.
+// Unregister takes the instance away; ErrKeyNotFound if this registry did not register it. It waits until that is done,
+// 3 s at most.
 func (r *Registry) Unregister(instance string) error {
 	r.mu.Lock()
 	mine := r.registered[instance]
@@ -187,8 +187,8 @@ func (r *Registry) Instances() map[string]string {
 	return found
 }
 
-// Changes goes over the instances, first as they are now, then each time that one came, changed or went, until the loop is
-// left, or the context or the registry ends. Go over it once.
+// Changes goes over the instances, first as they are now, then each time that one came, changed or went, until the loop
+// is left, or the context or the registry ends. Go over it once.
 func (r *Registry) Changes(ctx context.Context) iter.Seq[map[string]string] {
 	events := r.copy.Events(ctx)
 	return func(yield func(map[string]string) bool) {

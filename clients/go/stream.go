@@ -27,8 +27,8 @@ type follower interface {
 	broke(error) bool
 }
 
-// follow reads one watch after another, on the client's home node, until the context or the client ends, or the follower
-// says so. It never gives up by itself: it tries the nodes in turn, and each at most every two seconds.
+// follow reads one watch after another, on the client's home node, until the context or the client ends, or the
+// follower says so. It never gives up by itself: it tries the nodes in turn, and each at most every two seconds.
 func (c *Client) follow(ctx context.Context, f follower) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -8,15 +8,15 @@ import (
 	"leasemap.dev/leasemap/leasemappb"
 )
 
-// toldMost is how many keys a watch remembers of the events since the last cursor. A node sends a cursor after 1,000 events
-// and an eighth of the keys, so it is enough for a million keys; beyond it events may come twice after a move.
+// toldMost is how many keys a watch remembers of the events since the last cursor. A node sends a cursor after 1,000
+// events and an eighth of the keys, so it is enough for a million keys; beyond it events may come twice after a move.
 const toldMost = 130_000
 
-// Watch goes over the changes of the keys that the options name, as they come; without Prefixes and Keys, of the whole map.
-// When its node fails it goes on at the next one, from its last cursor: nothing is lost, and nothing is told twice. A
-// program that is slow skips versions that were replaced meanwhile. It ends when the loop is left, with the context (whose
-// error is told last), when the client is closed (ErrClosed), or with an error that no node can mend: ErrCursor, ErrInvalid,
-// ErrPermission, ErrUnsupported.
+// Watch goes over the changes of the keys that the options name, as they come; without Prefixes and Keys, of the whole
+// map. When its node fails it goes on at the next one, from its last cursor: nothing is lost, and nothing is told
+// twice. A program that is slow skips versions that were replaced meanwhile. It ends when the loop is left, with the
+// context (whose error is told last), when the client is closed (ErrClosed), or with an error that no node can mend:
+// ErrCursor, ErrInvalid, ErrPermission, ErrUnsupported.
 //
 //	for event, err := range client.Watch(ctx, leasemap.Prefixes("config/"), leasemap.Snapshot()) {
 //		if err != nil {

@@ -299,7 +299,8 @@ func BenchmarkMapGet(b *testing.B) {
 					}
 					var some []*leasemappb.Event
 					for j := range 200 {
-						some = append(some, set(keys[(i*200+j)%len(keys)], "new", made{version: fmt.Sprint(i), written: t0 + 1 + float64(i)}))
+						some = append(some, set(keys[(i*200+j)%len(keys)], "new",
+							made{version: fmt.Sprint(i), written: t0 + 1 + float64(i)}))
 					}
 					n.take(message(fmt.Sprint(i), false, some...), 0)
 				}

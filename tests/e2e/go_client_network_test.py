@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The Go client in networks that fail: a partition whose sides each grant a lease on one key, and a client that is cut off
-from its node without a word. Needs root and `ip netns`; skipped, with a message, without."""
+"""The Go client in networks that fail: a partition whose sides each grant a lease on one key, and a client that is cut
+off from its node without a word. Needs root and `ip netns`; skipped, with a message, without."""
 import sys
 import unittest
 
@@ -73,7 +73,8 @@ class PartitionTest(GoTest):
         lease = c.make("lease", key="job", lease=12)
         for here, there in (("test", home), (f"n{home}", 250)):  # 250 is the test's own
             self.addCleanup(ip, "-n", space(here), "neigh", "del", address(there), "dev", "eth0", check=False)
-            ip("-n", space(here), "neigh", "replace", address(there), "lladdr", NOWHERE, "nud", "permanent", "dev", "eth0")
+            ip("-n", space(here), "neigh", "replace", address(there), "lladdr", NOWHERE, "nud", "permanent", "dev",
+               "eth0")
         other.call("set", key="meanwhile", value="1")
         self.see(m, "meanwhile", "1")
         self.assertNotEqual(c.call("node"), target)

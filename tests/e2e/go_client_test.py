@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The Go client against real nodes: calls, watches, the near cache, leases, elections and the registry, and what they do
-while nodes are killed, drained or stand still."""
+"""The Go client against real nodes: calls, watches, the near cache, leases, elections and the registry, and what they
+do while nodes are killed, drained or stand still."""
 import pathlib
 import re
 import signal
@@ -254,6 +254,39 @@ class FaultsTest(GoTest):
         theirs = self.other.make("lease", key="job", flags="wait", timeout=BOUND)
         self.assertTrue(theirs.call("state")["held"])
         self.assertFalse(lease.call("state")["held"])
+
+    def test_copies_and_what_was_told_end_like_the_clusters_map(self):
+        """Three programs write at random, while each node in turn is killed and comes back."""
+        clients = [self.client(self.nodes, lease=0) for _ in range(3)]
+        maps = [client.make("map", key="r/") for client in clients]
+        told = [map_.make("events") for map_ in maps]
+        watches = [client.make("watch", keys=["r/"]) for client in clients]
+        churns = [client.make("churn", key="r/") for client in clients]
+        for node in self.nodes:
+            before = [churn.call("done") for churn in churns]
+            wait_for("all of them write", lambda: all(churn.call("done") > then + 500
+                                                      for churn, then in zip(churns, before)))
+            node.kill(signal.SIGKILL)
+            node.start([each for each in self.nodes if each is not node])
+            self.clusters[0].wait_linked()
+        for churn in churns:
+            churn.call("stop")
+
+        def fold(events):
+            found = {}
+            for event in events:
+                if event["kind"] == "set":
+                    found[event["key"]] = event["value"]
+                elif event["kind"] in ("deleted", "expired"):
+                    found.pop(event["key"], None)
+            return found
+
+        def differences():
+            dump = {key: entry[0] for key, entry in self.nodes[0].dump().items() if key.startswith("r/")}
+            seen = [("copy", map_.call("read")) for map_ in maps]
+            seen += [("told", fold(each.call("events"))) for each in told + watches]
+            return [(name, set(each.items()) ^ set(dump.items())) for name, each in seen if each != dump]
+        wait_for(lambda: f"no differences: {differences()}", lambda: not differences())
 
     def test_the_whole_cluster_is_replaced(self):
         """Node by node, while a counter is counted up under a lease by two programs, and maps follow."""

@@ -41,7 +41,8 @@ def build():
 def compile_(*packages_and_flags):
     done = subprocess.run(["go", "build", "-o", f"{BINARIES}/", *packages_and_flags], cwd=SOURCES, capture_output=True,
                           text=True, timeout=COMPILED_S, check=False,
-                          env={**ENVIRONMENT, "PATH": PATH, "GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local"})
+                          env={**ENVIRONMENT, "PATH": PATH, "GOFLAGS": "-mod=readonly -buildvcs=false",
+                               "GOTOOLCHAIN": "local"})
     assert done.returncode == 0, done.stdout + done.stderr
 
 

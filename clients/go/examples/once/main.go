@@ -1,8 +1,8 @@
 // A cron job that runs once, however many machines start it: once HOST:PORT,HOST:PORT NAME WHEN COMMAND…
 //
-// Start it from every machine's cron with the same NAME, and a WHEN that says which run it is, as `date +%F`. The one that
-// gets the lease runs the command and leaves WHEN as the key's value; the others find it there and do nothing. If a
-// machine dies while it runs the command its lease lapses, and another one that waits runs it.
+// Start it from every machine's cron with the same NAME, and a WHEN that says which run it is, as `date +%F`. The one
+// that gets the lease runs the command and leaves WHEN as the key's value; the others find it there and do nothing. If
+// a machine dies while it runs the command its lease lapses, and another one that waits runs it.
 package main
 
 import (

@@ -71,6 +71,9 @@ func onClient(ctx context.Context, c *command, client *leasemap.Client, has func
 		return nil, nil
 	case "lease":
 		return takeLease(ctx, c, client, has)
+	case "churn":
+		put(c.ID, startChurn(c.Key, client))
+		return nil, nil
 	case "count":
 		return count(ctx, c.Key, client)
 	case "registry":

@@ -1,5 +1,5 @@
-// Driver lets the end-to-end tests, which are in Python and have the nodes in hand, use the Go client: a command a line on
-// standard input, in JSON, and its answer on standard output, in the order in which they are done. A client, map,
+// Driver lets the end-to-end tests, which are in Python and have the nodes in hand, use the Go client: a command a line
+// on standard input, in JSON, and its answer on standard output, in the order in which they are done. A client, map,
 // watch or lease that a command makes gets the number that the command had.
 package main
 
@@ -177,6 +177,12 @@ func do(ctx context.Context, c *command) (any, error) {
 		return onLease(ctx, c, on)
 	case *leasemap.Registry:
 		return onRegistry(ctx, c, on)
+	case *churn:
+		if c.Op == "stop" {
+			on.stop()
+			<-on.ended
+		}
+		return on.done.Load(), on.strange()
 	case *told:
 		on.mu.Lock()
 		defer on.mu.Unlock()
