@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -292,11 +293,26 @@ func TestNoGoroutineOutlivesClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		use(t, c)
+		var ended atomic.Bool
+		c.spawn(func() { // one that takes its time
+			<-c.ctx.Done()
+			time.Sleep(20 * time.Millisecond)
+			ended.Store(true)
+		})
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.Close(); err != nil {
 			t.Fatal("twice:", err)
+		}
+		equal(t, ended.Load(), true, "the slow one has ended")
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		for _, ours := range []string{"(*Client).keepLeases(", "(*Client).follow(", "(*keyWatch).run(", "(*Client).renew(",
+			"(*Registry).keep(", "(*Client).release("} {
+			if strings.Contains(string(stacks), "leasemap."+ours) {
+				t.Fatalf("%s still runs", ours)
+			}
 		}
 		if _, err := c.Set(background, "k", "v"); !errors.Is(err, ErrClosed) {
 			t.Fatal(err)
@@ -339,7 +355,7 @@ func use(t *testing.T, c *Client) {
 	for range c.Watch(background, Snapshot()) {
 		break
 	}
-	waiting := make(chan error)
+	waiting := make(chan error, 1)
 	go func() {
 		_, err := c.Lock(background, "lease")
 		waiting <- err
@@ -349,8 +365,9 @@ func use(t *testing.T, c *Client) {
 		defer c.mu.Unlock()
 		return c.keys.wanted["lease"] != nil && len(c.keys.wanted["lease"].waiting) == 1
 	})
-	go c.Close()
-	if err := <-waiting; !errors.Is(err, ErrClosed) {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() {
+		if err := <-waiting; !errors.Is(err, ErrClosed) {
+			t.Error("who waited for the lock:", err)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package leasemap
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -274,7 +275,8 @@ func TestTheServersWordOfALossIsToldOnce(t *testing.T) {
 }
 
 func TestWhatWaitsForAProgramIsBounded(t *testing.T) {
-	q := newQueue(quiet)
+	var said strings.Builder
+	q := newQueue(slog.New(slog.NewTextHandler(&said, nil)))
 	for i := range keysWaiting + 5 {
 		q.publish([]change{{kind: KindSet, key: fmt.Sprint(i), entry: &Entry{Key: fmt.Sprint(i)}}})
 	}
@@ -282,6 +284,7 @@ func TestWhatWaitsForAProgramIsBounded(t *testing.T) {
 		q.publish([]change{{kind: KindLost, key: "lost", entry: &Entry{Key: "lost", Version: fmt.Sprint(i)}}})
 	}
 	q.publish([]change{{kind: KindDeleted, key: "7", entry: &Entry{Key: "7", Deleted: true}}})
+	equal(t, strings.Count(said.String(), "the oldest are skipped"), 1, "complaints")
 	seen, last := map[Kind]int{}, Event{}
 	for event, ok := q.take(); ok; event, ok = q.take() {
 		seen[event.Kind]++

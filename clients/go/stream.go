@@ -106,9 +106,13 @@ func (c *Client) streamEnded(ended *stream, err error) time.Duration {
 	if c.closed {
 		return 0
 	}
-	// Else the stream was cut because the client moved, or the node is fine and the cursor is not.
-	if ended.target == c.nodes.home && !errors.Is(err, ErrCursor) {
+	switch {
+	case errors.Is(err, ErrCursor): // the node is fine
+		return firstPause
+	case !elsewhere(err): // and so it is here; another would say the same
+		return longestPause
+	case ended.target == c.nodes.home:
 		return c.nodeFailedLocked(ended.target)
 	}
-	return c.nodes.pause(c.now())
+	return c.nodes.pause(c.now()) // it was cut because the client moved
 }

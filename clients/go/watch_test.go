@@ -115,6 +115,7 @@ func TestAWatchEndsWithWhatNoNodeMends(t *testing.T) {
 			last = err
 		}
 		equal(t, errors.Is(last, each.kind), true, fmt.Sprint(last))
+		equal(t, c.Node(), nodes[0].target, "the node is not to blame")
 		request := nodes[0].requests[0].(*leasemappb.WatchRequest)
 		equal(t, len(request.GetKinds())*10+len(request.GetKeysBytes()), 21, "kinds and keys")
 	}
@@ -197,6 +198,28 @@ func TestAMapShowsOwnWritesAtOnceAndOthersSoon(t *testing.T) {
 	}
 	equal(t, strings.Join(all, " "), "b=2 own=19", "all, in order")
 	equal(t, len(m.queues), 0, "a loop that is left takes no events any more")
+}
+
+func TestAMapShowsAWriteThatItsWatchHasNotBrought(t *testing.T) {
+	nodes := startFakeNodes(t, 1)
+	c := client(t, nodes)
+	nodes[0].after = func(ctx context.Context, method string, _ proto.Message) error {
+		if method == "Watch" { // it brings the snapshot and nothing more
+			<-ctx.Done()
+		}
+		return nil
+	}
+	m := newMap(t, c)
+	if _, err := c.Set(background, "a", "1"); err != nil {
+		t.Fatal(err)
+	}
+	value, _ := m.Get("a")
+	equal(t, value, "1", "read at once")
+	if _, err := c.BatchSet(background, map[string]string{"b": "2"}); err != nil {
+		t.Fatal(err)
+	}
+	value, _ = m.Get("b")
+	equal(t, value, "2", "of a batch, too")
 }
 
 func TestAMapMovesWithItsClient(t *testing.T) {
