@@ -127,6 +127,31 @@ func TestWhoWaitsIsWokenByTheWatch(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatMayFreeAKeyWakesWhoWaits(t *testing.T) {
+	c := client(t, startFakeNodes(t, 1))
+	woken, forget := c.keys.listen("k")
+	defer forget()
+	now := float64(time.Now().Unix())
+	for what, each := range map[string]struct {
+		kind  Kind
+		entry *Entry
+		want  int
+	}{
+		"a live lease":   {KindSet, entryOf("k", "", made{written: now, expire: now + 3600}), 0},
+		"a lapsed lease": {KindSet, entryOf("k", "", made{written: now - 10, expire: now - 5}), 1},
+		"a release":      {KindSet, entryOf("k", "", made{written: now + 60, expire: now + 60}), 1},
+		"a delete":       {KindDeleted, entryOf("k", "", made{written: now, deleted: true}), 1},
+		"a lapse":        {KindExpired, entryOf("k", "", made{written: now, expire: now + 3600}), 1},
+		"another key's":  {KindDeleted, entryOf("other", "", made{written: now, deleted: true}), 0},
+	} {
+		c.leaseSaw(each.kind, each.entry)
+		equal(t, len(woken), each.want, what)
+		for len(woken) > 0 {
+			<-woken
+		}
+	}
+}
+
 func TestOneClientDoesNotHoldAKeyTwice(t *testing.T) {
 	nodes := startFakeNodes(t, 1)
 	c := client(t, nodes)
