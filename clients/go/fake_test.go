@@ -100,6 +100,17 @@ func (n *fakeNode) count(method string) int {
 	return count
 }
 
+func (n *fakeNode) lastSet() *leasemappb.SetRequest {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := len(n.requests) - 1; i >= 0; i-- {
+		if set, ok := n.requests[i].(*leasemappb.SetRequest); ok {
+			return set
+		}
+	}
+	return nil
+}
+
 func (n *fakeNode) begin(ctx context.Context, method string, request proto.Message) error {
 	n.mu.Lock()
 	n.calls, n.requests = append(n.calls, method), append(n.requests, request)

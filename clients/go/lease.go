@@ -96,7 +96,12 @@ func (l *Lease) Set(ctx context.Context, value string, options ...SetOption) (En
 	if err := l.Err(); err != nil {
 		return Entry{}, err
 	}
-	return l.client.Set(ctx, l.key, value, options...)
+	// Should the lease be lost right now, the write takes no longer lease than this one.
+	own := []SetOption{LeaseFor(l.args.duration)}
+	if l.ephemeral() {
+		own = append(own, Ephemeral())
+	}
+	return l.client.Set(ctx, l.key, value, append(own, options...)...)
 }
 
 // Release gives the lease up, so that others have it at once; it waits 3 s at most, and if no node answers the lease

@@ -69,7 +69,7 @@ func TestAMissingKeyIsMadeAndOneThatExistsKeepsItsValue(t *testing.T) {
 	nodes := startFakeNodes(t, 1)
 	c := client(t, nodes)
 	lease := take(t, c)
-	set := nodes[0].requests[1].(*leasemappb.SetRequest)
+	set := nodes[0].lastSet()
 	equal(t, set.GetIfAbsent() && set.GetOnLapse() == leasemappb.OnLapse_ON_LAPSE_DELETE, true, "made, to vanish")
 	equal(t, set.GetValue(), "me", "value")
 	lease.Release()
@@ -79,6 +79,9 @@ func TestAMissingKeyIsMadeAndOneThatExistsKeepsItsValue(t *testing.T) {
 	if _, err := lease.Set(background, "new", WithAck(AckMajority)); err != nil {
 		t.Fatal(err)
 	}
+	last := nodes[0].lastSet()
+	equal(t, last.GetLeaseDuration().AsDuration(), defaultDuration, "the lease's own duration")
+	equal(t, last.GetOnLapse(), leasemappb.OnLapse_ON_LAPSE_UNSPECIFIED, "the key was there before: it stays")
 	equal(t, lease.Entry().Value, "new", "value")
 	if _, err := c.Set(background, "job", "x", LeaseFor(time.Minute)); !errors.Is(err, ErrInvalid) {
 		t.Fatal("its duration is the lease's", err)
@@ -125,6 +128,34 @@ func TestWhoWaitsIsWokenByTheWatch(t *testing.T) {
 	if now := nodes[0].count("Renew"); now > tries+2 {
 		t.Fatalf("%d tries after %d", now, tries)
 	}
+}
+
+func TestTheKeysOfLeasesShareWatchesUpToABound(t *testing.T) {
+	nodes := startFakeNodes(t, 1)
+	c := client(t, nodes)
+	c.mu.Lock()
+	const many = watchesMost*watchedKeys + 10
+	for i := range many {
+		c.keys.addLocked(fmt.Sprint(i))
+	}
+	watched := 0
+	equal(t, len(c.keys.watches), watchesMost, "watches")
+	for _, watch := range c.keys.watches {
+		equal(t, len(watch.keys), watchedKeys, "keys of one")
+		watched += len(watch.keys)
+	}
+	c.mu.Unlock()
+	equal(t, watched, watchesMost*watchedKeys, "keys")
+	eventually(t, "all are opened", func() bool { return nodes[0].count("Watch") >= watchesMost })
+	for i := range many {
+		c.keys.remove(fmt.Sprint(i))
+	}
+	c.mu.Lock()
+	equal(t, len(c.keys.wanted), 0, "keys wanted")
+	watch := c.keys.watches[0]
+	c.mu.Unlock()
+	request := watch.request()
+	equal(t, len(request.GetKeysBytes()), 1, "without keys it would be the whole map")
 }
 
 func TestOnlyWhatMayFreeAKeyWakesWhoWaits(t *testing.T) {

@@ -199,11 +199,13 @@ class FaultsTest(GoTest):
 
     def check_it_goes_on(self, lease, left):
         """The client moved to another node: its lease lives, nothing was missed and nothing told twice."""
+        left[0].set("meanwhile", "0")  # before the client noticed that its node stands still
         self.c.call("set", key="after", value="2")
         self.assertIn(self.home(), left)
         wait_for("the map's watch lives again", lambda: self.m.call("synced"))
         left[0].set("from-elsewhere", "3")
-        wanted = [("set", key, value) for key, value in (("before", "1"), ("after", "2"), ("from-elsewhere", "3"))]
+        wanted = [("set", key, value) for key, value in (
+            ("before", "1"), ("meanwhile", "0"), ("after", "2"), ("from-elsewhere", "3"))]
         for watch in (self.told, self.watch):
             watch.until(*wanted)
         expires = lease.call("state")["expires"]

@@ -47,7 +47,7 @@ func main() {
 		log.Fatal(err)
 	}
 	if os.Args[2] == "watch" {
-		count, _ := strconv.Atoi(os.Args[3])
+		count, _ := strconv.Atoi(append(os.Args, "-1")[3]) // -1: for ever
 		watch(ctx, registry, count)
 	} else if err := registry.Register(ctx, os.Args[3], os.Args[4], leasemap.Duration(4*time.Second)); err != nil {
 		log.Fatal(err)
