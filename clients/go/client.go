@@ -25,6 +25,8 @@ type Client struct {
 	named  bool     // one of them is a name
 	now    func() time.Duration
 	chance func() float64
+	// silence is silenceMost, but for tests.
+	silence time.Duration
 
 	ctx     context.Context // ends with the client
 	cancel  context.CancelFunc
@@ -52,7 +54,8 @@ type Client struct {
 // fails. Names are looked up at once, for 2 s at most. No connection is made before the first call.
 func New(endpoints string, options ...Option) (*Client, error) {
 	c := &Client{config: config{timeout: 5 * time.Second, log: slog.Default()}, now: bootTime, chance: mathrand.Float64,
-		conns: map[string]*grpc.ClientConn{}, streams: map[*stream]struct{}{}, maps: map[*Map]struct{}{},
+		silence: silenceMost,
+		conns:   map[string]*grpc.ClientConn{}, streams: map[*stream]struct{}{}, maps: map[*Map]struct{}{},
 		leases: map[string]*Lease{}, keep: make(chan struct{}, 1)}
 	for _, option := range options {
 		option(&c.config)

@@ -74,15 +74,17 @@ func (c *Client) read(ctx context.Context, now *stream, f follower) error {
 		return err
 	}
 	// A node that says nothing for this time is dead, whatever its connection looks like.
-	silence := time.AfterFunc(silenceMost, now.cancel)
+	silence := time.AfterFunc(c.silence, now.cancel)
 	defer silence.Stop()
 	messages, err := stub.Watch(ctx, f.request())
 	for err == nil {
 		var message *leasemappb.WatchResponse
-		if message, err = messages.Recv(); err != nil {
+		silence.Reset(c.silence)
+		message, err = messages.Recv()
+		silence.Stop() // the program may take its time with the message
+		if err != nil {
 			break
 		}
-		silence.Reset(silenceMost)
 		c.worked(now.target)
 		if !f.took(message) {
 			return nil

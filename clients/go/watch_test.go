@@ -69,6 +69,33 @@ func TestAWatchGoesOnAtTheNextNodeAndTellsNothingTwice(t *testing.T) {
 	equal(t, nodes[1].requests[0].(*leasemappb.WatchRequest).GetCursor(), "2", "the cursor it resumed from")
 }
 
+func TestASilentNodeIsLeft(t *testing.T) {
+	nodes := startFakeNodes(t, 2)
+	c := client(t, nodes)
+	c.silence = 50 * time.Millisecond
+	following(t, c)
+	eventually(t, "the other is asked", func() bool { return nodes[1].count("Watch") > 0 })
+}
+
+func TestASlowLoopIsNotTakenForASilentNode(t *testing.T) {
+	nodes := startFakeNodes(t, 2)
+	c := client(t, nodes)
+	c.silence = 200 * time.Millisecond
+	nodes[0].store.by("other", "a", "1", 0)
+	for event, err := range c.Watch(background, Snapshot()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.Entry.Key == "c" {
+			break
+		}
+		nodes[0].store.by("other", map[string]string{"a": "b", "b": "c"}[event.Entry.Key], "2", 0)
+		time.Sleep(2 * c.silence)
+	}
+	equal(t, nodes[0].count("Watch"), 1, "streams")
+	equal(t, c.Node(), nodes[0].target, "home")
+}
+
 func TestRepeatsAfterACursorAreDropped(t *testing.T) {
 	w := &watch{told: map[string]telling{}, args: watchArgs{request: &leasemappb.WatchRequest{}, bookmarks: true}}
 	var events []string
