@@ -117,10 +117,14 @@ func (c *Client) take(ctx context.Context, key string, args leaseArgs) (*Lease, 
 		c.keys.addLocked(key)
 		c.keepLocked()
 	}
+	closing := c.closing
 	c.mu.Unlock()
 	if !good {
 		c.endLease(lease, stateReleased, "", false)
 		c.releaseLater(lease)
+		if closing {
+			return nil, closedError()
+		}
 		return nil, unavailable(ctx.Err(), "the lease on %q was granted too late; give it a longer duration", key)
 	}
 	if err := c.settle(ctx, lease, c.now()-sent.at); err != nil {
