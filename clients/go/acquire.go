@@ -1,5 +1,7 @@
 package leasemap
 
+// How leases are taken.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package leasemap
 
+// Calls for many keys.
+
 import (
 	"context"
 

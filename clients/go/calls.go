@@ -1,5 +1,7 @@
 package leasemap
 
+// Calls for one key, and List.
+
 import (
 	"context"
 	"iter"

@@ -1,5 +1,7 @@
 package leasemap
 
+// The client: how it is made and ended, and what its parts share.
+
 import (
 	"context"
 	"crypto/rand"

@@ -1,5 +1,7 @@
 package leasemap
 
+// Calls against a fake cluster, and the client's end.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package leasemap
 
+// Time that passes whatever the wall clock does, and waiting.
+
 import (
 	"context"
 	"time"

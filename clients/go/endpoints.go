@@ -1,5 +1,7 @@
 package leasemap
 
+// Which node is asked next, after what pause, and what is tried again. Pure: time and chance come in.
+
 import (
 	"errors"
 	"math"

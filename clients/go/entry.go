@@ -1,5 +1,7 @@
 package leasemap
 
+// Entries and events, as programs see them, and which of two entries replaced the other. Pure.
+
 import (
 	"time"
 	"unicode/utf8"

@@ -1,5 +1,7 @@
 package leasemap
 
+// The errors, one kind for each thing that a program does about them, and how they are read off a call. Pure.
+
 import (
 	"context"
 	"errors"

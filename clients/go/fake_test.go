@@ -1,5 +1,7 @@
 package leasemap
 
+// A cluster without nodes: enough of the API for the client's tests.
+
 import (
 	"context"
 	"fmt"

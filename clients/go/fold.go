@@ -1,5 +1,7 @@
 package leasemap
 
+// The near cache behind a Map. Pure: time comes in, messages come as the protos' objects.
+
 import (
 	"container/list"
 	"slices"

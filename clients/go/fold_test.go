@@ -1,5 +1,7 @@
 package leasemap
 
+// The near cache, and the queue of events, without a server.
+
 import (
 	"fmt"
 	"log/slog"

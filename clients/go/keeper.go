@@ -1,5 +1,7 @@
 package leasemap
 
+// How leases are renewed, told as lost, and given up.
+
 import (
 	"context"
 	"errors"

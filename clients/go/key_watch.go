@@ -1,5 +1,7 @@
 package leasemap
 
+// How a client hears at once that a lease is lost, or that a key which it waits for is free.
+
 import (
 	"context"
 	"time"

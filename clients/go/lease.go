@@ -1,5 +1,7 @@
 package leasemap
 
+// A lease, as programs see it, and its end.
+
 import (
 	"context"
 	"errors"

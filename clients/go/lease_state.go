@@ -1,5 +1,7 @@
 package leasemap
 
+// When a lease is renewed, and when it is given up for lost. Pure.
+
 import (
 	"fmt"
 	"time"

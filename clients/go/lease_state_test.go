@@ -1,5 +1,7 @@
 package leasemap
 
+// The deadlines of a lease, without a server or a clock.
+
 import (
 	"testing"
 	"time"

@@ -1,5 +1,7 @@
 package leasemap
 
+// Leases, locks, elections and the registry against a fake cluster.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package leasemap
 
+// The copy of the cluster's map, as programs see it, around the near cache.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package leasemap
 
+// Connections to the nodes, and calls that go on at the next one.
+
 import (
 	"context"
 	"net"

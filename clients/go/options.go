@@ -1,5 +1,7 @@
 package leasemap
 
+// The choices that programs have.
+
 import (
 	"log/slog"
 	"time"

@@ -1,5 +1,7 @@
 package leasemap
 
+// Lock, election and registry: leases with a use.
+
 import (
 	"context"
 	"errors"

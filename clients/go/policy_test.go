@@ -1,5 +1,7 @@
 package leasemap
 
+// Nodes, pauses and errors, without a server.
+
 import (
 	"context"
 	"errors"

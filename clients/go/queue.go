@@ -1,5 +1,7 @@
 package leasemap
 
+// Events that a program was not told yet. No I/O.
+
 import (
 	"log/slog"
 	"sync"

@@ -1,5 +1,7 @@
 package leasemap
 
+// Streams of watches, one after another, on whatever node is home.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package leasemap
 
+// Entries and events for tests, and waiting with a bound.
+
 import (
 	"fmt"
 	"testing"

@@ -1,5 +1,7 @@
 package leasemap
 
+// Watch: streams that follow each other, as one iterator.
+
 import (
 	"context"
 	"errors"

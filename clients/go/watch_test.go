@@ -1,5 +1,7 @@
 package leasemap
 
+// Watches and maps against a fake cluster, and the cost of a read.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package main
 
+// Writes at random, for tests that kill nodes meanwhile.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package main
 
+// The commands on each thing.
+
 import (
 	"context"
 	"fmt"
