@@ -61,6 +61,15 @@ func onClient(ctx context.Context, c *command, client *leasemap.Client, has func
 			values[key] = e.Value
 		}
 		return values, err
+	case "close":
+		return nil, client.Close()
+	}
+	return makeOf(ctx, c, client, has)
+}
+
+// makeOf makes a map, watch, lease or registry, or starts work that goes on.
+func makeOf(ctx context.Context, c *command, client *leasemap.Client, has func(string) bool) (any, error) {
+	switch c.Op {
 	case "map":
 		m, err := client.Map(ctx, c.Key)
 		if err != nil {
@@ -84,8 +93,6 @@ func onClient(ctx context.Context, c *command, client *leasemap.Client, has func
 			put(c.ID, r)
 		}
 		return nil, err
-	case "close":
-		return nil, client.Close()
 	}
 	return nil, fmt.Errorf("a client has no %s", c.Op)
 }
