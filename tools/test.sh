@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.."
 preset=${1:-release}
 shift || true
 tools/build.sh "$preset"
-[ "$preset" = tsan ] || tools/get-grpcurl.sh
-export PATH=$PWD/build/tools/bin:$PATH:/usr/local/go/bin
+[ "$preset" = tsan ] || { tools/get-grpcurl.sh; tools/get-go.sh; }
+export PATH=$PWD/build/tools/bin:$PWD/build/tools/go/bin:$PATH:/usr/local/go/bin
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$PWD/tools/sanitizers/lsan.supp:print_suppressions=0
 export TSAN_OPTIONS=suppressions=$PWD/tools/sanitizers/tsan.supp
