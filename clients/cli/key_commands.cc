@@ -106,6 +106,9 @@ int Renew(Connection& connection) {
   PutKey(options.key, request);
   request.set_holder(options.holder);
   if (options.lease) PutDuration(*options.lease, *request.mutable_lease_duration());
+  request.set_only_if_held(options.only_if_held);
+  request.set_if_version(options.if_version);
+  request.set_min_version(options.min_version);
   const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Renew, request, response);
   return ShowWritten(connection, exit_code, response);
 }
@@ -115,6 +118,8 @@ int Release(Connection& connection) {
   v1::ReleaseResponse response;
   PutKey(connection.options().key, request);
   request.set_holder(connection.options().holder);
+  request.set_if_version(connection.options().if_version);
+  request.set_min_version(connection.options().min_version);
   const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Release, request, response);
   return ShowWritten(connection, exit_code, response);
 }

@@ -103,10 +103,16 @@ void AddKey(CLI::App* command, Options& options) {
   command->add_option("KEY", options.key, "The key, 1 to 4,096 bytes")->required();
 }
 
-void AddLease(CLI::App* command, Options& options) {
+void AddLease(CLI::App* command, Options& options, const char* otherwise = "what the cluster was started with") {
   command->add_option_function<std::string>(
       "--lease", [&options](const std::string& text) { options.lease = DurationOrThrow("--lease", text); },
-      "How long the lease runs, as 30s or 1h; 0: no lease (by default what the cluster was started with)");
+      absl::StrCat("How long the lease runs, as 30s or 1h; 0: no lease (by default ", otherwise, ")"));
+}
+
+void AddVersions(CLI::App* command, Options& options) {
+  command->add_option("--if-version", options.if_version,
+                      "Only if the key is at this version, or its value was set by the write of this version");
+  command->add_option("--min-version", options.min_version, "First wait until the write of this version is at the node");
 }
 
 void AddAcks(CLI::App* command, Options& options) {
@@ -137,11 +143,15 @@ void AddWriteCommands(CLI::App& app, Options& options) {
   del->add_flag("--allow-missing", options.allow_missing, "A missing key is no error");
   AddAcks(del, options);
 
-  CLI::App* renew = AddCommand(app, options, "renew", "Run the lease on a key anew from now");
+  CLI::App* renew = AddCommand(app, options, "renew", "Extend the lease on a key, from now on; the value stays");
   AddKey(renew, options);
-  AddLease(renew, options);
+  AddLease(renew, options, "as long as last asked for");
+  renew->add_flag("--only-if-held", options.only_if_held, "Fail if the lease has ended, instead of acquiring a new one");
+  AddVersions(renew, options);
 
-  AddKey(AddCommand(app, options, "release", "Give the lease on a key up; the value stays"), options);
+  CLI::App* release = AddCommand(app, options, "release", "Give the lease on a key up; the value stays");
+  AddKey(release, options);
+  AddVersions(release, options);
 
   CLI::App* batch = AddCommand(app, options, "batch", "Write many keys, one a line of standard input");
   batch->footer(

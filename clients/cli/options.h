@@ -29,6 +29,7 @@ struct Options {
   std::string value;  // "-": read it from standard input
   std::optional<absl::Duration> lease;
   std::string if_version;
+  bool only_if_held = false;
   bool if_absent = false;
   bool ephemeral = false;  // set
   bool allow_missing = false;

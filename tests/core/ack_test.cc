@@ -103,6 +103,37 @@ TEST_F(Acks, OneSilentMemberHoldsUpAllButNoMajority) {
   EXPECT_NE(Message(0, all).find("acked by a, b; not by c"), std::string::npos) << Message(0, all);
 }
 
+TEST_F(Acks, MoreNodesThanThereAreAreRefusedAtOnce) {
+  Start(3);
+  WriteCommand command = mesh_.Command(0, "k", "v");
+  command.ack = Nodes(4);
+  const auto refused = mesh_.Submit(0, command).status();
+  EXPECT_EQ(ReasonOf(refused), "REQUEST_INVALID");
+  EXPECT_NE(refused.message().find("the cluster has 3"), std::string::npos) << refused;
+  EXPECT_EQ(mesh_.Value(0, "k"), "(none)");
+}
+
+// A leader renews by its own heartbeat while the acks of its write are awaited.
+TEST_F(Acks, ARenewalOfItsOwnLeaseSupersedesNoWrite) {
+  Start(3);
+  Cut(0, 2);
+  const WaitId all = Set(0, "k", kAll);
+  WriteCommand renew = mesh_.Command(0, "k");
+  renew.change = Change::kRenew;
+  ASSERT_TRUE(mesh_.Write(0, renew).ok());
+  mesh_.Settle();
+  EXPECT_EQ(Reason(0, all), "waiting");
+  mesh_.Thaw(links_.at({0, 2}));
+  mesh_.Advance(2000);
+  EXPECT_EQ(Reason(0, all), "OK");
+  // Another value of the same holder does.
+  Cut(0, 2);
+  const WaitId first = Set(0, "k", kAll);
+  Set(0, "k", {});
+  mesh_.Settle();
+  EXPECT_EQ(Reason(0, first), "SUPERSEDED");
+}
+
 // b's report has a write of c that a lacks: it may be one that outranks a's.
 TEST_F(Acks, AReportCountsOnlyOnceAllOfItIsCoveredHere) {
   Start(3);

@@ -38,7 +38,8 @@ const (
 // Which nodes must have a write before it is answered. A node has it once it reports so, and whatever it knew then is
 // known here and left the write standing. A write whose ack is awaited is done here at once and seen by readers; there
 // is no taking it back. Then the answer is one of three:
-// OK; ABORTED (SUPERSEDED): another write replaced it meanwhile, whose version and holder are told; or
+// OK; ABORTED (SUPERSEDED): another write replaced it meanwhile (a renewal of its own lease, which keeps its value, is
+// none), whose version and holder are told; or
 // DEADLINE_EXCEEDED (ACK_INCOMPLETE), at nine tenths of the caller's deadline and after 5 s at most: the write stands
 // here and goes on spreading, and who has it and who does not is told. The answer to that is a Get, or the same request
 // again with the same request_id.
@@ -624,7 +625,8 @@ type SetRequest struct {
 	// it were deleted, and watches get one EXPIRED event; other holders still wait out the clock bound (LEASE_HELD). Each
 	// Set decides anew; Renew keeps what was decided, and Release makes the key vanish at once.
 	OnLapse OnLapse `protobuf:"varint,7,opt,name=on_lapse,json=onLapse,proto3,enum=leasemap.v1.OnLapse" json:"on_lapse,omitempty"`
-	// Write only if the key's present version is this one; a missing key is a mismatch (ABORTED, VERSION_MISMATCH).
+	// Write only if the key's present version is this one, or if this is the version of the write that set the present
+	// value, which was only renewed since; a missing key is a mismatch (ABORTED, VERSION_MISMATCH).
 	IfVersion string `protobuf:"bytes,8,opt,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty"`
 	// Write only if the key does not exist (ABORTED, VERSION_MISMATCH otherwise).
 	IfAbsent bool `protobuf:"varint,9,opt,name=if_absent,json=ifAbsent,proto3" json:"if_absent,omitempty"`

@@ -58,13 +58,16 @@ type KeyValueClient interface {
 	Set(ctx context.Context, in *SetRequest, opts ...grpc.CallOption) (*SetResponse, error)
 	// Deletes one key under the same rule as Set, and gives its lease up. Errors: as Set, and KEY_NOT_FOUND.
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
-	// Sets the caller's lease on a key anew without a new value: a change like others, seen as a SET event. A lapsed or
-	// absent lease is acquired. Errors: KEY_NOT_FOUND (also for an ephemeral key that lapsed), LEASE_HELD, LEASE_INVALID,
-	// REQUEST_INVALID (duration 0 on an ephemeral key), UNSUPPORTED (leasing is off).
+	// Extends the caller's lease on a key and keeps the value: a change like others, seen as a SET event. A lapsed or
+	// absent lease is acquired, unless only_if_held forbids it. A Renew through a node that lags never undoes a newer
+	// value of the same lease: that node repeats the renewal on top of the value. Errors: KEY_NOT_FOUND (also for an
+	// ephemeral key that lapsed), LEASE_HELD, LEASE_NOT_HELD (FAILED_PRECONDITION; only_if_held), LEASE_INVALID,
+	// VERSION_MISMATCH, REQUEST_INVALID (duration 0 on an ephemeral key), UNSUPPORTED (leasing is off); with min_version
+	// also NOT_CAUGHT_UP and WAIT_LIMIT.
 	Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewResponse, error)
-	// Gives the caller's own lease up, so that anyone may write the key; the value stays, but an ephemeral key vanishes at
-	// once. A lapsed or absent lease
-	// changes nothing. Errors: KEY_NOT_FOUND, LEASE_HELD, UNSUPPORTED (leasing is off).
+	// Gives the caller's own lease up, at any time until its expire_time, so that anyone may write the key; the value
+	// stays, but an ephemeral key vanishes at once. A lapsed or absent lease changes nothing. Errors: KEY_NOT_FOUND,
+	// LEASE_HELD, VERSION_MISMATCH, UNSUPPORTED (leasing is off); with min_version also NOT_CAUGHT_UP and WAIT_LIMIT.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
 	// Lists keys of this node's own copy in key order (bytewise), page by page. The map may change between pages.
 	// Errors: REQUEST_INVALID.
@@ -231,13 +234,16 @@ type KeyValueServer interface {
 	Set(context.Context, *SetRequest) (*SetResponse, error)
 	// Deletes one key under the same rule as Set, and gives its lease up. Errors: as Set, and KEY_NOT_FOUND.
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
-	// Sets the caller's lease on a key anew without a new value: a change like others, seen as a SET event. A lapsed or
-	// absent lease is acquired. Errors: KEY_NOT_FOUND (also for an ephemeral key that lapsed), LEASE_HELD, LEASE_INVALID,
-	// REQUEST_INVALID (duration 0 on an ephemeral key), UNSUPPORTED (leasing is off).
+	// Extends the caller's lease on a key and keeps the value: a change like others, seen as a SET event. A lapsed or
+	// absent lease is acquired, unless only_if_held forbids it. A Renew through a node that lags never undoes a newer
+	// value of the same lease: that node repeats the renewal on top of the value. Errors: KEY_NOT_FOUND (also for an
+	// ephemeral key that lapsed), LEASE_HELD, LEASE_NOT_HELD (FAILED_PRECONDITION; only_if_held), LEASE_INVALID,
+	// VERSION_MISMATCH, REQUEST_INVALID (duration 0 on an ephemeral key), UNSUPPORTED (leasing is off); with min_version
+	// also NOT_CAUGHT_UP and WAIT_LIMIT.
 	Renew(context.Context, *RenewRequest) (*RenewResponse, error)
-	// Gives the caller's own lease up, so that anyone may write the key; the value stays, but an ephemeral key vanishes at
-	// once. A lapsed or absent lease
-	// changes nothing. Errors: KEY_NOT_FOUND, LEASE_HELD, UNSUPPORTED (leasing is off).
+	// Gives the caller's own lease up, at any time until its expire_time, so that anyone may write the key; the value
+	// stays, but an ephemeral key vanishes at once. A lapsed or absent lease changes nothing. Errors: KEY_NOT_FOUND,
+	// LEASE_HELD, VERSION_MISMATCH, UNSUPPORTED (leasing is off); with min_version also NOT_CAUGHT_UP and WAIT_LIMIT.
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
 	// Lists keys of this node's own copy in key order (bytewise), page by page. The map may change between pages.
 	// Errors: REQUEST_INVALID.
