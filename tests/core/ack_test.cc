@@ -273,6 +273,10 @@ TEST_F(Acks, ImpossibleNumbersAreInvalid) {
 // A node that wrote under a wrong clock gives its map up: what becomes of the write is not known yet.
 TEST_F(Acks, AResetTellsThoseThatWait) {
   mesh_.Add(Mesh::Options("a"), 10'000);
+  Image image;  // so that it remembers b
+  image.whole = true;
+  image.members.push_back({{"b", 1}, "b:1", 0});
+  mesh_.Restart(0, &image);
   mesh_.Add("b");
   mesh_.Advance(4000);
   const WaitId wait = Set(0, "k", Nodes(2), INT64_MAX, "r1");
