@@ -112,7 +112,8 @@ void AddLease(CLI::App* command, Options& options, const char* otherwise = "what
 void AddVersions(CLI::App* command, Options& options) {
   command->add_option("--if-version", options.if_version,
                       "Only if the key is at this version, or its value was set by the write of this version");
-  command->add_option("--min-version", options.min_version, "First wait until the write of this version is at the node");
+  command->add_option("--min-version", options.min_version,
+                      "First wait until the write of this version is at the node");
 }
 
 void AddAcks(CLI::App* command, Options& options) {
@@ -146,7 +147,8 @@ void AddWriteCommands(CLI::App& app, Options& options) {
   CLI::App* renew = AddCommand(app, options, "renew", "Extend the lease on a key, from now on; the value stays");
   AddKey(renew, options);
   AddLease(renew, options, "as long as last asked for");
-  renew->add_flag("--only-if-held", options.only_if_held, "Fail if the lease has ended, instead of acquiring a new one");
+  renew->add_flag("--only-if-held", options.only_if_held,
+                  "Fail if the lease has ended, instead of acquiring a new one");
   AddVersions(renew, options);
 
   CLI::App* release = AddCommand(app, options, "release", "Give the lease on a key up; the value stays");

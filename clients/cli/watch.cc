@@ -98,13 +98,17 @@ class WatchRun {
   }
 
   void ShowPosition(const v1::WatchResponse& response) const {
-    if (!response.snapshot_end() && response.cursor().empty()) return;
+    if (!response.snapshot_end() && response.cursor().empty() && response.lost_skipped() == 0) return;
     if (connection_.options().json) {
       v1::WatchResponse position;
       position.set_snapshot_end(response.snapshot_end());
       position.set_cursor(response.cursor());
+      position.set_lost_skipped(response.lost_skipped());
       PrintJson(position);
       return;
+    }
+    if (response.lost_skipped() > 0) {
+      std::cout << "# " << response.lost_skipped() << " conflicts went by unread; leasemap conflicts counts them\n";
     }
     if (response.snapshot_end()) std::cout << "# snapshot end\n";
     if (!response.cursor().empty()) std::cout << "# cursor " << Escape(response.cursor()) << "\n";

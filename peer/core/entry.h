@@ -48,8 +48,8 @@ struct Entry {
   bool ephemeral = false;
   Lease lease;
   Dot dot;
-  uint64_t request = 0;        // hash of the holder and its request ID (requests.h); 0: it gave none
-  uint64_t stamp = 0;          // hybrid clock: 48 bits of milliseconds, 16 of counter
+  uint64_t request = 0;  // hash of the holder and its request ID (requests.h); 0: it gave none
+  uint64_t stamp = 0;    // hybrid clock: 48 bits of milliseconds, 16 of counter
   // The write that set the value, where this one kept it (a renewal, a release), and that write's stamp. seq 0: this
   // write set it itself. Read by ValueDot and ValueStamp.
   Dot value_dot;

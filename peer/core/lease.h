@@ -70,8 +70,8 @@ struct Standing {
   uint64_t collected_epoch = 0;   // the highest of what was collected; 0: nothing was
 };
 
-// The lease that the write gets, or LEASE_HELD, LEASE_NOT_HELD (only_if_held) or EPOCH_LIMIT. `previous` is the entry it replaces, or null. A Release
-// of a lease that is not live gives nullopt: nothing to change.
+// The lease that the write gets, or LEASE_HELD, LEASE_NOT_HELD (only_if_held) or EPOCH_LIMIT. `previous` is the entry
+// it replaces, or null. A Release of a lease that is not live gives nullopt: nothing to change.
 absl::StatusOr<std::optional<Lease>> Admit(const LeaseRules& rules, const Entry* previous, const LeaseRequest& request,
                                            int64_t wall_ms, const Standing& standing = {});
 

@@ -118,8 +118,9 @@ inline constexpr size_t kMaxRequests = 10'000;
 inline constexpr size_t kMaxRequestIdBytes = 64;  // a UUID has 36
 // Incarnations of this process that it knows as its own: a reset, or an older self that it meets, makes another.
 inline constexpr size_t kMaxSelves = 64;
-// Conflicts kept for ListConflicts and slow watchers (conflicts.h); the total goes on counting.
-inline constexpr size_t kMaxConflicts = 1000;
+// Conflicts kept for ListConflicts and watchers (conflicts.h); the total goes on counting. A heal brings tens of
+// thousands within a second, while a watcher reads; of small entries so many fit in the bytes below.
+inline constexpr size_t kMaxConflicts = 50'000;
 inline constexpr size_t kMaxConflictBytes = 32 << 20;  // both entries' values are kept: a value can have 1 MiB
 // Explains that gather answers at once: asked by people, each costs every member a message.
 inline constexpr size_t kMaxExplains = 64;

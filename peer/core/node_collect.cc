@@ -156,9 +156,9 @@ void Node::CompareHashes(Now now) {
     // As a rule they are equal, and then there is nothing else to look at.
     // An older peer ranks by fewer words: its map may be another until it is of this version, too.
     const bool comparable = link.map_hash != store_.hash() && link.map_hash != 0 && link.phase == Phase::kUp &&
-                            link.protocol >= kProtocolValueRank &&
-                            ready_ && link.peer_whole && link.report && link.report_whole && clock_guard_.trusted() &&
-                            vector_.Covers(*link.report) && link.report->Covers(vector_);
+                            link.protocol >= kProtocolValueRank && ready_ && link.peer_whole && link.report &&
+                            link.report_whole && clock_guard_.trusted() && vector_.Covers(*link.report) &&
+                            link.report->Covers(vector_);
     if (!comparable) {
       link.differs_since_ms = 0;
       continue;

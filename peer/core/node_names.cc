@@ -23,8 +23,8 @@ bool Node::NameIsHeld(Now now, const Hello& hello) const {
   return std::any_of(links_.begin(), links_.end(), [&](const auto& item) {
     const Link& link = item.second;
     if (link.phase != Phase::kUp || link.peer.self.node == hello.self.node) return false;
-    // It may be linked with this very process already. (Of an earlier incarnation, after a clock went back, hearsay does
-    // not tell.)
+    // It may be linked with this very process already. (Of an earlier incarnation, after a clock went back, hearsay
+    // does not tell.)
     const auto& [known, linked] = *link.peers;
     const bool this_one =
         std::any_of(known.begin(), known.end(), [&](const MemberInfo& one) { return one.id == hello.self; });

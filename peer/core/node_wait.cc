@@ -25,11 +25,6 @@ absl::Status Node::CheckWaits() const {
 }
 
 absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
-  const size_t nodes = 1 + membership_.remembered();
-  if (command.ack.level == Ack::Level::kNodes && command.ack.nodes > nodes) {
-    return InvalidField("ack_nodes", absl::StrCat(command.ack.nodes, " nodes can never have the write: the cluster has ",
-                                                  nodes, ", this one included"));
-  }
   auto entry = Write(now, command);
   if (!entry.ok()) return entry.status();
   Submitted out{*entry, 0};

@@ -242,10 +242,13 @@ std::string Node::CursorAt(const Watch& watch, const VersionVector& vector, int6
 
 // LOST events are of this process alone and outside all cursors: the watch has a place of its own in the list.
 void Node::AddLost(Watch& watch, WatchBatch& batch) const {
-  watch.next_lost = std::max(watch.next_lost, conflicts_.first());
   if (!watch.filter.MatchesKind(EventKind::kLost)) {
     watch.next_lost = conflicts_.end();
     return;
+  }
+  if (watch.next_lost < conflicts_.first()) {
+    batch.lost_skipped = conflicts_.first() - watch.next_lost;
+    watch.next_lost = conflicts_.first();
   }
   size_t bytes = 0;
   for (; watch.next_lost < conflicts_.end(); ++watch.next_lost) {

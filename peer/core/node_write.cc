@@ -175,6 +175,12 @@ absl::Status Node::CheckRoom(const WriteCommand& command, const Entry* previous)
     const auto status = room_.Check(HeldBytes(), static_cast<int64_t>(grown) - static_cast<int64_t>(before));
     if (!status.ok()) return status;
   }
+  if (const size_t nodes = 1 + membership_.remembered();
+      command.ack.level == Ack::Level::kNodes && command.ack.nodes > nodes) {
+    return InvalidField("ack_nodes",
+                        absl::StrCat(command.ack.nodes, " nodes can never have the write: the cluster has ", nodes,
+                                     ", this one included"));
+  }
   return command.ack.local() ? absl::OkStatus() : CheckWaits();
 }
 

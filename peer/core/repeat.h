@@ -2,8 +2,8 @@
 //
 // A holder's writes may go through several nodes, of which one lags. Two of them can then cross: a renewal that never
 // saw the newer value, or a new value that a renewal of the next lease period never saw. Neither is a conflict, since
-// both are of one holder, and merging keeps but one. So the node that took the losing one writes what is missing on top:
-// what it answered comes true, and the value stays the newest.
+// both are of one holder, and merging keeps but one. So the node that took the losing one writes what is missing on
+// top: what it answered comes true, and the value stays the newest.
 #pragma once
 
 #include <optional>

@@ -48,8 +48,8 @@ absl::Status Superseded(const Entry& entry, const Entry& winner) {
   return status;
 }
 
-// The write stands here, or, if it set a value, a renewal of its lease that keeps that: who covers the write has nothing
-// that outranks either.
+// The write stands here, or, if it set a value, a renewal of its lease that keeps that: who covers the write has
+// nothing that outranks either.
 bool IsHere(const Store& store, const Entry& entry) {
   const EntryPtr* present = store.Find(entry.key);
   if (present == nullptr) return false;

@@ -52,11 +52,12 @@ struct WatchBatch {
   std::vector<WatchEvent> events;
   std::string cursor;
   bool snapshot_end = false;
-  bool first = false;   // the watch's first message, sent even when empty
-  bool more = false;    // the head was not reached: read again
-  bool pass = false;    // the cursor is a pass's (below), and comes before the head
-  int64_t wake_ms = 0;  // monotonic: read again then at the latest
-  bool empty() const { return events.empty() && cursor.empty() && !snapshot_end && !first; }
+  uint64_t lost_skipped = 0;  // conflicts that went before the watch, which asked for them, had read so far
+  bool first = false;         // the watch's first message, sent even when empty
+  bool more = false;          // the head was not reached: read again
+  bool pass = false;          // the cursor is a pass's (below), and comes before the head
+  int64_t wake_ms = 0;        // monotonic: read again then at the latest
+  bool empty() const { return events.empty() && cursor.empty() && !snapshot_end && !first && lost_skipped == 0; }
 };
 
 // A pass over the keys, under way.

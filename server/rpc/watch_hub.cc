@@ -144,6 +144,7 @@ class WatchStream final : public WatchHub::Reactor {
     }
     response_.set_cursor(batch.cursor);
     response_.set_snapshot_end(batch.snapshot_end);
+    response_.set_lost_skipped(batch.lost_skipped);
   }
 
   WatchHub& hub_;

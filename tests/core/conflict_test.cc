@@ -65,6 +65,39 @@ TEST(Conflict, ALoserIsListedOnce) {
   EXPECT_EQ(list.at(list.first()).winner, first);
 }
 
+// What a watch was too late for is counted, so that no loss goes by without a word.
+TEST(Conflict, AWatchHearsHowManyItMissed) {
+  Mesh mesh;
+  for (const char* id : {"a", "b"}) {
+    NodeOptions options = Mesh::Options(id);
+    options.max_bytes = 4 << 20;  // 256 KiB of conflicts
+    mesh.Add(options);
+  }
+  mesh.Advance(4000);
+  constexpr size_t kKeys = 1000;
+  for (const int i : {0, 1}) {
+    for (size_t key = 0; key < kKeys; ++key) ASSERT_TRUE(mesh.Set(i, std::to_string(key), "value").ok());
+    mesh.Advance(1500);  // the later lease loses
+  }
+  WatchFilter lost;
+  lost.kinds.insert(EventKind::kLost);
+  Watch watch = *mesh[1].StartWatch(mesh.now(1), lost, false, "");
+  ASSERT_TRUE(mesh[1].ReadWatch(mesh.now(1), watch).ok());
+  mesh.Connect(0, 1);
+  mesh.Advance(2000);
+  ASSERT_EQ(mesh[1].conflicts().total(), kKeys);
+  uint64_t events = 0, skipped = 0;
+  for (bool more = true; more;) {
+    const auto batch = *mesh[1].ReadWatch(mesh.now(1), watch);
+    events += batch.events.size();
+    skipped += batch.lost_skipped;
+    more = batch.more;
+  }
+  EXPECT_GT(skipped, 0u);
+  EXPECT_GT(events, 0u);
+  EXPECT_EQ(events + skipped, kKeys);
+}
+
 class ConflictMesh : public ::testing::Test {
  protected:
   ConflictMesh() {

@@ -92,8 +92,8 @@ TEST(Folding, AMemberThatIsThereIsNotOfThePastThoughItWroteNothing) {
   EXPECT_FALSE(report.Covers(vector));
 }
 
-// Seed 763 of clocks: a process that the one who gave the cursor had not heard of, and whose clock was behind, has a gap
-// here. The mark never stands for it; a watch that took it for covered missed its writes.
+// Seed 763 of clocks: a process that the one who gave the cursor had not heard of, and whose clock was behind, has a
+// gap here. The mark never stands for it; a watch that took it for covered missed its writes.
 TEST(Folding, AProcessWithAGapIsMeantByNoMark) {
   VersionVector ours = Runs();
   ours.Add({"new", 1}, 1, 2);

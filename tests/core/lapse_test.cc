@@ -61,6 +61,20 @@ class Lapses : public testing::Test {
   Mesh mesh_;
 };
 
+// After a pause there may be more that lapsed than one tick lets lapse: no read and no admission takes it for living.
+TEST_F(Lapses, WhatTheClockSaysHasLapsedIsGoneAtOnce) {
+  mesh_.Add("a");
+  for (const char* key : {"read", "renewed", "set", "kept"}) Do(0, Command(key));
+  mesh_.Skip(2000);  // nobody ticks
+  EXPECT_EQ(mesh_[0].Get(mesh_.now(0), "read"), nullptr);
+  ASSERT_FALSE(Store::IsDead(*mesh_[0].store().FindSlot("read"))) << "a tick came between";
+  EXPECT_TRUE(mesh_[0].IsGone(mesh_.now(0), *mesh_[0].store().FindSlot("read")));
+  EXPECT_EQ(Reason(0, Command("renewed", Change::kRenew)), "KEY_NOT_FOUND");
+  WriteCommand absent = Command("set");
+  absent.if_absent = true;
+  EXPECT_EQ(Reason(0, absent), "OK");
+}
+
 TEST_F(Lapses, TheKeyVanishesOnEveryNodeWithOneEvent) {
   const int a = mesh_.Add("a"), b = mesh_.Add("b");
   mesh_.Connect(a, b);

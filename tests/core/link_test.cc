@@ -241,8 +241,8 @@ TEST(Names, AProcessElsewhereIsRefusedWhileANeighbourIsLinkedWithTheFirst) {
   EXPECT_FALSE(mesh.alive(mesh.Connect(mesh.Add(AnotherB("elsewhere:1")), a)));
 }
 
-// Seed 606 of faults: its incarnation is below its predecessor's, since the clock went back, so that the members did not
-// learn of it from the neighbour.
+// Seed 606 of faults: its incarnation is below its predecessor's, since the clock went back, so that the members did
+// not learn of it from the neighbour.
 TEST(Names, AProcessElsewhereIsTakenWhereANeighbourIsLinkedWithThisVeryOne) {
   Mesh mesh;
   const int a = mesh.Add("a"), c = mesh.Add("c"), b = mesh.Add(Mesh::Options("b"), 200);

@@ -7,6 +7,7 @@
 #include "peer/core/error.h"
 #include "tests/sim/checkers/bounds.h"
 #include "tests/sim/checkers/describe.h"
+#include "tests/sim/checkers/values.h"
 
 namespace leasemap::sim {
 namespace {
@@ -436,6 +437,8 @@ absl::StatusOr<core::EntryPtr> World::Write(int host, const core::WriteCommand& 
     const core::EntryPtr& written = *result;
     trace_.Note(queue_.now_us(), "write", static_cast<uint64_t>(host), written->dot.seq, written->lease.epoch);
     Look(host, "writes", checks_.Wrote(written, previous));
+    const bool keeps = command.change == core::Change::kRenew || command.change == core::Change::kRelease;
+    if (keeps) Look(host, "values", CheckKeeps(*written, previous.get()));
     if (written->tombstone || command.change == core::Change::kRelease) return;
     const core::EntryPtr read = node.Get(now, command.key);
     if (!read || read->dot != written->dot) Look(host, "writes", "does not show what it just wrote: " + command.key);

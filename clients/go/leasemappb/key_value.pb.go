@@ -2214,7 +2214,10 @@ type WatchResponse struct {
 	// where the watcher reads more slowly than the node is written to.
 	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// The snapshot that was asked for is complete with this message.
-	SnapshotEnd   bool `protobuf:"varint,3,opt,name=snapshot_end,json=snapshotEnd,proto3" json:"snapshot_end,omitempty"`
+	SnapshotEnd bool `protobuf:"varint,3,opt,name=snapshot_end,json=snapshotEnd,proto3" json:"snapshot_end,omitempty"`
+	// Conflicts of this node that were dropped before this stream, which asks for LOST, had read so far: at most this many
+	// LOST events are missing here. (The node keeps the latest 50,000, within 32 MiB.)
+	LostSkipped   uint64 `protobuf:"varint,4,opt,name=lost_skipped,json=lostSkipped,proto3" json:"lost_skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2268,6 +2271,13 @@ func (x *WatchResponse) GetSnapshotEnd() bool {
 		return x.SnapshotEnd
 	}
 	return false
+}
+
+func (x *WatchResponse) GetLostSkipped() uint64 {
+	if x != nil {
+		return x.LostSkipped
+	}
+	return 0
 }
 
 var File_leasemap_v1_key_value_proto protoreflect.FileDescriptor
@@ -2434,11 +2444,12 @@ const file_leasemap_v1_key_value_proto_rawDesc = "" +
 	"\n" +
 	"keys_bytes\x18\x06 \x03(\fR\tkeysBytes\x12-\n" +
 	"\x05kinds\x18\a \x03(\x0e2\x17.leasemap.v1.Event.KindR\x05kinds\x12\x1b\n" +
-	"\tkeys_only\x18\b \x01(\bR\bkeysOnly\"v\n" +
+	"\tkeys_only\x18\b \x01(\bR\bkeysOnly\"\x99\x01\n" +
 	"\rWatchResponse\x12*\n" +
 	"\x06events\x18\x01 \x03(\v2\x12.leasemap.v1.EventR\x06events\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12!\n" +
-	"\fsnapshot_end\x18\x03 \x01(\bR\vsnapshotEnd*H\n" +
+	"\fsnapshot_end\x18\x03 \x01(\bR\vsnapshotEnd\x12!\n" +
+	"\flost_skipped\x18\x04 \x01(\x04R\vlostSkipped*H\n" +
 	"\x03Ack\x12\x13\n" +
 	"\x0fACK_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tACK_LOCAL\x10\x01\x12\x10\n" +

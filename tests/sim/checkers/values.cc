@@ -1,5 +1,7 @@
 #include "tests/sim/checkers/values.h"
 
+#include <algorithm>
+
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {
@@ -21,6 +23,11 @@ std::string CheckNotOlder(const core::Entry& before, const core::Entry& after) {
          Describe(after);
 }
 
+std::string CheckKeeps(const core::Entry& written, const core::Entry* previous) {
+  if (previous != nullptr && core::ValueDot(written) == core::ValueDot(*previous)) return "";
+  return "a renewal or release does not name the write that set its value: " + Describe(written);
+}
+
 std::string CheckCameTrue(const core::Node& node, const WriteLog& log) {
   // A map that was given up, or taken back, is submitted anew, by admission.
   const auto own = log.runs().find(node.self());
@@ -28,6 +35,13 @@ std::string CheckCameTrue(const core::Node& node, const WriteLog& log) {
   for (const core::EntryPtr& written : own->second) {
     const core::EntryPtr* held = node.store().Find(written->key);
     if (held == nullptr || written->lease.duration_ms == 0 || !SameLease(*written, **held)) continue;
+    // Another lease took its place in between: what it did is over.
+    const auto& all = log.OfKey(written->key);
+    if (std::any_of(all.begin(), all.end(), [&](const core::EntryPtr& other) {
+          return !SameLease(*other, *written) && core::Outranks(*other, *written);
+        })) {
+      continue;
+    }
     const core::Entry& stands = **held;
     const uint64_t value = core::ValueStamp(*written), standing = core::ValueStamp(stands);
     if (standing < value) {
