@@ -133,7 +133,7 @@ class CommandLineTest(SharedClusterTest):
         released = json.loads(self.run_it("get", "lent", "-o", "json")[0])["version"]
         wait_for("the release on n3", lambda: released in self.run_it("get", "lent", "-o", "json", node=c)[0])
         self.assertRegex(self.run_it("set", "lent", "2", "--lease", "0", node=c)[0], "^lent: no lease, ")
-        self.assertIn("LEASE_NOT_HELD", self.run_it("renew", "lent", "--only-if-held", code=REFUSED)[1])
+        self.assertIn("holds no lease", self.run_it("renew", "lent", "--only-if-held", code=REFUSED)[1])
         self.run_it("renew", "lent", "--if-version", "other", code=REFUSED)
         self.run_it("renew", "no-such-key", code=REFUSED)
         self.run_it("release", "no-such-key", code=REFUSED)
