@@ -3,6 +3,7 @@
 A node starts on ports that the kernel chooses and that are read from its log; a restarted node takes the same ones
 again, so that the others find it. Only processes that were started here are ever signalled, and they die with the test.
 """
+import contextlib
 import pathlib
 import re
 import signal
@@ -76,6 +77,14 @@ class Node:
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def paused(self):
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
 
     def rss_mib(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()

@@ -72,8 +72,11 @@ class CallsTest(GoTest, SharedClusterTest):
         self.assertFalse(self.a.call("release", key="held")["leased"])
         wait_for("the release is there", lambda: not self.b.call("get", key="held")["leased"])
         self.b.call("set", key="held", value="z", ack=ALL)
-        facts = self.refused_go("ack_incomplete", lambda: self.b.call("set", key="held", value="z", ack=100, timeout=1))
+        with self.nodes[2].paused():
+            facts = self.refused_go("ack_incomplete",
+                                    lambda: self.b.call("set", key="held", value="z", ack=ALL, timeout=1))
         self.assertIn("n1", facts["acked"])
+        self.refused_go("invalid", lambda: self.b.call("set", key="held", value="z", ack=100))
 
     def test_batches(self):
         self.a.call("set", key="b/held", value="x")

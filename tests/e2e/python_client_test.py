@@ -125,8 +125,10 @@ class DictTest(MapTest, SharedClusterTest):
         self.a.release("held")
         wait_for("the release is there", lambda: not self.b.entry("held").leased)
         self.b.set("held", "z", ack="all")
-        with self.assertRaises(leasemap.AckIncompleteError):
-            self.b.set("held", "z", ack=100, timeout=1)
+        with self.nodes[2].paused(), self.assertRaises(leasemap.AckIncompleteError):
+            self.b.set("held", "z", ack="all", timeout=1)
+        with self.assertRaises(leasemap.InvalidError):
+            self.b.set("held", "z", ack=100)  # never
 
     def test_handlers(self):
         events = Events(self.b)
