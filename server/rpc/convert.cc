@@ -71,6 +71,7 @@ void ToProto(const core::Entry& entry, bool with_value, v1::Entry* out) {
   lease->set_fencing_token(core::FencingToken(entry.lease));
   if (entry.dot.seq != 0) out->set_version(core::VersionOf(entry.dot));  // else it was only validated
   SetTime(core::StampMs(entry.stamp), out->mutable_update_time());
+  if (entry.value_dot.seq != 0) SetTime(core::StampMs(entry.value_stamp), out->mutable_value_time());
   out->set_origin(entry.dot.replica.node);
   out->set_deleted(entry.tombstone);
 }

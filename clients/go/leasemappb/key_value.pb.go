@@ -312,7 +312,10 @@ type Entry struct {
 	// The ID of the node that took the write.
 	Origin string `protobuf:"bytes,8,opt,name=origin,proto3" json:"origin,omitempty"`
 	// True for a deleted key (in Watch events and in the answer of Delete).
-	Deleted       bool `protobuf:"varint,9,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	Deleted bool `protobuf:"varint,9,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// The time of the write that set the value, where this one kept it (its lease was renewed or released since). Unset:
+	// update_time. Of two entries of one lease the one with the newer value stands, whichever was written later.
+	ValueTime     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=value_time,json=valueTime,proto3" json:"value_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -430,6 +433,13 @@ func (x *Entry) GetDeleted() bool {
 		return x.Deleted
 	}
 	return false
+}
+
+func (x *Entry) GetValueTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValueTime
+	}
+	return nil
 }
 
 type isEntry_KeyForm interface {
@@ -2292,7 +2302,7 @@ const file_leasemap_v1_key_value_proto_rawDesc = "" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12#\n" +
-	"\rfencing_token\x18\x05 \x01(\tR\ffencingToken\"\xc2\x02\n" +
+	"\rfencing_token\x18\x05 \x01(\tR\ffencingToken\"\xfd\x02\n" +
 	"\x05Entry\x12\x12\n" +
 	"\x03key\x18\x01 \x01(\tH\x00R\x03key\x12\x1d\n" +
 	"\tkey_bytes\x18\x02 \x01(\fH\x00R\bkeyBytes\x12\x16\n" +
@@ -2304,7 +2314,10 @@ const file_leasemap_v1_key_value_proto_rawDesc = "" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x16\n" +
 	"\x06origin\x18\b \x01(\tR\x06origin\x12\x18\n" +
-	"\adeleted\x18\t \x01(\bR\adeletedB\n" +
+	"\adeleted\x18\t \x01(\bR\adeleted\x129\n" +
+	"\n" +
+	"value_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tvalueTimeB\n" +
 	"\n" +
 	"\bkey_formB\f\n" +
 	"\n" +
@@ -2522,56 +2535,57 @@ var file_leasemap_v1_key_value_proto_depIdxs = []int32{
 	28, // 1: leasemap.v1.Lease.expire_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: leasemap.v1.Entry.lease:type_name -> leasemap.v1.Lease
 	28, // 3: leasemap.v1.Entry.update_time:type_name -> google.protobuf.Timestamp
-	4,  // 4: leasemap.v1.GetResponse.entry:type_name -> leasemap.v1.Entry
-	29, // 5: leasemap.v1.SetRequest.lease_duration:type_name -> google.protobuf.Duration
-	1,  // 6: leasemap.v1.SetRequest.on_lapse:type_name -> leasemap.v1.OnLapse
-	0,  // 7: leasemap.v1.SetRequest.ack:type_name -> leasemap.v1.Ack
-	4,  // 8: leasemap.v1.SetResponse.entry:type_name -> leasemap.v1.Entry
-	0,  // 9: leasemap.v1.DeleteRequest.ack:type_name -> leasemap.v1.Ack
-	4,  // 10: leasemap.v1.DeleteResponse.entry:type_name -> leasemap.v1.Entry
-	29, // 11: leasemap.v1.RenewRequest.lease_duration:type_name -> google.protobuf.Duration
-	4,  // 12: leasemap.v1.RenewResponse.entry:type_name -> leasemap.v1.Entry
-	4,  // 13: leasemap.v1.ReleaseResponse.entry:type_name -> leasemap.v1.Entry
-	4,  // 14: leasemap.v1.ListResponse.entries:type_name -> leasemap.v1.Entry
-	17, // 15: leasemap.v1.BatchResult.status:type_name -> leasemap.v1.ItemStatus
-	4,  // 16: leasemap.v1.BatchResult.entry:type_name -> leasemap.v1.Entry
-	5,  // 17: leasemap.v1.BatchGetRequest.requests:type_name -> leasemap.v1.GetRequest
-	18, // 18: leasemap.v1.BatchGetResponse.results:type_name -> leasemap.v1.BatchResult
-	7,  // 19: leasemap.v1.BatchSetRequest.requests:type_name -> leasemap.v1.SetRequest
-	18, // 20: leasemap.v1.BatchSetResponse.results:type_name -> leasemap.v1.BatchResult
-	7,  // 21: leasemap.v1.WriteRequest.set:type_name -> leasemap.v1.SetRequest
-	9,  // 22: leasemap.v1.WriteRequest.delete:type_name -> leasemap.v1.DeleteRequest
-	18, // 23: leasemap.v1.WriteResponse.result:type_name -> leasemap.v1.BatchResult
-	2,  // 24: leasemap.v1.Event.kind:type_name -> leasemap.v1.Event.Kind
-	4,  // 25: leasemap.v1.Event.entry:type_name -> leasemap.v1.Entry
-	4,  // 26: leasemap.v1.Event.winner:type_name -> leasemap.v1.Entry
-	2,  // 27: leasemap.v1.WatchRequest.kinds:type_name -> leasemap.v1.Event.Kind
-	25, // 28: leasemap.v1.WatchResponse.events:type_name -> leasemap.v1.Event
-	5,  // 29: leasemap.v1.KeyValue.Get:input_type -> leasemap.v1.GetRequest
-	7,  // 30: leasemap.v1.KeyValue.Set:input_type -> leasemap.v1.SetRequest
-	9,  // 31: leasemap.v1.KeyValue.Delete:input_type -> leasemap.v1.DeleteRequest
-	11, // 32: leasemap.v1.KeyValue.Renew:input_type -> leasemap.v1.RenewRequest
-	13, // 33: leasemap.v1.KeyValue.Release:input_type -> leasemap.v1.ReleaseRequest
-	15, // 34: leasemap.v1.KeyValue.List:input_type -> leasemap.v1.ListRequest
-	19, // 35: leasemap.v1.KeyValue.BatchGet:input_type -> leasemap.v1.BatchGetRequest
-	21, // 36: leasemap.v1.KeyValue.BatchSet:input_type -> leasemap.v1.BatchSetRequest
-	23, // 37: leasemap.v1.KeyValue.Write:input_type -> leasemap.v1.WriteRequest
-	26, // 38: leasemap.v1.KeyValue.Watch:input_type -> leasemap.v1.WatchRequest
-	6,  // 39: leasemap.v1.KeyValue.Get:output_type -> leasemap.v1.GetResponse
-	8,  // 40: leasemap.v1.KeyValue.Set:output_type -> leasemap.v1.SetResponse
-	10, // 41: leasemap.v1.KeyValue.Delete:output_type -> leasemap.v1.DeleteResponse
-	12, // 42: leasemap.v1.KeyValue.Renew:output_type -> leasemap.v1.RenewResponse
-	14, // 43: leasemap.v1.KeyValue.Release:output_type -> leasemap.v1.ReleaseResponse
-	16, // 44: leasemap.v1.KeyValue.List:output_type -> leasemap.v1.ListResponse
-	20, // 45: leasemap.v1.KeyValue.BatchGet:output_type -> leasemap.v1.BatchGetResponse
-	22, // 46: leasemap.v1.KeyValue.BatchSet:output_type -> leasemap.v1.BatchSetResponse
-	24, // 47: leasemap.v1.KeyValue.Write:output_type -> leasemap.v1.WriteResponse
-	27, // 48: leasemap.v1.KeyValue.Watch:output_type -> leasemap.v1.WatchResponse
-	39, // [39:49] is the sub-list for method output_type
-	29, // [29:39] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	28, // 4: leasemap.v1.Entry.value_time:type_name -> google.protobuf.Timestamp
+	4,  // 5: leasemap.v1.GetResponse.entry:type_name -> leasemap.v1.Entry
+	29, // 6: leasemap.v1.SetRequest.lease_duration:type_name -> google.protobuf.Duration
+	1,  // 7: leasemap.v1.SetRequest.on_lapse:type_name -> leasemap.v1.OnLapse
+	0,  // 8: leasemap.v1.SetRequest.ack:type_name -> leasemap.v1.Ack
+	4,  // 9: leasemap.v1.SetResponse.entry:type_name -> leasemap.v1.Entry
+	0,  // 10: leasemap.v1.DeleteRequest.ack:type_name -> leasemap.v1.Ack
+	4,  // 11: leasemap.v1.DeleteResponse.entry:type_name -> leasemap.v1.Entry
+	29, // 12: leasemap.v1.RenewRequest.lease_duration:type_name -> google.protobuf.Duration
+	4,  // 13: leasemap.v1.RenewResponse.entry:type_name -> leasemap.v1.Entry
+	4,  // 14: leasemap.v1.ReleaseResponse.entry:type_name -> leasemap.v1.Entry
+	4,  // 15: leasemap.v1.ListResponse.entries:type_name -> leasemap.v1.Entry
+	17, // 16: leasemap.v1.BatchResult.status:type_name -> leasemap.v1.ItemStatus
+	4,  // 17: leasemap.v1.BatchResult.entry:type_name -> leasemap.v1.Entry
+	5,  // 18: leasemap.v1.BatchGetRequest.requests:type_name -> leasemap.v1.GetRequest
+	18, // 19: leasemap.v1.BatchGetResponse.results:type_name -> leasemap.v1.BatchResult
+	7,  // 20: leasemap.v1.BatchSetRequest.requests:type_name -> leasemap.v1.SetRequest
+	18, // 21: leasemap.v1.BatchSetResponse.results:type_name -> leasemap.v1.BatchResult
+	7,  // 22: leasemap.v1.WriteRequest.set:type_name -> leasemap.v1.SetRequest
+	9,  // 23: leasemap.v1.WriteRequest.delete:type_name -> leasemap.v1.DeleteRequest
+	18, // 24: leasemap.v1.WriteResponse.result:type_name -> leasemap.v1.BatchResult
+	2,  // 25: leasemap.v1.Event.kind:type_name -> leasemap.v1.Event.Kind
+	4,  // 26: leasemap.v1.Event.entry:type_name -> leasemap.v1.Entry
+	4,  // 27: leasemap.v1.Event.winner:type_name -> leasemap.v1.Entry
+	2,  // 28: leasemap.v1.WatchRequest.kinds:type_name -> leasemap.v1.Event.Kind
+	25, // 29: leasemap.v1.WatchResponse.events:type_name -> leasemap.v1.Event
+	5,  // 30: leasemap.v1.KeyValue.Get:input_type -> leasemap.v1.GetRequest
+	7,  // 31: leasemap.v1.KeyValue.Set:input_type -> leasemap.v1.SetRequest
+	9,  // 32: leasemap.v1.KeyValue.Delete:input_type -> leasemap.v1.DeleteRequest
+	11, // 33: leasemap.v1.KeyValue.Renew:input_type -> leasemap.v1.RenewRequest
+	13, // 34: leasemap.v1.KeyValue.Release:input_type -> leasemap.v1.ReleaseRequest
+	15, // 35: leasemap.v1.KeyValue.List:input_type -> leasemap.v1.ListRequest
+	19, // 36: leasemap.v1.KeyValue.BatchGet:input_type -> leasemap.v1.BatchGetRequest
+	21, // 37: leasemap.v1.KeyValue.BatchSet:input_type -> leasemap.v1.BatchSetRequest
+	23, // 38: leasemap.v1.KeyValue.Write:input_type -> leasemap.v1.WriteRequest
+	26, // 39: leasemap.v1.KeyValue.Watch:input_type -> leasemap.v1.WatchRequest
+	6,  // 40: leasemap.v1.KeyValue.Get:output_type -> leasemap.v1.GetResponse
+	8,  // 41: leasemap.v1.KeyValue.Set:output_type -> leasemap.v1.SetResponse
+	10, // 42: leasemap.v1.KeyValue.Delete:output_type -> leasemap.v1.DeleteResponse
+	12, // 43: leasemap.v1.KeyValue.Renew:output_type -> leasemap.v1.RenewResponse
+	14, // 44: leasemap.v1.KeyValue.Release:output_type -> leasemap.v1.ReleaseResponse
+	16, // 45: leasemap.v1.KeyValue.List:output_type -> leasemap.v1.ListResponse
+	20, // 46: leasemap.v1.KeyValue.BatchGet:output_type -> leasemap.v1.BatchGetResponse
+	22, // 47: leasemap.v1.KeyValue.BatchSet:output_type -> leasemap.v1.BatchSetResponse
+	24, // 48: leasemap.v1.KeyValue.Write:output_type -> leasemap.v1.WriteResponse
+	27, // 49: leasemap.v1.KeyValue.Watch:output_type -> leasemap.v1.WatchResponse
+	40, // [40:50] is the sub-list for method output_type
+	30, // [30:40] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_leasemap_v1_key_value_proto_init() }

@@ -1,8 +1,8 @@
 """Reads what the driver wrote down, and says which of two entries ranks higher.
 
 The rank is the design's, as far as a client sees it: fencing token (epoch up, start down), then the smaller holder,
-then the time of the write. Of two writes that agree in all three (the same lease, the same millisecond) nothing can
-be told, and nothing is.
+then the time of the value, then that of the write. Of two writes that agree in all (the same lease, the same
+millisecond) nothing can be told, and nothing is.
 """
 import dataclasses
 import math
@@ -18,17 +18,19 @@ class Seen:
     deleted: bool = False
     start: int = 0  # s
     expire_ms: int = 0
+    value_ms: int = 0  # when its value was set; 0: at update_ms
 
     def below(self, other):
         """True if it surely ranks below the other."""
-        return ((self.token, other.holder.encode(), self.update_ms) <
-                (other.token, self.holder.encode(), other.update_ms))
+        return ((self.token, other.holder.encode(), self.value_ms or self.update_ms, self.update_ms) <
+                (other.token, self.holder.encode(), other.value_ms or other.update_ms, other.update_ms))
 
 
 def seen(entry, deleted=False):
     """The same of a message."""
     return Seen(entry.version, entry.lease.fencing_token, entry.lease.holder, entry.update_time.ToMilliseconds(),
-                deleted, entry.lease.start_time.seconds, entry.lease.expire_time.ToMilliseconds())
+                deleted, entry.lease.start_time.seconds, entry.lease.expire_time.ToMilliseconds(),
+                entry.value_time.ToMilliseconds())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +69,9 @@ class Ledger:
             if fields[0] in ("acked", "doubt"):
                 operation, key, node, sent, received, level, holder, *entry = fields[1:]
                 if entry:
-                    version, token, start, expire, update = entry
-                    entry = Seen(version, token, holder, int(update), operation == "delete", int(start), int(expire))
+                    version, token, start, expire, update, value = entry
+                    entry = Seen(version, token, holder, int(update), operation == "delete", int(start), int(expire),
+                                 int(value))
                 writes.append(Write(operation, key, node, int(sent) / 1e6, int(received) / 1e6, level, holder,
                                     entry or None))
             elif fields[0] == "lost":
@@ -85,8 +88,8 @@ def read_folds(path):
     folds, graves = {}, []
     with open(path, encoding="utf-8") as file:
         for line in file:
-            what, watcher, key, version, token, holder, update = line.rstrip("\n").split("\t")
-            entry = Seen(version, token, holder, int(update), what == "grave")
+            what, watcher, key, version, token, holder, update, value = line.rstrip("\n").split("\t")
+            entry = Seen(version, token, holder, int(update), what == "grave", value_ms=int(value))
             fold = folds.setdefault(watcher, {})
             if what == "key":
                 fold[key] = entry

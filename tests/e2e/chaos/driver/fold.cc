@@ -7,12 +7,16 @@
 namespace leasemap::chaos {
 
 Rank RankOf(const v1::Entry& entry) {
+  const auto ms = [](const google::protobuf::Timestamp& time) {
+    return time.seconds() * 1000 + time.nanos() / 1'000'000;
+  };
+  const int64_t update_ms = ms(entry.update_time());
   return {entry.lease().fencing_token(), entry.lease().holder(),
-          entry.update_time().seconds() * 1000 + entry.update_time().nanos() / 1'000'000};
+          entry.has_value_time() ? ms(entry.value_time()) : update_ms, update_ms};
 }
 
 bool Below(const Rank& a, const Rank& b) {
-  return std::tie(a.token, b.holder, a.update_ms) < std::tie(b.token, a.holder, b.update_ms);
+  return std::tie(a.token, b.holder, a.value_ms, a.update_ms) < std::tie(b.token, a.holder, b.value_ms, b.update_ms);
 }
 
 void Fold::Begin(bool snapshot) {

@@ -13,13 +13,13 @@
 
 namespace leasemap::chaos {
 
-// The rank of an entry as far as clients see it: of two with the same token, holder and millisecond it cannot tell.
+// The rank of an entry as far as clients see it: of two with the same token, holder and milliseconds it cannot tell.
 struct Rank {
   std::string token, holder;
-  int64_t update_ms = 0;
+  int64_t value_ms = 0, update_ms = 0;  // when its value was set; when it was written
 };
 Rank RankOf(const v1::Entry& entry);
-// True if `a` surely ranks below `b`: token up, holder down, time up (design, section 2).
+// True if `a` surely ranks below `b`: token up, holder down, time of the value up, time up (design, section 2).
 bool Below(const Rank& a, const Rank& b);
 
 class Fold {

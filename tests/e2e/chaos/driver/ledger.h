@@ -1,10 +1,11 @@
 // The file of what was written and what came of it: one line a write that was acknowledged or may have been done. The
 // verdict reads it. Fields are divided by tabs:
 //
-//   outcome  operation key node sent received level holder version token start expire update
+//   outcome  operation key node sent received level holder version token start expire update value
 //
 // outcome: acked, or doubt (no answer, or none that says whether the write stands); with doubt the fields of the entry
-// are missing. sent and received are NowUs; start is in seconds, expire and update in milliseconds of UTC.
+// are missing. sent and received are NowUs; start is in seconds, expire, update and value (when
+// that was set) in milliseconds of UTC.
 #pragma once
 
 #include <cstdio>

@@ -243,7 +243,7 @@ void Load::Record(const Call& call, const char* outcome, const v1::Entry* entry)
   if (entry != nullptr) {
     absl::StrAppend(&line, "\t", entry->version(), "\t", entry->lease().fencing_token(), "\t",
                     entry->lease().start_time().seconds(), "\t", Ms(entry->lease().expire_time()), "\t",
-                    Ms(entry->update_time()));
+                    Ms(entry->update_time()), "\t", RankOf(*entry).value_ms);
   }
   ledger_.Line(line + "\n");
 }

@@ -43,7 +43,7 @@ void Watcher::Dump(std::string* out) const {
   const std::lock_guard lock(mutex_);
   const auto line = [&](const char* what, const std::string& key, const Fold::Known& known) {
     absl::StrAppend(out, what, "\t", name_, "\t", key, "\t", known.version, "\t", known.rank.token, "\t",
-                    known.rank.holder, "\t", known.rank.update_ms, "\n");
+                    known.rank.holder, "\t", known.rank.update_ms, "\t", known.rank.value_ms, "\n");
   };
   for (const auto& [key, known] : fold_.known()) {
     if (!known.deleted) line("key", key, known);
