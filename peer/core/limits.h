@@ -119,7 +119,8 @@ inline constexpr size_t kMaxRequestIdBytes = 64;  // a UUID has 36
 // Incarnations of this process that it knows as its own: a reset, or an older self that it meets, makes another.
 inline constexpr size_t kMaxSelves = 64;
 // Conflicts kept for ListConflicts and watchers (conflicts.h); the total goes on counting. A heal brings tens of
-// thousands within a second, while a watcher reads; of small entries so many fit in the bytes below.
+// thousands within a second, and a watcher needs some seconds to read them. Those of small entries fit in the bytes
+// below.
 inline constexpr size_t kMaxConflicts = 50'000;
 inline constexpr size_t kMaxConflictBytes = 32 << 20;  // both entries' values are kept: a value can have 1 MiB
 // Explains that gather answers at once: asked by people, each costs every member a message.
@@ -156,8 +157,8 @@ inline constexpr int64_t kProbeMs = 1000;        // design: a first link silent 
 inline constexpr int64_t kReportEveryMs = 100;   // design: at most every 100 ms
 inline constexpr int64_t kLackMs = 1000;         // design: a dot lacked for longer than a second is asked for
 inline constexpr int64_t kSessionIdleMs = 5000;  // a session from which nothing came for so long is given up
-// A node whose map is full asks again after so long for what it left out: each time all of that comes. After room was
-// made it takes so long at most until it is used.
+// A node whose map is full asks twice a minute for what it left out, since each time all of that comes. Room that was
+// made is used half a minute later at most.
 inline constexpr int64_t kFullAgainMs = 30'000;
 // One that brings no whole entry for so long (doubled each time, up to the next) gives way to another member who has
 // what is lacked, if there is one: over a thin link a value may take an hour, over another link a second.

@@ -111,7 +111,7 @@ class Readiness {
     uint64_t incarnation = 0;
     int processes = 0;  // that were linked, one after another
   };
-  std::map<std::string, Linked> linked_;  // by node ID, whoever was linked once; kMaxMembers at most
+  std::map<std::string, Linked> linked_;  // by node ID, all that were linked once; kMaxMembers at most
   bool linked_with_map_ = false;          // … and one of them had the map
   std::optional<RefusedDial> refused_;    // the last one of who has, or may have, the map
 };

@@ -29,7 +29,7 @@ std::string CheckKeeps(const core::Entry& written, const core::Entry* previous) 
 }
 
 std::string CheckCameTrue(const core::Node& node, const WriteLog& log) {
-  // A map that was given up, or taken back, is submitted anew, by admission.
+  // What a map held that was given up, or taken back, is submitted again, by admission.
   const auto own = log.runs().find(node.self());
   if (own == log.runs().end() || node.resets() > 0) return "";
   for (const core::EntryPtr& written : own->second) {
