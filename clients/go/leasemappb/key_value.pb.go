@@ -48,7 +48,7 @@ type Ack int32
 const (
 	Ack_ACK_UNSPECIFIED Ack = 0 // the same as ACK_LOCAL
 	Ack_ACK_LOCAL       Ack = 1 // this node
-	Ack_ACK_MAJORITY    Ack = 2 // more than half of the remembered members, this node included, whoever of them is alive
+	Ack_ACK_MAJORITY    Ack = 2 // more than half of the remembered members, this node included, alive or not
 	Ack_ACK_ALL         Ack = 3 // all remembered members: of several racing writers of a key at most one gets this
 )
 
@@ -633,7 +633,7 @@ type SetRequest struct {
 	// What becomes of the key at the lease's expire_time. ON_LAPSE_DELETE needs a lease (REQUEST_INVALID with
 	// lease_duration 0, UNSUPPORTED with leasing off). The key then vanishes on each node by that node's own clock, as if
 	// it were deleted, and watches get one EXPIRED event; other holders still wait out the clock bound (LEASE_HELD). Each
-	// Set decides anew; Renew keeps what was decided, and Release makes the key vanish at once.
+	// Each Set decides; Renew keeps what was decided, and Release makes the key vanish at once.
 	OnLapse OnLapse `protobuf:"varint,7,opt,name=on_lapse,json=onLapse,proto3,enum=leasemap.v1.OnLapse" json:"on_lapse,omitempty"`
 	// Write only if the key's present version is this one, or if this is the version of the write that set the present
 	// value, which was only renewed since; a missing key is a mismatch (ABORTED, VERSION_MISMATCH).
@@ -645,7 +645,7 @@ type SetRequest struct {
 	// How many nodes must have it, this one included: 1 to 129, in place of ack (both are REQUEST_INVALID).
 	AckNodes uint32 `protobuf:"varint,11,opt,name=ack_nodes,json=ackNodes,proto3" json:"ack_nodes,omitempty"`
 	// A name of the caller's choice, at most 64 bytes of printable UTF-8, that makes a repeated request answer as the first
-	// did, with the same version, instead of writing again; its acks are awaited anew. A node remembers the last 10,000
+	// did, with the same version, instead of writing again; its acks are awaited again. A node remembers the last 10,000
 	// requests of the last ten minutes, by holder and request_id; another node knows a request as long as the key is as
 	// the request left it. The same name with another request is REQUEST_INVALID. A refused request is not remembered.
 	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

@@ -74,7 +74,7 @@ type KeyValueClient interface {
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
 	// Several Gets in one call, each with a status of its own. At most 1,000 items, and 1 MiB of answers: further
 	// items answer RESOURCE_EXHAUSTED (BYTES_LIMIT) and can be asked for again. All are read once every min_version is here
-	// or was waited for in vain: such an item alone answers NOT_CAUGHT_UP.
+	// or did not come in time: such an item alone answers NOT_CAUGHT_UP.
 	BatchGet(ctx context.Context, in *BatchGetRequest, opts ...grpc.CallOption) (*BatchGetResponse, error)
 	// Several Sets in one call, done in order, each with a status of its own. A batch is not a transaction: some items
 	// may be refused while others are done, and readers may see it half done. At most 1,000 items, and 8 MiB: further items
@@ -93,7 +93,7 @@ type KeyValueClient interface {
 	// may come again after it, if they were very many.) Errors: CURSOR_INVALID (not a
 	// cursor, of another cluster, or of a watch for other keys or kinds), CURSOR_EXPIRED (it names writes that are
 	// gone, is so old that deletes or lapses after it were collected, which takes an hour or the lease period at least, or
-	// is of a node whose clock was ahead: take a snapshot anew), NOT_CAUGHT_UP (within 10 s this node did not get the
+	// is of a node whose clock was ahead: take a new snapshot), NOT_CAUGHT_UP (within 10 s this node did not get the
 	// writes that the cursor names, or its clock is behind: try again or another node), REQUEST_INVALID, KEY_INVALID,
 	// WATCH_LIMIT, DRAINING.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
@@ -250,7 +250,7 @@ type KeyValueServer interface {
 	List(context.Context, *ListRequest) (*ListResponse, error)
 	// Several Gets in one call, each with a status of its own. At most 1,000 items, and 1 MiB of answers: further
 	// items answer RESOURCE_EXHAUSTED (BYTES_LIMIT) and can be asked for again. All are read once every min_version is here
-	// or was waited for in vain: such an item alone answers NOT_CAUGHT_UP.
+	// or did not come in time: such an item alone answers NOT_CAUGHT_UP.
 	BatchGet(context.Context, *BatchGetRequest) (*BatchGetResponse, error)
 	// Several Sets in one call, done in order, each with a status of its own. A batch is not a transaction: some items
 	// may be refused while others are done, and readers may see it half done. At most 1,000 items, and 8 MiB: further items
@@ -269,7 +269,7 @@ type KeyValueServer interface {
 	// may come again after it, if they were very many.) Errors: CURSOR_INVALID (not a
 	// cursor, of another cluster, or of a watch for other keys or kinds), CURSOR_EXPIRED (it names writes that are
 	// gone, is so old that deletes or lapses after it were collected, which takes an hour or the lease period at least, or
-	// is of a node whose clock was ahead: take a snapshot anew), NOT_CAUGHT_UP (within 10 s this node did not get the
+	// is of a node whose clock was ahead: take a new snapshot), NOT_CAUGHT_UP (within 10 s this node did not get the
 	// writes that the cursor names, or its clock is behind: try again or another node), REQUEST_INVALID, KEY_INVALID,
 	// WATCH_LIMIT, DRAINING.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error

@@ -46,7 +46,7 @@ type MeshClient interface {
 	// of them in one answer.
 	ListConflicts(ctx context.Context, in *ListConflictsRequest, opts ...grpc.CallOption) (*ListConflictsResponse, error)
 	// Sends a short message to the subscribers at all other nodes, or at one. Nothing is stored or repeated: it reaches
-	// whoever is linked and listening now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or to_node not a member),
+	// all that are linked and listening now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or to_node not a member),
 	// BYTES_LIMIT (too many are on their way, or more than 1,000 a second; with RetryInfo).
 	Broadcast(ctx context.Context, in *BroadcastRequest, opts ...grpc.CallOption) (*BroadcastResponse, error)
 	// Streams the messages that other nodes broadcast from now on. A subscriber that lags by more than 256 messages or
@@ -54,7 +54,7 @@ type MeshClient interface {
 	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SubscribeResponse], error)
 	// Forgets a member that will not come back: acks and the collection of deletes wait for it no more, on any node. A
 	// member that comes back all the same is one again; if deletes were collected meanwhile it starts from the others'
-	// map and submits anew what they lack. If two nodes forgot each other and both collected deletes, the larger node ID
+	// map and submits what they lack again. If two nodes forgot each other and both collected deletes, the larger node ID
 	// yields, and deletes that it alone had collected come back. Errors: REQUEST_INVALID (unknown, this node itself, or
 	// linked with this node right now).
 	Forget(ctx context.Context, in *ForgetRequest, opts ...grpc.CallOption) (*ForgetResponse, error)
@@ -163,7 +163,7 @@ type MeshServer interface {
 	// of them in one answer.
 	ListConflicts(context.Context, *ListConflictsRequest) (*ListConflictsResponse, error)
 	// Sends a short message to the subscribers at all other nodes, or at one. Nothing is stored or repeated: it reaches
-	// whoever is linked and listening now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or to_node not a member),
+	// all that are linked and listening now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or to_node not a member),
 	// BYTES_LIMIT (too many are on their way, or more than 1,000 a second; with RetryInfo).
 	Broadcast(context.Context, *BroadcastRequest) (*BroadcastResponse, error)
 	// Streams the messages that other nodes broadcast from now on. A subscriber that lags by more than 256 messages or
@@ -171,7 +171,7 @@ type MeshServer interface {
 	Subscribe(*SubscribeRequest, grpc.ServerStreamingServer[SubscribeResponse]) error
 	// Forgets a member that will not come back: acks and the collection of deletes wait for it no more, on any node. A
 	// member that comes back all the same is one again; if deletes were collected meanwhile it starts from the others'
-	// map and submits anew what they lack. If two nodes forgot each other and both collected deletes, the larger node ID
+	// map and submits what they lack again. If two nodes forgot each other and both collected deletes, the larger node ID
 	// yields, and deletes that it alone had collected come back. Errors: REQUEST_INVALID (unknown, this node itself, or
 	// linked with this node right now).
 	Forget(context.Context, *ForgetRequest) (*ForgetResponse, error)
