@@ -19,12 +19,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/rpc/channelz.h"
 #include "spdlog/spdlog.h"
 
 namespace leasemap::rpc {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 // How often connections are looked at: in that time a fast link brings some 100 MiB at most, which gRPC's quota, three
@@ -36,6 +36,11 @@ constexpr milliseconds kAgain{100};
 constexpr milliseconds kRefusal{1000};
 constexpr size_t kMaxRefusals = 64;
 constexpr int kAcceptAtOnce = 64;
+// Beside its bytes a request has two frame headers of 9 bytes, the length of its message, 5, and at least a byte for
+// each of the seven headers that gRPC sends (RFC 9113, 4.1; gRPC over HTTP/2, "Requests").
+constexpr uint64_t kFrames = 2 * 9 + 5 + 7;
+// Of a connection that gRPC does not know: what its clients let be under way at once by default.
+constexpr int64_t kUnknownRequests = 100;
 // By then gRPC has let go of what an ended connection held; the allocator would keep it.
 constexpr milliseconds kTrimAfter{2000};
 // Links of members (peer/net/transport.cc: 768), files, and gRPC's own; half of very few descriptors.
@@ -91,12 +96,20 @@ std::string Goaway(const std::string& why) {
 // One connection, by our own descriptor of it.
 struct Connections::Connection {
   ~Connection() { close(fd); }
+  void Acquit(Clock::time_point now) {
+    unfinished = owed = 0;
+    since = now;
+  }
   int fd = -1;
   std::string peer;
-  std::atomic<uint64_t> arrived{0};  // requests that came whole
-  // Of the thread: what had been received and sent when the last of them was seen, and when that was.
-  uint64_t seen = 0, received = 0, sent = 0;
-  Clock::time_point since;
+  std::atomic<uint64_t> whole{0};  // bytes of the requests that came whole
+  // Of those of them that are no smaller than `least`: since the thread last began to suspect the connection.
+  std::atomic<uint64_t> paid{0}, least{0};
+  // Of the thread: both counts when they were last looked at, and what of the received may still be unfinished.
+  uint64_t seen_whole = 0, seen_received = 0, unfinished = 0;
+  uint64_t owed = 0;        // 0: not suspected
+  Clock::time_point since;  // it was last beyond suspicion
+  int64_t socket_id = 0;    // gRPC's; 0: not looked up yet
 };
 
 Connections::Connections(Bounds bounds, std::function<void(int, int)> take, std::function<void(bool)> listening)
@@ -293,67 +306,118 @@ void Connections::Refuse(int fd) {
   refused_.emplace_back(fd, Clock::now() + kRefusal);
 }
 
-// Finds connections on which more came in than went out since their last whole request: that is of requests that have
-// not come whole. (Pings and flow control go both ways alike.) Who finishes none for too long, or for the longest while
-// all together hold too much, is ended.
+// Finds connections that hold unfinished requests: more bytes came in than those of whole requests. Who takes too long,
+// or the longest while all together hold too much, is ended.
+//
+// Headers, pings and flow control come in too and belong to no request's bytes, and so do requests that their client
+// broke off. So the bytes only raise the suspicion: before a connection is ended, gRPC says whether a request of it is
+// unfinished. It is asked at every look from half of the time on, and one answer that none is acquits.
 void Connections::Look() {
-  struct Stalled {
-    Connection* connection;
-    uint64_t unfinished;
-  };
-  std::vector<Stalled> stalled;
+  std::vector<Connection*> suspects;
   uint64_t all = 0;
   const auto now = Clock::now();
+  listed_ = false;
   for (const auto& [fd, connection] : by_fd_) {
-    tcp_info info{};
-    socklen_t size = sizeof(info);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) continue;
-    const uint64_t received = info.tcpi_bytes_received, sent = info.tcpi_bytes_acked;
-    if (const uint64_t arrived = connection->arrived.load(std::memory_order_relaxed); arrived != connection->seen) {
-      connection->seen = arrived;
-      connection->received = received;
-      connection->sent = sent;
-      connection->since = now;
-      continue;
-    }
-    const uint64_t in = received - connection->received, out = sent - connection->sent;
-    const uint64_t unfinished = in > out ? in - out : 0;
-    if (unfinished < kFreeBytes) {
-      connection->since = now;
-      continue;
-    }
-    all += unfinished;
-    stalled.push_back({connection.get(), unfinished});
+    if (!Count(*connection) || !Suspect(*connection, now)) continue;
+    all += connection->unfinished;
+    suspects.push_back(connection.get());
   }
-  std::sort(stalled.begin(), stalled.end(),
-            [](const Stalled& a, const Stalled& b) { return a.connection->since < b.connection->since; });
-  for (const Stalled& one : stalled) {
-    if (now - one.connection->since >= bounds_.arrive) {
-      EndStalled(*one.connection, one.unfinished, "its request did not come whole in time");
-    } else if (all > bounds_.unfinished_bytes) {
-      EndStalled(*one.connection, one.unfinished,
-                 "unfinished requests hold too much memory, and it finished none for "
-                 "the longest");
-    } else {
-      continue;
+  std::sort(suspects.begin(), suspects.end(),
+            [](const Connection* a, const Connection* b) { return a->since < b->since; });
+  for (Connection* suspect : suspects) {
+    const auto age = now - suspect->since;
+    const bool late = age >= bounds_.arrive, too_much = all > bounds_.unfinished_bytes;
+    if (2 * age < bounds_.arrive && !too_much) continue;
+    const bool guilty = HasUnfinished(*suspect);
+    if (guilty && !late && !too_much) continue;
+    if (guilty) {
+      EndStalled(*suspect, late ? "its request did not come whole in time"
+                                : "unfinished requests hold too much memory, and it has had one for the longest");
     }
-    all -= one.unfinished;
+    all -= suspect->unfinished;
+    suspect->Acquit(now);
   }
 }
 
-void Connections::EndStalled(Connection& connection, uint64_t unfinished, const char* why) {
+// Counts what came since the last look. False if the connection has ended.
+bool Connections::Count(Connection& connection) {
+  // The whole ones first: their bytes are then among those received.
+  const uint64_t whole = connection.whole.load(std::memory_order_acquire);
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  if (getsockopt(connection.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+  const uint64_t held = connection.unfinished + info.tcpi_bytes_received - connection.seen_received;
+  connection.unfinished = held - std::min(held, whole - connection.seen_whole);
+  connection.seen_whole = whole;
+  connection.seen_received = info.tcpi_bytes_received;
+  return true;
+}
+
+// Whether the connection holds so much that has not come whole that it is watched.
+//
+// A suspicion ends when what was unfinished at its begin must have come whole. Of so many requests those smaller than
+// half their mean are at most half of it together, so the larger ones have brought the other half. Small requests that
+// begin and end meanwhile pay for nothing.
+bool Connections::Suspect(Connection& connection, Clock::time_point now) {
+  if (connection.unfinished < kFreeBytes) {
+    connection.owed = 0;
+    connection.since = now;
+    return false;
+  }
+  const bool begins = connection.owed == 0;
+  if (!begins && connection.paid.load(std::memory_order_relaxed) < connection.owed) return true;
+  const int64_t requests = RequestsOf(connection).value_or(kUnknownRequests);
+  if (requests <= 0) {
+    connection.Acquit(now);
+    return false;
+  }
+  connection.owed = connection.unfinished / 2;
+  connection.least.store(connection.owed / static_cast<uint64_t>(requests), std::memory_order_relaxed);
+  connection.paid.store(0, std::memory_order_relaxed);
+  if (!begins) connection.since = now;
+  return true;
+}
+
+// The unfinished requests of the connection, or nothing if gRPC does not know it.
+std::optional<int64_t> Connections::RequestsOf(Connection& connection) {
+  if (connection.socket_id == 0 && !std::exchange(listed_, true)) NoteSocketIds();
+  return connection.socket_id == 0 ? std::nullopt : UnfinishedRequests(connection.socket_id);
+}
+
+// A small request on its way looks unfinished for some microseconds, so gRPC is asked more than once.
+bool Connections::HasUnfinished(Connection& connection) {
+  constexpr int kTimes = 5;
+  for (int i = 0; i < kTimes; ++i) {
+    if (RequestsOf(connection).value_or(kUnknownRequests) <= 0) return false;
+  }
+  return true;
+}
+
+void Connections::NoteSocketIds() {
+  const auto ids = SocketIds();
+  for (const auto& [fd, connection] : by_fd_) {
+    if (const auto it = ids.find(connection->peer); it != ids.end()) connection->socket_id = it->second;
+  }
+}
+
+void Connections::EndStalled(const Connection& connection, const char* why) {
   // One line in a hundred: a hundred clients on a link that died say the same.
   if (ended_count_++ % 100 == 0) {
-    spdlog::warn("ending the connection of {}: {} ({} KiB)", connection.peer, why, unfinished >> 10);
+    spdlog::warn("ending the connection of {}: {} ({} KiB)", connection.peer, why, connection.unfinished >> 10);
   }
   shutdown(connection.fd, SHUT_RDWR);  // the hang-up is told, here and to gRPC
-  connection.received += unfinished;
   trim_at_ = Clock::now() + kTrimAfter;
 }
 
-void Connections::Arrived(const std::string& peer) {
+void Connections::Arrived(const std::string& peer, uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (auto it = by_peer_.find(peer); it != by_peer_.end()) it->second->arrived.fetch_add(1, std::memory_order_relaxed);
+  const auto it = by_peer_.find(peer);
+  if (it == by_peer_.end()) return;
+  Connection& connection = *it->second;
+  connection.whole.fetch_add(bytes + kFrames, std::memory_order_release);
+  if (bytes >= connection.least.load(std::memory_order_relaxed)) {
+    connection.paid.fetch_add(bytes, std::memory_order_relaxed);
+  }
 }
 
 Connections::Use Connections::use() const {

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -32,7 +33,7 @@ class Connections {
     // Of requests that have not come whole, by all connections together; a connection with less than kFreeBytes of them
     // counts for nothing and is never ended.
     uint64_t unfinished_bytes = uint64_t{128} << 20;
-    std::chrono::milliseconds arrive{60'000};  // a request comes whole within that: a megabyte at 140 kbit/s
+    std::chrono::milliseconds arrive{60'000};  // a request comes whole within that
   };
   // What gRPC takes for one stream before its call is looked at.
   static constexpr uint64_t kFreeBytes = 64 << 10;
@@ -55,18 +56,24 @@ class Connections {
   // Ends the thread; `take` is called no more.
   void Stop();
 
-  // A request of the connection of this peer (as gRPC names it) has come whole. Any thread.
-  void Arrived(const std::string& peer);
+  // A request of the connection of this peer (as gRPC names it) has come whole, of so many bytes. Any thread.
+  void Arrived(const std::string& peer, uint64_t bytes);
   Use use() const;
 
  private:
+  using Clock = std::chrono::steady_clock;
   struct Connection;
 
   void Run();
   void Accept(int listener);
   void Refuse(int fd);
   void Look();
-  void EndStalled(Connection& connection, uint64_t unfinished, const char* why);
+  static bool Count(Connection& connection);
+  bool Suspect(Connection& connection, Clock::time_point now);
+  std::optional<int64_t> RequestsOf(Connection& connection);
+  bool HasUnfinished(Connection& connection);
+  void NoteSocketIds();
+  void EndStalled(const Connection& connection, const char* why);
   absl::Status Listen();
   int ListenAt(const addrinfo& address, bool only_v6);
   void CloseListeners();
@@ -78,15 +85,16 @@ class Connections {
   std::atomic<uint16_t> port_{0};
   int epoll_ = -1, wake_ = -1, spare_ = -1;  // of the thread, once it runs
   std::vector<int> listeners_;               // one for each address of the host
-  std::chrono::steady_clock::time_point next_look_, accept_again_;
-  std::chrono::steady_clock::time_point trim_at_ = std::chrono::steady_clock::time_point::max();
-  std::deque<std::pair<int, std::chrono::steady_clock::time_point>> refused_;  // saying so; closed then
+  Clock::time_point next_look_, accept_again_;
+  Clock::time_point trim_at_ = Clock::time_point::max();
+  std::deque<std::pair<int, Clock::time_point>> refused_;  // saying so; closed then
   std::atomic<bool> stop_listening_{false}, stopping_{false};
   std::atomic<uint64_t> refused_count_{0}, ended_count_{0};
 
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Connection>> by_peer_;  // guarded by mutex_
   std::unordered_map<int, std::shared_ptr<Connection>> by_fd_;            // of the thread
+  bool listed_ = false;  // of the thread: this look has listed gRPC's sockets
   std::thread thread_;
 };
 

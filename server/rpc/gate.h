@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/message.h"
 #include "grpcpp/server_context.h"
 #include "peer/core/error.h"
 #include "server/host/node_host.h"
@@ -26,9 +27,13 @@ class Gate {
   void SetListening(bool listening) { listening_.store(listening, std::memory_order_release); }
   const Connections& connections() const { return connections_; }
 
-  // OK, SYNCING or DRAINING, for a call whose request has come.
-  absl::Status Check(const grpc::CallbackServerContext& context) const {
-    connections_.Arrived(context.peer());
+  // A call's request has come whole.
+  void Arrived(const grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
+    connections_.Arrived(context.peer(), request.ByteSizeLong());
+  }
+  // The same for a KeyValue call. OK, SYNCING or DRAINING.
+  absl::Status Check(const grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
+    Arrived(context, request);
     if (host_.ready() && !draining()) return absl::OkStatus();
     if (draining()) return Draining();
     const std::string waits_for = host_.WaitsFor();

@@ -77,7 +77,7 @@ grpc::ServerUnaryReactor* KeyValueService::Get(grpc::CallbackServerContext* cont
 template <typename Request, typename Answer>
 grpc::ServerUnaryReactor* KeyValueService::OnceHere(grpc::CallbackServerContext* context, const Request& request,
                                                     Answer answer) {
-  auto status = gate_.Check(*context);
+  auto status = gate_.Check(*context, request);
   if (status.ok() && request.min_version().empty()) status = answer();
   if (status.ok() && !request.min_version().empty()) status = core::CheckKey(KeyOf(request));
   if (!status.ok() || request.min_version().empty()) return Finish(context, status);
@@ -118,7 +118,7 @@ grpc::ServerUnaryReactor* KeyValueService::WriteAcked(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* KeyValueService::Set(grpc::CallbackServerContext* context, const v1::SetRequest* request,
                                                v1::SetResponse* response) {
   bool changed = false;
-  auto status = gate_.Check(*context);
+  auto status = gate_.Check(*context, *request);
   if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
   return Finish(context, status);
@@ -127,7 +127,7 @@ grpc::ServerUnaryReactor* KeyValueService::Set(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* KeyValueService::Delete(grpc::CallbackServerContext* context,
                                                   const v1::DeleteRequest* request, v1::DeleteResponse* response) {
   bool changed = false;
-  auto status = gate_.Check(*context);
+  auto status = gate_.Check(*context, *request);
   if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
   if (!changed) response->clear_entry();
@@ -158,7 +158,7 @@ grpc::ServerUnaryReactor* KeyValueService::Release(grpc::CallbackServerContext* 
 
 grpc::ServerUnaryReactor* KeyValueService::List(grpc::CallbackServerContext* context, const v1::ListRequest* request,
                                                 v1::ListResponse* response) {
-  auto status = gate_.Check(*context);
+  auto status = gate_.Check(*context, *request);
   if (status.ok()) status = rpc::List(host_, *request, response);
   return Finish(context, status);
 }
@@ -166,7 +166,7 @@ grpc::ServerUnaryReactor* KeyValueService::List(grpc::CallbackServerContext* con
 grpc::ServerUnaryReactor* KeyValueService::BatchGet(grpc::CallbackServerContext* context,
                                                     const v1::BatchGetRequest* request,
                                                     v1::BatchGetResponse* response) {
-  auto status = gate_.Check(*context);
+  auto status = gate_.Check(*context, *request);
   if (status.ok()) status = CheckBatch(request->requests_size());
   if (!status.ok()) return Finish(context, status);
   auto waited = std::make_shared<std::vector<absl::Status>>(request->requests_size());
@@ -202,7 +202,7 @@ grpc::ServerUnaryReactor* KeyValueService::BatchGet(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* KeyValueService::BatchSet(grpc::CallbackServerContext* context,
                                                     const v1::BatchSetRequest* request,
                                                     v1::BatchSetResponse* response) {
-  auto status = gate_.Check(*context);
+  auto status = gate_.Check(*context, *request);
   if (status.ok()) status = CheckBatch(request->requests_size());
   if (!status.ok()) return Finish(context, status);
   for (int i = 0; i < request->requests_size(); ++i) response->add_results();
@@ -255,7 +255,7 @@ grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>* KeyValueService::W
 
 grpc::ServerWriteReactor<v1::WatchResponse>* KeyValueService::Watch(grpc::CallbackServerContext* context,
                                                                     const v1::WatchRequest* request) {
-  const auto status = gate_.Check(*context);
+  const auto status = gate_.Check(*context, *request);
   return status.ok() ? hub_.Open(context, *request) : WatchHub::Refuse(status);
 }
 

@@ -181,6 +181,7 @@ grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext
 
 grpc::ServerUnaryReactor* MeshService::Broadcast(grpc::CallbackServerContext* context,
                                                  const v1::BroadcastRequest* request, v1::BroadcastResponse* response) {
+  gate_.Arrived(*context, *request);
   const auto sent = host_.SendBroadcast(request->to_node(), request->payload());
   if (sent.ok()) response->set_sent(static_cast<uint32_t>(*sent));
   return Finish(context, sent.status());

@@ -30,6 +30,7 @@ Connections::Bounds BoundsOf(const Limits& limits) {
   Connections::Bounds bounds;
   bounds.connections = limits.connections;
   bounds.unfinished_bytes = host::CallBytes(limits.memory) / 3;
+  bounds.arrive = limits.arrive;
   return bounds;
 }
 }  // namespace

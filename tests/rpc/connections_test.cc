@@ -2,8 +2,6 @@
 // and health streams, bounded by connection.
 #include "server/rpc/connections.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,47 +11,14 @@
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "one_node.h"
+#include "socket.h"
 
 namespace leasemap::rpc {
 namespace {
 
 using std::chrono::milliseconds;
 using testing::Eventually;
-
-// A client by hand.
-class Socket {
- public:
-  explicit Socket(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
-    const timeval bound{10, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound));
-  }
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  ~Socket() {
-    if (fd_ >= 0) close(fd_);
-  }
-  bool Send(const std::string& bytes) {
-    return send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
-  }
-  // All until the end of the connection; at most so long as SO_RCVTIMEO says.
-  std::string ReadToEnd() {
-    std::string all, part(4096, '\0');
-    for (ssize_t n = 0; (n = recv(fd_, part.data(), part.size(), 0)) > 0;) all.append(part, 0, n);
-    return all;
-  }
-  bool open() {
-    char byte = 0;
-    const ssize_t n = recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n > 0 || (n < 0 && errno == EAGAIN);
-  }
-
- private:
-  int fd_;
-};
+using testing::Socket;
 
 // Connections with a server in the place of gRPC that reads what comes and answers nothing.
 class ConnectionsTest : public ::testing::Test {

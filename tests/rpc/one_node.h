@@ -80,6 +80,13 @@ class OneNode {
     return kv->Delete(&context, request, &response);
   }
 
+  v1::GetStatusResponse Status() {
+    grpc::ClientContext context;
+    v1::GetStatusResponse response;
+    EXPECT_TRUE(mesh->GetStatus(&context, {}, &response).ok());
+    return response;
+  }
+
   std::unique_ptr<Server> server;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::KeyValue::Stub> kv;
