@@ -52,13 +52,14 @@ struct Effects {
   std::vector<std::string> dial;     // host:port; answered by OnDialed or OnDialFailed
   std::vector<std::string> resolve;  // seeds; answered by OnResolved
   bool changed = false;              // the store, a vector or the state of a member changed: watches look again
+  bool renewed = false;              // a lease was renewed: watches that asked for renewals look again
   std::vector<Heard> heard;          // broadcasts for the subscribers here
   std::vector<Answered> answered;    // calls that need wait no longer
   std::vector<Log> log;
 
   bool empty() const {
-    return send.empty() && !pull && hang_up.empty() && dial.empty() && resolve.empty() && !changed && heard.empty() &&
-           answered.empty() && log.empty();
+    return send.empty() && !pull && hang_up.empty() && dial.empty() && resolve.empty() && !changed && !renewed &&
+           heard.empty() && answered.empty() && log.empty();
   }
 };
 

@@ -100,6 +100,13 @@ bool IsSameLease(const Lease& a, const Lease& b) {
   return a.epoch == b.epoch || a.epoch >> kEpochShift != b.epoch >> kEpochShift;
 }
 
+bool IsRenewal(const Entry& before, const Entry& after) {
+  const auto lives = [](const Entry& entry) {
+    return !entry.tombstone && !entry.lease.released && entry.lease.duration_ms > 0;
+  };
+  return lives(before) && lives(after) && ValueDot(before) == ValueDot(after) && IsSameLease(before.lease, after.lease);
+}
+
 absl::Status CheckDuration(const LeaseRules& rules, int64_t ms) {
   const int64_t least = 4 * rules.clock_bound_ms;
   if (!rules.leasing && ms != 0) {

@@ -50,6 +50,10 @@ int64_t LeaseEnd(const LeaseRules& rules, const Entry& entry, int64_t wall_ms, i
 // get the same start; within a period the epoch tells the two apart, and a renewal of a later period has that one's.
 bool IsSameLease(const Lease& a, const Lease& b);
 
+// Whether `after`, which takes the place of `before`, only renewed its lease: the same live lease, and the same value.
+// For watches that is no change, but a kind of event of its own.
+bool IsRenewal(const Entry& before, const Entry& after);
+
 enum class Change { kSet, kDelete, kRenew, kRelease };
 
 struct LeaseRequest {

@@ -275,7 +275,7 @@ class Node {
   void AfterFold();
   void FoldFloor();
   std::vector<ReplicaId> PresentProcesses() const;
-  void ChangedVector();
+  void ChangedVector(bool only_renewed = false);
   VectorPtr SharedVector() const;
   VectorPtr WholeVector() const;
   VectorPtr ForPeer(const Link& link, const VectorPtr& vector) const;

@@ -75,11 +75,11 @@ std::vector<ReplicaId> Node::PresentProcesses() const {
   return present;
 }
 
-void Node::ChangedVector() {
+void Node::ChangedVector(bool only_renewed) {
   shared_vector_.reset();
   ++vector_change_;
   ++report_change_;
-  effects_.changed = true;
+  (only_renewed ? effects_.renewed : effects_.changed) = true;
 }
 
 // With what is known of the past: for sessions and handshakes, in which each dot counts.

@@ -15,9 +15,10 @@ bool Node::Apply(Now now, EntryPtr entry) {
   ceiling_.See(*entry);
   const bool again = vector_.Covers(entry->dot);  // fetched anew, after an alarm
   vector_.Add(entry->dot);
-  ChangedVector();
   EntryPtr loser;
+  const uint64_t last_change = store_.last_change();
   const bool stands = store_.Merge(entry, &loser);
+  ChangedVector(stands && store_.last_change() == last_change);
   waits_.Covered(entry->dot);
   if (!loser) return stands;
   waits_.Replaced(loser->dot);

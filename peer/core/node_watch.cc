@@ -35,7 +35,7 @@ absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapsho
     watch.phase = Watch::Phase::kSnapshot;
     watch.snapshot_from = store.head();
   } else {
-    watch.position = store.head();
+    watch.position = watch.had = store.head();
   }
   return watch;
 }
@@ -128,9 +128,28 @@ struct Node::Page {
 };
 
 namespace {
-EventKind KindOf(const Store::Slot& slot) {
-  return slot.entry->tombstone ? EventKind::kDeleted : slot.lapsed ? EventKind::kExpired : EventKind::kSet;
+
+EventKind KindOf(const Watch& watch, const Store::Slot& slot) {
+  if (slot.entry->tombstone) return EventKind::kDeleted;
+  if (slot.lapsed) return EventKind::kExpired;
+  const WatchFilter& filter = watch.filter;
+  const bool renewal = slot.renewed != 0 && filter.MatchesKind(EventKind::kLease) &&
+                       (slot.revision <= watch.had || !filter.MatchesKind(EventKind::kSet));
+  return renewal ? EventKind::kLease : EventKind::kSet;
 }
+
+// Where the watch reads the slot.
+uint64_t PlaceOf(const Watch& watch, const Store::Slot& slot) {
+  return watch.filter.MatchesKind(EventKind::kLease) ? slot.latest() : slot.revision;
+}
+
+const Store::Slot* NextFor(const Watch& watch, const Store& store, uint64_t* place) {
+  if (watch.filter.MatchesKind(EventKind::kLease)) return store.NextWithRenewals(watch.position, place);
+  const Store::Slot* slot = store.NextAfter(watch.position);
+  if (slot != nullptr) *place = slot->revision;
+  return slot;
+}
+
 }  // namespace
 
 // The watch asked for it, and was not told.
@@ -140,17 +159,20 @@ bool Node::IsNews(const Watch& watch, const Store::Slot& slot) const {
       watch.phase == Watch::Phase::kSnapshot && Store::IsDead(slot) && slot.revision <= watch.snapshot_from;
   const bool covered = watch.skip.CoversHeld(entry.dot, vector_);
   const bool told = covered && (!slot.lapsed || entry.lease.expire_ms <= watch.skip_told_ms);
-  return !old_dead && !told && watch.filter.MatchesKind(KindOf(slot)) && watch.filter.MatchesKey(entry.key);
+  return !old_dead && !told && watch.filter.MatchesKind(KindOf(watch, slot)) && watch.filter.MatchesKey(entry.key);
 }
 
 WatchBatch Node::ReadEvents(Watch& watch) const {
   Page page{options_};
   const Store& store = shown().store;
-  while (const Store::Slot* slot = store.NextAfter(watch.position)) {
-    page.batch.more = !page.Look(*slot, KindOf(*slot), IsNews(watch, *slot));
+  uint64_t place = 0;
+  while (const Store::Slot* slot = NextFor(watch, store, &place)) {
+    const bool here = place == PlaceOf(watch, *slot);
+    page.batch.more = !page.Look(*slot, KindOf(watch, *slot), here && IsNews(watch, *slot));
     if (page.batch.more) break;
-    watch.position = slot->revision;
+    watch.position = place;
   }
+  if (!page.batch.more) watch.had = store.head();
   watch.news |= !page.batch.events.empty();
   watch.behind += page.batch.events.size();
   return std::move(page.batch);
@@ -187,11 +209,11 @@ bool Node::WalkKeys(Watch& watch, Page& page) const {
   const Store::ByKey& keys = store.by_key();
   for (auto it = pass.begun ? keys.upper_bound(pass.key) : keys.begin(); it != keys.end(); ++it) {
     const Store::Slot& slot = it->second;
-    const bool later = slot.revision > pass.head;
+    const bool later = slot.latest() > pass.head;
     // What lapsed since the pass began is told after it: its revision does not say whether the watch had its entry.
-    const bool changed = slot.revision > watch.position && !(slot.lapsed && later);
+    const bool changed = PlaceOf(watch, slot) > watch.position && !(slot.lapsed && later);
     const size_t before = page.batch.events.size();
-    if (!page.Look(slot, KindOf(slot), changed && IsNews(watch, slot))) return false;
+    if (!page.Look(slot, KindOf(watch, slot), changed && IsNews(watch, slot))) return false;
     pass.key = it->first;
     pass.begun = true;
     const bool sent = page.batch.events.size() > before;
@@ -223,7 +245,7 @@ bool Node::TellLapses(Watch& watch, Page& page) const {
 void Node::EndPass(Now now, Watch& watch, WatchBatch& batch) const {
   const WatchPass pass = std::move(*watch.pass);
   watch.pass.reset();
-  watch.position = pass.head;
+  watch.position = watch.had = pass.head;
   watch.skip = pass.vector;
   watch.skip_told_ms = pass.told_ms;
   batch.first = watch.first_due;

@@ -5,6 +5,7 @@
 
 #include "peer/core/bytes.h"
 #include "peer/core/hybrid_clock.h"
+#include "peer/core/lease.h"
 #include "peer/core/limits.h"
 
 namespace leasemap::core {
@@ -15,6 +16,7 @@ Store::Store(const Store& other)
       mono_ms_(other.mono_ms_),
       rewinds_(other.rewinds_),
       head_(other.head_),
+      last_change_(other.last_change_),
       live_keys_(other.live_keys_),
       bytes_(other.bytes_),
       held_(other.held_),
@@ -24,6 +26,7 @@ Store::Store(const Store& other)
       hash_(other.hash_) {
   for (auto& [key, slot] : by_key_) {
     by_revision_.emplace(slot.revision, &slot);
+    if (slot.renewed != 0) by_renewal_.emplace(slot.renewed, &slot);
     AwaitLapse(key, slot);
     if (IsDead(slot)) dead_.insert(DeadOf(key, slot));
   }
@@ -66,7 +69,8 @@ void Store::AwaitLapse(std::string_view key, Slot& slot) {
 void Store::Link(Slot& slot) {
   const Entry& entry = *slot.entry;
   slot.lapsed = Lapses(entry) && entry.lease.expire_ms <= horizon_ms_;
-  slot.revision = ++head_;
+  slot.revision = last_change_ = ++head_;
+  slot.renewed = 0;
   slot.changed_ms = mono_ms_;
   by_revision_.emplace_hint(by_revision_.end(), head_, &slot);
   if (Lapses(entry) || IsDead(slot)) {
@@ -80,8 +84,22 @@ void Store::Link(Slot& slot) {
 void Store::Unlink(Slot& slot) {
   Count(slot, false);
   by_revision_.erase(slot.revision);
+  if (slot.renewed != 0) by_renewal_.erase(slot.renewed);
   if (IsDead(slot)) dead_.erase(DeadOf(slot.entry->key, slot));
   if (!slot.lapsed && Lapses(*slot.entry)) by_expiry_.erase({slot.entry->lease.expire_ms, slot.entry->key});
+}
+
+// The key keeps its place in the order of changes. It is not dead, before or after.
+void Store::Renew(Slot& slot, EntryPtr entry) {
+  Count(slot, false);
+  if (Lapses(*slot.entry)) by_expiry_.erase({slot.entry->lease.expire_ms, slot.entry->key});
+  if (slot.renewed != 0) by_renewal_.erase(slot.renewed);
+  slot.entry = std::move(entry);
+  slot.renewed = ++head_;
+  slot.changed_ms = mono_ms_;
+  by_renewal_.emplace_hint(by_renewal_.end(), head_, &slot);
+  if (Lapses(*slot.entry)) AwaitLapse(by_key_.find(slot.entry->key)->first, slot);
+  Count(slot, true);
 }
 
 bool Store::Merge(EntryPtr entry, EntryPtr* loser) {
@@ -93,8 +111,15 @@ bool Store::Merge(EntryPtr entry, EntryPtr* loser) {
       if (loser != nullptr) *loser = std::move(entry);
       return false;
     }
-    Unlink(it->second);
-    if (loser != nullptr) *loser = std::move(it->second.entry);
+    Slot& slot = it->second;
+    const bool lapses_at_once = Lapses(*entry) && entry->lease.expire_ms <= horizon_ms_;
+    if (!slot.lapsed && !lapses_at_once && IsRenewal(*slot.entry, *entry)) {
+      if (loser != nullptr) *loser = slot.entry;
+      Renew(slot, std::move(entry));
+      return true;
+    }
+    Unlink(slot);
+    if (loser != nullptr) *loser = std::move(slot.entry);
   }
   it->second.entry = std::move(entry);
   Link(it->second);
@@ -169,6 +194,17 @@ void Store::Collect(std::string_view key) {
 const Store::Slot* Store::NextAfter(uint64_t revision) const {
   auto it = by_revision_.upper_bound(revision);
   return it == by_revision_.end() ? nullptr : it->second;
+}
+
+const Store::Slot* Store::NextWithRenewals(uint64_t revision, uint64_t* place) const {
+  const auto changed = by_revision_.upper_bound(revision);
+  const auto renewed = by_renewal_.upper_bound(revision);
+  if (changed == by_revision_.end() && renewed == by_renewal_.end()) return nullptr;
+  const bool renewal_first =
+      changed == by_revision_.end() || (renewed != by_renewal_.end() && renewed->first < changed->first);
+  const auto& [at, slot] = renewal_first ? *renewed : *changed;
+  *place = at;
+  return slot;
 }
 
 }  // namespace leasemap::core

@@ -1,7 +1,9 @@
 // The map itself, in two orders: by key (reads, lists, sessions) and by revision (watches).
 //
-// A revision numbers the changes applied on this node, 1, 2, 3 …; a key has the revision of its latest change, so a
-// reader that walks the revisions meets each changed key once, however far behind it is.
+// A revision numbers what was applied on this node, 1, 2, 3 …; a key has the revision of its latest change, so a reader
+// that walks the revisions meets each changed key once, however far behind it is. A renewal that leaves value and lease
+// as they are (IsRenewal) is no change: the key keeps its place, and gets a second revision, for readers who asked for
+// renewals.
 //
 // An ephemeral entry lapses when the store's horizon (UTC milliseconds, moved by the node's clock) reaches its
 // expire_ms: that is a change too, under a new revision, so that watches read it in order. The entry stays, like a
@@ -37,9 +39,11 @@ class Store {
 
   struct Slot {
     EntryPtr entry;
-    uint64_t revision = 0;
+    uint64_t revision = 0;   // of its latest change
+    uint64_t renewed = 0;    // of its latest renewal after that; 0: there was none
     bool lapsed = false;     // ephemeral, and its expire_ms is not above the horizon
-    int64_t changed_ms = 0;  // monotonic: when it got this revision
+    int64_t changed_ms = 0;  // monotonic: when the entry came
+    uint64_t latest() const { return std::max(revision, renewed); }
   };
   using ByKey = std::map<std::string, Slot, std::less<>>;
   static constexpr size_t kBuckets = kHashBuckets;
@@ -85,10 +89,15 @@ class Store {
   void SkipTo(uint64_t revision) { head_ = std::max(head_, revision); }
 
   const ByKey& by_key() const { return by_key_; }
-  // The first slot whose revision is above `revision`; null at the head.
+  // The first slot whose latest change is above `revision`; null at the head.
   const Slot* NextAfter(uint64_t revision) const;
+  // The first place above `revision` in the order of changes and renewals together; null at the head. `place` is where
+  // the slot was found: below slot->latest() if it was renewed after that change, and so comes once more.
+  const Slot* NextWithRenewals(uint64_t revision, uint64_t* place) const;
 
   uint64_t head() const { return head_; }
+  // The revision of the latest change; renewals may have come after it.
+  uint64_t last_change() const { return last_change_; }
   uint64_t live_keys() const { return live_keys_; }
   uint64_t keys() const { return by_key_.size(); }
   uint64_t bytes() const { return bytes_; }
@@ -106,17 +115,20 @@ class Store {
   static bool Lapses(const Entry& entry) { return entry.ephemeral && !entry.tombstone; }
   void Count(const Slot& slot, bool add);
   void AwaitLapse(std::string_view key, Slot& slot);
-  void Link(Slot& slot);    // counts it and puts it into the orders, under a new revision
+  void Link(Slot& slot);  // counts it and puts it into the orders, under a new revision
+  void Renew(Slot& slot, EntryPtr entry);
   void Unlink(Slot& slot);  // before it changes or goes
 
   ByKey by_key_;
   absl::btree_map<uint64_t, const Slot*> by_revision_;  // std::map's nodes stay where they are
+  absl::btree_map<uint64_t, const Slot*> by_renewal_;   // those that were renewed since they changed
   // Ephemeral entries that have not lapsed, by (expire_ms, key); the keys are those of by_key_.
   absl::btree_map<std::pair<int64_t, std::string_view>, Slot*> by_expiry_;
   int64_t horizon_ms_ = 0;
   int64_t mono_ms_ = 0;
   uint64_t rewinds_ = 0;
   uint64_t head_ = 0;  // the latest revision given
+  uint64_t last_change_ = 0;
   uint64_t live_keys_ = 0;
   uint64_t bytes_ = 0, held_ = 0;
   std::set<Dead> dead_;  // its keys are those of by_key_

@@ -3,6 +3,10 @@
 // A watch has no queue: it is a position in the store's order by revision, so a slow one costs nothing and skips what
 // was replaced meanwhile.
 //
+// Renewals (Store) are no changes, and a watch that did not ask for them never looks at one. One that did reads changes
+// and renewals in one order, each key at its latest place. A renewed key comes as a renewal if the watch surely had its
+// change: it was at the head after it. Else it comes as set, so a slow watch may see a renewed key once more as set.
+//
 // A cursor is due at the head: there all that this node covers was sent, or replaced by what was sent. A reader that is
 // slower than the writes never gets there, so after a while it gets its cursor by a pass over the keys, as in a
 // session:
@@ -29,15 +33,17 @@
 
 namespace leasemap::core {
 
-enum class EventKind { kSet, kDeleted, kExpired, kLost };
+enum class EventKind { kSet, kDeleted, kExpired, kLost, kLease };
+// Of these a watch that names no kinds hears nothing.
+inline bool IsOnRequest(EventKind kind) { return kind == EventKind::kLost || kind == EventKind::kLease; }
 
 struct WatchFilter {
   std::set<std::string, std::less<>> prefixes;
   std::set<std::string, std::less<>> keys;  // with no prefixes and no keys: the whole map
-  std::set<EventKind> kinds;                // empty: all but kLost
+  std::set<EventKind> kinds;                // empty: all but those on request
 
   bool MatchesKey(std::string_view key) const;
-  bool MatchesKind(EventKind kind) const { return kinds.empty() ? kind != EventKind::kLost : kinds.contains(kind); }
+  bool MatchesKind(EventKind kind) const { return kinds.empty() ? !IsOnRequest(kind) : kinds.contains(kind); }
   // The same for the same sets of keys, prefixes and kinds, on every node.
   uint64_t Hash() const;
 };
@@ -84,6 +90,7 @@ struct Watch {
   uint64_t collected = 0;      // Store::collected() at the last read
   int64_t started_ms = 0;      // monotonic
   uint64_t position = 0;       // revisions up to here were read
+  uint64_t had = 0;            // all changes up to this revision were read as they were then
   uint64_t next_lost = 0;      // the next conflict to tell, by its number here (conflicts.h); no cursor knows of it
   uint64_t snapshot_from = 0;  // the head when the snapshot began: the dead up to it are left out
   std::optional<WatchPass> pass;

@@ -58,26 +58,26 @@ core::Now NodeHost::now() const { return Clocks(); }
 template <typename F>
 auto NodeHost::Change(F f, const char* call) {
   std::vector<std::pair<Done, core::Effects::Answered>> answers;
-  bool changed = false;
+  News news;
   mutex_.lock(call);
   if constexpr (std::is_void_v<decltype(f(node_, Clocks()))>) {
     f(node_, Clocks());
-    Finish(answers, changed);
+    Finish(answers, news);
     mutex_.unlock();
-    Tell(answers, changed);
+    Tell(answers, news);
   } else {
     auto result = f(node_, Clocks());
-    Finish(answers, changed);
+    Finish(answers, news);
     mutex_.unlock();
-    Tell(answers, changed);
+    Tell(answers, news);
     return result;
   }
 }
 
 // Takes the effects over, under the lock: those on sockets for the network thread, the rest for the caller.
-void NodeHost::Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool& changed) {
+void NodeHost::Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, News& news) {
   core::Effects effects = node_.Take();
-  changed = std::exchange(effects.changed, false);
+  news = {std::exchange(effects.changed, false), std::exchange(effects.renewed, false)};
   ready_.store(node_.ready(), std::memory_order_release);
   for (auto& answered : effects.answered) {
     if (auto done = waiting_.extract(answered.wait))
@@ -97,8 +97,9 @@ void NodeHost::Finish(std::vector<std::pair<Done, core::Effects::Answered>>& ans
   if (needed && !std::exchange(perform_posted_, true)) asio::post(io_, [this] { Perform(); });
 }
 
-void NodeHost::Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool changed) {
-  if (changed && listeners_.changed) listeners_.changed();
+void NodeHost::Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, News news) {
+  if (news.changed && listeners_.changed) listeners_.changed();
+  if (news.renewed && listeners_.renewed) listeners_.renewed();
   for (const auto& [done, answered] : answers) done(answered);
 }
 

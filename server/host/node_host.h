@@ -31,6 +31,8 @@ class NodeHost {
   struct Listeners {
     // The map, a vector, a member or readiness changed. Called on any thread, without the lock; must not block.
     std::function<void()> changed;
+    // A lease was renewed, and nothing else. Likewise.
+    std::function<void()> renewed;
     // A broadcast came. On the network thread; must not block.
     std::function<void(const core::Effects::Heard&)> heard;
   };
@@ -98,8 +100,11 @@ class NodeHost {
   // Runs f(node, now) under the lock, in the name of a call, and sees to its effects.
   template <typename F>
   auto Change(F f, const char* call = "a change");
-  void Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool& changed);
-  void Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, bool changed);
+  struct News {
+    bool changed = false, renewed = false;  // as in Effects
+  };
+  void Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, News& news);
+  void Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, News news);
   void Await(core::WaitId wait, Done done);
   absl::Status CheckMemory(const core::WriteCommand& command);
   void Perform();

@@ -184,6 +184,9 @@ absl::StatusOr<core::WatchFilter> FromProto(const v1::WatchRequest& request) {
       case v1::Event::KIND_LOST:
         filter.kinds.insert(core::EventKind::kLost);
         break;
+      case v1::Event::KIND_LEASE:
+        filter.kinds.insert(core::EventKind::kLease);
+        break;
       default:
         return core::InvalidField("kinds", "an unknown value");
     }

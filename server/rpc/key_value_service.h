@@ -4,6 +4,7 @@
 
 #include "leasemap/v1/key_value.grpc.pb.h"
 #include "server/host/node_host.h"
+#include "server/rpc/convert.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/watch_hub.h"
 
@@ -25,18 +26,37 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
                                      v1::BatchGetResponse*) override;
   grpc::ServerUnaryReactor* BatchSet(grpc::CallbackServerContext*, const v1::BatchSetRequest*,
                                      v1::BatchSetResponse*) override;
+  grpc::ServerUnaryReactor* BatchDelete(grpc::CallbackServerContext*, const v1::BatchDeleteRequest*,
+                                        v1::BatchDeleteResponse*) override;
+  grpc::ServerUnaryReactor* BatchRenew(grpc::CallbackServerContext*, const v1::BatchRenewRequest*,
+                                       v1::BatchRenewResponse*) override;
   grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>* Write(grpc::CallbackServerContext*) override;
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext*, const v1::WatchRequest*) override;
 
  private:
-  absl::Status GetOne(const v1::GetRequest& request, v1::Entry* out, size_t* bytes);
+  static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const absl::Status& status);
   template <typename Request, typename Answer>
   grpc::ServerUnaryReactor* OnceHere(grpc::CallbackServerContext* context, const Request& request, Answer answer);
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* WriteAcked(grpc::CallbackServerContext* context, const Request* request,
                                        Response* response);
+  template <typename Request, typename Response, typename Answer>
+  grpc::ServerUnaryReactor* BatchOnceHere(grpc::CallbackServerContext* context, const Request& request,
+                                          Response* response, Answer answer);
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* BatchWrite(grpc::CallbackServerContext* context, const Request& request,
+                                       Response* response);
+  // Writes at once. `changed`: there was something to change, and `out` is the entry as it stands now.
   template <typename Request>
-  absl::Status WriteOne(const Request& request, v1::Entry* out, bool* changed);
+  absl::Status WriteOne(const Request& request, v1::Entry* out, bool* changed) {
+    const auto command = FromProto(request, host_.options().node_id);
+    if (!command.ok()) return command.status();
+    const auto entry = host_.Write(*command);
+    if (!entry.ok()) return entry.status();
+    *changed = *entry != nullptr;
+    if (*changed) ToProto(**entry, false, out);
+    return absl::OkStatus();
+  }
 
   host::NodeHost& host_;
   const Gate& gate_;

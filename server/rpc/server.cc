@@ -55,6 +55,7 @@ Server::Server(core::NodeOptions options, std::string listen, std::string mesh_l
       health_.Notify();
     }
   };
+  listeners.renewed = [this] { watches_.NotifyRenewed(); };
   listeners.heard = [this](const core::Effects::Heard& heard) { subscribers_.Deliver(heard.from_node, heard.payload); };
   host_.SetListeners(std::move(listeners));
 }

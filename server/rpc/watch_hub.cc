@@ -29,6 +29,8 @@ v1::Event::Kind KindOf(core::EventKind kind) {
       return v1::Event::KIND_EXPIRED;
     case core::EventKind::kLost:
       return v1::Event::KIND_LOST;
+    case core::EventKind::kLease:
+      return v1::Event::KIND_LEASE;
   }
   return v1::Event::KIND_UNSPECIFIED;
 }
@@ -38,9 +40,15 @@ v1::Event::Kind KindOf(core::EventKind kind) {
 class WatchStream final : public WatchHub::Reactor {
  public:
   WatchStream(WatchHub& hub, grpc::CallbackServerContext* context, core::Watch watch, bool keys_only)
-      : hub_(hub), context_(context), peer_(context->peer()), watch_(std::move(watch)), keys_only_(keys_only) {}
+      : hub_(hub),
+        context_(context),
+        peer_(context->peer()),
+        wants_renewals_(watch.filter.MatchesKind(core::EventKind::kLease)),
+        watch_(std::move(watch)),
+        keys_only_(keys_only) {}
   ~WatchStream() override { hub_.Hold(-held_); }
   const std::string& peer() const { return peer_; }
+  bool wants_renewals() const { return wants_renewals_; }
 
   // Since when (monotonic milliseconds) its message waits for the client; INT64_MAX if none does.
   int64_t waits_since() {
@@ -150,6 +158,7 @@ class WatchStream final : public WatchHub::Reactor {
   WatchHub& hub_;
   grpc::CallbackServerContext* const context_;
   const std::string peer_;
+  const bool wants_renewals_;
   std::mutex mutex_;
   core::Watch watch_;  // guarded by mutex_
   const bool keys_only_;
@@ -196,6 +205,7 @@ WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, const v1
     if (auto status = CheckRoom(stream->peer()); !status.ok()) return Refuse(status);
     streams_.emplace(stream.get(), stream);
     ++by_peer_[stream->peer()];
+    want_renewals_ += stream->wants_renewals();
   }
   stream->StartSendInitialMetadata();
   stream->PumpAll();
@@ -208,6 +218,7 @@ void WatchHub::Remove(const WatchStream* stream) {
   auto it = streams_.find(stream);
   last = std::move(it->second);
   streams_.erase(it);
+  want_renewals_ -= last->wants_renewals();
   if (auto of_peer = by_peer_.find(last->peer()); --of_peer->second == 0) by_peer_.erase(of_peer);
 }
 
@@ -284,6 +295,14 @@ void WatchHub::Notify() {
   wake_.notify_one();
 }
 
+void WatchHub::NotifyRenewed() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (want_renewals_ == 0 || std::exchange(renewed_, true)) return;
+  }
+  wake_.notify_one();
+}
+
 void WatchHub::WakeAt(int64_t mono_ms) {
   {
     const std::lock_guard lock(mutex_);
@@ -306,7 +325,8 @@ void WatchHub::Drain() {
 void WatchHub::Run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (!notified_ && wake_ms_ > host_.now().mono_ms) {
+    const bool due = notified_ || wake_ms_ <= host_.now().mono_ms;
+    if (!due && !renewed_) {
       // Any notification ends the wait, since it may be for an earlier time.
       if (wake_ms_ == INT64_MAX) {
         wake_.wait(lock);
@@ -315,11 +335,13 @@ void WatchHub::Run() {
       }
       continue;
     }
-    notified_ = false;
-    wake_ms_ = INT64_MAX;  // the streams say anew when they are due
+    notified_ = renewed_ = false;
+    if (due) wake_ms_ = INT64_MAX;  // the streams say again when they are due
     std::vector<std::shared_ptr<WatchStream>> all;
-    all.reserve(streams_.size());
-    for (const auto& [key, stream] : streams_) all.push_back(stream);
+    all.reserve(due ? streams_.size() : want_renewals_);
+    for (const auto& [key, stream] : streams_) {
+      if (due || stream->wants_renewals()) all.push_back(stream);
+    }
     lock.unlock();
     // One step each: a stream that scans a large map must not keep the others waiting.
     for (const auto& stream : all) {

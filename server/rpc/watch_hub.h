@@ -49,6 +49,8 @@ class WatchHub {
 
   // Something changed: streams at the head look again. Any thread; does not block.
   void Notify();
+  // A lease was renewed: the streams that asked for renewals look again.
+  void NotifyRenewed();
   // Ends all streams with DRAINING, those at the head after a cursor. New ones are refused by the gate.
   void Drain();
   Use use() const;
@@ -75,6 +77,8 @@ class WatchHub {
   std::map<std::string, size_t> by_peer_;                               // guarded by mutex_; streams of each
   int64_t told_ms_ = INT64_MIN;                                         // guarded by mutex_; when a limit was logged
   bool notified_ = false;                                               // guarded by mutex_
+  bool renewed_ = false;                                                // guarded by mutex_
+  size_t want_renewals_ = 0;                                            // guarded by mutex_; streams
   bool draining_ = false;                                               // guarded by mutex_
   bool stopping_ = false;                                               // guarded by mutex_
   int64_t wake_ms_ = INT64_MAX;                                         // guarded by mutex_

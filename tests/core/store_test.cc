@@ -117,5 +117,52 @@ TEST(OwnLog, ForgetsTheOldest) {
   EXPECT_EQ(big.end() - big.first(), 31u);  // 32 MiB, and each has a little more than one
 }
 
+// The key keeps its place among the changes, and has another one for readers of renewals.
+TEST(Store, ARenewalIsNoChange) {
+  Store store;
+  const auto leased = [](const std::string& key, uint64_t seq, int64_t expire_ms, uint64_t value_seq = 0) {
+    auto entry = std::make_shared<Entry>(*Make(key, seq, 1));
+    entry->ephemeral = true;
+    entry->stamp = seq;
+    entry->lease.duration_ms = 1000;
+    entry->lease.expire_ms = expire_ms;
+    if (value_seq != 0) entry->value_dot = {{"n", 1}, entry->value_stamp = value_seq};
+    return entry;
+  };
+  store.Merge(leased("a", 1, 1000));
+  store.Merge(Make("b", 2, 1));
+  EntryPtr loser;
+  EXPECT_TRUE(store.Merge(leased("a", 3, 2000, 1), &loser));
+  EXPECT_EQ(loser->dot.seq, 1u);
+  EXPECT_EQ(ByRevision(store), "ab");
+  EXPECT_EQ(store.last_change(), 2u);
+  EXPECT_EQ(store.head(), 3u);
+  EXPECT_EQ(store.NextAfter(2), nullptr);
+  uint64_t place = 0;
+  EXPECT_EQ(store.NextWithRenewals(0, &place), store.FindSlot("a"));
+  EXPECT_EQ(place, 1u);
+  EXPECT_EQ(store.NextWithRenewals(2, &place), store.FindSlot("a"));
+  EXPECT_EQ(place, 3u);
+  EXPECT_EQ(store.NextWithRenewals(3, &place), nullptr);
+  const Store copy(store);
+  EXPECT_EQ(copy.NextWithRenewals(2, &place), copy.FindSlot("a"));
+
+  store.Lapse(1500);  // it lives on
+  EXPECT_EQ(store.NextLapse(), 2000);
+  EXPECT_FALSE(store.FindSlot("a")->lapsed);
+  // A renewal of a renewal, then a change: the place of the renewal goes.
+  EXPECT_TRUE(store.Merge(leased("a", 4, 3000, 1)));
+  EXPECT_EQ(store.NextWithRenewals(2, &place), store.FindSlot("a"));
+  EXPECT_EQ(place, 4u);
+  auto released = leased("a", 5, 1500, 1);
+  released->lease.released = true;
+  EXPECT_TRUE(store.Merge(released));
+  EXPECT_EQ(ByRevision(store), "ba");
+  EXPECT_EQ(store.NextWithRenewals(2, &place), store.FindSlot("a"));
+  EXPECT_EQ(place, store.last_change());
+  EXPECT_TRUE(store.FindSlot("a")->lapsed);
+  EXPECT_EQ(store.live_keys(), 1u);
+}
+
 }  // namespace
 }  // namespace leasemap::core

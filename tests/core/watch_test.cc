@@ -48,6 +48,77 @@ class Watches : public testing::Test {
   Mesh mesh_;
 };
 
+// Renewals wake nobody who did not ask for them, and come to who did, once each.
+class Renewals : public Watches {
+ protected:
+  void SetUp() override {
+    a_ = mesh_.Add("a");
+    ASSERT_TRUE(mesh_.Set(a_, "k", "v").ok());
+    filter_.kinds = {EventKind::kSet, EventKind::kDeleted, EventKind::kExpired, EventKind::kLease};
+  }
+  void Renew(int node, const std::string& holder = "a") {
+    WriteCommand command;
+    command.change = Change::kRenew;
+    command.key = "k";
+    command.holder = holder;
+    ASSERT_TRUE(mesh_.Write(node, command).ok());
+  }
+  std::string Kinds(const WatchBatch& batch) {
+    std::string out;
+    for (const auto& event : batch.events) out += event.kind == EventKind::kLease ? "~" : "+";
+    return out;
+  }
+  int a_ = 0;
+  WatchFilter filter_;
+};
+
+TEST_F(Renewals, AreToldToWhoAskedForThem) {
+  Watch quiet = Start(a_, true), full = Start(a_, true, "", filter_);
+  EXPECT_EQ(Kinds(Read(a_, quiet)), "+");
+  EXPECT_EQ(Kinds(Read(a_, full)), "+");
+  mesh_[a_].Take();
+  Renew(a_);
+  Renew(a_);
+  const Effects effects = mesh_[a_].Take();
+  EXPECT_TRUE(effects.renewed);
+  EXPECT_FALSE(effects.changed);
+  EXPECT_EQ(Kinds(Read(a_, quiet)), "");
+  EXPECT_EQ(Kinds(Read(a_, full)), "~");
+  EXPECT_EQ(Kinds(Read(a_, full)), "");
+}
+
+TEST_F(Renewals, OfAWriteThatAWatchDoesNotHaveAreSets) {
+  Renew(a_);
+  Watch late = Start(a_, true, "", filter_);
+  EXPECT_EQ(Kinds(Read(a_, late)), "+");
+  ASSERT_TRUE(mesh_.Set(a_, "k", "w").ok());
+  Renew(a_);  // the watch was not at the head in between
+  EXPECT_EQ(Kinds(Read(a_, late)), "+");
+  EXPECT_EQ(Kinds(Read(a_, late)), "");
+}
+
+TEST_F(Renewals, AfterACursorTheyMayComeAsSets) {
+  Watch quiet = Start(a_, true);
+  const std::string cursor = Read(a_, quiet).cursor;
+  ASSERT_NE(cursor, "");
+  Renew(a_);
+  Watch resumed = Start(a_, false, cursor);
+  EXPECT_EQ(Kinds(Read(a_, resumed)), "+");
+}
+
+TEST_F(Renewals, ReleasesAndAcquisitionsAreSets) {
+  Watch quiet = Start(a_, true);
+  Read(a_, quiet);
+  WriteCommand release;
+  release.change = Change::kRelease;
+  release.key = "k";
+  release.holder = "a";
+  ASSERT_TRUE(mesh_.Write(a_, release).ok());
+  EXPECT_EQ(Kinds(Read(a_, quiet)), "+");
+  Renew(a_, "b");
+  EXPECT_EQ(Kinds(Read(a_, quiet)), "+");
+}
+
 // A reader that is slower than the writes never comes to the head. It gets its cursors all the same, and loses nothing.
 class SlowWatch : public Watches {
  protected:

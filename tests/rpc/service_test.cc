@@ -221,6 +221,47 @@ TEST(Service, BatchesAnswerEachItemInOrder) {
   EXPECT_REFUSED(node.kv->BatchGet(&c3, gets, &got), StatusCode::INVALID_ARGUMENT, "REQUEST_INVALID");
 }
 
+TEST(Service, BatchesThatRenewAndDelete) {
+  OneNode node;
+  v1::Entry set;
+  ASSERT_TRUE(node.Set("a", "v", &set).ok());
+  ASSERT_TRUE(node.Set("b", "v").ok());
+  grpc::ClientContext c1, c2;
+  v1::BatchRenewRequest renews;
+  renews.add_requests()->set_key("a");
+  renews.add_requests()->set_key("none");
+  auto* mine = renews.add_requests();
+  mine->set_key("b");
+  mine->set_holder("other");
+  auto* here = renews.add_requests();
+  here->set_key("a");
+  here->set_min_version(set.version());
+  v1::BatchRenewResponse renewed;
+  ASSERT_TRUE(node.kv->BatchRenew(&c1, renews, &renewed).ok());
+  ASSERT_EQ(renewed.results_size(), 4);
+  EXPECT_EQ(renewed.results(0).status().code(), 0);
+  EXPECT_NE(renewed.results(0).entry().version(), set.version());
+  EXPECT_EQ(renewed.results(1).status().reason(), "KEY_NOT_FOUND");
+  EXPECT_EQ(renewed.results(2).status().reason(), "LEASE_HELD");
+  EXPECT_FALSE(renewed.results(2).has_entry());
+  EXPECT_EQ(renewed.results(3).status().code(), 0);
+
+  v1::BatchDeleteRequest deletes;
+  deletes.add_requests()->set_key("a");
+  auto* missing = deletes.add_requests();
+  missing->set_key("none");
+  missing->set_allow_missing(true);
+  deletes.add_requests()->set_key("a");
+  v1::BatchDeleteResponse deleted;
+  ASSERT_TRUE(node.kv->BatchDelete(&c2, deletes, &deleted).ok());
+  ASSERT_EQ(deleted.results_size(), 3);
+  EXPECT_TRUE(deleted.results(0).entry().deleted());
+  EXPECT_EQ(deleted.results(1).status().code(), 0);
+  EXPECT_FALSE(deleted.results(1).has_entry());
+  EXPECT_EQ(deleted.results(2).status().reason(), "KEY_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(node.Get("a")), "KEY_NOT_FOUND");
+}
+
 TEST(Service, BytesAndTextAreTheSameKey) {
   OneNode node;
   v1::SetRequest request;

@@ -18,8 +18,7 @@ class HandMadeClient {
  public:
   explicit HandMadeClient(uint16_t port) : socket_(port) {
     // Answers are never held back: each stream's window (setting 4), and the connection's.
-    EXPECT_TRUE(socket_.Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
-                             Frame(kSettings, 0, 0, Big(4, 2) + Big(1 << 30, 4)) +
+    EXPECT_TRUE(socket_.Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(kSettings, 0, 0, Big(4, 2) + Big(1 << 30, 4)) +
                              Frame(kWindow, 0, 0, Big(1 << 30, 4))));
   }
   // Begins a call with the first `bytes` of a request of `size`.

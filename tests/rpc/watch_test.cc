@@ -62,6 +62,27 @@ TEST(Watch, SnapshotThenChangesThenDeletes) {
   EXPECT_TRUE(watch.events[2].entry().deleted());
 }
 
+TEST(Watch, RenewalsComeToWhoAsksForThem) {
+  OneNode node;
+  ASSERT_TRUE(node.Set("k", "1").ok());
+  auto all = Snapshot();
+  for (const auto kind : {v1::Event::KIND_SET, v1::Event::KIND_LEASE}) all.add_kinds(kind);
+  Watching quiet(node, Snapshot()), full(node, all);
+  ASSERT_TRUE(quiet.Until([](auto& w) { return w.snapshot; }));
+  ASSERT_TRUE(full.Until([](auto& w) { return w.snapshot; }));
+  grpc::ClientContext context;
+  v1::RenewRequest renew;
+  renew.set_key("k");
+  v1::RenewResponse renewed;
+  ASSERT_TRUE(node.kv->Renew(&context, renew, &renewed).ok());
+  ASSERT_TRUE(full.Until([](auto& w) { return w.events.size() >= 2; }));
+  EXPECT_EQ(full.events[1].kind(), v1::Event::KIND_LEASE);
+  EXPECT_EQ(full.events[1].entry().version(), renewed.entry().version());
+  ASSERT_TRUE(node.Set("k", "2").ok());
+  ASSERT_TRUE(quiet.Until([](auto& w) { return w.events.size() >= 2; }));
+  EXPECT_EQ(quiet.events[1].entry().value(), "2");  // and nothing before it
+}
+
 TEST(Watch, WithoutSnapshotTheFirstMessageIsACursorAtTheHead) {
   OneNode node;
   ASSERT_TRUE(node.Set("k", "old").ok());

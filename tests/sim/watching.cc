@@ -16,6 +16,10 @@ Watching::Watching(World& world, int watchers, int64_t pace)
     watchers_[id].filter.keys.insert("k2");
   }
   for (size_t id = 2; id < watchers_.size(); id += 3) watchers_[id].slow = true;
+  for (size_t id = 0; id < watchers_.size(); id += 4) {  // these ask for renewals too
+    watchers_[id].filter.kinds = {core::EventKind::kSet, core::EventKind::kDeleted, core::EventKind::kExpired,
+                                  core::EventKind::kLease};
+  }
   world_.OnChanged([this](int host) { OnChanged(host); });
 }
 

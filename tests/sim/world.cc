@@ -111,7 +111,7 @@ void World::Step(int host, F f, bool beat) {
   yield_checks_.Before(*at.node);
   f(*at.node, NowAt(host));
   core::Effects effects = at.node->Take();
-  const bool changed = effects.changed || at.node->store().collected() != collected;
+  const bool changed = effects.changed || effects.renewed || at.node->store().collected() != collected;
   const bool crashes = at.crash_after > 0 && --at.crash_after == 0;
   if (crashes) {
     effects.send.resize(static_cast<size_t>(random_.Below(static_cast<int64_t>(effects.send.size()) + 1)));

@@ -156,6 +156,9 @@ const (
 	// value included, and winner what stands. Sent only if asked for by kinds, once, by the node that took the write, to
 	// the watches that it serves then: these events are no part of what a cursor covers.
 	Event_KIND_LOST Event_Kind = 4
+	// A lease was renewed by its holder, and nothing else changed. Sent only if asked for by kinds. A watch that was not
+	// at the head after the key's last change, or that resumed, may hear of a renewed key as SET once more.
+	Event_KIND_LEASE Event_Kind = 5
 )
 
 // Enum value maps for Event_Kind.
@@ -166,6 +169,7 @@ var (
 		2: "KIND_DELETED",
 		3: "KIND_EXPIRED",
 		4: "KIND_LOST",
+		5: "KIND_LEASE",
 	}
 	Event_Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -173,6 +177,7 @@ var (
 		"KIND_DELETED":     2,
 		"KIND_EXPIRED":     3,
 		"KIND_LOST":        4,
+		"KIND_LEASE":       5,
 	}
 )
 
@@ -200,7 +205,7 @@ func (x Event_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Event_Kind.Descriptor instead.
 func (Event_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{22, 0}
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{26, 0}
 }
 
 // A lease on a key. It is not mutual exclusion: two sides of a network partition may each grant one for the same key;
@@ -1925,6 +1930,184 @@ func (x *BatchSetResponse) GetResults() []*BatchResult {
 	return nil
 }
 
+type BatchDeleteRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      []*DeleteRequest       `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchDeleteRequest) Reset() {
+	*x = BatchDeleteRequest{}
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchDeleteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchDeleteRequest) ProtoMessage() {}
+
+func (x *BatchDeleteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchDeleteRequest.ProtoReflect.Descriptor instead.
+func (*BatchDeleteRequest) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *BatchDeleteRequest) GetRequests() []*DeleteRequest {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+type BatchDeleteResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each request, in order. A missing key that was allowed to be missing has no entry.
+	Results       []*BatchResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchDeleteResponse) Reset() {
+	*x = BatchDeleteResponse{}
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchDeleteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchDeleteResponse) ProtoMessage() {}
+
+func (x *BatchDeleteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchDeleteResponse.ProtoReflect.Descriptor instead.
+func (*BatchDeleteResponse) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *BatchDeleteResponse) GetResults() []*BatchResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+type BatchRenewRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      []*RenewRequest        `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchRenewRequest) Reset() {
+	*x = BatchRenewRequest{}
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchRenewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchRenewRequest) ProtoMessage() {}
+
+func (x *BatchRenewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchRenewRequest.ProtoReflect.Descriptor instead.
+func (*BatchRenewRequest) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *BatchRenewRequest) GetRequests() []*RenewRequest {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+type BatchRenewResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each request, in order.
+	Results       []*BatchResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchRenewResponse) Reset() {
+	*x = BatchRenewResponse{}
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchRenewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchRenewResponse) ProtoMessage() {}
+
+func (x *BatchRenewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchRenewResponse.ProtoReflect.Descriptor instead.
+func (*BatchRenewResponse) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *BatchRenewResponse) GetResults() []*BatchResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
 type WriteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Operation:
@@ -1938,7 +2121,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[20]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1950,7 +2133,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[20]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1963,7 +2146,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{20}
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WriteRequest) GetOperation() isWriteRequest_Operation {
@@ -2016,7 +2199,7 @@ type WriteResponse struct {
 
 func (x *WriteResponse) Reset() {
 	*x = WriteResponse{}
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[21]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2211,7 @@ func (x *WriteResponse) String() string {
 func (*WriteResponse) ProtoMessage() {}
 
 func (x *WriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[21]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2224,7 @@ func (x *WriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
 func (*WriteResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{21}
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WriteResponse) GetResult() *BatchResult {
@@ -2063,7 +2246,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[22]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2075,7 +2258,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[22]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2088,7 +2271,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{22}
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Event) GetKind() Event_Kind {
@@ -2133,7 +2316,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[23]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2145,7 +2328,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[23]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2158,7 +2341,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{23}
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchRequest) GetPrefixes() []string {
@@ -2234,7 +2417,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[24]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2246,7 +2429,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_key_value_proto_msgTypes[24]
+	mi := &file_leasemap_v1_key_value_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2259,7 +2442,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{24}
+	return file_leasemap_v1_key_value_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchResponse) GetEvents() []*Event {
@@ -2431,23 +2614,33 @@ const file_leasemap_v1_key_value_proto_rawDesc = "" +
 	"\x0fBatchSetRequest\x123\n" +
 	"\brequests\x18\x01 \x03(\v2\x17.leasemap.v1.SetRequestR\brequests\"F\n" +
 	"\x10BatchSetResponse\x122\n" +
+	"\aresults\x18\x01 \x03(\v2\x18.leasemap.v1.BatchResultR\aresults\"L\n" +
+	"\x12BatchDeleteRequest\x126\n" +
+	"\brequests\x18\x01 \x03(\v2\x1a.leasemap.v1.DeleteRequestR\brequests\"I\n" +
+	"\x13BatchDeleteResponse\x122\n" +
+	"\aresults\x18\x01 \x03(\v2\x18.leasemap.v1.BatchResultR\aresults\"J\n" +
+	"\x11BatchRenewRequest\x125\n" +
+	"\brequests\x18\x01 \x03(\v2\x19.leasemap.v1.RenewRequestR\brequests\"H\n" +
+	"\x12BatchRenewResponse\x122\n" +
 	"\aresults\x18\x01 \x03(\v2\x18.leasemap.v1.BatchResultR\aresults\"~\n" +
 	"\fWriteRequest\x12+\n" +
 	"\x03set\x18\x01 \x01(\v2\x17.leasemap.v1.SetRequestH\x00R\x03set\x124\n" +
 	"\x06delete\x18\x02 \x01(\v2\x1a.leasemap.v1.DeleteRequestH\x00R\x06deleteB\v\n" +
 	"\toperation\"A\n" +
 	"\rWriteResponse\x120\n" +
-	"\x06result\x18\x01 \x01(\v2\x18.leasemap.v1.BatchResultR\x06result\"\xe9\x01\n" +
+	"\x06result\x18\x01 \x01(\v2\x18.leasemap.v1.BatchResultR\x06result\"\xf9\x01\n" +
 	"\x05Event\x12+\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x17.leasemap.v1.Event.KindR\x04kind\x12(\n" +
 	"\x05entry\x18\x02 \x01(\v2\x12.leasemap.v1.EntryR\x05entry\x12*\n" +
-	"\x06winner\x18\x03 \x01(\v2\x12.leasemap.v1.EntryR\x06winner\"]\n" +
+	"\x06winner\x18\x03 \x01(\v2\x12.leasemap.v1.EntryR\x06winner\"m\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bKIND_SET\x10\x01\x12\x10\n" +
 	"\fKIND_DELETED\x10\x02\x12\x10\n" +
 	"\fKIND_EXPIRED\x10\x03\x12\r\n" +
-	"\tKIND_LOST\x10\x04\"\x93\x02\n" +
+	"\tKIND_LOST\x10\x04\x12\x0e\n" +
+	"\n" +
+	"KIND_LEASE\x10\x05\"\x93\x02\n" +
 	"\fWatchRequest\x12\x1a\n" +
 	"\bprefixes\x18\x01 \x03(\tR\bprefixes\x12)\n" +
 	"\x10include_snapshot\x18\x02 \x01(\bR\x0fincludeSnapshot\x12\x16\n" +
@@ -2471,7 +2664,7 @@ const file_leasemap_v1_key_value_proto_rawDesc = "" +
 	"\aOnLapse\x12\x18\n" +
 	"\x14ON_LAPSE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rON_LAPSE_KEEP\x10\x01\x12\x13\n" +
-	"\x0fON_LAPSE_DELETE\x10\x022\x9c\x05\n" +
+	"\x0fON_LAPSE_DELETE\x10\x022\xbd\x06\n" +
 	"\bKeyValue\x128\n" +
 	"\x03Get\x12\x17.leasemap.v1.GetRequest\x1a\x18.leasemap.v1.GetResponse\x128\n" +
 	"\x03Set\x12\x17.leasemap.v1.SetRequest\x1a\x18.leasemap.v1.SetResponse\x12A\n" +
@@ -2480,7 +2673,10 @@ const file_leasemap_v1_key_value_proto_rawDesc = "" +
 	"\aRelease\x12\x1b.leasemap.v1.ReleaseRequest\x1a\x1c.leasemap.v1.ReleaseResponse\x12;\n" +
 	"\x04List\x12\x18.leasemap.v1.ListRequest\x1a\x19.leasemap.v1.ListResponse\x12G\n" +
 	"\bBatchGet\x12\x1c.leasemap.v1.BatchGetRequest\x1a\x1d.leasemap.v1.BatchGetResponse\x12G\n" +
-	"\bBatchSet\x12\x1c.leasemap.v1.BatchSetRequest\x1a\x1d.leasemap.v1.BatchSetResponse\x12B\n" +
+	"\bBatchSet\x12\x1c.leasemap.v1.BatchSetRequest\x1a\x1d.leasemap.v1.BatchSetResponse\x12P\n" +
+	"\vBatchDelete\x12\x1f.leasemap.v1.BatchDeleteRequest\x1a .leasemap.v1.BatchDeleteResponse\x12M\n" +
+	"\n" +
+	"BatchRenew\x12\x1e.leasemap.v1.BatchRenewRequest\x1a\x1f.leasemap.v1.BatchRenewResponse\x12B\n" +
 	"\x05Write\x12\x19.leasemap.v1.WriteRequest\x1a\x1a.leasemap.v1.WriteResponse(\x010\x01\x12@\n" +
 	"\x05Watch\x12\x19.leasemap.v1.WatchRequest\x1a\x1a.leasemap.v1.WatchResponse0\x01B\"Z leasemap.dev/leasemap/leasemappbb\x06proto3"
 
@@ -2497,7 +2693,7 @@ func file_leasemap_v1_key_value_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemap_v1_key_value_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_leasemap_v1_key_value_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_leasemap_v1_key_value_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_leasemap_v1_key_value_proto_goTypes = []any{
 	(Ack)(0),                      // 0: leasemap.v1.Ack
 	(OnLapse)(0),                  // 1: leasemap.v1.OnLapse
@@ -2522,28 +2718,32 @@ var file_leasemap_v1_key_value_proto_goTypes = []any{
 	(*BatchGetResponse)(nil),      // 20: leasemap.v1.BatchGetResponse
 	(*BatchSetRequest)(nil),       // 21: leasemap.v1.BatchSetRequest
 	(*BatchSetResponse)(nil),      // 22: leasemap.v1.BatchSetResponse
-	(*WriteRequest)(nil),          // 23: leasemap.v1.WriteRequest
-	(*WriteResponse)(nil),         // 24: leasemap.v1.WriteResponse
-	(*Event)(nil),                 // 25: leasemap.v1.Event
-	(*WatchRequest)(nil),          // 26: leasemap.v1.WatchRequest
-	(*WatchResponse)(nil),         // 27: leasemap.v1.WatchResponse
-	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
+	(*BatchDeleteRequest)(nil),    // 23: leasemap.v1.BatchDeleteRequest
+	(*BatchDeleteResponse)(nil),   // 24: leasemap.v1.BatchDeleteResponse
+	(*BatchRenewRequest)(nil),     // 25: leasemap.v1.BatchRenewRequest
+	(*BatchRenewResponse)(nil),    // 26: leasemap.v1.BatchRenewResponse
+	(*WriteRequest)(nil),          // 27: leasemap.v1.WriteRequest
+	(*WriteResponse)(nil),         // 28: leasemap.v1.WriteResponse
+	(*Event)(nil),                 // 29: leasemap.v1.Event
+	(*WatchRequest)(nil),          // 30: leasemap.v1.WatchRequest
+	(*WatchResponse)(nil),         // 31: leasemap.v1.WatchResponse
+	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 33: google.protobuf.Duration
 }
 var file_leasemap_v1_key_value_proto_depIdxs = []int32{
-	28, // 0: leasemap.v1.Lease.start_time:type_name -> google.protobuf.Timestamp
-	28, // 1: leasemap.v1.Lease.expire_time:type_name -> google.protobuf.Timestamp
+	32, // 0: leasemap.v1.Lease.start_time:type_name -> google.protobuf.Timestamp
+	32, // 1: leasemap.v1.Lease.expire_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: leasemap.v1.Entry.lease:type_name -> leasemap.v1.Lease
-	28, // 3: leasemap.v1.Entry.update_time:type_name -> google.protobuf.Timestamp
-	28, // 4: leasemap.v1.Entry.value_time:type_name -> google.protobuf.Timestamp
+	32, // 3: leasemap.v1.Entry.update_time:type_name -> google.protobuf.Timestamp
+	32, // 4: leasemap.v1.Entry.value_time:type_name -> google.protobuf.Timestamp
 	4,  // 5: leasemap.v1.GetResponse.entry:type_name -> leasemap.v1.Entry
-	29, // 6: leasemap.v1.SetRequest.lease_duration:type_name -> google.protobuf.Duration
+	33, // 6: leasemap.v1.SetRequest.lease_duration:type_name -> google.protobuf.Duration
 	1,  // 7: leasemap.v1.SetRequest.on_lapse:type_name -> leasemap.v1.OnLapse
 	0,  // 8: leasemap.v1.SetRequest.ack:type_name -> leasemap.v1.Ack
 	4,  // 9: leasemap.v1.SetResponse.entry:type_name -> leasemap.v1.Entry
 	0,  // 10: leasemap.v1.DeleteRequest.ack:type_name -> leasemap.v1.Ack
 	4,  // 11: leasemap.v1.DeleteResponse.entry:type_name -> leasemap.v1.Entry
-	29, // 12: leasemap.v1.RenewRequest.lease_duration:type_name -> google.protobuf.Duration
+	33, // 12: leasemap.v1.RenewRequest.lease_duration:type_name -> google.protobuf.Duration
 	4,  // 13: leasemap.v1.RenewResponse.entry:type_name -> leasemap.v1.Entry
 	4,  // 14: leasemap.v1.ReleaseResponse.entry:type_name -> leasemap.v1.Entry
 	4,  // 15: leasemap.v1.ListResponse.entries:type_name -> leasemap.v1.Entry
@@ -2553,39 +2753,47 @@ var file_leasemap_v1_key_value_proto_depIdxs = []int32{
 	18, // 19: leasemap.v1.BatchGetResponse.results:type_name -> leasemap.v1.BatchResult
 	7,  // 20: leasemap.v1.BatchSetRequest.requests:type_name -> leasemap.v1.SetRequest
 	18, // 21: leasemap.v1.BatchSetResponse.results:type_name -> leasemap.v1.BatchResult
-	7,  // 22: leasemap.v1.WriteRequest.set:type_name -> leasemap.v1.SetRequest
-	9,  // 23: leasemap.v1.WriteRequest.delete:type_name -> leasemap.v1.DeleteRequest
-	18, // 24: leasemap.v1.WriteResponse.result:type_name -> leasemap.v1.BatchResult
-	2,  // 25: leasemap.v1.Event.kind:type_name -> leasemap.v1.Event.Kind
-	4,  // 26: leasemap.v1.Event.entry:type_name -> leasemap.v1.Entry
-	4,  // 27: leasemap.v1.Event.winner:type_name -> leasemap.v1.Entry
-	2,  // 28: leasemap.v1.WatchRequest.kinds:type_name -> leasemap.v1.Event.Kind
-	25, // 29: leasemap.v1.WatchResponse.events:type_name -> leasemap.v1.Event
-	5,  // 30: leasemap.v1.KeyValue.Get:input_type -> leasemap.v1.GetRequest
-	7,  // 31: leasemap.v1.KeyValue.Set:input_type -> leasemap.v1.SetRequest
-	9,  // 32: leasemap.v1.KeyValue.Delete:input_type -> leasemap.v1.DeleteRequest
-	11, // 33: leasemap.v1.KeyValue.Renew:input_type -> leasemap.v1.RenewRequest
-	13, // 34: leasemap.v1.KeyValue.Release:input_type -> leasemap.v1.ReleaseRequest
-	15, // 35: leasemap.v1.KeyValue.List:input_type -> leasemap.v1.ListRequest
-	19, // 36: leasemap.v1.KeyValue.BatchGet:input_type -> leasemap.v1.BatchGetRequest
-	21, // 37: leasemap.v1.KeyValue.BatchSet:input_type -> leasemap.v1.BatchSetRequest
-	23, // 38: leasemap.v1.KeyValue.Write:input_type -> leasemap.v1.WriteRequest
-	26, // 39: leasemap.v1.KeyValue.Watch:input_type -> leasemap.v1.WatchRequest
-	6,  // 40: leasemap.v1.KeyValue.Get:output_type -> leasemap.v1.GetResponse
-	8,  // 41: leasemap.v1.KeyValue.Set:output_type -> leasemap.v1.SetResponse
-	10, // 42: leasemap.v1.KeyValue.Delete:output_type -> leasemap.v1.DeleteResponse
-	12, // 43: leasemap.v1.KeyValue.Renew:output_type -> leasemap.v1.RenewResponse
-	14, // 44: leasemap.v1.KeyValue.Release:output_type -> leasemap.v1.ReleaseResponse
-	16, // 45: leasemap.v1.KeyValue.List:output_type -> leasemap.v1.ListResponse
-	20, // 46: leasemap.v1.KeyValue.BatchGet:output_type -> leasemap.v1.BatchGetResponse
-	22, // 47: leasemap.v1.KeyValue.BatchSet:output_type -> leasemap.v1.BatchSetResponse
-	24, // 48: leasemap.v1.KeyValue.Write:output_type -> leasemap.v1.WriteResponse
-	27, // 49: leasemap.v1.KeyValue.Watch:output_type -> leasemap.v1.WatchResponse
-	40, // [40:50] is the sub-list for method output_type
-	30, // [30:40] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	9,  // 22: leasemap.v1.BatchDeleteRequest.requests:type_name -> leasemap.v1.DeleteRequest
+	18, // 23: leasemap.v1.BatchDeleteResponse.results:type_name -> leasemap.v1.BatchResult
+	11, // 24: leasemap.v1.BatchRenewRequest.requests:type_name -> leasemap.v1.RenewRequest
+	18, // 25: leasemap.v1.BatchRenewResponse.results:type_name -> leasemap.v1.BatchResult
+	7,  // 26: leasemap.v1.WriteRequest.set:type_name -> leasemap.v1.SetRequest
+	9,  // 27: leasemap.v1.WriteRequest.delete:type_name -> leasemap.v1.DeleteRequest
+	18, // 28: leasemap.v1.WriteResponse.result:type_name -> leasemap.v1.BatchResult
+	2,  // 29: leasemap.v1.Event.kind:type_name -> leasemap.v1.Event.Kind
+	4,  // 30: leasemap.v1.Event.entry:type_name -> leasemap.v1.Entry
+	4,  // 31: leasemap.v1.Event.winner:type_name -> leasemap.v1.Entry
+	2,  // 32: leasemap.v1.WatchRequest.kinds:type_name -> leasemap.v1.Event.Kind
+	29, // 33: leasemap.v1.WatchResponse.events:type_name -> leasemap.v1.Event
+	5,  // 34: leasemap.v1.KeyValue.Get:input_type -> leasemap.v1.GetRequest
+	7,  // 35: leasemap.v1.KeyValue.Set:input_type -> leasemap.v1.SetRequest
+	9,  // 36: leasemap.v1.KeyValue.Delete:input_type -> leasemap.v1.DeleteRequest
+	11, // 37: leasemap.v1.KeyValue.Renew:input_type -> leasemap.v1.RenewRequest
+	13, // 38: leasemap.v1.KeyValue.Release:input_type -> leasemap.v1.ReleaseRequest
+	15, // 39: leasemap.v1.KeyValue.List:input_type -> leasemap.v1.ListRequest
+	19, // 40: leasemap.v1.KeyValue.BatchGet:input_type -> leasemap.v1.BatchGetRequest
+	21, // 41: leasemap.v1.KeyValue.BatchSet:input_type -> leasemap.v1.BatchSetRequest
+	23, // 42: leasemap.v1.KeyValue.BatchDelete:input_type -> leasemap.v1.BatchDeleteRequest
+	25, // 43: leasemap.v1.KeyValue.BatchRenew:input_type -> leasemap.v1.BatchRenewRequest
+	27, // 44: leasemap.v1.KeyValue.Write:input_type -> leasemap.v1.WriteRequest
+	30, // 45: leasemap.v1.KeyValue.Watch:input_type -> leasemap.v1.WatchRequest
+	6,  // 46: leasemap.v1.KeyValue.Get:output_type -> leasemap.v1.GetResponse
+	8,  // 47: leasemap.v1.KeyValue.Set:output_type -> leasemap.v1.SetResponse
+	10, // 48: leasemap.v1.KeyValue.Delete:output_type -> leasemap.v1.DeleteResponse
+	12, // 49: leasemap.v1.KeyValue.Renew:output_type -> leasemap.v1.RenewResponse
+	14, // 50: leasemap.v1.KeyValue.Release:output_type -> leasemap.v1.ReleaseResponse
+	16, // 51: leasemap.v1.KeyValue.List:output_type -> leasemap.v1.ListResponse
+	20, // 52: leasemap.v1.KeyValue.BatchGet:output_type -> leasemap.v1.BatchGetResponse
+	22, // 53: leasemap.v1.KeyValue.BatchSet:output_type -> leasemap.v1.BatchSetResponse
+	24, // 54: leasemap.v1.KeyValue.BatchDelete:output_type -> leasemap.v1.BatchDeleteResponse
+	26, // 55: leasemap.v1.KeyValue.BatchRenew:output_type -> leasemap.v1.BatchRenewResponse
+	28, // 56: leasemap.v1.KeyValue.Write:output_type -> leasemap.v1.WriteResponse
+	31, // 57: leasemap.v1.KeyValue.Watch:output_type -> leasemap.v1.WatchResponse
+	46, // [46:58] is the sub-list for method output_type
+	34, // [34:46] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_leasemap_v1_key_value_proto_init() }
@@ -2629,7 +2837,7 @@ func file_leasemap_v1_key_value_proto_init() {
 		(*ListRequest_EndKey)(nil),
 		(*ListRequest_EndKeyBytes)(nil),
 	}
-	file_leasemap_v1_key_value_proto_msgTypes[20].OneofWrappers = []any{
+	file_leasemap_v1_key_value_proto_msgTypes[24].OneofWrappers = []any{
 		(*WriteRequest_Set)(nil),
 		(*WriteRequest_Delete)(nil),
 	}
@@ -2639,7 +2847,7 @@ func file_leasemap_v1_key_value_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemap_v1_key_value_proto_rawDesc), len(file_leasemap_v1_key_value_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   25,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

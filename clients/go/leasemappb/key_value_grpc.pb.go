@@ -31,16 +31,18 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	KeyValue_Get_FullMethodName      = "/leasemap.v1.KeyValue/Get"
-	KeyValue_Set_FullMethodName      = "/leasemap.v1.KeyValue/Set"
-	KeyValue_Delete_FullMethodName   = "/leasemap.v1.KeyValue/Delete"
-	KeyValue_Renew_FullMethodName    = "/leasemap.v1.KeyValue/Renew"
-	KeyValue_Release_FullMethodName  = "/leasemap.v1.KeyValue/Release"
-	KeyValue_List_FullMethodName     = "/leasemap.v1.KeyValue/List"
-	KeyValue_BatchGet_FullMethodName = "/leasemap.v1.KeyValue/BatchGet"
-	KeyValue_BatchSet_FullMethodName = "/leasemap.v1.KeyValue/BatchSet"
-	KeyValue_Write_FullMethodName    = "/leasemap.v1.KeyValue/Write"
-	KeyValue_Watch_FullMethodName    = "/leasemap.v1.KeyValue/Watch"
+	KeyValue_Get_FullMethodName         = "/leasemap.v1.KeyValue/Get"
+	KeyValue_Set_FullMethodName         = "/leasemap.v1.KeyValue/Set"
+	KeyValue_Delete_FullMethodName      = "/leasemap.v1.KeyValue/Delete"
+	KeyValue_Renew_FullMethodName       = "/leasemap.v1.KeyValue/Renew"
+	KeyValue_Release_FullMethodName     = "/leasemap.v1.KeyValue/Release"
+	KeyValue_List_FullMethodName        = "/leasemap.v1.KeyValue/List"
+	KeyValue_BatchGet_FullMethodName    = "/leasemap.v1.KeyValue/BatchGet"
+	KeyValue_BatchSet_FullMethodName    = "/leasemap.v1.KeyValue/BatchSet"
+	KeyValue_BatchDelete_FullMethodName = "/leasemap.v1.KeyValue/BatchDelete"
+	KeyValue_BatchRenew_FullMethodName  = "/leasemap.v1.KeyValue/BatchRenew"
+	KeyValue_Write_FullMethodName       = "/leasemap.v1.KeyValue/Write"
+	KeyValue_Watch_FullMethodName       = "/leasemap.v1.KeyValue/Watch"
 )
 
 // KeyValueClient is the client API for KeyValue service.
@@ -58,8 +60,8 @@ type KeyValueClient interface {
 	Set(ctx context.Context, in *SetRequest, opts ...grpc.CallOption) (*SetResponse, error)
 	// Deletes one key under the same rule as Set, and gives its lease up. Errors: as Set, and KEY_NOT_FOUND.
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
-	// Extends the caller's lease on a key and keeps the value: a change like others, seen as a SET event. A lapsed or
-	// absent lease is acquired, unless only_if_held forbids it. A Renew through a node that lags never undoes a newer
+	// Extends the caller's lease on a key and keeps the value. Watches hear of it only if they ask for LEASE events. A
+	// lapsed or absent lease is acquired, unless only_if_held forbids it; that is a SET event, as is a Release. A Renew through a node that lags never undoes a newer
 	// value of the same lease: that node repeats the renewal on top of the value. Errors: KEY_NOT_FOUND (also for an
 	// ephemeral key that lapsed), LEASE_HELD, LEASE_NOT_HELD (FAILED_PRECONDITION; only_if_held), LEASE_INVALID,
 	// VERSION_MISMATCH, REQUEST_INVALID (duration 0 on an ephemeral key), UNSUPPORTED (leasing is off); with min_version
@@ -81,10 +83,18 @@ type KeyValueClient interface {
 	// are RESOURCE_EXHAUSTED (BYTES_LIMIT) and can be sent again, in another call. Acks are waited for
 	// together: the call answers when the last of them came or was given up.
 	BatchSet(ctx context.Context, in *BatchSetRequest, opts ...grpc.CallOption) (*BatchSetResponse, error)
+	// Several Deletes in one call: as BatchSet.
+	BatchDelete(ctx context.Context, in *BatchDeleteRequest, opts ...grpc.CallOption) (*BatchDeleteResponse, error)
+	// Several Renews in one call, done in order, each with a status of its own: so a client keeps all its leases alive.
+	// At most 1,000 items. All are done once every min_version is here or did not come in time: such an item alone answers
+	// NOT_CAUGHT_UP.
+	BatchRenew(ctx context.Context, in *BatchRenewRequest, opts ...grpc.CallOption) (*BatchRenewResponse, error)
 	// Pipelined Set and Delete for bulk load. Not yet supported: answers UNSUPPORTED.
 	Write(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WriteRequest, WriteResponse], error)
 	// Streams the changes of the keys asked for; without prefixes and keys, of the whole map. A watch reads this node's
-	// copy at its own pace: a slow watcher costs the node nothing, and skips versions that were replaced meanwhile.
+	// copy at its own pace: a slow watcher costs the node nothing, and skips versions that were replaced meanwhile. After a
+	// cursor every matching key is at least as new in value, holder and deletion; renewals of a lease are told only to
+	// watches that ask for LEASE events.
 	//
 	// At the head the stream carries a cursor. A watcher that reads more slowly than the node is written to gets one, too:
 	// after 1,000 events, and an eighth as many as there are keys, the node sends in the order of the keys what has changed
@@ -187,6 +197,26 @@ func (c *keyValueClient) BatchSet(ctx context.Context, in *BatchSetRequest, opts
 	return out, nil
 }
 
+func (c *keyValueClient) BatchDelete(ctx context.Context, in *BatchDeleteRequest, opts ...grpc.CallOption) (*BatchDeleteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchDeleteResponse)
+	err := c.cc.Invoke(ctx, KeyValue_BatchDelete_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyValueClient) BatchRenew(ctx context.Context, in *BatchRenewRequest, opts ...grpc.CallOption) (*BatchRenewResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchRenewResponse)
+	err := c.cc.Invoke(ctx, KeyValue_BatchRenew_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *keyValueClient) Write(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WriteRequest, WriteResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &KeyValue_ServiceDesc.Streams[0], KeyValue_Write_FullMethodName, cOpts...)
@@ -234,8 +264,8 @@ type KeyValueServer interface {
 	Set(context.Context, *SetRequest) (*SetResponse, error)
 	// Deletes one key under the same rule as Set, and gives its lease up. Errors: as Set, and KEY_NOT_FOUND.
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
-	// Extends the caller's lease on a key and keeps the value: a change like others, seen as a SET event. A lapsed or
-	// absent lease is acquired, unless only_if_held forbids it. A Renew through a node that lags never undoes a newer
+	// Extends the caller's lease on a key and keeps the value. Watches hear of it only if they ask for LEASE events. A
+	// lapsed or absent lease is acquired, unless only_if_held forbids it; that is a SET event, as is a Release. A Renew through a node that lags never undoes a newer
 	// value of the same lease: that node repeats the renewal on top of the value. Errors: KEY_NOT_FOUND (also for an
 	// ephemeral key that lapsed), LEASE_HELD, LEASE_NOT_HELD (FAILED_PRECONDITION; only_if_held), LEASE_INVALID,
 	// VERSION_MISMATCH, REQUEST_INVALID (duration 0 on an ephemeral key), UNSUPPORTED (leasing is off); with min_version
@@ -257,10 +287,18 @@ type KeyValueServer interface {
 	// are RESOURCE_EXHAUSTED (BYTES_LIMIT) and can be sent again, in another call. Acks are waited for
 	// together: the call answers when the last of them came or was given up.
 	BatchSet(context.Context, *BatchSetRequest) (*BatchSetResponse, error)
+	// Several Deletes in one call: as BatchSet.
+	BatchDelete(context.Context, *BatchDeleteRequest) (*BatchDeleteResponse, error)
+	// Several Renews in one call, done in order, each with a status of its own: so a client keeps all its leases alive.
+	// At most 1,000 items. All are done once every min_version is here or did not come in time: such an item alone answers
+	// NOT_CAUGHT_UP.
+	BatchRenew(context.Context, *BatchRenewRequest) (*BatchRenewResponse, error)
 	// Pipelined Set and Delete for bulk load. Not yet supported: answers UNSUPPORTED.
 	Write(grpc.BidiStreamingServer[WriteRequest, WriteResponse]) error
 	// Streams the changes of the keys asked for; without prefixes and keys, of the whole map. A watch reads this node's
-	// copy at its own pace: a slow watcher costs the node nothing, and skips versions that were replaced meanwhile.
+	// copy at its own pace: a slow watcher costs the node nothing, and skips versions that were replaced meanwhile. After a
+	// cursor every matching key is at least as new in value, holder and deletion; renewals of a lease are told only to
+	// watches that ask for LEASE events.
 	//
 	// At the head the stream carries a cursor. A watcher that reads more slowly than the node is written to gets one, too:
 	// after 1,000 events, and an eighth as many as there are keys, the node sends in the order of the keys what has changed
@@ -306,6 +344,12 @@ func (UnimplementedKeyValueServer) BatchGet(context.Context, *BatchGetRequest) (
 }
 func (UnimplementedKeyValueServer) BatchSet(context.Context, *BatchSetRequest) (*BatchSetResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method BatchSet not implemented")
+}
+func (UnimplementedKeyValueServer) BatchDelete(context.Context, *BatchDeleteRequest) (*BatchDeleteResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method BatchDelete not implemented")
+}
+func (UnimplementedKeyValueServer) BatchRenew(context.Context, *BatchRenewRequest) (*BatchRenewResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method BatchRenew not implemented")
 }
 func (UnimplementedKeyValueServer) Write(grpc.BidiStreamingServer[WriteRequest, WriteResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method Write not implemented")
@@ -478,6 +522,42 @@ func _KeyValue_BatchSet_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _KeyValue_BatchDelete_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchDeleteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyValueServer).BatchDelete(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyValue_BatchDelete_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyValueServer).BatchDelete(ctx, req.(*BatchDeleteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyValue_BatchRenew_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchRenewRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyValueServer).BatchRenew(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyValue_BatchRenew_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyValueServer).BatchRenew(ctx, req.(*BatchRenewRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _KeyValue_Write_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(KeyValueServer).Write(&grpc.GenericServerStream[WriteRequest, WriteResponse]{ServerStream: stream})
 }
@@ -534,6 +614,14 @@ var KeyValue_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "BatchSet",
 			Handler:    _KeyValue_BatchSet_Handler,
+		},
+		{
+			MethodName: "BatchDelete",
+			Handler:    _KeyValue_BatchDelete_Handler,
+		},
+		{
+			MethodName: "BatchRenew",
+			Handler:    _KeyValue_BatchRenew_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

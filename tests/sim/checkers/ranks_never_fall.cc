@@ -20,8 +20,10 @@ std::string RanksNeverFall::FindGone(const core::Store& store, Map& map, Seen* s
 
 std::string RanksNeverFall::Look(uint64_t process, const core::Store& store, Seen* seen) {
   Map& map = maps_[process];
-  while (const core::Store::Slot* slot = store.NextAfter(map.revision)) {
-    map.revision = slot->revision;
+  uint64_t place = 0;
+  while (const core::Store::Slot* slot = store.NextWithRenewals(map.revision, &place)) {
+    map.revision = place;
+    if (place < slot->latest()) continue;  // it comes once more
     Held& held = map.entries[slot->entry->key];
     const bool lapses = held.entry == slot->entry && slot->lapsed && !held.lapsed && held.entry->ephemeral;
     // A clock that was set back takes the horizon back along.

@@ -1,23 +1,30 @@
 #include "tests/sim/checkers/watchers.h"
 
 #include "peer/core/cursor.h"
+#include "peer/core/lease.h"
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {
 
+namespace {
+bool IsEnd(core::EventKind kind) { return kind == core::EventKind::kDeleted || kind == core::EventKind::kExpired; }
+}  // namespace
+
 std::string Fold::Compare(const core::WatchFilter& filter, const core::Store& store, const Covered& covered) const {
+  const bool renewals = filter.MatchesKind(core::EventKind::kLease);
   for (const auto& [key, slot] : store.by_key()) {
     if (core::Store::IsDead(slot) || !filter.MatchesKey(key) || !covered(slot)) continue;
     auto it = now_.find(key);
     if (it == now_.end()) return "the watcher never heard of " + Describe(*slot.entry);
-    if (!(*it->second.entry == *slot.entry)) {
+    const bool renewed = !renewals && core::IsRenewal(*it->second.entry, *slot.entry);
+    if (!renewed && !(*it->second.entry == *slot.entry)) {
       return "the watcher has " + Describe(*it->second.entry) + ", the map " + Describe(*slot.entry);
     }
-    if (it->second.kind != core::EventKind::kSet) return "the watcher heard the end of " + Describe(*slot.entry);
+    if (IsEnd(it->second.kind)) return "the watcher heard the end of " + Describe(*slot.entry);
   }
   for (const auto& [key, held] : now_) {
     const core::Store::Slot* slot = store.FindSlot(key);
-    if (held.kind != core::EventKind::kSet) continue;
+    if (IsEnd(held.kind)) continue;
     if (slot == nullptr || (core::Store::IsDead(*slot) && covered(*slot))) {
       return "the watcher still has " + Describe(*held.entry);
     }
@@ -36,6 +43,10 @@ std::string Fold::Take(const core::WatchBatch& batch, const core::WatchFilter& f
       return "the wrong kind: " + Describe(entry);
     }
     Held& last = now_[entry.key];
+    const bool renewal = event.kind == core::EventKind::kLease;
+    if (renewal && (!filter.MatchesKind(event.kind) || !last.entry || !core::IsRenewal(*last.entry, entry))) {
+      return "taken for a renewal: " + Describe(entry);
+    }
     if (last.entry && last.entry->dot == entry.dot) {
       if (!lapsed || last.kind == event.kind) return "came twice: " + Describe(entry);
     } else if (last.entry && !core::Outranks(entry, *last.entry)) {

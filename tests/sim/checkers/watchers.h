@@ -1,6 +1,7 @@
 // What a watching client makes of its events: it folds them into a map, and drops what came after its last cursor when
 // it moves. The fold must be the map of the node each time a cursor comes; nothing comes twice, and ranks rise. An
-// ephemeral entry may come a second time when it lapses, and only once so.
+// ephemeral entry may come a second time when it lapses, and only once so. Who did not ask for renewals may have an
+// entry that was only renewed since; to who did, nothing comes as a renewal but what is one of what it has.
 #pragma once
 
 #include <functional>

@@ -313,12 +313,12 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   PutUntil(d, now.mono_ms, next_fold_ms);
   PutWaits(d, waits, now);
   PutAll(d, waits_for.size(), settled, shut_out);
-  // The order of the revisions is for watches alone; the rest of the store follows from its entries and the horizon.
-  const auto& [by_key, by_revision, by_expiry, horizon_ms, mono_ms, rewinds, head, live_keys, bytes, held, dead,
-               collected, collected_up_to, hashes, hash] = store;
+  // The orders by revision are for watches alone; the rest of the store follows from its entries and the horizon.
+  const auto& [by_key, by_revision, by_renewal, by_expiry, horizon_ms, mono_ms, rewinds, head, last_change, live_keys,
+               bytes, held, dead, collected, collected_up_to, hashes, hash] = store;
   PutAll(d, by_key.size(), horizon_ms);
   for (const auto& [key, slot] : by_key) {
-    const auto& [entry, revision, lapsed, changed_ms] = slot;
+    const auto& [entry, revision, renewed, lapsed, changed_ms] = slot;
     PutAll(d, entry, lapsed);
   }
   PutAll(d, own_log.first(), own_log.end());
