@@ -56,4 +56,12 @@ uint64_t HashOf(const Entry& entry) {
   return Hash64(numbers, hash);
 }
 
+EntryPtr WithoutKeptValue(const EntryPtr& entry) {
+  if (entry->value_dot.seq == 0 || entry->value.empty()) return entry;
+  auto out = std::make_shared<Entry>(*entry);
+  out->value = {};
+  out->value_left_out = true;
+  return out;
+}
+
 }  // namespace leasemap::core

@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "peer/core/value.h"
+
 namespace leasemap::core {
 
 // One run of one node's process: what numbers its writes. Incarnations of a node are ordered by their start.
@@ -42,8 +44,9 @@ struct Lease {
 // Immutable once made; shared between the store's orders, the own log and messages under way.
 struct Entry {
   std::string key;
-  std::string value;
+  Value value;
   bool value_is_text = false;
+  bool value_left_out = false;  // under way only: the receiver takes the value from the entry that it has
   bool tombstone = false;
   bool ephemeral = false;
   Lease lease;
@@ -74,10 +77,20 @@ inline size_t Weight(const Entry& entry) {
   return entry.key.size() + entry.value.size() + entry.unknown_fields.size() + 200;
 }
 
+// Bytes that it counts for in bounds on what is sent as it happens: a value that an earlier write set is left out then.
+inline size_t LiveWeight(const Entry& entry) {
+  return Weight(entry) - (entry.value_dot.seq == 0 ? 0 : entry.value.size());
+}
+// The same entry, without a value that an earlier write set.
+EntryPtr WithoutKeptValue(const EntryPtr& entry);
+
 // Bytes of memory that an entry of the map takes: its weight, its key once more, and what the allocator, the shared
 // pointer and the map's orders add: measured 270 to 300 for small entries, by the anonymous memory of leasemapd with
-// 100,000 keys.
-inline size_t Footprint(const Entry& entry) { return Weight(entry) + entry.key.size() + 300; }
+// 100,000 keys. One that shares its value keeps the entry alive that the value came with.
+inline size_t Footprint(const Entry& entry) {
+  const size_t keeps = entry.value.shared() ? entry.key.size() + 200 : 0;
+  return Weight(entry) + entry.key.size() + 300 + keeps;
+}
 
 // Epoch and inverted start as 32 hex digits: as strings they never fall while a key's leases follow one another.
 std::string FencingToken(const Lease& lease);

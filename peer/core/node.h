@@ -363,6 +363,7 @@ class Node {
   void OnSessionRequest(LinkId id, Link& link, const SessionRequest& request);
   void OnSessionEnd(Now now, LinkId id, const SessionEnd& end);
   void UpdateLack(Now now, Link& link);
+  void LackValue(Now now, Link& link, const Dot& dot);
   int64_t LackDue(Now now, const Link& link) const;
   std::pair<const LinkId, Link>* LinkToAsk(Now now);
   void AskForSession(Now now);
@@ -383,8 +384,7 @@ class Node {
   bool IsBelowFloor(Now now, const Watch& watch) const;
   bool HasMissed(Now now, Watch& watch) const;
   bool CursorIsLost(Now now, const Watch& watch) const;
-  // The events of one message.
-  struct Page;
+  struct Page;  // the events of one message
   WatchBatch ReadEvents(Watch& watch) const;
   bool IsNews(const Watch& watch, const Store::Slot& slot) const;
   bool PassIsDue(const Watch& watch) const;

@@ -49,8 +49,16 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
   const Reach reach = ReachAt(now);
   // By a clock that nobody confirmed there is no telling, nor while the two have still to agree on a ceiling.
   const Reach theirs = ReachOf(options_.rules, now.wall_ms, link.word.ceiling_ms);
-  for (const EntryPtr& entry : entries) {
-    if ((vector_.Covers(entry->dot) || Stands(*entry)) && !(session && all)) continue;
+  bool lacks_value = false;
+  for (const EntryPtr& sent : entries) {
+    if ((vector_.Covers(sent->dot) || Stands(*sent)) && !(session && all)) continue;
+    const EntryPtr entry = store_.Complete(sent);
+    if (entry == nullptr) {
+      if (session && asking_ && asking_->link == id) asking_->refused = true;  // no peer of ours does that
+      LackValue(now, link, sent->dot);
+      lacks_value = true;
+      continue;
+    }
     if (IsBogus(reach, *entry)) {
       if (entry->dot.replica == link.peer.self && clock_guard_.trusted() && IsBogus(theirs, *entry)) {
         RefuseBogus(now, id, link);
@@ -67,8 +75,17 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
     const Store::Slot* old = retired_ ? retired_->store.FindSlot(entry->key) : nullptr;
     Apply(now, old != nullptr && *old->entry == *entry ? old->entry : entry);
   }
+  if (lacks_value) AskForSession(now);
   if (!ready_) UpdateReady(now);
   return true;
+}
+
+// The dot stays uncovered, and a session from its writer brings the entry whole, at once.
+void Node::LackValue(Now now, Link& link, const Dot& dot) {
+  auto claimed = std::make_shared<VersionVector>(link.lack ? *link.lack->claimed : VersionVector());
+  claimed->Add(dot);
+  link.lack = Lack{std::move(claimed), link.lack ? link.lack->since_ms : now.mono_ms};
+  link.fetch_now = true;
 }
 
 bool Node::HasRoom(const Entry& entry) {
@@ -113,9 +130,11 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
         ++link.live_next;
         continue;
       }
-      if (!live.entries.empty() && bytes + Weight(*entry) > kBatchBytes) break;
-      bytes += Weight(*entry);
-      live.entries.push_back(entry);
+      const bool leaves_out = link.protocol >= kProtocolLeftOut;
+      const size_t weight = leaves_out ? LiveWeight(*entry) : Weight(*entry);
+      if (!live.entries.empty() && bytes + weight > kBatchBytes) break;
+      bytes += weight;
+      live.entries.push_back(leaves_out ? WithoutKeptValue(entry) : entry);
       ++link.live_next;
     }
     if (!live.entries.empty()) return live;
@@ -136,7 +155,10 @@ void Node::UpdateLack(Now now, Link& link) {
   if (!link.report || (link.looked_at == link.report && link.looked_change == vector_change_)) return;
   link.looked_at = link.report;
   link.looked_change = vector_change_;
-  if (vector_.Covers(*link.report)) {
+  // What is lacked may be later than the report (LackValue).
+  const bool covered = vector_.Covers(*link.report);
+  if (covered && link.lack && !vector_.Covers(*link.lack->claimed)) return;
+  if (covered) {
     link.lack.reset();
     link.fetch_now = false;
   } else if (!link.lack || vector_.Covers(*link.lack->claimed)) {

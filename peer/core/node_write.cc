@@ -128,16 +128,18 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
     entry->value_is_text = command.value_is_text;
     entry->ephemeral = command.ephemeral;
   } else if (!entry->tombstone) {
-    entry->value = present->value;
+    entry->value = Value::Of(found->entry);
     entry->value_is_text = present->value_is_text;
     entry->ephemeral = present->ephemeral;
     entry->unknown_fields = present->unknown_fields;
     entry->value_dot = ValueDot(*present);
     entry->value_stamp = ValueStamp(*present);
+    // A retry of the request that set the value is found by it.
+    if (present->lease.holder == command.holder) entry->request = present->request;
   }
   entry->lease = *std::move(*lease);
   entry->stamp = stamp;
-  entry->request = command.request_id.empty() ? 0 : RequestHash(command.holder, command.request_id);
+  if (!command.request_id.empty()) entry->request = RequestHash(command.holder, command.request_id);
   entry->dot = Dot{self_, command.validate_only ? 0 : own_log_.end()};
   if (command.validate_only) return entry;
   own_log_.Append(entry);

@@ -18,10 +18,10 @@ class OwnLog {
 
   // Entries come with seq rising by one.
   void Append(EntryPtr entry) {
-    bytes_ += Weight(*entry);
+    bytes_ += LiveWeight(*entry);
     entries_.push_back(std::move(entry));
     while (entries_.size() > kOwnLogEntries || (bytes_ > max_bytes_ && entries_.size() > 1)) {
-      bytes_ -= Weight(*entries_.front());
+      bytes_ -= LiveWeight(*entries_.front());
       entries_.pop_front();
       ++first_;
     }

@@ -126,6 +126,18 @@ bool Store::Merge(EntryPtr entry, EntryPtr* loser) {
   return true;
 }
 
+EntryPtr Store::Complete(const EntryPtr& entry) const {
+  if (!entry->value_left_out) return entry;
+  const EntryPtr* present = Find(entry->key);
+  if (present == nullptr) return nullptr;
+  if (!Outranks(*entry, **present)) return entry;
+  if (ValueDot(**present) != ValueDot(*entry)) return nullptr;
+  auto out = std::make_shared<Entry>(*entry);
+  out->value = Value::Of(*present);
+  out->value_left_out = false;
+  return out;
+}
+
 // Whole milliseconds at a time: after each, whatever expires up to the horizon has lapsed, and nothing else.
 size_t Store::Lapse(int64_t to_ms) {
   size_t lapsed = 0;

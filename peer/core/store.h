@@ -58,6 +58,10 @@ class Store {
   // one of the two that does not, if there are two.
   bool Merge(EntryPtr entry, EntryPtr* loser = nullptr);
 
+  // `entry` with the value that it keeps, if it came without it (value_left_out); null if that value is not here. One
+  // that would lose the merge is left as it is.
+  EntryPtr Complete(const EntryPtr& entry) const;
+
   // What changes from now on does so at this time, monotonic.
   void NoteTime(int64_t mono_ms) { mono_ms_ = mono_ms; }
 

@@ -89,7 +89,7 @@ void ToProto(const core::VersionVector& vector, pb::Vector* out) {
 void ToProto(const core::Entry& entry, pb::Entry* out) {
   if (!entry.unknown_fields.empty()) out->MergeFromString(entry.unknown_fields);
   out->set_key(entry.key);
-  out->set_value(entry.value);
+  out->set_value(entry.value.str());
   out->set_value_is_text(entry.value_is_text);
   out->set_tombstone(entry.tombstone);
   out->set_ephemeral(entry.ephemeral);
@@ -109,6 +109,7 @@ void ToProto(const core::Entry& entry, pb::Entry* out) {
   out->set_value_incarnation(entry.value_dot.replica.incarnation);
   out->set_value_seq(entry.value_dot.seq);
   out->set_value_stamp(entry.value_stamp);
+  out->set_value_left_out(entry.value_left_out);
 }
 
 absl::Status FromProto(const pb::ReplicaId& in, core::ReplicaId* out) {
@@ -165,6 +166,9 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
   }
   if (in.value_is_text() && !core::IsUtf8(in.value())) return Bad("a text that is not UTF-8");
   if (in.tombstone() && !in.value().empty()) return Bad("a tombstone with a value");
+  if (in.value_left_out() && (in.value_seq() == 0 || !in.value().empty() || in.tombstone())) {
+    return Bad("a value that is left out, where there is one or none is kept");
+  }
   if (const auto& unknown = in.GetReflection()->GetUnknownFields(in); !unknown.empty()) {
     unknown.SerializeToString(&out->unknown_fields);
     if (out->unknown_fields.size() > kMaxUnknownBytes) return Bad("too many unknown fields");
@@ -184,6 +188,7 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
   if (in.value_stamp() > in.stamp()) return Bad("a value that is newer than its entry");
   out->value_dot = {{std::move(*in.mutable_value_node()), in.value_incarnation()}, in.value_seq()};
   out->value_stamp = in.value_stamp();
+  out->value_left_out = in.value_left_out();
   return absl::OkStatus();
 }
 

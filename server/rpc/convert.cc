@@ -58,9 +58,9 @@ void ToProto(const core::Entry& entry, bool with_value, v1::Entry* out) {
   SetKey(entry.key, out);
   if (with_value && !entry.tombstone) {
     if (entry.value_is_text) {
-      out->set_value(entry.value);
+      out->set_value(entry.value.str());
     } else {
-      out->set_value_bytes(entry.value);
+      out->set_value_bytes(entry.value.str());
     }
   }
   auto* lease = out->mutable_lease();

@@ -117,7 +117,7 @@ class Mesh {
   }
   std::string Value(int i, const std::string& key) {
     const EntryPtr entry = peers_[i].node->Get(now(i), key);
-    return entry ? entry->value : "(none)";
+    return entry ? entry->value.str() : "(none)";
   }
   bool Logged(int i, const std::string& part) const {
     for (const auto& line : peers_[i].log) {

@@ -47,7 +47,7 @@ TEST(Session, TheVectorIsTakenAtTheStart) {
   const auto put = [&](const std::string& key, uint64_t seq) {
     auto entry = std::make_shared<Entry>();
     entry->key = key;
-    entry->value.assign(kBatchBytes, 'v');  // one a message
+    entry->value = std::string(kBatchBytes, 'v');  // one a message
     entry->lease.epoch = seq;
     entry->dot = {{"n", 1}, seq};
     vector.Add(entry->dot);

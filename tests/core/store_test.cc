@@ -110,7 +110,7 @@ TEST(OwnLog, ForgetsTheOldest) {
   OwnLog big;
   for (uint64_t seq = 1; seq <= 40; ++seq) {
     auto entry = std::make_shared<Entry>(*Make("k", seq, 1));
-    entry->value.resize(1 << 20);
+    entry->value = std::string(1 << 20, 'v');
     big.Append(entry);
   }
   EXPECT_EQ(big.end(), 41u);

@@ -43,7 +43,7 @@ struct Running {
   }
   std::string Get(const std::string& key) const {
     const auto entry = host->Get(key);
-    return entry ? entry->value : "(none)";
+    return entry ? entry->value.str() : "(none)";
   }
   size_t links() const {
     size_t n = 0;

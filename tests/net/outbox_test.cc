@@ -21,7 +21,7 @@ using testing::ElementsAre;
 core::Live Large(const std::string& key, size_t bytes = 100'000) {
   core::Entry entry;
   entry.key = key;
-  entry.value.assign(bytes, 'x');
+  entry.value = std::string(bytes, 'x');
   entry.lease.holder = "h";
   entry.dot = {{"n", 1}, 1};
   return core::Live{{std::make_shared<core::Entry>(entry)}};

@@ -76,7 +76,7 @@ class Port {
       --pulls_left;
       core::Entry entry;
       entry.key = "k";
-      entry.value.assign(60 << 10, 'x');
+      entry.value = std::string(60 << 10, 'x');
       entry.lease.holder = "h";
       entry.dot = {{"n", 1}, 1};
       return core::Live{{std::make_shared<core::Entry>(entry)}};

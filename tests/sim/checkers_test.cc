@@ -228,7 +228,7 @@ TEST(Checkers, MessagesThatAreTooLarge) {
   EXPECT_THAT(CheckSize(core::Message(live)), HasSubstr("entries in a message"));
   EXPECT_THAT(CheckSize(core::Message(core::SessionEntries{1, live.entries})), HasSubstr("entries in a message"));
   auto large = std::make_shared<core::Entry>(*Make("k", 1, 1));
-  large->value.assign(core::kBatchBytes, 'v');
+  large->value = std::string(core::kBatchBytes, 'v');
   EXPECT_EQ(CheckSize(core::Message(core::Live{{large}})), "");
   EXPECT_THAT(CheckSize(core::Message(core::Live{{large, large}})), HasSubstr("bytes of entries"));
   core::VersionVector vector;

@@ -69,19 +69,21 @@ TEST(Codec, EntriesComeBackTheSame) {
   live.entries.push_back(std::make_shared<core::Entry>(SomeEntry()));
   auto tombstone = SomeEntry();
   tombstone.tombstone = true;
-  tombstone.value.clear();
+  tombstone.value = {};
   tombstone.lease.released = true;
   live.entries.push_back(std::make_shared<core::Entry>(tombstone));
   auto renewal = SomeEntry();
   renewal.value_dot = {{"node-2", 41}, 3};
   renewal.value_stamp = 98;
   live.entries.push_back(std::make_shared<core::Entry>(renewal));
+  live.entries.push_back(core::WithoutKeptValue(live.entries.back()));
+  ASSERT_TRUE(live.entries.back()->value_left_out);
   live.report_now = true;
   const auto back = Back(live);
   EXPECT_TRUE(back.report_now);
   EXPECT_FALSE(Back(core::Live{}).report_now);
-  ASSERT_EQ(back.entries.size(), 3u);
-  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(*back.entries[i], *live.entries[i]);
+  ASSERT_EQ(back.entries.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(*back.entries[i], *live.entries[i]);
 }
 
 TEST(Codec, HandshakeComesBackTheSame) {
@@ -216,7 +218,7 @@ TEST(Codec, BadQueriesAreRefused) {
 TEST(Codec, LargeValuesTravelInPartsWithHeartbeatsBetween) {
   core::Live live;
   auto big = SomeEntry();
-  big.value.assign(core::kMaxValueBytes, 'x');
+  big.value = std::string(core::kMaxValueBytes, 'x');
   live.entries.push_back(std::make_shared<core::Entry>(big));
   const auto frames = Encoder().Encode(live);
   ASSERT_GT(frames.size(), 10u);

@@ -91,11 +91,11 @@ void Put(Digester& d, const Dot& dot) {
   PutAll(d, replica, seq);
 }
 void Put(Digester& d, const Entry& entry) {
-  const auto& [key, value, value_is_text, tombstone, ephemeral, lease, dot, request, stamp, value_dot, value_stamp,
-               unknown_fields] = entry;
+  const auto& [key, value, value_is_text, value_left_out, tombstone, ephemeral, lease, dot, request, stamp, value_dot,
+               value_stamp, unknown_fields] = entry;
   const auto& [holder, epoch, start_s, duration_ms, expire_ms, released] = lease;
-  PutAll(d, key, value, value_is_text, tombstone, ephemeral, dot, request, stamp, value_dot, value_stamp,
-         unknown_fields);
+  PutAll(d, key, value.str(), value_is_text, value_left_out, tombstone, ephemeral, dot, request, stamp, value_dot,
+         value_stamp, unknown_fields);
   PutAll(d, holder, epoch, start_s, duration_ms, expire_ms, released);
 }
 void Put(Digester& d, const Coverage& coverage) {
