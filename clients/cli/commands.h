@@ -7,13 +7,17 @@
 
 namespace leasemap::cli {
 
-// key_commands.cc: one key, or the list of them
+// read_commands.cc
 int Get(Connection& connection);
+int List(Connection& connection);
+
+// key_commands.cc
 int Set(Connection& connection);
-int Delete(Connection& connection);
 int Renew(Connection& connection);
 int Release(Connection& connection);
-int List(Connection& connection);
+
+// delete.cc
+int Delete(Connection& connection);
 
 // batch.cc
 int Batch(Connection& connection);

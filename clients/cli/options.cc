@@ -1,8 +1,9 @@
-// The command line's grammar, by CLI11: options stand before or after the command, and the last of a repeated one
-// counts.
+// Reads the command line by its grammar (grammar.h): options stand before or after the command, and the last of a
+// repeated one counts. Wrong use is explained here, with the word that was probably meant.
 #include "clients/cli/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -11,16 +12,18 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "clients/cli/core/duration.h"
 #include "clients/cli/core/own_node.h"
+#include "clients/cli/core/suggest.h"
+#include "clients/cli/core/text.h"
+#include "clients/cli/grammar.h"
+#include "clients/cli/help.h"
 
 namespace leasemap::cli {
 namespace {
 
 constexpr char kDefaultServer[] = "127.0.0.1:7400";
+constexpr char kVersionLine[] = "leasemap " LEASEMAP_VERSION;
 
 // The health check of a container asks the node that was started with the same variables.
 std::string OwnNode() {
@@ -37,37 +40,6 @@ std::string OwnNode() {
   return server.empty() ? kDefaultServer : server;
 }
 
-absl::Duration DurationOrThrow(const std::string& option, const std::string& text) {
-  const absl::StatusOr<absl::Duration> duration = ParseDuration(text);
-  if (!duration.ok()) throw CLI::ValidationError(option, std::string(duration.status().message()));
-  return *duration;
-}
-
-v1::Event::Kind KindOrThrow(const std::string& word) {
-  if (word == "set") return v1::Event::KIND_SET;
-  if (word == "deleted") return v1::Event::KIND_DELETED;
-  if (word == "expired") return v1::Event::KIND_EXPIRED;
-  if (word == "lost") return v1::Event::KIND_LOST;
-  throw CLI::ValidationError("--kinds", absl::StrCat("\"", word, "\" is none of set, deleted, expired, lost"));
-}
-
-uint64_t LimitOrThrow(const std::string& text) {
-  uint64_t limit = 0;
-  if (!absl::SimpleAtoi(text, &limit) || limit == 0) throw CLI::ValidationError("--limit", "must be a number above 0");
-  return limit;
-}
-
-void AckOrThrow(const std::string& word, Options& options) {
-  options.ack = v1::ACK_UNSPECIFIED;
-  options.ack_nodes = 0;
-  if (word.empty()) return;
-  if (word == "local" || word == "majority" || word == "all") {
-    options.ack = word == "local" ? v1::ACK_LOCAL : word == "all" ? v1::ACK_ALL : v1::ACK_MAJORITY;
-  } else if (!absl::SimpleAtoi(word, &options.ack_nodes) || options.ack_nodes == 0) {
-    throw CLI::ValidationError("--ack", "must be local, majority, all or a number of nodes above 0");
-  }
-}
-
 // Reads an option that must not be set to the empty string from its variable, or else leaves the default.
 std::string Choose(const std::string& given, const char* variable, const char* otherwise) {
   if (!given.empty()) return given;
@@ -75,172 +47,132 @@ std::string Choose(const std::string& given, const char* variable, const char* o
   return from_environment != nullptr && *from_environment != '\0' ? from_environment : otherwise;
 }
 
-void AddSharedOptions(CLI::App& app, Options& options) {
-  app.add_option("--server", options.server, "The node to talk to, as host:port (LEASEMAP_SERVER; 127.0.0.1:7400)");
-  app.add_option("--holder", options.holder,
-                 "Who the leases are for (LEASEMAP_HOLDER; by default the ID of the node that takes the write)");
-  app.add_option_function<std::string>(
-         "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
-         "text (the default), or json: one object a line")
-      ->check(CLI::IsMember({"text", "json"}));
-  app.add_option_function<std::string>(
-      "--timeout",
-      [&options](const std::string& text) {
-        options.timeout = DurationOrThrow("--timeout", text);
-        if (options.timeout == absl::ZeroDuration()) throw CLI::ValidationError("--timeout", "must be above 0");
-      },
-      "How long to wait for an answer (5s)");
-}
-
-CLI::App* AddCommand(CLI::App& app, Options& options, const std::string& word, const std::string& about) {
-  CLI::App* command = app.add_subcommand(word, about);
-  command->fallthrough();
-  command->callback([&options, word] { options.command = word; });
-  return command;
-}
-
-void AddKey(CLI::App* command, Options& options) {
-  command->add_option("KEY", options.key, "The key, 1 to 4,096 bytes")->required();
-}
-
-void AddLease(CLI::App* command, Options& options, const char* otherwise = "what the cluster was started with") {
-  command->add_option_function<std::string>(
-      "--lease", [&options](const std::string& text) { options.lease = DurationOrThrow("--lease", text); },
-      absl::StrCat("How long the lease runs, as 30s or 1h; 0: no lease (by default ", otherwise, ")"));
-}
-
-void AddVersions(CLI::App* command, Options& options) {
-  command->add_option("--if-version", options.if_version,
-                      "Only if the key is at this version, or its value was set by the write of this version");
-  command->add_option("--min-version", options.min_version,
-                      "First wait until the write of this version is at the node");
-}
-
-void AddAcks(CLI::App* command, Options& options) {
-  command->add_option_function<std::string>(
-      "--ack", [&options](const std::string& word) { AckOrThrow(word, options); },
-      "Who must have the write before it is answered: local (this node, the default), majority, all, or a number of "
-      "nodes");
-  command->add_option("--request-id", options.request_id,
-                      "A name for this request: when repeated under the same name it is answered and not done again");
-}
-
-void AddWriteCommands(CLI::App& app, Options& options) {
-  CLI::App* set = AddCommand(app, options, "set", "Write a key, and take or renew its lease");
-  AddKey(set, options);
-  set->add_option("VALUE", options.value,
-                  "The value; - reads it from standard input; one that starts with - goes after --")
-      ->required();
-  AddLease(set, options);
-  set->add_option("--if-version", options.if_version, "Write only if this is the key's present version");
-  set->add_flag("--if-absent", options.if_absent, "Write only if there is no such key");
-  AddAcks(set, options);
-  set->add_flag("--validate-only", options.validate_only, "Check everything and write nothing");
-  set->add_flag("--ephemeral", options.ephemeral, "The key vanishes when its lease lapses or is released");
-
-  CLI::App* del = AddCommand(app, options, "del", "Delete a key");
-  AddKey(del, options);
-  del->add_option("--if-version", options.if_version, "Delete only if this is the key's present version");
-  del->add_flag("--allow-missing", options.allow_missing, "A missing key is no error");
-  AddAcks(del, options);
-
-  CLI::App* renew = AddCommand(app, options, "renew", "Extend the lease on a key, from now on; the value stays");
-  AddKey(renew, options);
-  AddLease(renew, options, "as long as last asked for");
-  renew->add_flag("--only-if-held", options.only_if_held,
-                  "Fail if the lease has ended, instead of acquiring a new one");
-  AddVersions(renew, options);
-
-  CLI::App* release = AddCommand(app, options, "release", "Give the lease on a key up; the value stays");
-  AddKey(release, options);
-  AddVersions(release, options);
-
-  CLI::App* batch = AddCommand(app, options, "batch", "Write many keys, one a line of standard input");
-  batch->footer(
-      "A line is {\"key\":\"k\",\"value\":\"v\",\"lease\":\"30s\",\"holder\":\"h\"} (lease and holder if wanted; bytes "
-      "by\n"
-      "key_bytes and value_bytes in base64), or KEY<TAB>VALUE as `leasemap ls` prints it. It is no transaction: a\n"
-      "refused line is reported, and the others are written.");
-  AddLease(batch, options);
-}
-
-void AddReadCommands(CLI::App& app, Options& options) {
-  CLI::App* get = AddCommand(app, options, "get", "Print the value of a key");
-  AddKey(get, options);
-  get->add_option("--min-version", options.min_version, "First wait until the write of this version is at the node");
-
-  CLI::App* ls = AddCommand(app, options, "ls", "List keys and values in key order");
-  ls->add_option("PREFIX", options.prefix, "Only keys that start with this");
-  ls->add_option("--start", options.start_key, "The first key wanted");
-  ls->add_option("--end", options.end_key, "The first key no longer wanted");
-  ls->add_option_function<std::string>(
-      "--limit", [&options](const std::string& text) { options.limit = LimitOrThrow(text); }, "At most so many keys");
-  ls->add_flag("--keys-only", options.keys_only, "Leave the values out");
-
-  CLI::App* watch = AddCommand(app, options, "watch", "Print changes as they happen; reconnects by itself");
-  const auto all = CLI::MultiOptionPolicy::TakeAll;
-  watch->add_option("PREFIX", options.prefixes, "Keys that start with one of these (without, all keys)")
-      ->multi_option_policy(all);
-  watch->add_option("--key", options.keys, "This key; may be repeated")
-      ->multi_option_policy(all)
-      ->expected(1)
-      ->allow_extra_args(false);
-  watch->add_flag("--snapshot", options.snapshot, "First print every matching key as it is now");
-  watch->add_option("--cursor", options.cursor,
-                    "Go on after this cursor, as an earlier watch of the same keys printed it");
-  watch
-      ->add_option_function<std::vector<std::string>>(
-          "--kinds",
-          [&options](const std::vector<std::string>& words) {
-            for (const std::string& word : words) options.kinds.push_back(KindOrThrow(word));
-          },
-          "Only these: set, deleted, expired, lost; with commas between them")
-      ->multi_option_policy(all)
-      ->delimiter(',')
-      ->expected(1)
-      ->allow_extra_args(false);
-  watch->add_flag("--keys-only", options.keys_only, "Leave the values out");
-}
-
-void AddNodeCommands(CLI::App& app, Options& options) {
-  AddCommand(app, options, "members", "List the nodes of the cluster as the asked one sees them");
-  AddCommand(app, options, "forget", "Forget a member that will not come back: nobody waits for it any more")
-      ->add_option("NODE_ID", options.node_id, "As `leasemap members` shows it")
-      ->required();
-  AddKey(AddCommand(app, options, "explain", "Show how each member of the cluster sees a key"), options);
-  AddCommand(app, options, "conflicts", "List the writes of this node that lost to another lease's");
-  AddCommand(app, options, "status", "Show who the node is, what it holds and how far it has come");
-  CLI::App* health = AddCommand(app, options, "healthcheck", "Exit 0 if the node serves, 1 if not, 3 if unreachable");
-  health->footer(
-      "Without --server and LEASEMAP_SERVER it asks the node that these variables start: LEASEMAP_LISTEN, or the line\n"
-      "`listen` of LEASEMAP_CONFIG.");
-  health->add_option("--service", options.service,
-                     "Ask for one service, as leasemap.v1.KeyValue, or for liveness (the process runs)");
-}
-
-// CLI11 takes `--name=` for an option whose value is the next argument: hands it the empty value in so many words.
-std::vector<const char*> WithEmptyValues(int argc, const char* const* argv, std::vector<std::string>& names) {
-  std::vector<const char*> arguments;
-  names.reserve(static_cast<size_t>(argc));  // what points into it must not move
+// The arguments without the program's name, as CLI11 must see them. It takes `--name=` for an option whose value is the
+// next argument: it is handed the empty value in so many words. Words that it would split are marked (see Marked).
+std::vector<std::string> Prepare(int argc, const char* const* argv) {
+  std::vector<std::string> arguments;
   bool options_end = false;
-  for (int i = 0; i < argc; ++i) {
-    const std::string_view argument = argv[i];
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
     options_end = options_end || argument == "--";
     if (!options_end && argument.substr(0, 2) == "--" && argument.find('=') == argument.size() - 1) {
-      names.emplace_back(argument.substr(0, argument.size() - 1));
-      arguments.push_back(names.back().c_str());
-      arguments.push_back("");
+      arguments.push_back(argument.substr(0, argument.size() - 1));
+      arguments.emplace_back();
     } else {
-      arguments.push_back(argv[i]);
+      arguments.push_back(Marked(argument));
     }
   }
   return arguments;
 }
 
-int SayWrongUse(const std::string& what) {
-  std::cerr << "leasemap: " << what
-            << "\nleasemap: see `leasemap --help` (an argument that starts with - goes after --)\n";
+const CLI::App* CommandOf(const CLI::App& app) {
+  const std::vector<CLI::App*> commands = app.get_subcommands();
+  return commands.empty() ? nullptr : commands.back();
+}
+
+std::string Quote(const std::string& word) { return absl::StrCat("\"", Escape(Unmarked(word)), "\""); }
+
+std::string Meant(const std::string& nearest, const std::string& dashes = "") {
+  return nearest.empty() ? "" : absl::StrCat("; is ", dashes, nearest, " meant?");
+}
+
+std::string UnknownOption(const CLI::App& app, const CLI::App* command, const std::string& argument) {
+  const std::string name = argument.substr(0, argument.find('='));
+  std::vector<std::string> known;
+  for (const CLI::App* each : {command, &app}) {
+    if (each == nullptr) continue;
+    for (const CLI::Option* option : each->get_options()) {
+      known.insert(known.end(), option->get_lnames().begin(), option->get_lnames().end());
+    }
+  }
+  const std::string nearest = name.size() > 2 ? Nearest(name.substr(name.find_first_not_of('-')), known) : "";
+  const std::string where = command == nullptr ? "" : absl::StrCat("`leasemap ", command->get_name(), "` has ");
+  const std::string hint = nearest.empty() ? " (an argument that starts with - goes after --)" : Meant(nearest, "--");
+  return absl::StrCat(where, "no option ", Escape(name), hint);
+}
+
+std::string UnknownCommand(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    known.push_back(command->get_name());
+    known.insert(known.end(), command->get_aliases().begin(), command->get_aliases().end());
+  }
+  return absl::StrCat("no command ", Quote(word), Meant(Nearest(word, known)));
+}
+
+// What is wrong with the arguments that the grammar has no place for, which come in the user's order. Empty if there
+// are none.
+std::string Unexpected(const CLI::App& app) {
+  const CLI::App* command = CommandOf(app);
+  std::vector<std::string> words;
+  std::string unknown_option;
+  bool options_end = false;
+  for (const std::string& argument : app.remaining(true)) {
+    if (argument == "--") {
+      options_end = true;
+    } else if (!options_end && argument.size() > 1 && argument[0] == '-') {
+      if (unknown_option.empty()) unknown_option = UnknownOption(app, command, argument);
+    } else {
+      words.push_back(argument);
+    }
+  }
+  if (command == nullptr && !words.empty()) return UnknownCommand(app, words.front());
+  if (!unknown_option.empty()) return unknown_option;
+  if (words.empty()) return "";
+  std::string what = absl::StrCat("`leasemap ", command->get_name(), "` takes no further argument, but was given");
+  for (const std::string& word : words) absl::StrAppend(&what, " ", Quote(word));
+  return what;
+}
+
+int SayWrongUse(const CLI::App* command, std::string what) {
+  what.erase(std::remove(what.begin(), what.end(), Marked("[")[0]), what.end());
+  std::cerr << "leasemap: " << what << "\nleasemap: see `leasemap "
+            << (command == nullptr ? "" : command->get_name() + " ") << "--help`\n";
   return kWrongUse;
+}
+
+// What the grammar can't say of the options by itself. Empty if they fit together.
+std::string Misfit(const Options& options) {
+  if (options.command != "del") return "";
+  if (options.prefix && options.prefix->empty()) return "--prefix is empty: name the beginning of the keys to delete";
+  if (!options.keys.empty() && options.prefix) return "give KEY or --prefix, not both";
+  if (options.keys.empty() && !options.prefix) return "KEY is required, or --prefix";
+  if (options.keys.size() == 1) return "";
+  if (!options.if_version.empty()) return "--if-version goes with one KEY";
+  if (!options.request_id.empty()) return "--request-id goes with one KEY";
+  return "";
+}
+
+int ShowHelp(const CLI::App& app, const std::string& topic) {
+  if (topic.empty()) {
+    std::cout << HelpFor(app);
+    return kDone;
+  }
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (!command->check_name(topic)) continue;
+    std::cout << HelpFor(app, *command);
+    return kDone;
+  }
+  return SayWrongUse(nullptr, UnknownCommand(app, topic));
+}
+
+// Reads the arguments into the options that the grammar is bound to; an exit code if nothing is left to do.
+std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv) {
+  std::vector<std::string> arguments = Prepare(argc, argv);
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    const CLI::App* command = CommandOf(app);
+    return ShowHelp(app, command == nullptr ? "" : command->get_name());
+  } catch (const CLI::CallForVersion&) {
+    std::cout << kVersionLine << "\n";
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    const std::string unexpected = Unexpected(app);
+    return SayWrongUse(CommandOf(app), unexpected.empty() ? error.what() : unexpected);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -248,29 +180,24 @@ int SayWrongUse(const std::string& what) {
 std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options) {
   CLI::App app("leasemap: read, write and watch the synced map", "leasemap");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.set_version_flag("--version", "leasemap " LEASEMAP_VERSION);
+  app.set_version_flag("--version", kVersionLine, "Show the version of the program");
   app.require_subcommand(0, 1);
   app.footer(
       "Exit codes: 0 done, 1 refused or not found, 2 wrong use, 3 unreachable.\n"
-      "`leasemap COMMAND --help` shows the options of a command.");
+      "`leasemap COMMAND --help` shows the options of a command, and examples.");
   AddSharedOptions(app, options);
-  AddReadCommands(app, options);
-  AddWriteCommands(app, options);
+  AddKeyCommands(app, options);
+  AddManyKeysCommands(app, options);
   AddNodeCommands(app, options);
-  std::vector<std::string> names;
-  const std::vector<const char*> arguments = WithEmptyValues(argc, argv, names);
-  try {
-    app.parse(static_cast<int>(arguments.size()), arguments.data());
-  } catch (const CLI::Success& wanted) {  // --help, --version
-    app.exit(wanted);
+  if (argc <= 1) return ShowHelp(app, "");
+  if (const std::optional<int> exit_code = Parse(app, argc, argv)) return exit_code;
+  if (options.command.empty()) return SayWrongUse(nullptr, "which command?");
+  if (const std::string misfit = Misfit(options); !misfit.empty()) return SayWrongUse(CommandOf(app), misfit);
+  if (options.command == "help") return ShowHelp(app, options.help_topic);
+  if (options.command == "version") {
+    std::cout << kVersionLine << "\n";
     return kDone;
-  } catch (const CLI::ExtrasError& error) {
-    if (app.get_subcommands().empty()) return SayWrongUse(absl::StrCat("no such command (", error.what(), ")"));
-    return SayWrongUse(error.what());
-  } catch (const CLI::ParseError& error) {
-    return SayWrongUse(error.what());
   }
-  if (options.command.empty()) return SayWrongUse("which command?");
   const std::string otherwise = options.command == "healthcheck" ? OwnNode() : kDefaultServer;
   options.server = Choose(options.server, "LEASEMAP_SERVER", otherwise.c_str());
   options.holder = Choose(options.holder, "LEASEMAP_HOLDER", "");

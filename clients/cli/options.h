@@ -25,8 +25,9 @@ struct Options {
   std::string command;  // the word, as "set"
 
   // Of one command or another.
-  std::string key;
-  std::string value;  // "-": read it from standard input
+  std::string key;                // set, renew, release, explain
+  std::vector<std::string> keys;  // get, del, watch
+  std::string value;              // "-": read it from standard input
   std::optional<absl::Duration> lease;
   std::string if_version;
   bool only_if_held = false;
@@ -38,18 +39,18 @@ struct Options {
   std::string request_id;
   bool validate_only = false;            // set
   std::string min_version;               // get
-  std::optional<std::string> prefix;     // ls
+  std::optional<std::string> prefix;     // ls, del
   std::optional<std::string> start_key;  // ls
   std::optional<std::string> end_key;    // ls
   uint64_t limit = 0;                    // ls; 0: all
   bool keys_only = false;
   std::vector<std::string> prefixes;  // watch
-  std::vector<std::string> keys;      // watch
   bool snapshot = false;
   std::string cursor;
   std::vector<v1::Event::Kind> kinds;
-  std::string node_id;  // forget
-  std::string service;  // healthcheck
+  std::string node_id;     // forget
+  std::string service;     // healthcheck
+  std::string help_topic;  // help
 };
 
 // Reads the command line (and LEASEMAP_SERVER, LEASEMAP_HOLDER) into `options`. An exit code if there is nothing left

@@ -10,52 +10,10 @@ import tempfile
 import unittest
 
 from basics import BOUND, ENVIRONMENT, LEASEMAP, SCRATCH, wait_for
-from cluster import SharedClusterTest
-
-DONE, REFUSED, WRONG_USE, UNREACHABLE = 0, 1, 2, 3
+from cli_support import DONE, REFUSED, UNREACHABLE, WRONG_USE, CommandLineTest
 
 
-class Running:
-    """A command that runs on; what it prints is read from files."""
-
-    def __init__(self, *command):
-        self.files = [tempfile.NamedTemporaryFile(dir=SCRATCH) for _ in range(2)]
-        self.process = subprocess.Popen([LEASEMAP, *command], stdout=self.files[0], stderr=self.files[1],
-                                        env=ENVIRONMENT)
-
-    def out(self):
-        """The lines that are complete."""
-        with open(self.files[0].name, encoding="utf-8") as file:
-            return [line[:-1] for line in file if line.endswith("\n")]
-
-    def error(self):
-        with open(self.files[1].name, encoding="utf-8") as file:
-            return file.read()
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        for file in self.files:
-            file.close()
-
-
-class CommandLineTest(SharedClusterTest):
-    def run_it(self, *command, code=DONE, given=None, node=None, variables=None, raw=False):
-        """Runs one command against a node (n1 if none is named) and returns its output and errors."""
-        done = subprocess.run([LEASEMAP, "--server", (node or self.nodes[0]).target, *command], input=given,
-                              capture_output=True, timeout=BOUND, env={**ENVIRONMENT, **(variables or {})})
-        out, error = done.stdout if raw else done.stdout.decode(), done.stderr.decode()
-        self.assertEqual(done.returncode, code, f"leasemap {' '.join(command)}: {out}{error}")
-        if code != DONE and "batch" not in command:
-            self.assertFalse(out, "an answer where there is none")
-            self.assertRegex(error, r"^leasemap: .{10,}", "an error says what to do")
-        return out, error
-
-    def running(self, node, *command):
-        running = Running("--server", node.target, *command)
-        self.addCleanup(running.stop)
-        return running
-
+class KeysAndNodesTest(CommandLineTest):
     def test_a_health_check_finds_the_node_by_the_nodes_own_variables(self):
         a = self.nodes[0]
         config = tempfile.NamedTemporaryFile("w", dir=SCRATCH, suffix=".conf", delete=False)
@@ -184,7 +142,8 @@ class CommandLineTest(SharedClusterTest):
         held = ('{"key":"b/held","value":"1","holder":"other","lease":"1h"}\n'
                 '{"key_bytes":"%s","value_bytes":"AA=="}\n' % base64.b64encode(b"b/\xff").decode())
         self.assertEqual(self.run_it("batch", given=held.encode())[0], "2 set, 0 failed\n")
-        out, error = self.run_it("batch", given=b"b/1\tone\nno tab\nb/held\t2\n\n{\"key\":1}\nb/2\ttwo\n", code=REFUSED)
+        out, error = self.run_it("batch", given=b"b/1\tone\nno tab\nb/held\t2\n\n{\"key\":1}\nb/2\ttwo\n", code=REFUSED,
+                                 quiet=False)
         self.assertEqual(out, "2 set, 3 failed\n")
         said = error.splitlines()
         self.assertEqual([line.split(":")[1] for line in said], [" line 2", " line 5", " line 3"])
@@ -203,16 +162,6 @@ class CommandLineTest(SharedClusterTest):
         self.assertEqual(self.run_it("healthcheck")[0], "SERVING\n")
         self.assertEqual(self.run_it("healthcheck", "--service", "liveness")[0], "SERVING\n")
         self.run_it("healthcheck", "--service", "nothing", code=REFUSED)
-
-    def test_wrong_use_exits_2(self):
-        for command in ((), ("frobnicate",), ("get",), ("get", "a", "b"), ("set", "k"), ("set", "k", "v", "--no-such"),
-                        ("set", "k", "v", "--lease", "soon"), ("set", "k", "v", "--lease=-5s"), ("ls", "--limit", "0"),
-                        ("get", "k", "-o", "xml"), ("get", "k", "--timeout", "0"), ("watch", "--kinds", "eaten")):
-            with self.subTest(command=command):
-                _, error = self.run_it(*command, code=WRONG_USE)
-                self.assertIn("leasemap --help", error)
-        for command in (("--help",), ("watch", "--help")):
-            self.assertIn("Usage: leasemap", self.run_it(*command)[0])
 
     def test_no_node_exits_3(self):
         with socket.socket() as nobody:

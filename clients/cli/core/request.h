@@ -1,6 +1,5 @@
 // Puts keys, values and durations into requests and takes them out of answers: as text where the bytes are UTF-8, by
-// the
-// `_bytes` twin of the field otherwise. The same bytes are the same key either way.
+// the `_bytes` twin of the field otherwise. The same bytes are the same key either way.
 #ifndef LEASEMAP_CLIENTS_CLI_CORE_REQUEST_H_
 #define LEASEMAP_CLIENTS_CLI_CORE_REQUEST_H_
 
@@ -28,6 +27,14 @@ void PutValue(const std::string& value, Request& request) {
     request.set_value(value);
   } else {
     request.set_value_bytes(value);
+  }
+}
+
+inline void PutPrefix(const std::string& prefix, v1::ListRequest& request) {
+  if (IsUtf8(prefix)) {
+    request.set_prefix(prefix);
+  } else {
+    request.set_prefix_bytes(prefix);
   }
 }
 

@@ -10,27 +10,6 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-// Length of the well-formed UTF-8 character at the start of `bytes` and its code point; 0 if there is none.
-size_t DecodeUtf8(std::string_view bytes, uint32_t& code) {
-  const auto lead = static_cast<uint8_t>(bytes[0]);
-  if (lead < 0x80) {
-    code = lead;
-    return 1;
-  }
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || bytes.size() < length) return 0;
-  code = lead & (0xff >> (length + 1));
-  for (size_t i = 1; i < length; ++i) {
-    const auto next = static_cast<uint8_t>(bytes[i]);
-    if ((next & 0xc0) != 0x80) return 0;
-    code = (code << 6) | (next & 0x3f);
-  }
-  // The smallest code point of each length: anything below is an overlong form.
-  constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < kSmallest[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return 0;
-  return length;
-}
-
 // C0, DEL, C1, and the line and paragraph separators, which some terminals and tools take for line ends.
 bool IsControl(uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
@@ -76,6 +55,26 @@ int HexDigit(char c) {
 }
 
 }  // namespace
+
+size_t DecodeUtf8(std::string_view bytes, uint32_t& code) {
+  const auto lead = static_cast<uint8_t>(bytes[0]);
+  if (lead < 0x80) {
+    code = lead;
+    return 1;
+  }
+  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || bytes.size() < length) return 0;
+  code = lead & (0xff >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    const auto next = static_cast<uint8_t>(bytes[i]);
+    if ((next & 0xc0) != 0x80) return 0;
+    code = (code << 6) | (next & 0x3f);
+  }
+  // The smallest code point of each length: anything below is an overlong form.
+  constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (code < kSmallest[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return 0;
+  return length;
+}
 
 bool IsUtf8(std::string_view bytes) {
   while (!bytes.empty()) {

@@ -2,6 +2,8 @@
 #ifndef LEASEMAP_CLIENTS_CLI_CORE_TEXT_H_
 #define LEASEMAP_CLIENTS_CLI_CORE_TEXT_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,6 +14,10 @@ namespace leasemap::cli {
 // True for well-formed UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF). Only such bytes may be sent in
 // a proto string; anything else goes by the field's `_bytes` twin.
 bool IsUtf8(std::string_view bytes);
+
+// The length of the well-formed UTF-8 character at the start of `bytes`, which must not be empty, and its code point; 0
+// if there is none.
+size_t DecodeUtf8(std::string_view bytes, uint32_t& code);
 
 // The bytes on one line: printable UTF-8 as it is, backslash as \\, tab, newline and carriage return as \t \n \r, other
 // control characters and whatever is not UTF-8 byte by byte as \xNN. Unescape undoes it.

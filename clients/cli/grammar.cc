@@ -1,0 +1,99 @@
+#include "clients/cli/grammar.h"
+
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "clients/cli/core/duration.h"
+
+namespace leasemap::cli {
+namespace {
+
+constexpr char kMark = '\1';
+
+absl::Duration DurationOrThrow(const std::string& option, const std::string& text) {
+  const absl::StatusOr<absl::Duration> duration = ParseDuration(text);
+  if (!duration.ok()) throw CLI::ValidationError(option, std::string(duration.status().message()));
+  return *duration;
+}
+
+}  // namespace
+
+void AddSharedOptions(CLI::App& app, Options& options) {
+  AddText(&app, "--server", options.server, "HOST:PORT", "The node to talk to (LEASEMAP_SERVER; 127.0.0.1:7400)");
+  AddText(&app, "--holder", options.holder, "NAME",
+          "Who the leases are for (LEASEMAP_HOLDER; by default the ID of the node that takes the write)");
+  app.add_option_function<std::string>(
+         "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
+         "text (the default), or json: one object a line")
+      ->type_name("FORM")
+      ->check(CLI::IsMember({"text", "json"}).description(""));
+  app.add_option_function<std::string>(
+         "--timeout",
+         [&options](const std::string& text) {
+           options.timeout = DurationOrThrow("--timeout", text);
+           if (options.timeout == absl::ZeroDuration()) throw CLI::ValidationError("--timeout", "must be above 0");
+         },
+         "How long to wait for an answer (5s)")
+      ->type_name("DURATION");
+}
+
+CLI::App* AddCommand(CLI::App& app, Options& options, const char* group, const std::string& word,
+                     const std::string& about, const std::string& notes) {
+  CLI::App* command = app.add_subcommand(word, about);
+  command->fallthrough();
+  command->group(group);
+  command->footer(notes);
+  command->callback([&options, word] { options.command = word; });
+  return command;
+}
+
+CLI::Option* AddText(CLI::App* command, const std::string& name, std::string& text, const char* type,
+                     const std::string& about) {
+  const auto take = [&text](const std::string& word) { text = Unmarked(word); };
+  return command->add_option_function<std::string>(name, take, about)->type_name(type);
+}
+
+CLI::Option* AddText(CLI::App* command, const std::string& name, std::optional<std::string>& text, const char* type,
+                     const std::string& about) {
+  const auto take = [&text](const std::string& word) { text = Unmarked(word); };
+  return command->add_option_function<std::string>(name, take, about)->type_name(type);
+}
+
+CLI::Option* AddDuration(CLI::App* command, const std::string& name, std::optional<absl::Duration>& duration,
+                         const std::string& about) {
+  return command
+      ->add_option_function<std::string>(
+          name, [&duration, name](const std::string& text) { duration = DurationOrThrow(name, text); }, about)
+      ->type_name("DURATION");
+}
+
+CLI::Option* AddWords(CLI::App* command, const std::string& name, std::vector<std::string>& words,
+                      const std::string& about) {
+  const auto take = [&words](const std::vector<std::string>& given) {
+    words.clear();
+    for (const std::string& word : given) words.push_back(Unmarked(word));
+  };
+  return command->add_option_function<std::vector<std::string>>(name, take, about)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+std::string Marked(const std::string& word) {
+  const bool special = !word.empty() && std::string_view("[{%\1").find(word[0]) != std::string_view::npos;
+  return special ? kMark + word : word;
+}
+
+std::string Unmarked(const std::string& word) {
+  return !word.empty() && word[0] == kMark ? word.substr(1) : word;
+}
+
+void AddKey(CLI::App* command, Options& options) {
+  AddText(command, "KEY", options.key, "", "The key, 1 to 4,096 bytes")->required();
+}
+
+void AddLease(CLI::App* command, Options& options, const std::string& otherwise) {
+  AddDuration(command, "--lease", options.lease,
+              absl::StrCat("How long the lease runs, as 30s or 1h; 0: no lease (by default ", otherwise, ")"));
+}
+
+}  // namespace leasemap::cli

@@ -1,0 +1,124 @@
+// The commands for single keys: get set del renew release explain.
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "clients/cli/grammar.h"
+
+namespace leasemap::cli {
+namespace {
+
+constexpr char kMinVersion[] = "First wait until the write of this version is at the node";
+
+void AckOrThrow(const std::string& word, Options& options) {
+  options.ack = v1::ACK_UNSPECIFIED;
+  options.ack_nodes = 0;
+  if (word.empty()) return;
+  if (word == "local" || word == "majority" || word == "all") {
+    options.ack = word == "local" ? v1::ACK_LOCAL : word == "all" ? v1::ACK_ALL : v1::ACK_MAJORITY;
+  } else if (!absl::SimpleAtoi(word, &options.ack_nodes) || options.ack_nodes == 0) {
+    throw CLI::ValidationError("--ack", "must be local, majority, all or a number of nodes above 0");
+  }
+}
+
+void AddVersions(CLI::App* command, Options& options) {
+  AddText(command, "--if-version", options.if_version, "VERSION",
+          "Only if the key is at this version, or its value was set by the write of this version");
+  AddText(command, "--min-version", options.min_version, "VERSION", kMinVersion);
+}
+
+void AddAcks(CLI::App* command, Options& options) {
+  command
+      ->add_option_function<std::string>(
+          "--ack", [&options](const std::string& word) { AckOrThrow(word, options); },
+          "Who must have the write before it is answered: local (this node, the default), majority, all, or a number "
+          "of nodes")
+      ->type_name("WHO");
+  AddText(command, "--request-id", options.request_id, "NAME",
+          "A name for this request: when repeated under the same name it is answered and not done again");
+}
+
+void AddGet(CLI::App& app, Options& options) {
+  CLI::App* get = AddCommand(app, options, kKeys, "get", "Print the value of a key, or of several",
+                             "Of one key it prints the value. Of several it prints a line `KEY<TAB>VALUE` for each, in\n"
+                             "the order of the arguments and escaped as `leasemap ls` does it; it reports each key that\n"
+                             "does not exist, and then exits with 1.\n"
+                             "\n"
+                             "Examples:\n"
+                             "  leasemap get color\n"
+                             "  leasemap get color shape size\n"
+                             "  leasemap get color -o json");
+  AddWords(get, "KEY", options.keys, "The key, 1 to 4,096 bytes")->required();
+  AddText(get, "--min-version", options.min_version, "VERSION", kMinVersion);
+}
+
+void AddSet(CLI::App& app, Options& options) {
+  CLI::App* set = AddCommand(app, options, kKeys, "set", "Write a key, and take or renew its lease",
+                             "Examples:\n"
+                             "  leasemap set color blue\n"
+                             "  leasemap set color red --lease 30s --holder job-7\n"
+                             "  leasemap set leader me --if-absent --ephemeral --lease 10s\n"
+                             "  leasemap set -- temperature -7");
+  set->alias("put");
+  AddKey(set, options);
+  AddText(set, "VALUE", options.value, "",
+          "The value; - reads it from standard input; one that starts with - goes after --")
+      ->required();
+  AddLease(set, options, "what the cluster was started with");
+  AddText(set, "--if-version", options.if_version, "VERSION", "Write only if this is the key's present version");
+  set->add_flag("--if-absent", options.if_absent, "Write only if there is no such key");
+  set->add_flag("--ephemeral", options.ephemeral, "The key vanishes when its lease lapses or is released");
+  AddAcks(set, options);
+  set->add_flag("--validate-only", options.validate_only, "Check everything and write nothing");
+}
+
+void AddDelete(CLI::App& app, Options& options) {
+  CLI::App* del = AddCommand(app, options, kKeys, "del", "Delete a key, several, or all with a prefix",
+                             "It deletes key by key and asks nothing. It reports each key that a node refuses to\n"
+                             "delete, goes on with the others, and then exits with 1.\n"
+                             "\n"
+                             "Examples:\n"
+                             "  leasemap del color\n"
+                             "  leasemap del color shape --allow-missing\n"
+                             "  leasemap del --prefix jobs/ --holder job-7");
+  del->alias("rm");
+  AddWords(del, "KEY", options.keys, "The key, 1 to 4,096 bytes");
+  AddText(del, "--prefix", options.prefix, "PREFIX", "All keys that start with this, instead of KEY");
+  AddText(del, "--if-version", options.if_version, "VERSION", "Delete only if this is the key's present version");
+  del->add_flag("--allow-missing", options.allow_missing, "A missing key is no error");
+  AddAcks(del, options);
+}
+
+void AddLeaseCommands(CLI::App& app, Options& options) {
+  CLI::App* renew =
+      AddCommand(app, options, kKeys, "renew", "Extend the lease on a key, from now on; the value stays",
+                 "Examples:\n"
+                 "  leasemap renew color\n"
+                 "  leasemap renew leader --lease 10s --only-if-held");
+  AddKey(renew, options);
+  AddLease(renew, options, "as long as last asked for");
+  renew->add_flag("--only-if-held", options.only_if_held,
+                  "Fail if the lease has ended, instead of acquiring a new one");
+  AddVersions(renew, options);
+
+  CLI::App* release = AddCommand(app, options, kKeys, "release", "Give the lease on a key up; the value stays",
+                                 "Examples:\n"
+                                 "  leasemap release color\n"
+                                 "  leasemap release color --holder job-7");
+  AddKey(release, options);
+  AddVersions(release, options);
+}
+
+}  // namespace
+
+void AddKeyCommands(CLI::App& app, Options& options) {
+  AddGet(app, options);
+  AddSet(app, options);
+  AddDelete(app, options);
+  AddLeaseCommands(app, options);
+  CLI::App* explain = AddCommand(app, options, kKeys, "explain", "Show how each member of the cluster sees a key",
+                                 "Example:\n"
+                                 "  leasemap explain color");
+  AddKey(explain, options);
+}
+
+}  // namespace leasemap::cli

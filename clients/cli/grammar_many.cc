@@ -1,0 +1,96 @@
+// The commands for many keys: ls watch batch.
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "clients/cli/grammar.h"
+
+namespace leasemap::cli {
+namespace {
+
+v1::Event::Kind KindOrThrow(const std::string& word) {
+  if (word == "set") return v1::Event::KIND_SET;
+  if (word == "deleted") return v1::Event::KIND_DELETED;
+  if (word == "expired") return v1::Event::KIND_EXPIRED;
+  if (word == "lost") return v1::Event::KIND_LOST;
+  throw CLI::ValidationError("--kinds", absl::StrCat("\"", word, "\" is none of set, deleted, expired, lost"));
+}
+
+uint64_t LimitOrThrow(const std::string& text) {
+  uint64_t limit = 0;
+  if (!absl::SimpleAtoi(text, &limit) || limit == 0) throw CLI::ValidationError("--limit", "must be a number above 0");
+  return limit;
+}
+
+void AddList(CLI::App& app, Options& options) {
+  CLI::App* ls = AddCommand(app, options, kManyKeys, "ls", "List keys and values in key order",
+                            "A line is `KEY<TAB>VALUE`; tabs, newlines, other control characters and bytes that are no\n"
+                            "UTF-8 are escaped, as \\t, \\n and \\x1b, and a backslash as \\\\.\n"
+                            "\n"
+                            "Examples:\n"
+                            "  leasemap ls\n"
+                            "  leasemap ls jobs/ --keys-only\n"
+                            "  leasemap ls --start a --end b --limit 10");
+  ls->alias("list");
+  AddText(ls, "PREFIX", options.prefix, "", "Only keys that start with this");
+  AddText(ls, "--start", options.start_key, "KEY", "The first key wanted");
+  AddText(ls, "--end", options.end_key, "KEY", "The first key no longer wanted");
+  ls->add_option_function<std::string>(
+        "--limit", [&options](const std::string& text) { options.limit = LimitOrThrow(text); }, "At most so many keys")
+      ->type_name("NUMBER");
+  ls->add_flag("--keys-only", options.keys_only, "Leave the values out");
+}
+
+void AddWatch(CLI::App& app, Options& options) {
+  CLI::App* watch = AddCommand(app, options, kManyKeys, "watch", "Print changes as they happen; reconnects by itself",
+                               "Examples:\n"
+                               "  leasemap watch\n"
+                               "  leasemap watch jobs/ --snapshot\n"
+                               "  leasemap watch --key color --key shape --kinds set,deleted");
+  AddWords(watch, "PREFIX", options.prefixes, "Keys that start with one of these (without, all keys)");
+  AddWords(watch, "--key", options.keys, "This key; may be repeated")
+      ->type_name("KEY")
+      ->expected(1)
+      ->allow_extra_args(false);
+  watch->add_flag("--snapshot", options.snapshot, "First print every matching key as it is now");
+  AddText(watch, "--cursor", options.cursor, "CURSOR",
+          "Go on after this cursor, as an earlier watch of the same keys printed it");
+  watch
+      ->add_option_function<std::vector<std::string>>(
+          "--kinds",
+          [&options](const std::vector<std::string>& words) {
+            for (const std::string& word : words) options.kinds.push_back(KindOrThrow(word));
+          },
+          "Only these: set, deleted, expired, lost; with commas between them")
+      ->type_name("KINDS")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->delimiter(',')
+      ->expected(1)
+      ->allow_extra_args(false);
+  watch->add_flag("--keys-only", options.keys_only, "Leave the values out");
+}
+
+void AddBatch(CLI::App& app, Options& options) {
+  CLI::App* batch = AddCommand(app, options, kManyKeys, "batch", "Write many keys, one a line of standard input",
+                               "A line is a JSON object:\n"
+                               "  {\"key\":\"k\",\"value\":\"v\",\"lease\":\"30s\",\"holder\":\"h\"}\n"
+                               "lease and holder may be left out; bytes are given as key_bytes and value_bytes, in\n"
+                               "base64. Or a line is KEY<TAB>VALUE as `leasemap ls` prints it. It is no transaction: a\n"
+                               "refused line is reported, and the others are written.\n"
+                               "\n"
+                               "Examples:\n"
+                               "  leasemap batch --lease 0 < settings.tsv\n"
+                               "  leasemap --server a:7400 ls | leasemap --server b:7400 batch");
+  AddLease(batch, options, "what the cluster was started with");
+}
+
+}  // namespace
+
+void AddManyKeysCommands(CLI::App& app, Options& options) {
+  AddList(app, options);
+  AddWatch(app, options);
+  AddBatch(app, options);
+}
+
+}  // namespace leasemap::cli

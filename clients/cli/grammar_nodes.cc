@@ -1,0 +1,44 @@
+// The commands about the asked node and its cluster (members forget conflicts status healthcheck) and about the program
+// itself (help version).
+#include "clients/cli/grammar.h"
+
+namespace leasemap::cli {
+
+void AddNodeCommands(CLI::App& app, Options& options) {
+  AddCommand(app, options, kCluster, "members", "List the nodes of the cluster as the asked one sees them",
+             "Examples:\n"
+             "  leasemap members\n"
+             "  leasemap members --server node2:7400 -o json");
+  AddText(AddCommand(app, options, kCluster, "forget",
+                     "Forget a member that will not come back: nobody waits for it any more",
+                     "Example:\n"
+                     "  leasemap forget node-3"),
+          "NODE_ID", options.node_id, "", "As `leasemap members` shows it")
+      ->required();
+  AddCommand(app, options, kCluster, "conflicts", "List the writes of this node that lost to another lease's",
+             "Example:\n"
+             "  leasemap conflicts");
+  AddCommand(app, options, kCluster, "status", "Show who the node is, what it holds and how far it has come",
+             "Examples:\n"
+             "  leasemap status\n"
+             "  leasemap status -o json");
+  CLI::App* health =
+      AddCommand(app, options, kCluster, "healthcheck", "Exit 0 if the node serves, 1 if not, 3 if unreachable",
+                 "Without --server and LEASEMAP_SERVER it asks the node that these variables start:\n"
+                 "LEASEMAP_LISTEN, or the line `listen` of LEASEMAP_CONFIG.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  leasemap healthcheck\n"
+                 "  leasemap healthcheck --service liveness");
+  AddText(health, "--service", options.service, "NAME",
+          "Ask for one service, as leasemap.v1.KeyValue, or for liveness (the process runs)");
+  AddText(AddCommand(app, options, kProgram, "help", "Show the help of the program, or of a command",
+                     "Example:\n"
+                     "  leasemap help set"),
+          "COMMAND", options.help_topic, "", "The command, as set");
+  AddCommand(app, options, kProgram, "version", "Show the version of the program",
+             "Example:\n"
+             "  leasemap version");
+}
+
+}  // namespace leasemap::cli
