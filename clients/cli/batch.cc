@@ -8,6 +8,7 @@
 #include "clients/cli/core/batch_input.h"
 #include "clients/cli/core/request.h"
 #include "clients/cli/print.h"
+#include "clients/cli/terminal.h"
 #include "google/protobuf/struct.pb.h"
 
 namespace leasemap::cli {
@@ -58,8 +59,8 @@ class BatchRun {
       return kDone;
     }
     if (const int exit_code = status.ok() ? kDone : connection_.Report(status); exit_code != kDone) {
-      std::cerr << "leasemap: the lines before line " << chunk_.items().front().line << " are done; lines "
-                << chunk_.items().front().line << " to " << chunk_.items().back().line << " may be or not\n";
+      Complain() << "the lines before line " << chunk_.items().front().line << " are done; lines "
+                 << chunk_.items().front().line << " to " << chunk_.items().back().line << " may be or not\n";
       Summarize();
       return exit_code;
     }
@@ -79,7 +80,7 @@ class BatchRun {
 
   void Fail(size_t line, const std::string& key, const std::string& reason, const std::string& message) {
     ++failed_;
-    std::cerr << "leasemap: line " << line << ": " << message << "\n";
+    Complain() << "line " << line << ": " << message << "\n";
     if (!connection_.options().json) return;
     google::protobuf::Struct object;
     auto& fields = *object.mutable_fields();

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "clients/cli/terminal.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -45,16 +46,16 @@ Connection::Connection(const Options& options)
 
 int Connection::Report(const grpc::Status& status) const {
   if (IsUnreachable(status)) {
-    std::cerr << "leasemap: no answer from " << options_.server << " (" << status.error_message()
-              << "); is a node running there? Name another with --server host:port or LEASEMAP_SERVER\n";
+    Complain() << "no answer from " << options_.server << " (" << status.error_message()
+               << "); is a node running there? Name another with --server host:port or LEASEMAP_SERVER\n";
     return kUnreachable;
   }
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED && ReasonOf(status).empty()) {
-    std::cerr << "leasemap: " << options_.server << " does not answer as a Leasemap node of this version does ("
-              << status.error_message() << ")\n";
+    Complain() << options_.server << " does not answer as a Leasemap node of this version does ("
+               << status.error_message() << ")\n";
     return kRefused;
   }
-  std::cerr << "leasemap: " << status.error_message() << "\n";
+  Complain() << status.error_message() << "\n";
   return kRefused;
 }
 

@@ -1,5 +1,5 @@
-// `leasemap del`: one key, several, or all with a prefix. Several Deletes are under way at a time, and their answers are
-// shown in the order of the keys.
+// `leasemap del`: one key, several, or all with a prefix. Several Deletes are under way at a time, and their answers
+// are shown in the order of the keys.
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/core/duration.h"
+#include "clients/cli/terminal.h"
 
 namespace leasemap::cli {
 namespace {
@@ -28,6 +29,14 @@ void AddSharedOptions(CLI::App& app, Options& options) {
          "text (the default), or json: one object a line")
       ->type_name("FORM")
       ->check(CLI::IsMember({"text", "json"}).description(""));
+  app.add_option_function<std::string>(
+         "--color",
+         [](const std::string& when) {
+           ChooseColors(when == "always" ? ColorMode::kAlways : when == "never" ? ColorMode::kNever : ColorMode::kAuto);
+         },
+         "auto (the default: on a terminal, unless NO_COLOR is set or TERM is dumb), always, or never")
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"auto", "always", "never"}).description(""));
   app.add_option_function<std::string>(
          "--timeout",
          [&options](const std::string& text) {
@@ -83,9 +92,7 @@ std::string Marked(const std::string& word) {
   return special ? kMark + word : word;
 }
 
-std::string Unmarked(const std::string& word) {
-  return !word.empty() && word[0] == kMark ? word.substr(1) : word;
-}
+std::string Unmarked(const std::string& word) { return !word.empty() && word[0] == kMark ? word.substr(1) : word; }
 
 void AddKey(CLI::App* command, Options& options) {
   AddText(command, "KEY", options.key, "", "The key, 1 to 4,096 bytes")->required();

@@ -38,16 +38,21 @@ void AddAcks(CLI::App* command, Options& options) {
 }
 
 void AddGet(CLI::App& app, Options& options) {
-  CLI::App* get = AddCommand(app, options, kKeys, "get", "Print the value of a key, or of several",
-                             "Of one key it prints the value. Of several it prints a line `KEY<TAB>VALUE` for each, in\n"
-                             "the order of the arguments and escaped as `leasemap ls` does it; it reports each key that\n"
-                             "does not exist, and then exits with 1.\n"
-                             "\n"
-                             "Examples:\n"
-                             "  leasemap get color\n"
-                             "  leasemap get color shape size\n"
-                             "  leasemap get color -o json");
+  CLI::App* get =
+      AddCommand(app, options, kKeys, "get", "Print the value of a key, or of several",
+                 "Of one key it prints the value. Of several it prints a line `KEY<TAB>VALUE` for each, in\n"
+                 "the order of the arguments and escaped as `leasemap ls` does it; it reports each key that\n"
+                 "does not exist, and then exits with 1.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  leasemap get color\n"
+                 "  leasemap get color --meta\n"
+                 "  leasemap get color shape size\n"
+                 "  leasemap get color -o json");
   AddWords(get, "KEY", options.keys, "The key, 1 to 4,096 bytes")->required();
+  get->add_flag("--meta", options.meta,
+                "Also show holder, lease, version, update time, origin and fencing token; bytes that are no text are "
+                "escaped");
   AddText(get, "--min-version", options.min_version, "VERSION", kMinVersion);
 }
 
@@ -89,11 +94,10 @@ void AddDelete(CLI::App& app, Options& options) {
 }
 
 void AddLeaseCommands(CLI::App& app, Options& options) {
-  CLI::App* renew =
-      AddCommand(app, options, kKeys, "renew", "Extend the lease on a key, from now on; the value stays",
-                 "Examples:\n"
-                 "  leasemap renew color\n"
-                 "  leasemap renew leader --lease 10s --only-if-held");
+  CLI::App* renew = AddCommand(app, options, kKeys, "renew", "Extend the lease on a key, from now on; the value stays",
+                               "Examples:\n"
+                               "  leasemap renew color\n"
+                               "  leasemap renew leader --lease 10s --only-if-held");
   AddKey(renew, options);
   AddLease(renew, options, "as long as last asked for");
   renew->add_flag("--only-if-held", options.only_if_held,

@@ -24,14 +24,16 @@ uint64_t LimitOrThrow(const std::string& text) {
 }
 
 void AddList(CLI::App& app, Options& options) {
-  CLI::App* ls = AddCommand(app, options, kManyKeys, "ls", "List keys and values in key order",
-                            "A line is `KEY<TAB>VALUE`; tabs, newlines, other control characters and bytes that are no\n"
-                            "UTF-8 are escaped, as \\t, \\n and \\x1b, and a backslash as \\\\.\n"
-                            "\n"
-                            "Examples:\n"
-                            "  leasemap ls\n"
-                            "  leasemap ls jobs/ --keys-only\n"
-                            "  leasemap ls --start a --end b --limit 10");
+  CLI::App* ls =
+      AddCommand(app, options, kManyKeys, "ls", "List keys and values in key order",
+                 "A line is `KEY<TAB>VALUE`; tabs, newlines, other control characters and bytes that are no\n"
+                 "UTF-8 are escaped, as \\t, \\n and \\x1b, and a backslash as \\\\.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  leasemap ls\n"
+                 "  leasemap ls -l\n"
+                 "  leasemap ls jobs/ --keys-only\n"
+                 "  leasemap ls --start a --end b --limit 10");
   ls->alias("list");
   AddText(ls, "PREFIX", options.prefix, "", "Only keys that start with this");
   AddText(ls, "--start", options.start_key, "KEY", "The first key wanted");
@@ -39,15 +41,22 @@ void AddList(CLI::App& app, Options& options) {
   ls->add_option_function<std::string>(
         "--limit", [&options](const std::string& text) { options.limit = LimitOrThrow(text); }, "At most so many keys")
       ->type_name("NUMBER");
+  ls->add_flag("-l,--long", options.long_form,
+               "A table with the holder, what is left of the lease, and the version; long values are cut");
   ls->add_flag("--keys-only", options.keys_only, "Leave the values out");
 }
 
 void AddWatch(CLI::App& app, Options& options) {
-  CLI::App* watch = AddCommand(app, options, kManyKeys, "watch", "Print changes as they happen; reconnects by itself",
-                               "Examples:\n"
-                               "  leasemap watch\n"
-                               "  leasemap watch jobs/ --snapshot\n"
-                               "  leasemap watch --key color --key shape --kinds set,deleted");
+  CLI::App* watch =
+      AddCommand(app, options, kManyKeys, "watch", "Print changes as they happen; reconnects by itself",
+                 "A line is `TIME HOLDER KIND KEY VALUE`: when it happened (UTC), the holder of the lease that\n"
+                 "it was written under, SET, DELETED, EXPIRED or LOST, and the key and the value, escaped as\n"
+                 "`leasemap ls` does it; a space in the holder or in the key is \\x20.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  leasemap watch\n"
+                 "  leasemap watch jobs/ --snapshot\n"
+                 "  leasemap watch --key color --key shape --kinds set,deleted");
   AddWords(watch, "PREFIX", options.prefixes, "Keys that start with one of these (without, all keys)");
   AddWords(watch, "--key", options.keys, "This key; may be repeated")
       ->type_name("KEY")
@@ -72,16 +81,17 @@ void AddWatch(CLI::App& app, Options& options) {
 }
 
 void AddBatch(CLI::App& app, Options& options) {
-  CLI::App* batch = AddCommand(app, options, kManyKeys, "batch", "Write many keys, one a line of standard input",
-                               "A line is a JSON object:\n"
-                               "  {\"key\":\"k\",\"value\":\"v\",\"lease\":\"30s\",\"holder\":\"h\"}\n"
-                               "lease and holder may be left out; bytes are given as key_bytes and value_bytes, in\n"
-                               "base64. Or a line is KEY<TAB>VALUE as `leasemap ls` prints it. It is no transaction: a\n"
-                               "refused line is reported, and the others are written.\n"
-                               "\n"
-                               "Examples:\n"
-                               "  leasemap batch --lease 0 < settings.tsv\n"
-                               "  leasemap --server a:7400 ls | leasemap --server b:7400 batch");
+  CLI::App* batch =
+      AddCommand(app, options, kManyKeys, "batch", "Write many keys, one a line of standard input",
+                 "A line is a JSON object:\n"
+                 "  {\"key\":\"k\",\"value\":\"v\",\"lease\":\"30s\",\"holder\":\"h\"}\n"
+                 "lease and holder may be left out; bytes are given as key_bytes and value_bytes, in\n"
+                 "base64. Or a line is KEY<TAB>VALUE as `leasemap ls` prints it. It is no transaction: a\n"
+                 "refused line is reported, and the others are written.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  leasemap batch --lease 0 < settings.tsv\n"
+                 "  leasemap --server a:7400 ls | leasemap --server b:7400 batch");
   AddLease(batch, options, "what the cluster was started with");
 }
 

@@ -7,6 +7,7 @@
 #include "clients/cli/commands.h"
 #include "clients/cli/connection.h"
 #include "clients/cli/options.h"
+#include "clients/cli/terminal.h"
 
 int main(int argc, char** argv) {
   using leasemap::cli::Connection;
@@ -33,7 +34,7 @@ int main(int argc, char** argv) {
   const int exit_code = kCommands.at(options.command)(connection);
   std::cout.flush();
   if (!std::cout) {
-    std::cerr << "leasemap: cannot write to standard output\n";
+    leasemap::cli::Complain() << "cannot write to standard output\n";
     return leasemap::cli::kRefused;
   }
   return exit_code;

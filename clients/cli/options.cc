@@ -18,6 +18,7 @@
 #include "clients/cli/core/text.h"
 #include "clients/cli/grammar.h"
 #include "clients/cli/help.h"
+#include "clients/cli/terminal.h"
 
 namespace leasemap::cli {
 namespace {
@@ -126,8 +127,8 @@ std::string Unexpected(const CLI::App& app) {
 
 int SayWrongUse(const CLI::App* command, std::string what) {
   what.erase(std::remove(what.begin(), what.end(), Marked("[")[0]), what.end());
-  std::cerr << "leasemap: " << what << "\nleasemap: see `leasemap "
-            << (command == nullptr ? "" : command->get_name() + " ") << "--help`\n";
+  Complain() << what << "\n";
+  Complain() << "see `leasemap " << (command == nullptr ? "" : command->get_name() + " ") << "--help`\n";
   return kWrongUse;
 }
 

@@ -39,6 +39,8 @@ struct Options {
   std::string request_id;
   bool validate_only = false;            // set
   std::string min_version;               // get
+  bool meta = false;                     // get
+  bool long_form = false;                // ls
   std::optional<std::string> prefix;     // ls, del
   std::optional<std::string> start_key;  // ls
   std::optional<std::string> end_key;    // ls

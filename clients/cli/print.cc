@@ -1,58 +1,62 @@
 #include "clients/cli/print.h"
 
 #include <algorithm>
-#include <iomanip>
 #include <iostream>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "absl/time/time.h"
+#include "clients/cli/core/columns.h"
 #include "clients/cli/core/request.h"
+#include "clients/cli/core/show.h"
 #include "clients/cli/core/text.h"
+#include "clients/cli/terminal.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace leasemap::cli {
 namespace {
 
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+// How much of a value `ls -l` shows where no terminal says how wide it is, and at least on one that is narrow.
+constexpr size_t kValueWidth = 40;
+constexpr size_t kLeastValueWidth = 12;
+
+Color ColorOf(v1::Event::Kind kind) {
+  switch (kind) {
+    case v1::Event::KIND_SET:
+      return Color::kGreen;
+    case v1::Event::KIND_DELETED:
+      return Color::kRed;
+    case v1::Event::KIND_EXPIRED:
+      return Color::kYellow;
+    default:
+      return Color::kMagenta;
+  }
 }
 
-std::string ShowDuration(const google::protobuf::Duration& duration) {
-  return absl::FormatDuration(absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()));
+// When it happened: a lapse at the end of the lease, everything else when it was written. A key that vanished between
+// two snapshots tells nothing.
+std::string TimeOfEvent(const v1::Event& event) {
+  const v1::Entry& entry = event.entry();
+  if (event.kind() == v1::Event::KIND_EXPIRED) return ShowMoment(entry.lease().expire_time());
+  return entry.has_update_time() ? ShowMoment(entry.update_time()) : "-";
 }
 
-// A name of a proto enum without the enum's own name: STATE_ALIVE → ALIVE.
+bool HasValue(const v1::Entry& entry) { return entry.value_form_case() != v1::Entry::VALUE_FORM_NOT_SET; }
+
+}  // namespace
+
 std::string ShortName(const std::string& name, const std::string& prefix) {
   return std::string(absl::StripPrefix(name, prefix));
 }
 
-// Columns as wide as their widest cell; the first row is the heading.
-void PrintTable(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      const bool last = i + 1 == row.size();
-      std::cout << std::left << std::setw(last ? 0 : static_cast<int>(widths[i]) + 2) << row[i];
-    }
-    std::cout << "\n";
+void PrintTable(Columns& columns, const std::vector<Columns::Row>& rows, bool heading) {
+  bool bold = heading;
+  for (const std::string& line : columns.Lines(rows)) {
+    std::cout << (bold ? Paint(Stream::kOut, Color::kBold, line) : line) << "\n";
+    bold = false;
   }
 }
-
-std::string ShowTime(const google::protobuf::Timestamp& time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", TimeOf(time), absl::UTCTimeZone());
-}
-
-void PrintLine(const char* name, const std::string& text) {
-  std::cout << std::left << std::setw(16) << name << text << "\n";
-}
-
-}  // namespace
 
 void PrintJson(const google::protobuf::Message& message, bool zeros) {
   google::protobuf::util::JsonPrintOptions form;
@@ -64,7 +68,7 @@ void PrintJson(const google::protobuf::Message& message, bool zeros) {
   if (status.ok()) {
     std::cout << json << "\n";
   } else {
-    std::cerr << "leasemap: cannot show an answer as JSON: " << status.ToString() << "\n";
+    Complain() << "cannot show an answer as JSON: " << status.ToString() << "\n";
   }
 }
 
@@ -75,19 +79,57 @@ void PrintValue(const v1::Entry& entry) {
 
 void PrintListed(const v1::Entry& entry) {
   std::cout << Escape(KeyOf(entry));
-  if (entry.value_form_case() != v1::Entry::VALUE_FORM_NOT_SET) std::cout << "\t" << Escape(ValueOf(entry));
+  if (HasValue(entry)) std::cout << "\t" << Escape(ValueOf(entry));
   std::cout << "\n";
+}
+
+void PrintMeta(const v1::Entry& entry, absl::Time now) {
+  static Columns columns;
+  std::vector<Columns::Row> rows;
+  for (const auto& [name, text] : Meta(entry, now)) rows.push_back({"  " + name, text});
+  PrintTable(columns, rows, false);
+}
+
+void LongList::Print(const google::protobuf::RepeatedPtrField<v1::Entry>& entries, size_t count, absl::Time now) {
+  std::vector<Columns::Row> rows;
+  const bool heading = !started_;
+  if (heading) rows.push_back({"KEY", "VALUE", "HOLDER", "LEFT", "VERSION"});
+  for (size_t i = 0; i < count; ++i) {
+    const v1::Entry& entry = entries[static_cast<int>(i)];
+    const std::string left = ShowLeft(entry, now);
+    rows.push_back({Escape(KeyOf(entry)), Escape(ValueOf(entry)), left == "-" ? "-" : Escape(entry.lease().holder()),
+                    left, Escape(entry.version())});
+  }
+  if (heading) value_width_ = RoomForValues(rows);
+  started_ = true;
+  for (Columns::Row& row : rows) {
+    if (keys_only_) {
+      row.erase(row.begin() + 1);
+    } else {
+      row[1] = Cut(row[1], value_width_);
+    }
+  }
+  PrintTable(columns_, rows, heading);
+}
+
+size_t LongList::RoomForValues(const std::vector<Columns::Row>& rows) {
+  const size_t line_width = TerminalWidth();
+  if (line_width == 0) return kValueWidth;
+  size_t others = 0;
+  for (const size_t column : {0, 2, 3, 4}) {
+    size_t widest = 0;
+    for (const Columns::Row& row : rows) widest = std::max(widest, WidthOf(row[column]));
+    others += widest + 2;
+  }
+  return std::max(line_width - std::min(line_width, others), kLeastValueWidth);
 }
 
 void PrintWritten(const v1::Entry& entry) {
   std::cout << Escape(KeyOf(entry)) << ": ";
-  // Both times are by the clock of the node that took the write, so this is what was asked for, whatever our clock
-  // says.
-  const absl::Duration left = absl::Trunc(
-      TimeOf(entry.lease().expire_time()) - TimeOf(entry.update_time()) + absl::Milliseconds(500), absl::Seconds(1));
+  const absl::Duration left = absl::Trunc(LeaseAsked(entry) + absl::Milliseconds(500), absl::Seconds(1));
   if (entry.deleted()) {
     std::cout << "deleted";
-  } else if (!entry.has_lease() || left <= absl::ZeroDuration()) {
+  } else if (left == absl::ZeroDuration()) {
     std::cout << "no lease";
   } else {
     std::cout << "leased by " << Escape(entry.lease().holder()) << " for " << absl::FormatDuration(left);
@@ -96,97 +138,14 @@ void PrintWritten(const v1::Entry& entry) {
 }
 
 void PrintEvent(const v1::Event& event) {
-  std::cout << ShortName(v1::Event::Kind_Name(event.kind()), "KIND_") << " " << EscapeWord(KeyOf(event.entry()));
-  if (event.entry().value_form_case() != v1::Entry::VALUE_FORM_NOT_SET) {
-    std::cout << " " << Escape(ValueOf(event.entry()));
-  }
+  const v1::Entry& entry = event.entry();
+  const std::string& holder = entry.lease().holder();
+  const std::string kind = ShortName(v1::Event::Kind_Name(event.kind()), "KIND_");
+  std::cout << Paint(Stream::kOut, Color::kFaint, TimeOfEvent(event)) << " "
+            << (holder.empty() ? "-" : EscapeWord(holder)) << " " << Paint(Stream::kOut, ColorOf(event.kind()), kind)
+            << " " << EscapeWord(KeyOf(entry));
+  if (HasValue(entry)) std::cout << " " << Escape(ValueOf(entry));
   std::cout << "\n";
-}
-
-void PrintViews(const v1::ExplainResponse& response) {
-  std::vector<std::vector<std::string>> rows = {{"NODE", "ANSWER", "HOLDER", "VERSION", "LAG", "RANK"}};
-  for (const v1::MemberView& view : response.views()) {
-    const v1::Entry& entry = view.entry();
-    const std::string answer = !view.asked()       ? "not asked"
-                               : !view.answered()  ? "silent"
-                               : !view.has_entry() ? "no entry"
-                               : entry.deleted()   ? "deleted"
-                                                   : "has it";
-    const std::string age = view.age().seconds() > 0 ? absl::StrCat(" ", ShowDuration(view.age()), " ago") : "";
-    rows.push_back({Escape(view.node_id()), answer, view.has_entry() ? Escape(entry.lease().holder()) : "-",
-                    view.has_entry() ? Escape(entry.version()) : "-",
-                    view.has_lag() ? absl::StrCat(view.lag(), age) : "unknown",
-                    view.has_entry() ? Escape(view.rank()) : "-"});
-  }
-  PrintTable(rows);
-}
-
-void PrintConflicts(const v1::ListConflictsResponse& response) {
-  std::vector<std::vector<std::string>> rows = {{"FOUND", "KEY", "LOSER", "ITS VERSION", "WINNER", "ITS VERSION"}};
-  for (const v1::Conflict& conflict : response.conflicts()) {
-    rows.push_back({ShowTime(conflict.found_time()), Escape(KeyOf(conflict.loser())),
-                    Escape(conflict.loser().lease().holder()), Escape(conflict.loser().version()),
-                    Escape(conflict.winner().lease().holder()), Escape(conflict.winner().version())});
-  }
-  PrintTable(rows);
-  const uint64_t earlier = response.total() - static_cast<uint64_t>(response.conflicts_size());
-  if (earlier > 0) std::cout << "(and " << earlier << " before these)\n";
-}
-
-void PrintMembers(const v1::ListMembersResponse& response) {
-  size_t widest_id = 4;
-  size_t widest_address = 7;
-  for (const v1::Member& member : response.members()) {
-    widest_id = std::max(widest_id, member.node_id().size());
-    widest_address = std::max(widest_address, member.address().size());
-  }
-  const auto line = [&](const std::string& id, const std::string& address, const std::string& state,
-                        const std::string& heard) {
-    std::cout << std::left << std::setw(static_cast<int>(widest_id) + 2) << id
-              << std::setw(static_cast<int>(widest_address) + 2) << address << std::setw(9) << state << heard << "\n";
-  };
-  line("NODE", "ADDRESS", "STATE", "LAST HEARD");
-  for (const v1::Member& member : response.members()) {
-    const std::string heard = member.self()                  ? "this node"
-                              : member.has_last_heard_time() ? ShowTime(member.last_heard_time())
-                                                             : "never";
-    line(Escape(member.node_id()), Escape(member.address()),
-         ShortName(v1::Member::State_Name(member.state()), "STATE_"), heard);
-  }
-}
-
-void PrintStatus(const v1::GetStatusResponse& status) {
-  PrintLine("node", Escape(status.node_id()));
-  PrintLine("cluster", Escape(status.cluster()));
-  PrintLine("version", Escape(status.server_version()));
-  PrintLine("ready", status.ready() ? "yes" : "no");
-  PrintLine("converged", status.converged() ? "yes" : "no");
-  PrintLine("keys", std::to_string(status.keys()));
-  PrintLine("bytes", std::to_string(status.bytes()));
-  PrintLine("memory",
-            absl::StrCat(status.held_bytes() >> 20, " of ", status.max_bytes() >> 20, " MiB for the map; ",
-                         status.memory_used() >> 20, " of ", status.memory_limit() >> 20, " MiB for the process"));
-  PrintLine("connections",
-            absl::StrCat(status.connections(), " of ", status.max_connections(), "; ", status.refused_connections(),
-                         " refused, ", status.ended_connections(), " ended because they stalled"));
-  std::string watches = absl::StrCat(status.watches(), " of ", status.max_watches());
-  if (status.watches() > 0) {
-    absl::StrAppend(&watches, "; most by ", Escape(status.busiest_peer()), ": ", status.busiest_watches());
-  }
-  PrintLine("watches", watches);
-  PrintLine("members", std::to_string(status.members()));
-  PrintLine("leasing",
-            status.leasing() ? absl::StrCat("on, ", ShowDuration(status.lease_duration()), " by default") : "off");
-  PrintLine("map hash", Escape(status.map_hash()));
-  for (const v1::VectorEntry& covered : status.vector()) {
-    std::string text = absl::StrCat(Escape(covered.node_id()), "/", covered.incarnation(), " to ", covered.prefix());
-    if (covered.exceptions() > 0) absl::StrAppend(&text, " and ", covered.exceptions(), " ranges above");
-    PrintLine("covers", text);
-  }
-  for (const v1::ClockOffset& offset : status.clock_offsets()) {
-    PrintLine("clock offset", Escape(offset.node_id()) + " " + ShowDuration(offset.offset()));
-  }
-  for (const std::string& note : status.notes()) PrintLine("note", Escape(note));
 }
 
 }  // namespace leasemap::cli

@@ -3,7 +3,10 @@
 #define LEASEMAP_CLIENTS_CLI_PRINT_H_
 
 #include <string>
+#include <vector>
 
+#include "absl/time/time.h"
+#include "clients/cli/core/columns.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "leasemap/v1/key_value.pb.h"
@@ -20,9 +23,36 @@ void PrintValue(const v1::Entry& entry);
 void PrintListed(const v1::Entry& entry);
 // What a write left behind: who holds the lease and for how long, and the version for --if-version.
 void PrintWritten(const v1::Entry& entry);
-// `SET key value`, `DELETED key` …: the kind, the key (a space in it shown as \x20), and the rest of the line the
-// value.
+// `TIME HOLDER SET key value`, `TIME HOLDER DELETED key` …: when, by whom, the kind, the key (a space in it or in the
+// holder is shown as \x20), and the rest of the line is the value. What is not known is shown as -.
 void PrintEvent(const v1::Event& event);
+// What the entry carries besides its value, one thing a line.
+void PrintMeta(const v1::Entry& entry, absl::Time now);
+
+// The table of `ls -l`, page by page: the columns stay as wide as they were, or grow.
+class LongList {
+ public:
+  explicit LongList(bool keys_only) : keys_only_(keys_only) {}
+
+  // Prints the first `count` entries, below the heading if they are the first ones.
+  void Print(const google::protobuf::RepeatedPtrField<v1::Entry>& entries, size_t count, absl::Time now);
+
+ private:
+  // What the other columns leave of the terminal's line.
+  static size_t RoomForValues(const std::vector<Columns::Row>& rows);
+
+  const bool keys_only_;
+  bool started_ = false;
+  size_t value_width_ = 0;  // longer values are cut
+  Columns columns_;
+};
+
+// Rows as aligned columns; the first one is a heading if so said.
+void PrintTable(Columns& columns, const std::vector<Columns::Row>& rows, bool heading);
+// A name of a proto enum without the enum's own name: STATE_ALIVE → ALIVE.
+std::string ShortName(const std::string& name, const std::string& prefix);
+
+// print_nodes.cc
 void PrintMembers(const v1::ListMembersResponse& response);
 // A line for each member: whether it answered, what it has, and how far it lags.
 void PrintViews(const v1::ExplainResponse& response);

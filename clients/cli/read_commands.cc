@@ -3,9 +3,11 @@
 #include <iostream>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/core/request.h"
 #include "clients/cli/print.h"
+#include "clients/cli/terminal.h"
 
 namespace leasemap::cli {
 namespace {
@@ -18,9 +20,12 @@ void Show(const Options& options, const v1::Entry& entry) {
     PrintJson(entry);
   } else if (options.keys.size() > 1) {
     PrintListed(entry);
+  } else if (options.meta && entry.has_value_bytes()) {
+    std::cout << Escape(ValueOf(entry)) << "\n";
   } else {
     PrintValue(entry);
   }
+  if (options.meta && !options.json) PrintMeta(entry, absl::Now());
 }
 
 int GetOne(Connection& connection) {
@@ -68,7 +73,7 @@ class ManyGets {
       Take(result);
     }
     if (next_ > first) return kDone;
-    std::cerr << "leasemap: the node's answer is empty; is it a node of another version?\n";
+    Complain() << "the node's answer is empty; is it a node of another version?\n";
     return kRefused;
   }
 
@@ -77,7 +82,7 @@ class ManyGets {
       Show(connection_.options(), result.entry());
     } else {
       refused_ = true;
-      std::cerr << "leasemap: " << result.status().message() << "\n";
+      Complain() << result.status().message() << "\n";
     }
   }
 
@@ -109,16 +114,22 @@ int List(Connection& connection) {
   PutRange(options, request);
   request.set_keys_only(options.keys_only);
   uint64_t left = options.limit > 0 ? options.limit : UINT64_MAX;
+  LongList long_list(options.keys_only);
   do {
     request.set_page_size(static_cast<int32_t>(std::min<uint64_t>(left, kMostItems)));
     v1::ListResponse page;
     const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::List, request, page);
     if (exit_code != kDone) return exit_code;
-    for (const v1::Entry& entry : page.entries()) {
-      if (left == 0) break;
-      options.json ? PrintJson(entry) : PrintListed(entry);
-      --left;
+    const uint64_t count = std::min(left, static_cast<uint64_t>(page.entries_size()));
+    if (options.long_form && !options.json) {
+      long_list.Print(page.entries(), count, absl::Now());
+    } else {
+      for (size_t i = 0; i < count; ++i) {
+        const v1::Entry& entry = page.entries(static_cast<int>(i));
+        options.json ? PrintJson(entry) : PrintListed(entry);
+      }
     }
+    left -= count;
     request.set_page_token(page.next_page_token());
   } while (left > 0 && !request.page_token().empty() && std::cout);
   return kDone;

@@ -12,6 +12,7 @@
 #include "clients/cli/core/resume.h"
 #include "clients/cli/core/text.h"
 #include "clients/cli/print.h"
+#include "clients/cli/terminal.h"
 #include "clients/cli/watch_stream.h"
 
 namespace leasemap::cli {
@@ -47,8 +48,8 @@ class WatchRun {
       if (!GoesOn(status)) return connection_.Report(status);
       if (failures_++ == 0) {
         const std::string why = status.ok() ? "the node ended the stream" : status.error_message();
-        std::cerr << "leasemap: the watch broke off (" << why << "); reconnecting to " << connection_.options().server
-                  << std::endl;
+        Complain() << "the watch broke off (" << why << "); reconnecting to " << connection_.options().server
+                   << std::endl;
       }
       Pause();
       filter_.OnRestart();
@@ -61,7 +62,7 @@ class WatchRun {
     WatchStream stream(connection_.key_value(), request_);
     absl::Duration patience = connection_.options().timeout + (request_.cursor().empty() ? absl::Duration() : kCatchUp);
     while (const v1::WatchResponse* response = stream.Read(patience)) {
-      if (failures_ > 0) std::cerr << "leasemap: watching again" << std::endl;
+      if (failures_ > 0) Complain() << "watching again" << std::endl;
       failures_ = 0;
       heard_ = true;
       patience = kLongestSilence;

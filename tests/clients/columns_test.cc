@@ -40,7 +40,8 @@ TEST(Wrap, BreaksAtSpaces) {
 
 TEST(Columns, AlignsCellsAndKeepsWidths) {
   Columns columns;
-  EXPECT_THAT(columns.Lines({{"KEY", "VALUE", "X"}, {"值值", "1", "y"}}), ElementsAre("KEY   VALUE  X", "值值  1      y"));
+  EXPECT_THAT(columns.Lines({{"KEY", "VALUE", "X"}, {"值值", "1", "y"}}),
+              ElementsAre("KEY   VALUE  X", "值值  1      y"));
   EXPECT_THAT(columns.Lines({{"a", "b", "c"}}), ElementsAre("a     b      c")) << "a later part stays aligned";
   EXPECT_THAT(columns.Lines({{"abcdef", "b", ""}}), ElementsAre("abcdef  b      ")) << "and may grow";
 }

@@ -9,7 +9,7 @@ from cli_support import DONE, WRONG_USE
 COMMANDS = ("get set del renew release explain ls watch batch members forget conflicts status healthcheck help "
             "version").split()
 ALIASES = {"put": "set", "rm": "del", "list": "ls"}
-SHARED = ("--server", "--holder", "--output", "--timeout")
+SHARED = ("--server", "--holder", "--output", "--timeout", "--color")
 
 
 def run(*command):

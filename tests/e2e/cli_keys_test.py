@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Several keys in one command: get and del of a list, and del of a prefix."""
+"""Several keys in one command (get and del of a list, del of a prefix), and the leases that get, ls and watch show."""
 import json
 import unittest
 
 from basics import wait_for
-from cli_support import REFUSED, CommandLineTest
+from cli_support import REFUSED, WRONG_USE, CommandLineTest, run_on_terminal
 
 
 class SeveralKeysTest(CommandLineTest):
@@ -62,6 +62,65 @@ class SeveralKeysTest(CommandLineTest):
         self.assertEqual(self.run_it("del", "--prefix", "p/")[0], "0 deleted\n")
         self.assertEqual(self.run_it("get", "q")[0], "stays\n")
         wait_for("the deletes on n3", lambda: not self.run_it("ls", "p/", node=self.nodes[2])[0])
+
+
+class LeasesTest(CommandLineTest):
+    def test_get_shows_what_an_entry_carries_besides_its_value(self):
+        version = json.loads(self.run_it("set", "meta", "v", "--lease", "10m", "--holder", "me", "-o", "json")[0])["version"]
+        value, *meta = self.run_it("get", "meta", "--meta")[0].splitlines()
+        self.assertEqual(value, "v")
+        names = dict(line[2:].split("  ", 1) for line in meta)
+        self.assertEqual([*names], ["holder", "lease", "version", "updated", "origin", "fencing token"])
+        names = {name: text.strip() for name, text in names.items()}
+        self.assertEqual((names["holder"], names["version"], names["origin"]), ("me", version, "n1"))
+        self.assertRegex(names["lease"], r"^9m\d+(\.\d+)?s left, until 20\d\d-\d\d-\d\dT[\d:]+Z$")
+        self.assertRegex(names["fencing token"], "^[0-9a-f]{32}$")
+        self.run_it("renew", "meta", "--holder", "me")
+        self.assertIn("only the lease changed since", self.run_it("get", "meta", "--meta")[0])
+        self.run_it("release", "meta", "--holder", "me")
+        self.assertRegex(self.run_it("get", "meta", "--meta")[0], r"\n  lease +none\n")
+        self.run_it("set", "meta", "-", given=b"\xff")
+        self.assertTrue(self.run_it("get", "meta", "--meta")[0].startswith("\\xff\n  holder"))
+
+    def test_ls_shows_a_table(self):
+        self.run_it("set", "l/long", "x" * 100)
+        self.run_it("set", "l/1", "one", "--lease", "30m", "--holder", "job-7")
+        self.run_it("set", "l/值", "值", "--lease", "0")
+        heading, one, long, free = self.run_it("ls", "l/", "-l")[0].splitlines()
+        self.assertEqual(heading.split(), ["KEY", "VALUE", "HOLDER", "LEFT", "VERSION"])
+        self.assertRegex(one, r"^l/1     one {39}job-7   29m\d+s  \S+$")
+        self.assertRegex(long, r"^l/long  x{39}…  n1      59m\d+s  \S+$")
+        self.assertRegex(free, r"^l/值    值 {40}-       - {7}\S+$")
+        self.assertEqual(self.run_it("ls", "l/", "--long", "--keys-only")[0].split()[:4],
+                         ["KEY", "HOLDER", "LEFT", "VERSION"])
+        self.assertEqual(len(self.run_it("ls", "l/", "-l", "--limit", "2")[0].splitlines()), 3)
+        _, shown = run_on_terminal("ls", "l/", "-l", "--server", self.nodes[0].target, "--color=never")
+        self.assertEqual(shown.splitlines()[0].split(), ["KEY", "VALUE", "HOLDER", "LEFT", "VERSION"])
+
+    def test_watch_shows_when_and_who(self):
+        watch = self.running(self.nodes[1], "watch", "who/", "--snapshot")
+        wait_for("the snapshot's end", lambda: "# snapshot end" in watch.out())
+        self.run_it("set", "who/a b", "two words", "--holder", "the boss")
+        wait_for("the event", watch.events)
+        self.assertRegex(next(line for line in watch.out() if not line.startswith("#")),
+                         r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z the\\x20boss SET who/a\\x20b two words$")
+
+
+class ColorTest(CommandLineTest):
+    def test_colors_are_for_terminals(self):
+        self.run_it("set", "c/1", "1")
+        command = ("ls", "c/", "-l", "--server", self.nodes[0].target)
+        colored = "\x1b[1mKEY"
+        self.assertTrue(run_on_terminal(*command)[1].startswith(colored))
+        for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}):
+            self.assertNotIn("\x1b", run_on_terminal(*command, variables=variables)[1])
+        self.assertTrue(run_on_terminal(*command, variables={"NO_COLOR": ""})[1].startswith(colored))
+        self.assertNotIn("\x1b", run_on_terminal(*command, "--color", "never")[1])
+        self.assertNotIn("\x1b", self.run_it(*command)[0])
+        self.assertTrue(self.run_it(*command, "--color=always", variables={"NO_COLOR": "1"})[0].startswith(colored))
+        code, shown = run_on_terminal("get", "c/none", "--server", self.nodes[0].target)
+        self.assertEqual((code, shown[:18]), (REFUSED, "\x1b[31mleasemap:\x1b[0m"))
+        self.run_it("get", "c/1", "--color", "sometimes", code=WRONG_USE)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,10 @@ class Running:
         with open(self.files[0].name, encoding="utf-8") as file:
             return [line[:-1] for line in file if line.endswith("\n")]
 
+    def events(self):
+        """The events of a watch without their times and holders, as "SET key value"."""
+        return [line.split(" ", 2)[2] for line in self.out() if not line.startswith("#")]
+
     def error(self):
         with open(self.files[1].name, encoding="utf-8") as file:
             return file.read()
