@@ -22,6 +22,10 @@ int Delete(Connection& connection);
 // batch.cc
 int Batch(Connection& connection);
 
+// transfer.cc
+int Export(Connection& connection);
+int Import(Connection& connection);
+
 // watch.cc
 int Watch(Connection& connection);
 

@@ -47,27 +47,33 @@ void AddGet(CLI::App& app, Options& options) {
                  "Examples:\n"
                  "  leasemap get color\n"
                  "  leasemap get color --meta\n"
+                 "  leasemap get logo --raw > logo.png\n"
                  "  leasemap get color shape size\n"
                  "  leasemap get color -o json");
   AddWords(get, "KEY", options.keys, "The key, 1 to 4,096 bytes")->required();
   get->add_flag("--meta", options.meta,
                 "Also show holder, lease, version, update time, origin and fencing token; bytes that are no text are "
                 "escaped");
+  get->add_flag("--raw", options.raw, "Write exactly the value's bytes, without a newline after them");
   AddText(get, "--min-version", options.min_version, "VERSION", kMinVersion);
 }
 
 void AddSet(CLI::App& app, Options& options) {
   CLI::App* set = AddCommand(app, options, kKeys, "set", "Write a key, and take or renew its lease",
+                             "VALUE is the value itself, or @FILE for a file's bytes, or - for standard input, which\n"
+                             "is also read where VALUE is left out. Every byte counts, also a newline at the end. A\n"
+                             "value that begins with @ is written with one @ more, as @@home.\n"
+                             "\n"
                              "Examples:\n"
                              "  leasemap set color blue\n"
                              "  leasemap set color red --lease 30s --holder job-7\n"
                              "  leasemap set leader me --if-absent --ephemeral --lease 10s\n"
+                             "  leasemap set logo @logo.png\n"
+                             "  date | leasemap set now\n"
                              "  leasemap set -- temperature -7");
   set->alias("put");
   AddKey(set, options);
-  AddText(set, "VALUE", options.value, "",
-          "The value; - reads it from standard input; one that starts with - goes after --")
-      ->required();
+  AddText(set, "VALUE", options.value, "", "The value, @FILE, or - (see below); one that starts with - goes after --");
   AddLease(set, options, "what the cluster was started with");
   AddText(set, "--if-version", options.if_version, "VERSION", "Write only if this is the key's present version");
   set->add_flag("--if-absent", options.if_absent, "Write only if there is no such key");

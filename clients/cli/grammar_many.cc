@@ -1,4 +1,4 @@
-// The commands for many keys: ls watch batch.
+// The commands for many keys: ls watch batch export import.
 #include <string>
 #include <vector>
 
@@ -95,12 +95,46 @@ void AddBatch(CLI::App& app, Options& options) {
   AddLease(batch, options, "what the cluster was started with");
 }
 
+void AddTransfer(CLI::App& app, Options& options) {
+  CLI::App* out =
+      AddCommand(app, options, kManyKeys, "export", "Write all entries as JSON lines, for import",
+                 "A line is an entry, in key order:\n"
+                 "  {\"key\":\"k\",\"value\":\"v\",\"holder\":\"h\",\"lease\":\"1h\",\n"
+                 "   \"expire_time\":\"...\",\"version\":\"...\",\"update_time\":\"...\"}\n"
+                 "Bytes that are no text stand in key_bytes and value_bytes, in base64. lease is for how\n"
+                 "long the last write took the lease; it is 0, and expire_time is left out, where there is\n"
+                 "none. The map may change while it is exported.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  leasemap export > map.jsonl\n"
+                 "  leasemap export --prefix jobs/ | leasemap --server b:7400 import");
+  AddText(out, "--prefix", options.prefix, "PREFIX", "Only keys that start with this");
+
+  CLI::App* in =
+      AddCommand(app, options, kManyKeys, "import", "Write the entries that export wrote",
+                 "Each line is written by a Set of its own, under the lease of the line's holder until the\n"
+                 "line's expire_time; a lease that has ended by then, or ends within two seconds, is not\n"
+                 "taken. Import reports each line that is refused, goes on, and then exits with 1.\n"
+                 "\n"
+                 "Import does not carry over version, update_time, epoch and fencing token: each is that of the "
+                 "new write. No imported key is ephemeral, since an entry does not tell whether it was.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  leasemap import map.jsonl\n"
+                 "  leasemap import --if-absent --lease 0 < map.jsonl\n"
+                 "  leasemap import --holder job-7 map.jsonl");
+  AddText(in, "FILE", options.file, "", "The file to read; - or none: standard input");
+  AddLease(in, options, "until the line's expire_time");
+  in->add_flag("--if-absent", options.if_absent, "Write only keys that do not exist; the others are counted");
+}
+
 }  // namespace
 
 void AddManyKeysCommands(CLI::App& app, Options& options) {
   AddList(app, options);
   AddWatch(app, options);
   AddBatch(app, options);
+  AddTransfer(app, options);
 }
 
 }  // namespace leasemap::cli

@@ -1,11 +1,15 @@
 // The commands that write one key: set, renew and release. Each shows what the write left behind.
+#include <fstream>
 #include <iostream>
-#include <iterator>
+#include <optional>
 #include <string>
 
 #include "clients/cli/commands.h"
 #include "clients/cli/core/request.h"
+#include "clients/cli/core/text.h"
+#include "clients/cli/core/value_source.h"
 #include "clients/cli/print.h"
+#include "clients/cli/terminal.h"
 
 namespace leasemap::cli {
 namespace {
@@ -21,6 +25,36 @@ int ShowWritten(const Connection& connection, int exit_code, const Response& res
   return kDone;
 }
 
+int SayNoValue(const std::string& where, absl::string_view what) {
+  Complain() << "no value from " << where << ": " << what << "\n";
+  return kWrongUse;
+}
+
+// The value that the argument names (see ParseValueSource). Another exit code than kDone: there is none, which was
+// said.
+int TakeValue(const std::optional<std::string>& argument, std::string& value) {
+  const absl::StatusOr<ValueSource> source = ParseValueSource(argument);
+  if (!source.ok()) return SayNoValue("the argument", source.status().message());
+  if (source->kind == ValueSource::Kind::kText) {
+    value = source->text;
+    return kDone;
+  }
+  if (!argument && IsTerminal(Stream::kIn)) {
+    return SayNoValue("standard input", "it is a terminal; give VALUE, or @FILE, or - to type the value here");
+  }
+  const bool from_file = source->kind == ValueSource::Kind::kFile;
+  const std::string where = from_file ? "the file " + Escape(source->text) : "standard input";
+  std::ifstream file;
+  if (from_file) {
+    file.open(source->text, std::ios::binary);
+    if (!file) return SayNoValue(where, "it cannot be opened (a value that begins with @ is written with @@)");
+  }
+  const absl::StatusOr<std::string> read = ReadValue(from_file ? file : std::cin);
+  if (!read.ok()) return SayNoValue(where, read.status().message());
+  value = *read;
+  return kDone;
+}
+
 }  // namespace
 
 int Set(Connection& connection) {
@@ -28,11 +62,9 @@ int Set(Connection& connection) {
   v1::SetRequest request;
   v1::SetResponse response;
   PutKey(options.key, request);
-  if (options.value == "-") {
-    PutValue(std::string(std::istreambuf_iterator<char>(std::cin), {}), request);
-  } else {
-    PutValue(options.value, request);
-  }
+  std::string value;
+  if (const int exit_code = TakeValue(options.value, value); exit_code != kDone) return exit_code;
+  PutValue(value, request);
   if (options.lease) PutDuration(*options.lease, *request.mutable_lease_duration());
   request.set_holder(options.holder);
   request.set_if_version(options.if_version);

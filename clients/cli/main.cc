@@ -20,6 +20,8 @@ int main(int argc, char** argv) {
       {"renew", leasemap::cli::Renew},
       {"release", leasemap::cli::Release},
       {"batch", leasemap::cli::Batch},
+      {"export", leasemap::cli::Export},
+      {"import", leasemap::cli::Import},
       {"members", leasemap::cli::Members},
       {"forget", leasemap::cli::Forget},
       {"status", leasemap::cli::Status},

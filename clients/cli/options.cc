@@ -134,6 +134,9 @@ int SayWrongUse(const CLI::App* command, std::string what) {
 
 // What the grammar can't say of the options by itself. Empty if they fit together.
 std::string Misfit(const Options& options) {
+  if (options.raw && (options.keys.size() > 1 || options.meta || options.json)) {
+    return "--raw writes the bytes of one KEY, and goes with neither --meta nor -o json";
+  }
   if (options.command != "del") return "";
   if (options.prefix && options.prefix->empty()) return "--prefix is empty: name the beginning of the keys to delete";
   if (!options.keys.empty() && options.prefix) return "give KEY or --prefix, not both";
@@ -201,6 +204,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   }
   const std::string otherwise = options.command == "healthcheck" ? OwnNode() : kDefaultServer;
   options.server = Choose(options.server, "LEASEMAP_SERVER", otherwise.c_str());
+  options.holder_given = !options.holder.empty();
   options.holder = Choose(options.holder, "LEASEMAP_HOLDER", "");
   return std::nullopt;
 }

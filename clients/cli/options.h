@@ -17,17 +17,19 @@ enum ExitCode { kDone = 0, kRefused = 1, kWrongUse = 2, kUnreachable = 3 };
 
 struct Options {
   // Of all commands. An option given as the empty string counts as not given.
-  std::string server;  // host:port
-  std::string holder;  // empty: the node's ID
+  std::string server;         // host:port
+  std::string holder;         // empty: the node's ID
+  bool holder_given = false;  // by --holder, and not by LEASEMAP_HOLDER
   bool json = false;
   absl::Duration timeout = absl::Seconds(5);  // for one answer; above zero
 
   std::string command;  // the word, as "set"
 
   // Of one command or another.
-  std::string key;                // set, renew, release, explain
-  std::vector<std::string> keys;  // get, del, watch
-  std::string value;              // "-": read it from standard input
+  std::string key;                   // set, renew, release, explain
+  std::vector<std::string> keys;     // get, del, watch
+  std::optional<std::string> value;  // set; see core/value_source.h
+  std::string file;                  // import; empty: standard input
   std::optional<absl::Duration> lease;
   std::string if_version;
   bool only_if_held = false;
@@ -40,6 +42,7 @@ struct Options {
   bool validate_only = false;            // set
   std::string min_version;               // get
   bool meta = false;                     // get
+  bool raw = false;                      // get
   bool long_form = false;                // ls
   std::optional<std::string> prefix;     // ls, del
   std::optional<std::string> start_key;  // ls

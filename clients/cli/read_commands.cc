@@ -20,6 +20,8 @@ void Show(const Options& options, const v1::Entry& entry) {
     PrintJson(entry);
   } else if (options.keys.size() > 1) {
     PrintListed(entry);
+  } else if (options.raw) {
+    std::cout << ValueOf(entry);
   } else if (options.meta && entry.has_value_bytes()) {
     std::cout << Escape(ValueOf(entry)) << "\n";
   } else {

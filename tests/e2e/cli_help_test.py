@@ -6,7 +6,7 @@ import unittest
 from basics import BOUND, ENVIRONMENT, LEASEMAP
 from cli_support import DONE, WRONG_USE
 
-COMMANDS = ("get set del renew release explain ls watch batch members forget conflicts status healthcheck help "
+COMMANDS = ("get set del renew release explain ls watch batch export import members forget conflicts status healthcheck help "
             "version").split()
 ALIASES = {"put": "set", "rm": "del", "list": "ls"}
 SHARED = ("--server", "--holder", "--output", "--timeout", "--color")
@@ -70,7 +70,7 @@ class WrongUseTest(unittest.TestCase):
         return error.splitlines()[0]
 
     def test_wrong_use_exits_2(self):
-        for command in (("frobnicate",), ("-o", "json"), ("get",), ("set",), ("del",), ("del", "--prefix", ""),
+        for command in (("frobnicate",), ("-o", "json"), ("get",), ("set",), ("del",), ("get", "a", "b", "--raw"), ("get", "a", "--raw", "-o", "json"), ("del", "--prefix", ""),
                         ("del", "a", "--prefix", "b"), ("del", "a", "b", "--if-version", "v"),
                         ("set", "k", "v", "w"), ("set", "k", "v", "--no-such"), ("set", "k", "v", "--lease", "soon"),
                         ("set", "k", "v", "--lease=-5s"), ("ls", "--limit", "0"), ("get", "k", "-o", "xml"),

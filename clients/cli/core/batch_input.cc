@@ -1,61 +1,25 @@
 #include "clients/cli/core/batch_input.h"
 
-#include <utility>
-
 #include "absl/status/status.h"
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
 #include "clients/cli/core/duration.h"
+#include "clients/cli/core/json_line.h"
 #include "clients/cli/core/request.h"
 #include "clients/cli/core/text.h"
-#include "google/protobuf/struct.pb.h"
-#include "google/protobuf/util/json_util.h"
 
 namespace leasemap::cli {
 namespace {
 
-// Takes one field of the JSON form over into the request.
-absl::Status TakeField(const std::string& name, const std::string& text, v1::SetRequest& request) {
-  if (name == "key") {
-    request.set_key(text);
-  } else if (name == "value") {
-    request.set_value(text);
-  } else if (name == "holder") {
-    request.set_holder(text);
-  } else if (name == "lease") {
-    const absl::StatusOr<absl::Duration> lease = ParseDuration(text);
+absl::StatusOr<v1::SetRequest> ParseJsonLine(std::string_view line, v1::SetRequest request) {
+  static const auto& known =
+      *new std::vector<std::string>{"key", "key_bytes", "value", "value_bytes", "lease", "holder"};
+  const absl::StatusOr<Fields> fields = ParseFields(line, known);
+  if (!fields.ok()) return fields.status();
+  if (const absl::Status taken = TakeKeyAndValue(*fields, request); !taken.ok()) return taken;
+  if (const auto holder = fields->find("holder"); holder != fields->end()) request.set_holder(holder->second);
+  if (const auto at = fields->find("lease"); at != fields->end()) {
+    const absl::StatusOr<absl::Duration> lease = ParseDuration(at->second);
     if (!lease.ok()) return lease.status();
     PutDuration(*lease, *request.mutable_lease_duration());
-  } else if (name == "key_bytes" || name == "value_bytes") {
-    std::string bytes;
-    if (!absl::Base64Unescape(text, &bytes))
-      return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is not base64"));
-    name == "key_bytes" ? request.set_key_bytes(bytes) : request.set_value_bytes(bytes);
-  } else {
-    return absl::InvalidArgumentError(absl::StrCat("unknown field \"", Escape(name),
-                                                   "\": known are key, key_bytes, value, value_bytes, lease, holder"));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<v1::SetRequest> ParseJsonLine(std::string_view line, v1::SetRequest request) {
-  google::protobuf::Struct object;
-  if (!IsUtf8(line) || !google::protobuf::util::JsonStringToMessage(std::string(line), &object).ok()) {
-    return absl::InvalidArgumentError("not a JSON object");
-  }
-  const auto& fields = object.fields();
-  if (fields.count("key") + fields.count("key_bytes") != 1) {
-    return absl::InvalidArgumentError("give one of \"key\" and \"key_bytes\"");
-  }
-  if (fields.count("value") + fields.count("value_bytes") != 1) {
-    return absl::InvalidArgumentError("give one of \"value\" and \"value_bytes\"");
-  }
-  for (const auto& [name, value] : fields) {
-    if (value.kind_case() != google::protobuf::Value::kStringValue) {
-      return absl::InvalidArgumentError(absl::StrCat("\"", Escape(name), "\" must be a string in quotes"));
-    }
-    const absl::Status taken = TakeField(name, value.string_value(), request);
-    if (!taken.ok()) return taken;
   }
   return request;
 }

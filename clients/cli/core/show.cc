@@ -52,7 +52,8 @@ std::vector<std::pair<std::string, std::string>> Meta(const v1::Entry& entry, ab
       {"origin", Escape(entry.origin())},
       {"fencing token", Escape(entry.lease().fencing_token())}};
   if (entry.has_value_time()) {
-    meta.insert(meta.begin() + 4, {"value set", absl::StrCat(ShowMoment(entry.value_time()), ", only the lease changed since")});
+    meta.insert(meta.begin() + 4,
+                {"value set", absl::StrCat(ShowMoment(entry.value_time()), ", only the lease changed since")});
   }
   return meta;
 }
