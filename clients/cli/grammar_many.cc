@@ -49,13 +49,18 @@ void AddList(CLI::App& app, Options& options) {
 void AddWatch(CLI::App& app, Options& options) {
   CLI::App* watch =
       AddCommand(app, options, kManyKeys, "watch", "Print changes as they happen; reconnects by itself",
-                 "A line is `TIME HOLDER KIND KEY VALUE`: when it happened (UTC), the holder of the lease that\n"
-                 "it was written under, SET, DELETED, EXPIRED or LOST, and the key and the value, escaped as\n"
+                 "A line is `TIME HOLDER KIND KEY VALUE`: when it happened (UTC), the holder of the lease that "
+                 "it was written under, SET, DELETED, EXPIRED or LOST, and the key and the value, escaped as "
                  "`leasemap ls` does it; a space in the holder or in the key is \\x20.\n"
+                 "\n"
+                 "A cursor says how far the watch has come. The file always holds the last one whose "
+                 "changes were printed: a watch that was ended may print some changes again, and misses "
+                 "none.\n"
                  "\n"
                  "Examples:\n"
                  "  leasemap watch\n"
                  "  leasemap watch jobs/ --snapshot\n"
+                 "  leasemap watch jobs/ --snapshot --cursor-file jobs.cursor\n"
                  "  leasemap watch --key color --key shape --kinds set,deleted");
   AddWords(watch, "PREFIX", options.prefixes, "Keys that start with one of these (without, all keys)");
   AddWords(watch, "--key", options.keys, "This key; may be repeated")
@@ -64,7 +69,11 @@ void AddWatch(CLI::App& app, Options& options) {
       ->allow_extra_args(false);
   watch->add_flag("--snapshot", options.snapshot, "First print every matching key as it is now");
   AddText(watch, "--cursor", options.cursor, "CURSOR",
-          "Go on after this cursor, as an earlier watch of the same keys printed it");
+          "Go on after this cursor, as an earlier watch of the same keys showed it, on any node");
+  AddText(watch, "--cursor-file", options.cursor_file, "FILE",
+          "Keep the cursor in this file and go on from it; without the file the watch starts, with --snapshot by every "
+          "key");
+  watch->add_flag("--show-cursor", options.show_cursor, "Print cursors, as lines `# cursor CURSOR`");
   watch
       ->add_option_function<std::vector<std::string>>(
           "--kinds",

@@ -137,6 +137,7 @@ std::string Misfit(const Options& options) {
   if (options.raw && (options.keys.size() > 1 || options.meta || options.json)) {
     return "--raw writes the bytes of one KEY, and goes with neither --meta nor -o json";
   }
+  if (!options.cursor.empty() && !options.cursor_file.empty()) return "give --cursor or --cursor-file, not both";
   if (options.command != "del") return "";
   if (options.prefix && options.prefix->empty()) return "--prefix is empty: name the beginning of the keys to delete";
   if (!options.keys.empty() && options.prefix) return "give KEY or --prefix, not both";

@@ -52,6 +52,8 @@ struct Options {
   std::vector<std::string> prefixes;  // watch
   bool snapshot = false;
   std::string cursor;
+  std::string cursor_file;   // watch
+  bool show_cursor = false;  // watch
   std::vector<v1::Event::Kind> kinds;
   std::string node_id;     // forget
   std::string service;     // healthcheck

@@ -1,5 +1,5 @@
-// `leasemap watch`: prints changes and cursors as they come. When the stream breaks it asks for it anew from its last
-// cursor, after a pause that grows, and prints nothing twice (see core/resume.h).
+// `leasemap watch`: prints changes as they come. When the stream breaks it asks for the rest from its last cursor on,
+// after a pause that grows, and prints nothing twice (see core/resume.h).
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -11,6 +11,7 @@
 #include "clients/cli/commands.h"
 #include "clients/cli/core/resume.h"
 #include "clients/cli/core/text.h"
+#include "clients/cli/cursor_file.h"
 #include "clients/cli/print.h"
 #include "clients/cli/terminal.h"
 #include "clients/cli/watch_stream.h"
@@ -42,10 +43,12 @@ class WatchRun {
   }
 
   int Run() {
+    if (const absl::Status loaded = LoadPosition(); !loaded.ok()) return SayWrongFile(loaded);
     for (;;) {
       const grpc::Status status = RunStream();
       if (!std::cout) return kRefused;
-      if (!GoesOn(status)) return connection_.Report(status);
+      if (!saved_.ok()) return SayWrongFile(saved_);
+      if (!GoesOn(status)) return SayWhy(status);
       if (failures_++ == 0) {
         const std::string why = status.ok() ? "the node ended the stream" : status.error_message();
         Complain() << "the watch broke off (" << why << "); reconnecting to " << connection_.options().server
@@ -57,6 +60,36 @@ class WatchRun {
   }
 
  private:
+  // The cursor file comes before --snapshot: that is for the first start.
+  absl::Status LoadPosition() {
+    const std::string& file = connection_.options().cursor_file;
+    if (file.empty()) return absl::OkStatus();
+    const absl::StatusOr<std::string> cursor = LoadCursor(file);
+    if (!cursor.ok() || cursor->empty()) return cursor.status();
+    request_.set_cursor(*cursor);
+    request_.set_include_snapshot(false);
+    return absl::OkStatus();
+  }
+
+  static int SayWrongFile(const absl::Status& status) {
+    Complain() << "--cursor-file: " << status.message() << "\n";
+    return kWrongUse;
+  }
+
+  // Why the watch ends, and what helps where its cursor is of no use any more.
+  int SayWhy(const grpc::Status& status) const {
+    const int exit_code = connection_.Report(status);
+    const std::string reason = ReasonOf(status), file = connection_.options().cursor_file;
+    if (reason == "CURSOR_EXPIRED") {
+      Complain() << "the cursor has expired, and what happened since then cannot be told in full; "
+                 << (file.empty() ? "start again without --cursor" : "remove " + file + " and start again")
+                 << ", with --snapshot to see every key as it is now\n";
+    } else if (reason == "CURSOR_INVALID" && !file.empty()) {
+      Complain() << "the cursor stands in " << file << "; name another file for a watch of other keys\n";
+    }
+    return exit_code;
+  }
+
   // One stream from its request to its end.
   grpc::Status RunStream() {
     WatchStream stream(connection_.key_value(), request_);
@@ -68,6 +101,11 @@ class WatchRun {
       patience = kLongestSilence;
       Take(*response);
       if (!std::cout.flush()) return {grpc::StatusCode::CANCELLED, "standard output is closed"};
+      // Only now has everything before the cursor been printed.
+      if (!response->cursor().empty() && !connection_.options().cursor_file.empty()) {
+        saved_ = SaveCursor(connection_.options().cursor_file, response->cursor());
+        if (!saved_.ok()) return {grpc::StatusCode::CANCELLED, "the cursor cannot be kept"};
+      }
     }
     return stream.Finish();
   }
@@ -112,7 +150,9 @@ class WatchRun {
       std::cout << "# " << response.lost_skipped() << " conflicts went by unread; leasemap conflicts counts them\n";
     }
     if (response.snapshot_end()) std::cout << "# snapshot end\n";
-    if (!response.cursor().empty()) std::cout << "# cursor " << Escape(response.cursor()) << "\n";
+    if (connection_.options().show_cursor && !response.cursor().empty()) {
+      std::cout << "# cursor " << Escape(response.cursor()) << "\n";
+    }
   }
 
   bool Wanted(v1::Event::Kind kind) const {
@@ -154,6 +194,7 @@ class WatchRun {
   std::mt19937 random_;
   v1::WatchRequest request_;  // what to ask for next: carries the last cursor
   ResumeFilter filter_;
+  absl::Status saved_;  // how keeping the last cursor in the file went
   bool heard_ = false;  // a node of ours has answered
   int failures_ = 0;    // streams in a row that ended without a message
 };

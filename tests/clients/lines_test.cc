@@ -27,9 +27,7 @@ TEST(ReadLine, EndsAtNewlinesAndAtTheEnd) {
   EXPECT_THAT(Read("a\r\n"), ElementsAre("a\r"));
 }
 
-TEST(ReadLine, SkipsTheRestOfALongLine) {
-  EXPECT_THAT(Read("abc\nabcd\nab\n", 3), ElementsAre("abc", "abc…", "ab"));
-}
+TEST(ReadLine, SkipsTheRestOfALongLine) { EXPECT_THAT(Read("abc\nabcd\nab\n", 3), ElementsAre("abc", "abc…", "ab")); }
 
 struct Broken : std::streambuf {
   int_type underflow() override { throw std::ios_base::failure("no such thing"); }

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""The command line against real nodes: what each command prints, its exit code, and a watch that outlives its node."""
+"""The command line against real nodes: what each command prints, and its exit code."""
 import base64
 import json
 import os
-import signal
 import socket
 import subprocess
 import tempfile
 import unittest
 
 from basics import BOUND, ENVIRONMENT, LEASEMAP, SCRATCH, wait_for
-from cli_support import DONE, REFUSED, UNREACHABLE, WRONG_USE, CommandLineTest
+from cli_support import DONE, REFUSED, UNREACHABLE, CommandLineTest
 
 
 class KeysAndNodesTest(CommandLineTest):
@@ -174,50 +173,6 @@ class KeysAndNodesTest(CommandLineTest):
         found = subprocess.run([LEASEMAP, "status"], capture_output=True, timeout=BOUND,
                                env={**ENVIRONMENT, "LEASEMAP_SERVER": self.nodes[1].target}, check=True).stdout
         self.assertIn(b"n2", found)
-
-    def test_watch_prints_changes_and_its_cursor_goes_on_elsewhere(self):
-        a, b, c = self.nodes
-        self.run_it("set", "w/1", "one")
-        wait_for("w/1 on n2", lambda: b.get("w/1"))
-        watch = self.running(b, "watch", "w/", "--snapshot")
-        wait_for("the snapshot's end", lambda: "# snapshot end" in watch.out())
-        self.assertEqual(watch.events()[0], "SET w/1 one")
-        self.run_it("set", "w/2", "two words")
-        self.run_it("del", "w/1")
-        wait_for("a cursor", lambda: watch.out()[-1].startswith("# cursor ") and "DELETED w/1" in watch.events())
-        self.assertIn("SET w/2 two words", watch.events())
-        cursor = watch.out()[-1].split()[2]
-        self.run_it("set", "w/3", "three")
-        then = self.running(c, "watch", "w/", "--cursor", cursor)
-        wait_for("what came after", lambda: then.out())
-        self.assertEqual(then.events()[0], "SET w/3 three")
-        self.run_it("watch", "other/", "--cursor", cursor, code=REFUSED)
-        self.run_it("watch", "--cursor", "junk", code=REFUSED)
-
-    def test_watch_outlives_its_node(self):
-        cluster = self.cluster()
-        a, b, _ = cluster.nodes
-        a.set("r/1", "1")
-        cluster.wait_equal()
-        watch = self.running(b, "watch", "r/", "--snapshot", "-o", "json")
-        told = lambda: [line for line in map(json.loads, watch.out()) if "kind" in line]
-        wait_for("the snapshot", lambda: any("snapshot_end" in line for line in watch.out()))
-        a.set("r/2", "2")
-        wait_for("r/2", lambda: len(told()) == 2)
-        b.kill(signal.SIGKILL)
-        wait_for("the break is told", lambda: "reconnecting" in watch.error())
-        a.set("r/3", "3")
-        a.delete("r/1")
-        cluster.restart(b)
-        wait_for("what it missed", lambda: len(told()) >= 4)
-        a.set("r/4", "4")
-        wait_for("what came then", lambda: told()[-1]["entry"]["key"] == "r/4")
-        events = [(line["kind"], line["entry"]["key"]) for line in told()]
-        self.assertEqual(events[:2] + events[4:], [("KIND_SET", "r/1"), ("KIND_SET", "r/2"), ("KIND_SET", "r/4")])
-        # A node that comes back may get what it missed in another order.
-        self.assertEqual(set(events[2:4]), {("KIND_SET", "r/3"), ("KIND_DELETED", "r/1")})
-        self.assertIn("watching again", watch.error())
-        self.assertIsNone(watch.process.poll())
 
 
 if __name__ == "__main__":

@@ -40,11 +40,10 @@ absl::StatusOr<std::optional<absl::Duration>> LeaseOf(const Fields& fields, absl
 
 std::string ExportLine(const v1::Entry& entry) {
   const absl::Duration lease = LeaseAsked(entry);
-  std::vector<std::pair<std::string, std::string>> fields = {
-      Field("key", KeyOf(entry), !entry.has_key_bytes()),
-      Field("value", ValueOf(entry), !entry.has_value_bytes()),
-      {"holder", entry.lease().holder()},
-      {"lease", absl::FormatDuration(lease)}};
+  std::vector<std::pair<std::string, std::string>> fields = {Field("key", KeyOf(entry), !entry.has_key_bytes()),
+                                                             Field("value", ValueOf(entry), !entry.has_value_bytes()),
+                                                             {"holder", entry.lease().holder()},
+                                                             {"lease", absl::FormatDuration(lease)}};
   if (lease > absl::ZeroDuration()) fields.emplace_back("expire_time", ShowMoment(entry.lease().expire_time()));
   fields.emplace_back("version", entry.version());
   fields.emplace_back("update_time", ShowMoment(entry.update_time()));
@@ -52,8 +51,8 @@ std::string ExportLine(const v1::Entry& entry) {
 }
 
 absl::StatusOr<v1::SetRequest> ParseExportLine(std::string_view line, const ImportRules& rules, absl::Time now) {
-  static const auto& known = *new std::vector<std::string>{"key",         "key_bytes", "value",      "value_bytes", "holder", "lease",
-                                                           "expire_time", "version",   "update_time"};
+  static const auto& known = *new std::vector<std::string>{"key",   "key_bytes",   "value",   "value_bytes", "holder",
+                                                           "lease", "expire_time", "version", "update_time"};
   const absl::StatusOr<Fields> fields = ParseFields(line, known);
   if (!fields.ok()) return fields.status();
   v1::SetRequest request;

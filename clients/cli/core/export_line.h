@@ -12,14 +12,15 @@
 
 namespace leasemap::cli {
 
-// {"key","value","holder","lease","expire_time","version","update_time"}, with key_bytes and value_bytes in base64 where
-// they are no text. `lease` is for how long the last write took it, 0 if it took none; then there is no expire_time.
+// {"key","value","holder","lease","expire_time","version","update_time"}, with key_bytes and value_bytes in base64
+// where they are no text. `lease` is for how long the last write took it, 0 if it took none; then there is no
+// expire_time.
 std::string ExportLine(const v1::Entry& entry);
 
 // What the command line says of all entries of an import.
 struct ImportRules {
-  std::string holder;             // instead of each line's, if not empty
-  std::string otherwise;          // for lines that name no holder
+  std::string holder;                   // instead of each line's, if not empty
+  std::string otherwise;                // for lines that name no holder
   std::optional<absl::Duration> lease;  // instead of each line's
   bool if_absent = false;
 };
