@@ -53,8 +53,7 @@ int Bulk::Send() {
   v1::BatchSetRequest request;
   for (const Chunk::Item& item : chunk_.items()) *request.add_requests() = item.request;
   v1::BatchSetResponse response;
-  const grpc::Status status =
-      connection_.Try(connection_.key_value(), &v1::KeyValue::Stub::BatchSet, request, response);
+  const grpc::Status status = connection_.Try(&v1::KeyValue::Stub::BatchSet, request, response);
   const size_t first = chunk_.items().front().line, last = chunk_.items().back().line;
   // gRPC itself refuses what is larger than any request may be: that is of one line alone, since chunks are small.
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && ReasonOf(status).empty() && first == last) {

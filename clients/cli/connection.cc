@@ -1,7 +1,8 @@
 #include "clients/cli/connection.h"
 
-#include <iostream>
+#include <algorithm>
 
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "clients/cli/terminal.h"
@@ -17,6 +18,8 @@ constexpr int kLargestBackoffMs = 500;
 // gRPC names this one for the back-off, but takes it for how long one attempt to connect may last: long enough for a
 // far away node and a lost packet, short enough that a black-holed address is told well within the default timeout.
 constexpr int kConnectAttemptMs = 1000;
+// How long a write waits for the connection to one of several servers: for one attempt, and some for a name.
+constexpr absl::Duration kConnectWait = absl::Milliseconds(2 * kConnectAttemptMs);
 // An answer holds at most a page of 1 MiB, or one entry of a node that was started with a larger limit.
 constexpr int kLargestAnswer = 256 << 20;
 
@@ -37,22 +40,59 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
 
 }  // namespace
 
-Connection::Connection(const Options& options)
-    : options_(options),
-      channel_(MakeChannel(options.server)),
-      key_value_(v1::KeyValue::NewStub(channel_)),
-      mesh_(v1::Mesh::NewStub(channel_)),
-      health_(grpc::health::v1::Health::NewStub(channel_)) {}
+Connection::Connection(const Options& options) : options_(options), servers_(options.servers.size()) {
+  for (size_t i = 0; i < servers_.size(); ++i) servers_[i].address = options.servers[i];
+}
+
+Connection::Server& Connection::Open() {
+  Server& server = servers_[current_];
+  if (server.channel == nullptr) {
+    server.channel = MakeChannel(server.address);
+    server.key_value = v1::KeyValue::NewStub(server.channel);
+    server.mesh = v1::Mesh::NewStub(server.channel);
+    server.health = grpc::health::v1::Health::NewStub(server.channel);
+  }
+  return server;
+}
+
+bool Connection::Connects() {
+  grpc::Channel& channel = *Open().channel;
+  const auto deadline = absl::ToChronoTime(absl::Now() + std::min(options_.timeout, kConnectWait));
+  for (grpc_connectivity_state state = channel.GetState(true); state != GRPC_CHANNEL_READY;
+       state = channel.GetState(true)) {
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) return false;
+    if (!channel.WaitForStateChange(state, deadline)) return false;
+  }
+  return true;
+}
+
+bool Connection::Next() {
+  const bool more = !IsLast();
+  current_ = (current_ + 1) % servers_.size();
+  ++asked_;
+  return more;
+}
+
+void Connection::Settle() {
+  if (servers_.size() == 1) return;
+  Begin();
+  while (!Connects() && Next()) {
+  }
+}
 
 int Connection::Report(const grpc::Status& status) const {
   if (IsUnreachable(status)) {
-    Complain() << "no answer from " << options_.server << " (" << status.error_message()
-               << "); is a node running there? Name another with --server host:port or LEASEMAP_SERVER\n";
+    const bool all = !unknown_ && asked_ > servers_.size();
+    Complain() << "no answer from " << (all ? absl::StrJoin(options_.servers, ", ") : server()) << " ("
+               << status.error_message() << "); "
+               << (unknown_
+                       ? "the node may have done the write or not: look before you repeat it, or use --request-id\n"
+                       : "is a node running there? Name another with --server host:port or LEASEMAP_SERVER\n");
     return kUnreachable;
   }
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED && ReasonOf(status).empty()) {
-    Complain() << options_.server << " does not answer as a Leasemap node of this version does ("
-               << status.error_message() << ")\n";
+    Complain() << server() << " does not answer as a Leasemap node of this version does (" << status.error_message()
+               << ")\n";
     return kRefused;
   }
   Complain() << status.error_message() << "\n";

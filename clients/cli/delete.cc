@@ -11,7 +11,9 @@
 #include "absl/time/clock.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/core/request.h"
+#include "clients/cli/core/text.h"
 #include "clients/cli/print.h"
+#include "clients/cli/terminal.h"
 #include "google/protobuf/struct.pb.h"
 
 namespace leasemap::cli {
@@ -34,6 +36,7 @@ class Deletions {
   }
 
   int Run() {
+    connection_.Settle();
     const int exit_code = OfPrefix() ? AddPrefix() : AddKeys();
     while (!calls_.empty()) TakeOldest();
     if (OfPrefix()) Summarize();
@@ -69,7 +72,7 @@ class Deletions {
     request.set_page_size(kPageSize);
     do {
       v1::ListResponse page;
-      const int exit_code = connection_.Call(connection_.key_value(), &v1::KeyValue::Stub::List, request, page);
+      const int exit_code = connection_.Call(&v1::KeyValue::Stub::List, request, page);
       if (exit_code != kDone) return exit_code;
       for (const v1::Entry& entry : page.entries()) {
         if (!IsCutOff()) Add(KeyOf(entry));
@@ -95,7 +98,14 @@ class Deletions {
     void* tag = nullptr;
     bool ok = false;
     while (!calls_.front()->done && queue_.Next(&tag, &ok)) static_cast<Call*>(tag)->done = true;
-    Show(*calls_.front());
+    Call& call = *calls_.front();
+    const auto code = static_cast<absl::StatusCode>(call.status.error_code());
+    const bool safe = IsSafeToRepeat(request_);
+    if (connection_.server_count() > 1 && !call.status.ok() && MayAskAnother(code, ReasonOf(call.status), safe)) {
+      PutKey(call.key, request_);
+      call.status = connection_.Try(&v1::KeyValue::Stub::Delete, request_, call.response);
+    }
+    Show(call);
     calls_.pop_front();
   }
 
@@ -105,6 +115,10 @@ class Deletions {
       // Of a node that can't be reached one report is enough.
       if (IsCutOff() && IsUnreachable(call.status)) return;
       exit_code_ = std::max(exit_code_, connection_.Report(call.status));
+      const bool several = OfPrefix() || connection_.options().keys.size() > 1;
+      if (several && IsCutOff()) {
+        Complain() << "the keys before \"" << Escape(call.key) << "\" are done; it and those after it may be or not\n";
+      }
       return;
     }
     if (!call.response.has_entry()) return;

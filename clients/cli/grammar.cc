@@ -21,7 +21,10 @@ absl::Duration DurationOrThrow(const std::string& option, const std::string& tex
 }  // namespace
 
 void AddSharedOptions(CLI::App& app, Options& options) {
-  AddText(&app, "--server", options.server, "HOST:PORT", "The node to talk to (LEASEMAP_SERVER; 127.0.0.1:7400)");
+  AddText(
+      &app, "--server", options.server, "HOST:PORT",
+      "The node to talk to (LEASEMAP_SERVER; 127.0.0.1:7400; the port is 7400 where none is given). Of several, with "
+      "commas between them, the next is asked where one is not reached or does not serve");
   AddText(&app, "--holder", options.holder, "NAME",
           "Who the leases are for (LEASEMAP_HOLDER; by default the ID of the node that takes the write)");
   app.add_option_function<std::string>(
@@ -43,7 +46,7 @@ void AddSharedOptions(CLI::App& app, Options& options) {
            options.timeout = DurationOrThrow("--timeout", text);
            if (options.timeout == absl::ZeroDuration()) throw CLI::ValidationError("--timeout", "must be above 0");
          },
-         "How long to wait for an answer (5s)")
+         "How long to wait for the answer of a node (5s)")
       ->type_name("DURATION");
 }
 

@@ -74,7 +74,7 @@ int Set(Connection& connection) {
   request.set_ack_nodes(options.ack_nodes);
   request.set_request_id(options.request_id);
   request.set_validate_only(options.validate_only);
-  const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Set, request, response);
+  const int exit_code = connection.Call(&v1::KeyValue::Stub::Set, request, response);
   return ShowWritten(connection, exit_code, response);
 }
 
@@ -88,7 +88,7 @@ int Renew(Connection& connection) {
   request.set_only_if_held(options.only_if_held);
   request.set_if_version(options.if_version);
   request.set_min_version(options.min_version);
-  const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Renew, request, response);
+  const int exit_code = connection.Call(&v1::KeyValue::Stub::Renew, request, response);
   return ShowWritten(connection, exit_code, response);
 }
 
@@ -99,7 +99,7 @@ int Release(Connection& connection) {
   request.set_holder(connection.options().holder);
   request.set_if_version(connection.options().if_version);
   request.set_min_version(connection.options().min_version);
-  const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Release, request, response);
+  const int exit_code = connection.Call(&v1::KeyValue::Stub::Release, request, response);
   return ShowWritten(connection, exit_code, response);
 }
 

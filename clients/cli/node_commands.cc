@@ -9,8 +9,7 @@ namespace leasemap::cli {
 
 int Members(Connection& connection) {
   v1::ListMembersResponse response;
-  const int exit_code =
-      connection.Call(connection.mesh(), &v1::Mesh::Stub::ListMembers, v1::ListMembersRequest(), response);
+  const int exit_code = connection.Call(&v1::Mesh::Stub::ListMembers, v1::ListMembersRequest(), response);
   if (exit_code != kDone) return exit_code;
   if (connection.options().json) {
     for (const v1::Member& member : response.members()) PrintJson(member, true);
@@ -24,13 +23,12 @@ int Forget(Connection& connection) {
   v1::ForgetRequest request;
   v1::ForgetResponse response;
   request.set_node_id(connection.options().node_id);
-  return connection.Call(connection.mesh(), &v1::Mesh::Stub::Forget, request, response);
+  return connection.Call(&v1::Mesh::Stub::Forget, request, response);
 }
 
 int Status(Connection& connection) {
   v1::GetStatusResponse response;
-  const int exit_code =
-      connection.Call(connection.mesh(), &v1::Mesh::Stub::GetStatus, v1::GetStatusRequest(), response);
+  const int exit_code = connection.Call(&v1::Mesh::Stub::GetStatus, v1::GetStatusRequest(), response);
   if (exit_code != kDone) return exit_code;
   if (connection.options().json) {
     PrintJson(response, true);
@@ -44,7 +42,7 @@ int Explain(Connection& connection) {
   v1::ExplainRequest request;
   v1::ExplainResponse response;
   PutKey(connection.options().key, request);
-  const int exit_code = connection.Call(connection.mesh(), &v1::Mesh::Stub::Explain, request, response);
+  const int exit_code = connection.Call(&v1::Mesh::Stub::Explain, request, response);
   if (exit_code != kDone) return exit_code;
   if (connection.options().json) {
     for (const v1::MemberView& view : response.views()) PrintJson(view, true);
@@ -56,8 +54,7 @@ int Explain(Connection& connection) {
 
 int Conflicts(Connection& connection) {
   v1::ListConflictsResponse response;
-  const int exit_code =
-      connection.Call(connection.mesh(), &v1::Mesh::Stub::ListConflicts, v1::ListConflictsRequest(), response);
+  const int exit_code = connection.Call(&v1::Mesh::Stub::ListConflicts, v1::ListConflictsRequest(), response);
   if (exit_code != kDone) return exit_code;
   if (connection.options().json) {
     for (const v1::Conflict& conflict : response.conflicts()) PrintJson(conflict);
@@ -72,7 +69,7 @@ int Healthcheck(Connection& connection) {
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(connection.options().service);
   HealthCheckResponse response;
-  const int exit_code = connection.Call(connection.health(), &grpc::health::v1::Health::Stub::Check, request, response);
+  const int exit_code = connection.Call(&grpc::health::v1::Health::Stub::Check, request, response);
   if (exit_code != kDone) return exit_code;
   if (connection.options().json) {
     PrintJson(response, true);

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "clients/cli/core/own_node.h"
+#include "clients/cli/core/servers.h"
 #include "clients/cli/core/suggest.h"
 #include "clients/cli/core/text.h"
 #include "clients/cli/grammar.h"
@@ -204,7 +205,12 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
     return kDone;
   }
   const std::string otherwise = options.command == "healthcheck" ? OwnNode() : kDefaultServer;
+  const char* source = options.server.empty() ? "LEASEMAP_SERVER" : "--server";
   options.server = Choose(options.server, "LEASEMAP_SERVER", otherwise.c_str());
+  const absl::StatusOr<std::vector<std::string>> servers = ParseServers(options.server);
+  if (!servers.ok())
+    return SayWrongUse(CommandOf(app), absl::StrCat(source, ": ", std::string(servers.status().message())));
+  options.servers = *servers;
   options.holder_given = !options.holder.empty();
   options.holder = Choose(options.holder, "LEASEMAP_HOLDER", "");
   return std::nullopt;

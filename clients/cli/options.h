@@ -17,9 +17,10 @@ enum ExitCode { kDone = 0, kRefused = 1, kWrongUse = 2, kUnreachable = 3 };
 
 struct Options {
   // Of all commands. An option given as the empty string counts as not given.
-  std::string server;         // host:port
-  std::string holder;         // empty: the node's ID
-  bool holder_given = false;  // by --holder, and not by LEASEMAP_HOLDER
+  std::string server;                // as given
+  std::vector<std::string> servers;  // each host:port; at least one
+  std::string holder;                // empty: the node's ID
+  bool holder_given = false;         // by --holder, and not by LEASEMAP_HOLDER
   bool json = false;
   absl::Duration timeout = absl::Seconds(5);  // for one answer; above zero
 

@@ -36,7 +36,7 @@ int GetOne(Connection& connection) {
   v1::GetResponse response;
   PutKey(options.keys.front(), request);
   request.set_min_version(options.min_version);
-  const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::Get, request, response);
+  const int exit_code = connection.Call(&v1::KeyValue::Stub::Get, request, response);
   if (exit_code == kDone) Show(options, response.entry());
   return exit_code;
 }
@@ -65,7 +65,7 @@ class ManyGets {
       PutKey(options.keys[i], *get);
       get->set_min_version(options.min_version);
     }
-    const int exit_code = connection_.Call(connection_.key_value(), &v1::KeyValue::Stub::BatchGet, request, response);
+    const int exit_code = connection_.Call(&v1::KeyValue::Stub::BatchGet, request, response);
     if (exit_code != kDone) return exit_code;
     const size_t first = next_;
     for (const v1::BatchResult& result : response.results()) {
@@ -120,7 +120,7 @@ int List(Connection& connection) {
   do {
     request.set_page_size(static_cast<int32_t>(std::min<uint64_t>(left, kMostItems)));
     v1::ListResponse page;
-    const int exit_code = connection.Call(connection.key_value(), &v1::KeyValue::Stub::List, request, page);
+    const int exit_code = connection.Call(&v1::KeyValue::Stub::List, request, page);
     if (exit_code != kDone) return exit_code;
     const uint64_t count = std::min(left, static_cast<uint64_t>(page.entries_size()));
     if (options.long_form && !options.json) {

@@ -28,7 +28,7 @@ int Export(Connection& connection) {
   uint64_t count = 0;
   do {
     v1::ListResponse page;
-    const grpc::Status status = connection.Try(connection.key_value(), &v1::KeyValue::Stub::List, request, page);
+    const grpc::Status status = connection.Try(&v1::KeyValue::Stub::List, request, page);
     if (!status.ok()) {
       progress.Clear();
       const int exit_code = connection.Report(status);

@@ -48,11 +48,14 @@ class WatchRun {
       const grpc::Status status = RunStream();
       if (!std::cout) return kRefused;
       if (!saved_.ok()) return SayWrongFile(saved_);
-      if (!GoesOn(status)) return SayWhy(status);
-      if (failures_++ == 0) {
+      const bool goes_on = GoesOn(status);
+      // Until a node of ours has answered each server is asked once.
+      const bool another = !heard_ && IsUnreachable(status);
+      if (!goes_on && !another) return SayWhy(status);
+      if (!connection_.Next() && !goes_on) return SayWhy(status);
+      if (failures_++ == 0 && heard_) {
         const std::string why = status.ok() ? "the node ended the stream" : status.error_message();
-        Complain() << "the watch broke off (" << why << "); reconnecting to " << connection_.options().server
-                   << std::endl;
+        Complain() << "the watch broke off (" << why << "); reconnecting to " << connection_.server() << std::endl;
       }
       Pause();
       filter_.OnRestart();
@@ -95,9 +98,10 @@ class WatchRun {
     WatchStream stream(connection_.key_value(), request_);
     absl::Duration patience = connection_.options().timeout + (request_.cursor().empty() ? absl::Duration() : kCatchUp);
     while (const v1::WatchResponse* response = stream.Read(patience)) {
-      if (failures_ > 0) Complain() << "watching again" << std::endl;
+      if (failures_ > 0 && heard_) Complain() << "watching again" << std::endl;
       failures_ = 0;
       heard_ = true;
+      connection_.Begin();
       patience = kLongestSilence;
       Take(*response);
       if (!std::cout.flush()) return {grpc::StatusCode::CANCELLED, "standard output is closed"};
@@ -182,10 +186,12 @@ class WatchRun {
     }
   }
 
-  // Doubles with each failure in a row, and takes off up to a half at random so that many watchers do not return at
-  // once.
+  // Each server is tried once without a pause. Then the pause doubles with each failure in a row, and takes off up to a
+  // half at random so that many watchers do not return at once.
   void Pause() {
-    const absl::Duration whole = std::min(kFirstPause * std::exp2(std::min(failures_ - 1, 10)), kLongestPause);
+    const int rounds = failures_ - static_cast<int>(connection_.server_count());
+    if (rounds < 0) return;
+    const absl::Duration whole = std::min(kFirstPause * std::exp2(std::min(rounds, 10)), kLongestPause);
     const double part = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
     std::this_thread::sleep_for(absl::ToChronoMilliseconds(whole * part));
   }
