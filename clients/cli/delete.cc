@@ -39,7 +39,8 @@ class Deletions {
     connection_.Settle();
     const int exit_code = OfPrefix() ? AddPrefix() : AddKeys();
     while (!calls_.empty()) TakeOldest();
-    if (OfPrefix()) Summarize();
+    const bool nothing = exit_code != kDone && deleted_ == 0 && failed_ == 0;
+    if (OfPrefix() && !nothing) Summarize();
     if (exit_code != kDone) return exit_code;
     return exit_code_;
   }

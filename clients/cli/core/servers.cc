@@ -27,7 +27,8 @@ absl::StatusOr<std::string> Join(absl::string_view server, absl::string_view hos
   if (rest.empty()) return absl::StrCat(host, ":", kDefaultPort);
   int port = 0;
   const absl::string_view digits = rest.substr(1);
-  if (rest[0] != ':' || !IsDigits(digits)) return Wrong(server, "has no port after the host: write host:port, as node1:7400");
+  if (rest[0] != ':' || !IsDigits(digits))
+    return Wrong(server, "has no port after the host: write host:port, as node1:7400");
   if (!absl::SimpleAtoi(digits, &port) || port < 1 || port > kLargestPort) {
     return Wrong(server, absl::StrCat("has the port ", digits, ": ports are 1 to ", kLargestPort));
   }
