@@ -52,7 +52,7 @@ class Connection {
       response.Clear();
       const grpc::Status status = (StubOf(static_cast<Stub*>(nullptr)).*method)(&context, request, &response);
       if (status.ok()) return status;
-      // What a node said tells more than that another one is silent.
+      // The refusal of one node tells more than the silence of another.
       if (told.ok() || !IsUnreachable(status)) told = status;
       unknown_ = !safe && connects && servers_.size() > 1 && IsUnreachable(status);
       const bool another =

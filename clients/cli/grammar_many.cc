@@ -14,7 +14,8 @@ v1::Event::Kind KindOrThrow(const std::string& word) {
   if (word == "deleted") return v1::Event::KIND_DELETED;
   if (word == "expired") return v1::Event::KIND_EXPIRED;
   if (word == "lost") return v1::Event::KIND_LOST;
-  throw CLI::ValidationError("--kinds", absl::StrCat("\"", word, "\" is none of set, deleted, expired, lost"));
+  if (word == "lease") return v1::Event::KIND_LEASE;
+  throw CLI::ValidationError("--kinds", absl::StrCat("\"", word, "\" is none of set, deleted, expired, lost, lease"));
 }
 
 uint64_t LimitOrThrow(const std::string& text) {
@@ -50,7 +51,7 @@ void AddWatch(CLI::App& app, Options& options) {
   CLI::App* watch =
       AddCommand(app, options, kManyKeys, "watch", "Print changes as they happen; reconnects by itself",
                  "A line is `TIME HOLDER KIND KEY VALUE`: when it happened (UTC), the holder of the lease that "
-                 "it was written under, SET, DELETED, EXPIRED or LOST, and the key and the value, escaped as "
+                 "it was written under, SET, DELETED, EXPIRED, LOST or LEASE, and the key and the value, escaped as "
                  "`leasemap ls` does it; a space in the holder or in the key is \\x20.\n"
                  "\n"
                  "A cursor says how far the watch has come. The file always holds the last one whose "
@@ -80,7 +81,8 @@ void AddWatch(CLI::App& app, Options& options) {
           [&options](const std::vector<std::string>& words) {
             for (const std::string& word : words) options.kinds.push_back(KindOrThrow(word));
           },
-          "Only these: set, deleted, expired, lost; with commas between them")
+          "Only these: set, deleted, expired (the default is all three), lost, lease (renewals); with commas between "
+          "them")
       ->type_name("KINDS")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')

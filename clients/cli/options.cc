@@ -133,7 +133,7 @@ int SayWrongUse(const CLI::App* command, std::string what) {
   return kWrongUse;
 }
 
-// What the grammar can't say of the options by itself. Empty if they fit together.
+// Says which options do not fit together, where the grammar can't. Empty if all fit.
 std::string Misfit(const Options& options) {
   if (options.raw && (options.keys.size() > 1 || options.meta || options.json)) {
     return "--raw writes the bytes of one KEY, and goes with neither --meta nor -o json";

@@ -29,6 +29,8 @@ Color ColorOf(v1::Event::Kind kind) {
       return Color::kRed;
     case v1::Event::KIND_EXPIRED:
       return Color::kYellow;
+    case v1::Event::KIND_LEASE:
+      return Color::kFaint;
     default:
       return Color::kMagenta;
   }

@@ -24,7 +24,7 @@ void PrintListed(const v1::Entry& entry);
 // What a write left behind: who holds the lease and for how long, and the version for --if-version.
 void PrintWritten(const v1::Entry& entry);
 // `TIME HOLDER SET key value`, `TIME HOLDER DELETED key` …: when, by whom, the kind, the key (a space in it or in the
-// holder is shown as \x20), and the rest of the line is the value. What is not known is shown as -.
+// holder is shown as \x20), and the rest of the line is the value. Unknown parts are shown as -.
 void PrintEvent(const v1::Event& event);
 // What the entry carries besides its value, one thing a line.
 void PrintMeta(const v1::Entry& entry, absl::Time now);

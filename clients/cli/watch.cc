@@ -84,7 +84,7 @@ class WatchRun {
     const int exit_code = connection_.Report(status);
     const std::string reason = ReasonOf(status), file = connection_.options().cursor_file;
     if (reason == "CURSOR_EXPIRED") {
-      Complain() << "the cursor has expired, and what happened since then cannot be told in full; "
+      Complain() << "the cursor has expired: the node no longer knows all changes since then; "
                  << (file.empty() ? "start again without --cursor" : "remove " + file + " and start again")
                  << ", with --snapshot to see every key as it is now\n";
     } else if (reason == "CURSOR_INVALID" && !file.empty()) {

@@ -93,6 +93,16 @@ TEST(ResumeFilter, TellsWhatVanishedBetweenTwoSnapshots) {
   EXPECT_TRUE(filter.Admit(Set("b\xff", "v2", 1))) << "it was only late";
 }
 
+TEST(ResumeFilter, TakesARenewedKeyForOneThatIsThere) {
+  ResumeFilter filter;
+  EXPECT_TRUE(filter.Admit(Set("a", "v1", 1)));
+  EXPECT_TRUE(filter.Admit(Make(v1::Event::KIND_LEASE, "a", "v2", 1)));
+  filter.OnRestart();
+  EXPECT_FALSE(filter.Admit(Set("a", "v2", 1))) << "the renewal was told";
+  filter.OnRestart();
+  ASSERT_EQ(filter.OnSnapshotEnd().size(), 1u) << "it is gone";
+}
+
 TEST(ResumeFilter, AFirstSnapshotLacksNothing) {
   ResumeFilter filter;
   EXPECT_TRUE(filter.Admit(Set("a", "v1", 1)));

@@ -87,7 +87,7 @@ class ServersTest(CommandLineTest):
         self.assertEqual(ask(servers, "del", "s", "s", "--allow-missing")[0], DONE)
         with nobody() as silent:
             code, _, error = ask((alone.target, silent), "get", "s")
-            self.assertEqual(code, REFUSED, "what a node says counts for more than silence")
+            self.assertEqual(code, REFUSED, "a refusal counts for more than silence")
             self.assertNotIn("no answer from", error)
 
     def test_a_write_that_may_have_been_done_is_not_repeated(self):

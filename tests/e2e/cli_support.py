@@ -69,7 +69,7 @@ class CommandLineTest(SharedClusterTest):
     def run_it(self, *command, code=DONE, given=None, node=None, variables=None, raw=False, quiet=True):
         """Runs one command against a node (n1 if none is named) and returns its output and errors. A command that
         fails prints nothing on standard output, unless it is not `quiet`."""
-        # What is `given` is its standard input, which is empty by default.
+        # The command's standard input is `given`, and empty by default.
         done = subprocess.run([LEASEMAP, "--server", (node or self.nodes[0]).target, *command], input=given or b"",
                               capture_output=True, timeout=BOUND, env={**ENVIRONMENT, **(variables or {})})
         out, error = done.stdout if raw else done.stdout.decode(), done.stderr.decode()

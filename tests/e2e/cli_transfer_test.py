@@ -59,7 +59,7 @@ class TransferTest(CommandLineTest):
         self.assertRegex(there[2]["lease"], r"^29m\d+(\.\d+)?s$")
         self.assertEqual(there[2]["expire_time"][:18], entries[2]["expire_time"][:18])
         self.assertEqual((there[1]["lease"], "expire_time" in there[1]), ("0", False))
-        # Once more, from a file: the holders are the same, so nobody refuses. What is there may also stay.
+        # Once more, from a file: the holders are the same, so nobody refuses. With --if-absent the keys that are there stay.
         file = SCRATCH / "map.jsonl"
         file.write_text(lines)
         self.assertEqual(self.run_it("import", file, node=other)[0], "4 set, 0 failed\n")

@@ -53,6 +53,18 @@ class WatchTest(CommandLineTest):
         self.assertIn("watching again", watch.error())
         self.assertIsNone(watch.process.poll())
 
+    def test_renewals_are_told_to_those_who_ask(self):
+        node = self.nodes[0]
+        self.run_it("set", "k/1", "v")
+        quiet, told = (self.running(node, "watch", "k/", "--snapshot", *kinds) for kinds in ((), ("--kinds=set,lease",)))
+        for watch in (quiet, told):
+            wait_for("the snapshot's end", lambda watch=watch: "# snapshot end" in watch.out())
+        self.run_it("renew", "k/1")
+        wait_for("the renewal", lambda: "LEASE k/1 v" in told.events())
+        self.run_it("set", "k/2", "v")
+        wait_for("the next key", lambda: "SET k/2 v" in quiet.events())
+        self.assertEqual(quiet.events(), ["SET k/1 v", "SET k/2 v"])
+
     def test_cursors_are_shown_to_those_who_ask(self):
         node = self.nodes[0]
         quiet, shown, raw = (self.running(node, "watch", "s/", *options)
@@ -117,7 +129,7 @@ class CursorFileTest(CommandLineTest):
         cluster.restart(node)
         cluster.wait_linked()
         _, error = self.run_it("watch", "--cursor-file", self.file, node=node, code=REFUSED)
-        self.assertIn(f"the cursor has expired, and what happened since then cannot be told in full; remove {self.file}"
+        self.assertIn(f"the cursor has expired: the node no longer knows all changes since then; remove {self.file}"
                       " and start again, with --snapshot", error)
         _, error = self.run_it("watch", "--cursor", self.file.read_text().strip(), node=node, code=REFUSED)
         self.assertIn("start again without --cursor, with --snapshot", error)

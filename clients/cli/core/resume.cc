@@ -49,7 +49,8 @@ std::vector<v1::Event> ResumeFilter::OnSnapshotEnd() {
 ResumeFilter::Printed ResumeFilter::Describe(const v1::Event& event) {
   const v1::Entry& entry = event.entry();
   Printed printed;
-  printed.kind = event.kind();
+  // A key whose lease was renewed is there, as one that was set.
+  printed.kind = event.kind() == v1::Event::KIND_LEASE ? v1::Event::KIND_SET : event.kind();
   printed.version = entry.version();
   printed.fencing_token = entry.lease().fencing_token();
   printed.holder = entry.lease().holder();

@@ -21,7 +21,7 @@ struct ValueSource {
 // stands for one @. InvalidArgument for an @ alone.
 absl::StatusOr<ValueSource> ParseValueSource(const std::optional<std::string>& argument);
 
-// A node takes values of 1 MiB unless it was told otherwise. What is larger than this is no value, and is not read on.
+// A node takes values of 1 MiB unless it was told otherwise. Reading stops here: nothing larger can be a value.
 constexpr size_t kLargestValue = 16 << 20;
 
 // Reads all there is, byte for byte. OutOfRange if that is more than kLargestValue, Internal if reading fails.
