@@ -102,7 +102,7 @@ std::string UnknownCommand(const CLI::App& app, const std::string& word) {
   return absl::StrCat("no command ", Quote(word), Meant(Nearest(word, known)));
 }
 
-// What is wrong with the arguments that the grammar has no place for, which come in the user's order. Empty if there
+// Says what is wrong with the arguments that the grammar has no place for, and keeps the user's order. Empty if there
 // are none.
 std::string Unexpected(const CLI::App& app) {
   const CLI::App* command = CommandOf(app);
