@@ -12,7 +12,8 @@ std::strong_ordering CompareRank(const Entry& a, const Entry& b) {
   if (auto c = b.lease.holder <=> a.lease.holder; c != 0) return c;
   if (auto c = ValueStamp(a) <=> ValueStamp(b); c != 0) return c;
   if (auto c = a.stamp <=> b.stamp; c != 0) return c;
-  return b.dot <=> a.dot;
+  if (auto c = b.dot <=> a.dot; c != 0) return c;
+  return a.value_gone <=> b.value_gone;
 }
 
 std::string FencingToken(const Lease& lease) {
@@ -54,6 +55,14 @@ uint64_t HashOf(const Entry& entry) {
   PutFixed64(numbers, entry.dot.replica.incarnation);
   PutFixed64(numbers, entry.dot.seq);
   return Hash64(numbers, hash);
+}
+
+EntryPtr WithValueGone(const Entry& entry) {
+  auto out = std::make_shared<Entry>(entry);
+  out->value = {};
+  out->value_is_text = false;
+  out->value_gone = true;
+  return out;
 }
 
 EntryPtr WithoutKeptValue(const EntryPtr& entry) {

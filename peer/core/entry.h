@@ -49,6 +49,7 @@ struct Entry {
   bool value_left_out = false;  // under way only: the receiver takes the value from the entry that it has
   bool tombstone = false;
   bool ephemeral = false;
+  bool value_gone = false;  // ephemeral, and lapsed so long ago that the value was given up: dead whatever a clock says
   Lease lease;
   Dot dot;
   uint64_t request = 0;  // hash of the holder and its request ID (requests.h); 0: it gave none
@@ -66,9 +67,9 @@ using EntryPtr = std::shared_ptr<const Entry>;
 inline const Dot& ValueDot(const Entry& entry) { return entry.value_dot.seq == 0 ? entry.dot : entry.value_dot; }
 inline uint64_t ValueStamp(const Entry& entry) { return entry.value_dot.seq == 0 ? entry.stamp : entry.value_stamp; }
 
-// The rank: (epoch up, start down, holder down bytewise, stamp of the value up, stamp up, dot down). Greater stands. By
-// the value's stamp a renewal through a node that lags never undoes a newer value of its own lease
-// (docs/decisions/0024).
+// The rank: (epoch up, start down, holder down bytewise, stamp of the value up, stamp up, dot down; of one dot the copy
+// whose value is gone). Greater stands. By the value's stamp a renewal through a node that lags never undoes a newer
+// value of its own lease (docs/decisions/0024).
 std::strong_ordering CompareRank(const Entry& a, const Entry& b);
 inline bool Outranks(const Entry& a, const Entry& b) { return CompareRank(a, b) > 0; }
 
@@ -83,6 +84,8 @@ inline size_t LiveWeight(const Entry& entry) {
 }
 // The same entry, without a value that an earlier write set.
 EntryPtr WithoutKeptValue(const EntryPtr& entry);
+// The same entry, its value given up.
+EntryPtr WithValueGone(const Entry& entry);
 
 // Bytes of memory that an entry of the map takes: its weight, its key once more, and what the allocator, the shared
 // pointer and the map's orders add: measured 270 to 300 for small entries, by the anonymous memory of leasemapd with

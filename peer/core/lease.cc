@@ -100,6 +100,11 @@ bool IsSameLease(const Lease& a, const Lease& b) {
   return a.epoch == b.epoch || a.epoch >> kEpochShift != b.epoch >> kEpochShift;
 }
 
+bool IsHeld(const Lease& lease, const Entry* present, int64_t wall_ms) {
+  if (present == nullptr || present->tombstone || present->lease.released) return false;
+  return IsSameLease(lease, present->lease) && wall_ms < present->lease.expire_ms;
+}
+
 bool IsRenewal(const Entry& before, const Entry& after) {
   const auto lives = [](const Entry& entry) {
     return !entry.tombstone && !entry.lease.released && entry.lease.duration_ms > 0;

@@ -54,6 +54,9 @@ bool IsSameLease(const Lease& a, const Lease& b);
 // For watches that is no change, but a kind of event of its own.
 bool IsRenewal(const Entry& before, const Entry& after);
 
+// Whether `lease` is still held by who got it, where `present` is what the map has of its key by now (null: nothing).
+bool IsHeld(const Lease& lease, const Entry* present, int64_t wall_ms);
+
 enum class Change { kSet, kDelete, kRenew, kRelease };
 
 struct LeaseRequest {

@@ -89,6 +89,10 @@ inline constexpr uint64_t kSideParts = 16;
 
 // Ephemeral entries that lapse in one go, up to the end of a millisecond: a few milliseconds under the node's lock.
 inline constexpr size_t kLapseBatch = 4096;
+// A lapsed key keeps its value for so long, for EXPIRED events to watches that are behind or away for a moment, and in
+// case a clock that was ahead is set back. Then the memory is worth more: the rest of the entry stays until it is
+// collected.
+inline constexpr int64_t kKeepLapsedMs = 600'000;
 
 inline constexpr size_t kMaxBroadcastBytes = 64 << 10;
 // Links that wait for another's probe at once; further ones are refused and dial again.

@@ -9,9 +9,8 @@
 // node_clock.cc (the wall clock), node_ceiling.cc (what was written under a clock that was ahead), node_lapse.cc
 // (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
 // (handshake), node_alive.cc (heartbeats), node_names.cc (whose a node ID is), node_guard.cc (members that break the
-// rules), node_replicate.cc (live entries, sessions), node_report.cc (reports), node_watch.cc (watches),
-// node_explain.cc, node_collect.cc (what everybody knows and can go), node_fold.cc (processes that ended) and
-// node_reset.cc (a map that is given up for a peer's; restarts).
+// rules), node_replicate.cc (live entries, sessions), node_report.cc, node_watch.cc, node_explain.cc, node_collect.cc
+// (what everybody knows and can go), node_fold.cc (processes that ended), node_reset.cc (a map given up for a peer's).
 #pragma once
 
 #include <cstdint>
@@ -255,6 +254,7 @@ class Node {
 
   // node_lapse.cc
   void Lapse(Now now);
+  void EndGone(Now now);
   int64_t LapseDue(Now now) const;
   int64_t HorizonAt(Now now) const;
   // node_collect.cc

@@ -8,6 +8,7 @@
 // version vector, as one more thing that a node has to have seen before a watch resumes there: then "covered and
 // expired up to the cursor's time" means "told already", and any other lapse is news.
 #include <algorithm>
+#include <vector>
 
 #include "peer/core/node.h"
 
@@ -16,14 +17,43 @@ namespace leasemap::core {
 void Node::Lapse(Now now) {
   if (!clock_guard_.trusted()) return;
   const auto follow = [&](Store& store) {
-    if (store.horizon_ms() <= now.wall_ms + options_.rules.clock_bound_ms) return store.Lapse(now.wall_ms);
+    if (store.horizon_ms() <= now.wall_ms + options_.rules.clock_bound_ms) {
+      const size_t lapsed = store.Lapse(now.wall_ms);
+      const int64_t kept_ms = options_.timing.keep_lapsed;
+      store.GiveUpValues(store.horizon_ms() - kept_ms, now.mono_ms - kept_ms);
+      return lapsed;
+    }
     lapses_gone_ms_ = std::min(lapses_gone_ms_, now.wall_ms);  // what lapsed after that was never told rightly
     return store.Rewind(now.wall_ms);
   };
   const size_t changed = follow(store_) + (yielding() ? follow(retired_->store) : 0);
+  EndGone(now);
   if (changed == 0) return;
   ++report_change_;  // the map's hash is another one
   effects_.changed = true;
+}
+
+// What has no value any more can't live again when the clock goes back, and would live on elsewhere. So its lease is
+// given up: by a write like others, which spreads, and which watches on all nodes hear of.
+void Node::EndGone(Now now) {
+  std::vector<EntryPtr> gone;
+  const auto& dead = store_.dead();
+  for (auto it = dead.lower_bound({now.wall_ms + 1, ""}); it != dead.end() && gone.size() < kLapseBatch; ++it) {
+    if (const EntryPtr& entry = *store_.Find(it->key); entry->value_gone) gone.push_back(entry);
+  }
+  for (const EntryPtr& entry : gone) {
+    auto end = std::make_shared<Entry>(*entry);
+    end->lease.released = true;
+    end->lease.expire_ms = now.wall_ms;
+    end->value_dot = ValueDot(*entry);
+    end->value_stamp = ValueStamp(*entry);
+    end->stamp = clock_.Peek(now.wall_ms, entry->stamp);
+    end->dot = Dot{self_, own_log_.end()};
+    if (IsBogus(ReachAt(now), *end)) continue;
+    own_log_.Append(end);
+    Apply(now, end);
+    effects_.pull = !links_.empty();
+  }
 }
 
 // Monotonic milliseconds: something lapses then.

@@ -52,19 +52,19 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
   bool lacks_value = false;
   for (const EntryPtr& sent : entries) {
     if ((vector_.Covers(sent->dot) || Stands(*sent)) && !(session && all)) continue;
+    if (IsBogus(reach, *sent)) {
+      if (sent->dot.replica == link.peer.self && clock_guard_.trusted() && IsBogus(theirs, *sent)) {
+        RefuseBogus(now, id, link);
+        return false;
+      }
+      if (session && asking_ && asking_->link == id) asking_->refused = true;
+      continue;
+    }
     const EntryPtr entry = store_.Complete(sent);
     if (entry == nullptr) {
       if (session && asking_ && asking_->link == id) asking_->refused = true;  // no peer of ours does that
       LackValue(now, link, sent->dot);
       lacks_value = true;
-      continue;
-    }
-    if (IsBogus(reach, *entry)) {
-      if (entry->dot.replica == link.peer.self && clock_guard_.trusted() && IsBogus(theirs, *entry)) {
-        RefuseBogus(now, id, link);
-        return false;
-      }
-      if (session && asking_ && asking_->link == id) asking_->refused = true;
       continue;
     }
     if (!HasRoom(*entry)) {

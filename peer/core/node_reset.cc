@@ -167,7 +167,7 @@ void Node::SubmitAnew(Now now, const Store::Slot& slot) {
   const EntryPtr* found = present_slot ? &present_slot->entry : nullptr;
   const Entry* present = found ? found->get() : nullptr;
   const int64_t end_ms = LeaseEndOf(now, slot);
-  const bool lapsed = entry->ephemeral && end_ms <= now.wall_ms;
+  const bool lapsed = entry->value_gone || (entry->ephemeral && end_ms <= now.wall_ms);
   if (lapsed || (entry->tombstone && (present == nullptr || present->tombstone))) return;
   // What lost is told by the process that took the write: another's they tell, and one of an earlier process, which an
   // image of the disk brought back, may have been told.

@@ -202,8 +202,9 @@ absl::StatusOr<std::optional<EntryPtr>> Node::FindDone(Now now, const WriteComma
   if (found == nullptr || (*found)->request != RequestHash(command.holder, command.request_id)) return std::nullopt;
   const Entry& entry = **found;
   const bool same = entry.lease.holder == command.holder && entry.tombstone == (command.change == Change::kDelete) &&
-                    (entry.tombstone || (entry.value == command.value && entry.value_is_text == command.value_is_text &&
-                                         entry.ephemeral == command.ephemeral));
+                    (entry.tombstone || entry.value_gone ||
+                     (entry.value == command.value && entry.value_is_text == command.value_is_text &&
+                      entry.ephemeral == command.ephemeral));
   if (!same) return other();
   return Remember(now, command, *found);
 }

@@ -23,7 +23,7 @@ void KeepValue(const Entry& from, Entry* to) {
 std::optional<Entry> RepeatOf(const Entry& loser, const Entry& winner) {
   const Lease& lost = loser.lease;
   if (lost.duration_ms == 0 && !lost.released) return std::nullopt;
-  if (!IsSameLease(lost, winner.lease)) return std::nullopt;
+  if (!IsSameLease(lost, winner.lease) || loser.value_gone || winner.value_gone) return std::nullopt;
   Entry out;
   out.key = winner.key;
   out.lease = winner.lease;

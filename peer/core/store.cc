@@ -20,6 +20,7 @@ Store::Store(const Store& other)
       live_keys_(other.live_keys_),
       bytes_(other.bytes_),
       held_(other.held_),
+      values_gone_ms_(other.values_gone_ms_),
       collected_(other.collected_),
       collected_up_to_(other.collected_up_to_),
       hashes_(other.hashes_),
@@ -67,8 +68,9 @@ void Store::AwaitLapse(std::string_view key, Slot& slot) {
 }
 
 void Store::Link(Slot& slot) {
+  slot.lapsed = Lapses(*slot.entry) && (slot.entry->value_gone || slot.entry->lease.expire_ms <= horizon_ms_);
+  if (CanRevive(slot) && slot.entry->lease.expire_ms <= values_gone_ms_) slot.entry = WithValueGone(*slot.entry);
   const Entry& entry = *slot.entry;
-  slot.lapsed = Lapses(entry) && entry.lease.expire_ms <= horizon_ms_;
   slot.revision = last_change_ = ++head_;
   slot.renewed = 0;
   slot.changed_ms = mono_ms_;
@@ -131,7 +133,7 @@ EntryPtr Store::Complete(const EntryPtr& entry) const {
   const EntryPtr* present = Find(entry->key);
   if (present == nullptr) return nullptr;
   if (!Outranks(*entry, **present)) return entry;
-  if (ValueDot(**present) != ValueDot(*entry)) return nullptr;
+  if (ValueDot(**present) != ValueDot(*entry) || (*present)->value_gone) return nullptr;
   auto out = std::make_shared<Entry>(*entry);
   out->value = Value::Of(*present);
   out->value_left_out = false;
@@ -164,7 +166,7 @@ size_t Store::Rewind(int64_t to_ms) {
   size_t revived = 0;
   while (horizon_ms_ > to_ms) {
     auto last = dead_.end();
-    while (last != dead_.begin() && std::prev(last)->since_ms > to_ms && !FindSlot(std::prev(last)->key)->lapsed)
+    while (last != dead_.begin() && std::prev(last)->since_ms > to_ms && !CanRevive(*FindSlot(std::prev(last)->key)))
       --last;
     if (last == dead_.begin() || std::prev(last)->since_ms <= to_ms) {
       horizon_ms_ = to_ms;
@@ -176,7 +178,7 @@ size_t Store::Rewind(int64_t to_ms) {
       std::vector<Slot*> slots;
       for (auto it = dead_.lower_bound({at_ms, ""}); it != dead_.end() && it->since_ms == at_ms; ++it) {
         Slot& slot = by_key_.find(it->key)->second;
-        if (slot.lapsed) slots.push_back(&slot);
+        if (CanRevive(slot)) slots.push_back(&slot);
       }
       horizon_ms_ = at_ms - 1;
       for (Slot* slot : slots) {
@@ -186,8 +188,27 @@ size_t Store::Rewind(int64_t to_ms) {
       revived += slots.size();
     }
   }
+  values_gone_ms_ = std::min(values_gone_ms_, horizon_ms_);
   ++rewinds_;
   return revived;
+}
+
+// No event and no revision: for readers the key is as dead as before.
+void Store::GiveUpValues(int64_t to_ms, int64_t here_ms) {
+  size_t looked_at = 0;
+  auto it = dead_.lower_bound({values_gone_ms_ + 1, ""});
+  for (; it != dead_.end() && it->since_ms <= to_ms; ++it) {
+    Slot& slot = by_key_.find(it->key)->second;
+    if (!CanRevive(slot)) continue;
+    if (slot.changed_ms > here_ms || looked_at++ == kLapseBatch) {
+      values_gone_ms_ = it->since_ms - 1;
+      return;
+    }
+    Count(slot, false);
+    slot.entry = WithValueGone(*slot.entry);
+    Count(slot, true);
+  }
+  values_gone_ms_ = std::max(values_gone_ms_, to_ms);
 }
 
 std::optional<int64_t> Store::NextLapse() const {

@@ -41,7 +41,7 @@ class Store {
     EntryPtr entry;
     uint64_t revision = 0;   // of its latest change
     uint64_t renewed = 0;    // of its latest renewal after that; 0: there was none
-    bool lapsed = false;     // ephemeral, and its expire_ms is not above the horizon
+    bool lapsed = false;     // ephemeral, and its expire_ms is not above the horizon, or its value is gone
     int64_t changed_ms = 0;  // monotonic: when the entry came
     uint64_t latest() const { return std::max(revision, renewed); }
   };
@@ -72,6 +72,10 @@ class Store {
   // Returns how many did; after kLapseBatch of them it stops short: call again while the horizon is above.
   size_t Rewind(int64_t to_ms);
   int64_t horizon_ms() const { return horizon_ms_; }
+  // Gives up the values of what lapsed up to `to_ms` (UTC), and did so here up to `here_ms` (monotonic), the earliest
+  // first; and of what comes later and had lapsed by then. After kLapseBatch of them it stops short, and goes on at the
+  // next call.
+  void GiveUpValues(int64_t to_ms, int64_t here_ms);
   // Counts the times that it went back: what a reader was told, or not told, of lapses before no longer holds.
   uint64_t rewinds() const { return rewinds_; }
   // The expire_ms of the ephemeral entry that lapses next.
@@ -118,6 +122,8 @@ class Store {
   static Dead DeadOf(std::string_view key, const Slot& slot);
   static bool Lapses(const Entry& entry) { return entry.ephemeral && !entry.tombstone; }
   void Count(const Slot& slot, bool add);
+  // What lapsed lives again if the horizon goes back.
+  static bool CanRevive(const Slot& slot) { return slot.lapsed && !slot.entry->value_gone; }
   void AwaitLapse(std::string_view key, Slot& slot);
   void Link(Slot& slot);  // counts it and puts it into the orders, under a new revision
   void Renew(Slot& slot, EntryPtr entry);
@@ -135,7 +141,8 @@ class Store {
   uint64_t last_change_ = 0;
   uint64_t live_keys_ = 0;
   uint64_t bytes_ = 0, held_ = 0;
-  std::set<Dead> dead_;  // its keys are those of by_key_
+  std::set<Dead> dead_;         // its keys are those of by_key_
+  int64_t values_gone_ms_ = 0;  // UTC: what lapsed up to then has no value any more
   uint64_t collected_ = 0, collected_up_to_ = 0;
   std::array<uint64_t, kBuckets> hashes_{};
   uint64_t hash_ = 0;

@@ -31,6 +31,7 @@ struct Timing {
   int64_t cursor_wait = kCursorWaitMs;
   int64_t cursor_lost = kCursorLostMs;
   int64_t hash_alarm = kHashAlarmMs;
+  int64_t keep_lapsed = kKeepLapsedMs;
 };
 
 }  // namespace leasemap::core

@@ -104,6 +104,7 @@ void ToProto(const core::Entry& entry, pb::Entry* out) {
   out->set_seq(entry.dot.seq);
   out->set_stamp(entry.stamp);
   out->set_request(entry.request);
+  out->set_value_gone(entry.value_gone);
   if (entry.value_dot.seq == 0) return;
   out->set_value_node(entry.value_dot.replica.node);
   out->set_value_incarnation(entry.value_dot.replica.incarnation);
@@ -166,6 +167,9 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
   }
   if (in.value_is_text() && !core::IsUtf8(in.value())) return Bad("a text that is not UTF-8");
   if (in.tombstone() && !in.value().empty()) return Bad("a tombstone with a value");
+  if (in.value_gone() && (!in.value().empty() || in.tombstone() || !in.ephemeral())) {
+    return Bad("a value that is gone, where it is there or can't lapse");
+  }
   if (in.value_left_out() && (in.value_seq() == 0 || !in.value().empty() || in.tombstone())) {
     return Bad("a value that is left out, where there is one or none is kept");
   }
@@ -183,6 +187,7 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
   out->dot = {{std::move(*in.mutable_node()), in.incarnation()}, in.seq()};
   out->stamp = in.stamp();
   out->request = in.request();
+  out->value_gone = in.value_gone();
   if (in.value_seq() == 0) return absl::OkStatus();
   if (!GoodName(in.value_node()) || in.value_incarnation() == 0 || in.value_seq() > kMaxSeq) return Bad("a bad value");
   if (in.value_stamp() > in.stamp()) return Bad("a value that is newer than its entry");

@@ -58,6 +58,17 @@ grpc::ServerUnaryReactor* KeyValueService::OnceHere(grpc::CallbackServerContext*
   return call;
 }
 
+// Whether the lease that a write got has ended since: the answer may be of a request that was done long ago.
+bool KeyValueService::HasEnded(const std::string& key, const v1::Entry& written) const {
+  const auto& lease = written.lease();
+  if (ToMs(lease.expire_time()) <= ToMs(written.update_time())) return false;  // it got none
+  const core::Lease got{lease.holder(), lease.epoch(), lease.start_time().seconds()};
+  return host_.Read([&](const core::Node& node) {
+    const core::EntryPtr* present = node.store().Find(key);
+    return !core::IsHeld(got, present == nullptr ? nullptr : present->get(), host_.now().wall_ms);
+  });
+}
+
 // A Set or Delete that waits for acks.
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* KeyValueService::WriteAcked(grpc::CallbackServerContext* context, const Request* request,
@@ -88,6 +99,7 @@ grpc::ServerUnaryReactor* KeyValueService::Set(grpc::CallbackServerContext* cont
   auto status = gate_.Check(*context, *request);
   if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
+  if (status.ok() && !request->request_id().empty()) response->set_lease_ended(HasEnded(KeyOf(*request), response->entry()));
   return Finish(context, status);
 }
 

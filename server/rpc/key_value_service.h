@@ -40,6 +40,7 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* WriteAcked(grpc::CallbackServerContext* context, const Request* request,
                                        Response* response);
+  bool HasEnded(const std::string& key, const v1::Entry& written) const;
   template <typename Request, typename Response, typename Answer>
   grpc::ServerUnaryReactor* BatchOnceHere(grpc::CallbackServerContext* context, const Request& request,
                                           Response* response, Answer answer);

@@ -321,5 +321,77 @@ TEST(StoreLapse, ACopyGoesOnByItself) {
   EXPECT_EQ(store.Lapse(10), 1u);
 }
 
+// The memory of a value is worth more than a value that nobody can read.
+class Given : public Lapses {
+ protected:
+  void SetUp() override {
+    a_ = mesh_.Add("a");
+    b_ = mesh_.Add("b");
+    link_ = mesh_.Connect(a_, b_);
+    mesh_.Advance(4000);
+    WriteCommand command = Command("k");
+    command.value = std::string(100'000, 'v');
+    Do(a_, command);
+  }
+  const Entry& Held(int node) { return **mesh_[node].store().Find("k"); }
+  void Wait(int64_t ms) {
+    mesh_.Skip(ms);
+    mesh_.Advance(2000);
+  }
+  int a_ = 0, b_ = 0;
+  LinkId link_ = 0;
+};
+
+TEST_F(Given, TheValueGoesSomeTimeAfterTheLapse) {
+  Watch away = Start(a_, true);
+  std::string cursor;
+  EXPECT_EQ(Read(a_, away, &cursor), "+k");
+  const size_t before = mesh_[a_].store().bytes();
+  mesh_.Advance(2000);
+  EXPECT_EQ(mesh_.Value(a_, "k"), "(none)");
+  EXPECT_FALSE(Held(a_).value_gone);
+  mesh_.Advance(1000);
+  mesh_.Break(link_);  // both have the lapse; nothing else is needed of one another
+  Wait(kKeepLapsedMs);
+  for (const int node : {a_, b_}) {
+    EXPECT_TRUE(Held(node).value_gone);
+    EXPECT_TRUE(Held(node).value.empty());
+  }
+  EXPECT_EQ(mesh_[a_].store().bytes(), before - 100'000);
+  Watch resumed = Start(a_, false, cursor);
+  EXPECT_EQ(Read(a_, resumed), "!k");  // its end is told all the same
+  EXPECT_EQ(Reason(a_, Command("k", Change::kRenew)), "KEY_NOT_FOUND");
+}
+
+TEST_F(Given, NotBeforeItHasBeenDeadHereForSoLong) {
+  mesh_.Break(link_);
+  mesh_.peer(a_).offset_ms += 2 * kKeepLapsedMs;  // its clock jumps on, and nobody objects
+  mesh_.Advance(5000);
+  EXPECT_FALSE(Held(a_).value_gone);
+}
+
+TEST(ValueGone, ItsCopyStands) {
+  Entry entry;
+  entry.key = "k";
+  entry.value = "v";
+  entry.ephemeral = true;
+  entry.dot = {{"n", 1}, 1};
+  entry.lease.duration_ms = 1000;
+  entry.lease.expire_ms = 5000;
+  const EntryPtr gone = WithValueGone(entry);
+  EXPECT_TRUE(Outranks(*gone, entry));
+  Store store;
+  store.Merge(gone);
+  EXPECT_FALSE(store.Merge(std::make_shared<Entry>(entry)));
+  EXPECT_TRUE(Store::IsDead(*store.FindSlot("k")));  // though no horizon has come to it
+  Store late;
+  late.Lapse(10'000);
+  late.GiveUpValues(10'000, 0);
+  late.Merge(std::make_shared<Entry>(entry));
+  EXPECT_TRUE((*late.Find("k"))->value_gone);
+  late.Rewind(0);
+  EXPECT_TRUE(Store::IsDead(*late.FindSlot("k")));
+}
+
 }  // namespace
 }  // namespace leasemap::core

@@ -26,7 +26,7 @@ struct Running {
     static std::atomic<uint64_t> seed{1};
     options.seed = seed++;
     host = std::make_unique<NodeHost>(options, listen);
-    host->SetListeners({[this] { changes.fetch_add(1); },
+    host->SetListeners({[this] { changes.fetch_add(1); }, nullptr,
                         [this](const core::Effects::Heard& message) {
                           const std::lock_guard lock(mutex);
                           heard.push_back(message.from_node + ":" + message.payload);

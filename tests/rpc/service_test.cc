@@ -262,6 +262,35 @@ TEST(Service, BatchesThatRenewAndDelete) {
   EXPECT_EQ(ReasonOf(node.Get("a")), "KEY_NOT_FOUND");
 }
 
+TEST(Service, ARetryHearsThatItsLeaseHasEnded) {
+  OneNode node;
+  v1::SetRequest set;
+  set.set_key("k");
+  set.set_value("v");
+  set.set_holder("first");
+  set.set_request_id("r1");
+  const auto ended = [&] {
+    grpc::ClientContext context;
+    v1::SetResponse response;
+    EXPECT_TRUE(node.kv->Set(&context, set, &response).ok());
+    return response.lease_ended();
+  };
+  EXPECT_FALSE(ended());
+  EXPECT_FALSE(ended());
+  grpc::ClientContext c1;
+  v1::ReleaseRequest release;
+  release.set_key("k");
+  release.set_holder("first");
+  v1::ReleaseResponse released;
+  ASSERT_TRUE(node.kv->Release(&c1, release, &released).ok());
+  EXPECT_TRUE(ended());
+  v1::SetRequest other = set;
+  other.set_holder("second");
+  other.set_request_id("");
+  ASSERT_TRUE(node.Set(other).ok());
+  EXPECT_TRUE(ended());
+}
+
 TEST(Service, BytesAndTextAreTheSameKey) {
   OneNode node;
   v1::SetRequest request;

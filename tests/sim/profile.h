@@ -53,6 +53,7 @@ inline Profile ProfileOf(bool hours, int nodes) {
   } else {
     profile.work_us = (large ? 7 : 12) * kSecond;
     profile.write_us = large ? 300'000 : 150'000;
+    profile.timing.keep_lapsed = 4'000;  // or it would not be played at all
     profile.settle_us = (60 + 3 * nodes) * kSecond;
     profile.maps_us = 15 * kSecond;  // what is promised of real nodes, too (tests/e2e/chaos)
     profile.takeover_ms = 70'000;

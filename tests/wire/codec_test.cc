@@ -78,12 +78,15 @@ TEST(Codec, EntriesComeBackTheSame) {
   live.entries.push_back(std::make_shared<core::Entry>(renewal));
   live.entries.push_back(core::WithoutKeptValue(live.entries.back()));
   ASSERT_TRUE(live.entries.back()->value_left_out);
+  auto lapsed = SomeEntry();
+  lapsed.ephemeral = true;
+  live.entries.push_back(core::WithValueGone(lapsed));
   live.report_now = true;
   const auto back = Back(live);
   EXPECT_TRUE(back.report_now);
   EXPECT_FALSE(Back(core::Live{}).report_now);
-  ASSERT_EQ(back.entries.size(), 4u);
-  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(*back.entries[i], *live.entries[i]);
+  ASSERT_EQ(back.entries.size(), 5u);
+  for (size_t i = 0; i < 5; ++i) EXPECT_EQ(*back.entries[i], *live.entries[i]);
 }
 
 TEST(Codec, HandshakeComesBackTheSame) {

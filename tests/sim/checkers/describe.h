@@ -29,7 +29,10 @@ inline std::string Describe(const core::VersionVector& vector) {
   return text;
 }
 inline std::string Describe(const core::Entry& entry) {
-  return entry.key + (entry.tombstone ? " deleted" : "=" + entry.value.str()) +
+  return entry.key +
+         (entry.tombstone    ? " deleted"
+          : entry.value_gone ? " value gone"
+                             : "=" + entry.value.str()) +
          (entry.ephemeral ? " ephemeral to " + std::to_string(entry.lease.expire_ms) : "") + " (" +
          Describe(entry.dot.replica) + "#" + std::to_string(entry.dot.seq) + " epoch " +
          std::to_string(entry.lease.epoch) + " start " + std::to_string(entry.lease.start_s) + " holder " +

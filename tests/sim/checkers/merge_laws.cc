@@ -14,7 +14,9 @@ std::string Pair(const core::EntryPtr& a, const core::EntryPtr& b) {
   const auto ab = core::CompareRank(*a, *b), ba = core::CompareRank(*b, *a);
   const std::string both = Describe(*a) + " and " + Describe(*b);
   if ((ab < 0) != (ba > 0) || (ab > 0) != (ba < 0)) return "the order of arrival counts: " + both;
-  if ((ab == 0) != (a->dot == b->dot)) return "equal ranks and different dots, or the other way round: " + both;
+  // Of one write there are two copies at most: with its value, and without.
+  const bool same = a->dot == b->dot && a->value_gone == b->value_gone;
+  if ((ab == 0) != same) return "equal ranks and different dots, or the other way round: " + both;
   if (ab == 0 && !(*a == *b)) return "two entries of one dot: " + both;
   return "";
 }

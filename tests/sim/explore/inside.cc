@@ -91,11 +91,11 @@ void Put(Digester& d, const Dot& dot) {
   PutAll(d, replica, seq);
 }
 void Put(Digester& d, const Entry& entry) {
-  const auto& [key, value, value_is_text, value_left_out, tombstone, ephemeral, lease, dot, request, stamp, value_dot,
-               value_stamp, unknown_fields] = entry;
+  const auto& [key, value, value_is_text, value_left_out, tombstone, ephemeral, value_gone, lease, dot, request, stamp,
+               value_dot, value_stamp, unknown_fields] = entry;
   const auto& [holder, epoch, start_s, duration_ms, expire_ms, released] = lease;
-  PutAll(d, key, value.str(), value_is_text, value_left_out, tombstone, ephemeral, dot, request, stamp, value_dot,
-         value_stamp, unknown_fields);
+  PutAll(d, key, value.str(), value_is_text, value_left_out, tombstone, ephemeral, value_gone, dot, request, stamp,
+         value_dot, value_stamp, unknown_fields);
   PutAll(d, holder, epoch, start_s, duration_ms, expire_ms, released);
 }
 void Put(Digester& d, const Coverage& coverage) {
@@ -315,8 +315,8 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   PutAll(d, waits_for.size(), settled, shut_out);
   // The orders by revision are for watches alone; the rest of the store follows from its entries and the horizon.
   const auto& [by_key, by_revision, by_renewal, by_expiry, horizon_ms, mono_ms, rewinds, head, last_change, live_keys,
-               bytes, held, dead, collected, collected_up_to, hashes, hash] = store;
-  PutAll(d, by_key.size(), horizon_ms);
+               bytes, held, dead, values_gone_ms, collected, collected_up_to, hashes, hash] = store;
+  PutAll(d, by_key.size(), horizon_ms, values_gone_ms);
   for (const auto& [key, slot] : by_key) {
     const auto& [entry, revision, renewed, lapsed, changed_ms] = slot;
     PutAll(d, entry, lapsed);
