@@ -25,6 +25,9 @@ void ToProto(const core::Entry& entry, bool with_value, v1::Entry* out);
 
 // Milliseconds of a duration; LEASE_INVALID if it is malformed, negative or has parts of a millisecond below one.
 absl::StatusOr<int64_t> ToMs(const google::protobuf::Duration& duration);
+inline int64_t ToMs(const google::protobuf::Timestamp& time) {
+  return time.seconds() * 1000 + time.nanos() / 1'000'000;
+}
 
 // The core's command, or the first argument that is wrong; UNSUPPORTED names what a later version brings.
 absl::StatusOr<core::WriteCommand> FromProto(const v1::SetRequest& request, const std::string& default_holder);

@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
@@ -39,13 +41,14 @@ void SetUse(const Connections::Use& connections, const WatchHub::Use& watches, v
   out->set_busiest_watches(watches.of_busiest);
 }
 
-void ToProto(const core::MemberView& view, v1::MemberView* out) {
+// Others send no value.
+void ToProto(const core::MemberView& view, bool own, v1::MemberView* out) {
   out->set_node_id(view.member.node);
   out->set_incarnation(view.member.incarnation);
   out->set_asked(view.asked);
   out->set_answered(view.answered);
   if (view.entry) {
-    rpc::ToProto(*view.entry, true, out->mutable_entry());
+    rpc::ToProto(*view.entry, own, out->mutable_entry());
     out->set_rank(core::RankText(*view.entry));
   }
   if (view.lag_known) {
@@ -55,7 +58,7 @@ void ToProto(const core::MemberView& view, v1::MemberView* out) {
 }
 
 v1::Member::State StateOf(const core::Member& member, int64_t mono_ms) {
-  if (member.gone()) return v1::Member::STATE_GONE;
+  if (member.gone()) return v1::Member::STATE_LEFT;
   if (member.linked) return v1::Member::STATE_ALIVE;
   return mono_ms - member.heard_mono_ms < core::kGoneMs ? v1::Member::STATE_SUSPECT : v1::Member::STATE_GONE;
 }
@@ -125,14 +128,13 @@ grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* 
   SetTime(now.wall_ms, self->mutable_last_heard_time());
   self->set_self(true);
   for (const auto& member : status.members) {
-    if (member.heard_wall_ms == 0) continue;         // named by others, never linked with
-    if (member.gone() && !member.leaving) continue;  // forgotten; one that said itself that it leaves is shown as gone
+    if (member.gone() && !member.leaving) continue;  // forgotten
     auto* out = response->add_members();
     out->set_node_id(member.id.node);
     out->set_address(member.address);
     out->set_state(StateOf(member, now.mono_ms));
     out->set_incarnation(member.id.incarnation);
-    SetTime(member.heard_wall_ms, out->mutable_last_heard_time());
+    if (member.heard_wall_ms != 0) SetTime(member.heard_wall_ms, out->mutable_last_heard_time());
   }
   return Finish(context, absl::OkStatus());
 }
@@ -143,7 +145,8 @@ grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* cont
   auto* call = new WaitingCall(host_, [outcome] { return *outcome; });
   const auto take = [outcome, response](const core::Effects::Answered& answered) {
     *outcome = answered.status;
-    for (const auto& view : answered.explanation->views) ToProto(view, response->add_views());
+    for (const auto& view : answered.explanation->views)
+      ToProto(view, response->views_size() == 0, response->add_views());
   };
   const auto wait = host_.Explain(KeyOf(*request), PatienceMs(*context), call->Expect(take));
   if (!wait.ok()) *outcome = wait.status();
@@ -153,29 +156,42 @@ grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* cont
 }
 
 grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext* context,
-                                                     const v1::ListConflictsRequest*,
+                                                     const v1::ListConflictsRequest* request,
                                                      v1::ListConflictsResponse* response) {
+  uint64_t before = UINT64_MAX;  // conflicts are numbered in the order in which they were found
+  if (!request->page_token().empty() && !absl::SimpleAtoi(request->page_token(), &before)) {
+    return Finish(context, core::InvalidField("page_token", "is none that an answer of this node gave"));
+  }
+  if (request->page_size() < 0) return Finish(context, core::InvalidField("page_size", "must not be negative"));
+  const size_t most = request->page_size() == 0 ? SIZE_MAX : static_cast<size_t>(request->page_size());
+  const bool values = !request->keys_only();
   // The latest that fit, oldest of them first; entries are shared, so little is copied under the lock.
   std::vector<core::Conflict> latest;
+  uint64_t rest = 0;  // as many older ones are there
   const uint64_t total = host_.Read([&](const core::Node& node) {
     const auto& all = node.conflicts();
     size_t bytes = 0;
-    for (uint64_t number = all.end(); number > all.first(); --number) {
+    uint64_t number = std::min(all.end(), before);
+    for (; number > all.first() && latest.size() < most; --number) {
       const core::Conflict& conflict = all.at(number - 1);
-      bytes += core::Weight(*conflict.loser) + core::Weight(*conflict.winner);
+      for (const core::EntryPtr& entry : {conflict.loser, conflict.winner}) {
+        bytes += core::Weight(*entry) - (values ? 0 : entry->value.size());
+      }
       if (!latest.empty() && bytes > kMaxConflictsAnswer) break;
       latest.push_back(conflict);
     }
+    rest = number > all.first() ? number : 0;
     return all.total();
   });
   std::reverse(latest.begin(), latest.end());
   for (const auto& conflict : latest) {
     auto* out = response->add_conflicts();
-    ToProto(*conflict.loser, true, out->mutable_loser());
-    ToProto(*conflict.winner, true, out->mutable_winner());
+    ToProto(*conflict.loser, values, out->mutable_loser());
+    ToProto(*conflict.winner, values, out->mutable_winner());
     SetTime(conflict.found_ms, out->mutable_found_time());
   }
   response->set_total(total);
+  if (rest != 0) response->set_next_page_token(absl::StrCat(rest));
   return Finish(context, absl::OkStatus());
 }
 

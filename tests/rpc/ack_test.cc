@@ -226,6 +226,8 @@ TEST(Explain, ShowsTheKeyOnEveryMember) {
   ASSERT_EQ(response.views_size(), 2);
   EXPECT_EQ(response.views(0).node_id(), "b");
   EXPECT_EQ(response.views(1).node_id(), "a");
+  EXPECT_EQ(response.views(0).entry().value(), "v");
+  EXPECT_EQ(response.views(1).entry().value_form_case(), v1::Entry::VALUE_FORM_NOT_SET);
   for (const auto& view : response.views()) {
     EXPECT_TRUE(view.answered());
     EXPECT_EQ(view.rank(), response.views(0).rank());

@@ -291,6 +291,52 @@ TEST(Service, ARetryHearsThatItsLeaseHasEnded) {
   EXPECT_TRUE(ended());
 }
 
+TEST(Service, ConflictsComeInPages) {
+  OneNode a("a"), b("b");
+  for (const char* key : {"k1", "k2", "k3"}) {
+    ASSERT_TRUE(a.Set(key, "of a").ok());
+    ASSERT_TRUE(b.Set(key, "of b").ok());
+  }
+  b.server->host().SetSeeds({a.mesh_address()});
+  const auto list = [](OneNode& node, const std::string& token, bool keys_only = false) {
+    grpc::ClientContext context;
+    v1::ListConflictsRequest request;
+    request.set_page_size(2);
+    request.set_page_token(token);
+    request.set_keys_only(keys_only);
+    v1::ListConflictsResponse response;
+    EXPECT_TRUE(node.mesh->ListConflicts(&context, request, &response).ok());
+    return response;
+  };
+  // Which node's writes lost is settled by the seconds in which they were made.
+  ASSERT_TRUE(testing::Eventually([&] { return list(a, "").total() + list(b, "").total() == 3; }));
+  std::vector<std::string> keys;
+  for (OneNode* node : {&a, &b}) {
+    std::string token;
+    do {
+      const auto page = list(*node, token);
+      EXPECT_LE(page.conflicts_size(), 2);
+      for (const auto& one : page.conflicts()) {
+        EXPECT_NE(one.loser().value(), "");
+        keys.push_back(one.loser().key());
+      }
+      token = page.next_page_token();
+    } while (!token.empty());
+    const auto keys_only = list(*node, "", true);
+    for (const auto& one : keys_only.conflicts()) {
+      EXPECT_FALSE(one.loser().has_value());
+      EXPECT_FALSE(one.winner().has_value());
+    }
+  }
+  std::sort(keys.begin(), keys.end());
+  EXPECT_EQ(keys, (std::vector<std::string>{"k1", "k2", "k3"}));
+  grpc::ClientContext context;
+  v1::ListConflictsRequest bad;
+  bad.set_page_token("x");
+  v1::ListConflictsResponse response;
+  EXPECT_REFUSED(a.mesh->ListConflicts(&context, bad, &response), StatusCode::INVALID_ARGUMENT, "REQUEST_INVALID");
+}
+
 TEST(Service, BytesAndTextAreTheSameKey) {
   OneNode node;
   v1::SetRequest request;

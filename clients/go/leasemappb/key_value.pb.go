@@ -151,7 +151,7 @@ const (
 	Event_KIND_UNSPECIFIED Event_Kind = 0
 	Event_KIND_SET         Event_Kind = 1
 	Event_KIND_DELETED     Event_Kind = 2
-	Event_KIND_EXPIRED     Event_Kind = 3 // an ephemeral key's lease lapsed: entry is what vanished, value included
+	Event_KIND_EXPIRED     Event_Kind = 3 // an ephemeral key's lease lapsed: entry is what vanished, with its value in the first minutes
 	// A write that this node took lost to another lease's (see Conflict in mesh.proto): entry is the write that is gone,
 	// value included, and winner what stands. Sent only if asked for by kinds, once, by the node that took the write, to
 	// the watches that it serves then: these events are no part of what a cursor covers.
@@ -838,7 +838,10 @@ func (*SetRequest_ValueBytes) isSetRequest_ValueForm() {}
 type SetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The entry as written, without its value.
-	Entry         *Entry `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`
+	Entry *Entry `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`
+	// The request was done before, under the same request_id, and the lease that it got has ended since: it lapsed, was
+	// given up, or another holder has the key. (A request that waits for acks hears SUPERSEDED.)
+	LeaseEnded    bool `protobuf:"varint,2,opt,name=lease_ended,json=leaseEnded,proto3" json:"lease_ended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,6 +881,13 @@ func (x *SetResponse) GetEntry() *Entry {
 		return x.Entry
 	}
 	return nil
+}
+
+func (x *SetResponse) GetLeaseEnded() bool {
+	if x != nil {
+		return x.LeaseEnded
+	}
+	return false
 }
 
 type DeleteRequest struct {
@@ -2537,9 +2547,11 @@ const file_leasemap_v1_key_value_proto_rawDesc = "" +
 	"\n" +
 	"\bkey_formB\f\n" +
 	"\n" +
-	"value_form\"7\n" +
+	"value_form\"X\n" +
 	"\vSetResponse\x12(\n" +
-	"\x05entry\x18\x01 \x01(\v2\x12.leasemap.v1.EntryR\x05entry\"\x8a\x02\n" +
+	"\x05entry\x18\x01 \x01(\v2\x12.leasemap.v1.EntryR\x05entry\x12\x1f\n" +
+	"\vlease_ended\x18\x02 \x01(\bR\n" +
+	"leaseEnded\"\x8a\x02\n" +
 	"\rDeleteRequest\x12\x12\n" +
 	"\x03key\x18\x01 \x01(\tH\x00R\x03key\x12\x1d\n" +
 	"\tkey_bytes\x18\x02 \x01(\fH\x00R\bkeyBytes\x12\x16\n" +

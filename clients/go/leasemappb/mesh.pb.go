@@ -31,7 +31,8 @@ const (
 	Member_STATE_UNSPECIFIED Member_State = 0
 	Member_STATE_ALIVE       Member_State = 1 // linked now (or this node itself)
 	Member_STATE_SUSPECT     Member_State = 2 // not linked for less than 30 s
-	Member_STATE_GONE        Member_State = 3 // not linked for longer
+	Member_STATE_GONE        Member_State = 3 // not linked for longer, or never
+	Member_STATE_LEFT        Member_State = 4 // it was stopped and said so; nobody waits for it
 )
 
 // Enum value maps for Member_State.
@@ -41,12 +42,14 @@ var (
 		1: "STATE_ALIVE",
 		2: "STATE_SUSPECT",
 		3: "STATE_GONE",
+		4: "STATE_LEFT",
 	}
 	Member_State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
 		"STATE_ALIVE":       1,
 		"STATE_SUSPECT":     2,
 		"STATE_GONE":        3,
+		"STATE_LEFT":        4,
 	}
 )
 
@@ -964,6 +967,9 @@ func (x *ExplainResponse) GetViews() []*MemberView {
 
 type ListConflictsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`   // conflicts at most; 0: as many as fit
+	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"` // next_page_token of the page before, from the same node; empty: the latest
+	KeysOnly      bool                   `protobuf:"varint,3,opt,name=keys_only,json=keysOnly,proto3" json:"keys_only,omitempty"`   // leave the values out
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -996,6 +1002,27 @@ func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListConflictsRequest.ProtoReflect.Descriptor instead.
 func (*ListConflictsRequest) Descriptor() ([]byte, []int) {
 	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListConflictsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListConflictsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListConflictsRequest) GetKeysOnly() bool {
+	if x != nil {
+		return x.KeysOnly
+	}
+	return false
 }
 
 // A write that was merged away by another lease's (another holder, or another start) although its own lease still ran
@@ -1067,7 +1094,9 @@ type ListConflictsResponse struct {
 	// Newest last.
 	Conflicts []*Conflict `protobuf:"bytes,1,rep,name=conflicts,proto3" json:"conflicts,omitempty"`
 	// How many this process ever found.
-	Total         uint64 `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
+	Total uint64 `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
+	// For the conflicts before these; empty: there are none.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1114,6 +1143,13 @@ func (x *ListConflictsResponse) GetTotal() uint64 {
 		return x.Total
 	}
 	return 0
+}
+
+func (x *ListConflictsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type BroadcastRequest struct {
@@ -1446,20 +1482,22 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\vmax_watches\x182 \x01(\x04R\n" +
 	"maxWatches\x12!\n" +
 	"\fbusiest_peer\x183 \x01(\tR\vbusiestPeer\x12'\n" +
-	"\x0fbusiest_watches\x184 \x01(\x04R\x0ebusiestWatches\"\xba\x02\n" +
+	"\x0fbusiest_watches\x184 \x01(\x04R\x0ebusiestWatches\"\xca\x02\n" +
 	"\x06Member\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12/\n" +
 	"\x05state\x18\x03 \x01(\x0e2\x19.leasemap.v1.Member.StateR\x05state\x12 \n" +
 	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\x12B\n" +
 	"\x0flast_heard_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\rlastHeardTime\x12\x12\n" +
-	"\x04self\x18\x06 \x01(\bR\x04self\"R\n" +
+	"\x04self\x18\x06 \x01(\bR\x04self\"b\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSTATE_ALIVE\x10\x01\x12\x11\n" +
 	"\rSTATE_SUSPECT\x10\x02\x12\x0e\n" +
 	"\n" +
-	"STATE_GONE\x10\x03\"\x14\n" +
+	"STATE_GONE\x10\x03\x12\x0e\n" +
+	"\n" +
+	"STATE_LEFT\x10\x04\"\x14\n" +
 	"\x12ListMembersRequest\"D\n" +
 	"\x13ListMembersResponse\x12-\n" +
 	"\amembers\x18\x01 \x03(\v2\x13.leasemap.v1.MemberR\amembers\"O\n" +
@@ -1480,16 +1518,21 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\vincarnation\x18\b \x01(\x04R\vincarnationB\x06\n" +
 	"\x04_lag\"@\n" +
 	"\x0fExplainResponse\x12-\n" +
-	"\x05views\x18\x01 \x03(\v2\x17.leasemap.v1.MemberViewR\x05views\"\x16\n" +
-	"\x14ListConflictsRequest\"\x9b\x01\n" +
+	"\x05views\x18\x01 \x03(\v2\x17.leasemap.v1.MemberViewR\x05views\"o\n" +
+	"\x14ListConflictsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x1b\n" +
+	"\tkeys_only\x18\x03 \x01(\bR\bkeysOnly\"\x9b\x01\n" +
 	"\bConflict\x12(\n" +
 	"\x05loser\x18\x01 \x01(\v2\x12.leasemap.v1.EntryR\x05loser\x12*\n" +
 	"\x06winner\x18\x02 \x01(\v2\x12.leasemap.v1.EntryR\x06winner\x129\n" +
 	"\n" +
-	"found_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tfoundTime\"b\n" +
+	"found_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tfoundTime\"\x8a\x01\n" +
 	"\x15ListConflictsResponse\x123\n" +
 	"\tconflicts\x18\x01 \x03(\v2\x15.leasemap.v1.ConflictR\tconflicts\x12\x14\n" +
-	"\x05total\x18\x02 \x01(\x04R\x05total\"E\n" +
+	"\x05total\x18\x02 \x01(\x04R\x05total\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"E\n" +
 	"\x10BroadcastRequest\x12\x18\n" +
 	"\apayload\x18\x01 \x01(\fR\apayload\x12\x17\n" +
 	"\ato_node\x18\x02 \x01(\tR\x06toNode\"'\n" +

@@ -37,13 +37,14 @@ type MeshClient interface {
 	// This node: who it is, what it holds, how far it has come. Served also while the node is not ready. Errors: STUCK
 	// (UNAVAILABLE: something in the node has not moved for more than a second; the message says what).
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
-	// This node and every node it ever linked with.
+	// This node, every node it ever linked with, and those that others named. As many as `members` of GetStatus, and
+	// those that left.
 	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 	// One key as every remembered member has it: asks those that are linked, for a second at most (and nine tenths of the
 	// deadline). Errors: KEY_INVALID, WAIT_LIMIT (64 are asked for here already; with RetryInfo).
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
-	// The latest writes that this process took and that lost to another lease's (see Conflict): at most 1,000, and 1 MiB
-	// of them in one answer.
+	// The writes that this process took and that lost to another lease's (see Conflict), page by page from the latest on: it
+	// keeps 50,000, and 32 MiB of them. A page ends at 1 MiB. Errors: REQUEST_INVALID.
 	ListConflicts(ctx context.Context, in *ListConflictsRequest, opts ...grpc.CallOption) (*ListConflictsResponse, error)
 	// Sends a short message to the subscribers at all other nodes, or at one. Nothing is stored or repeated: it reaches
 	// all that are linked and listening now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or to_node not a member),
@@ -154,13 +155,14 @@ type MeshServer interface {
 	// This node: who it is, what it holds, how far it has come. Served also while the node is not ready. Errors: STUCK
 	// (UNAVAILABLE: something in the node has not moved for more than a second; the message says what).
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
-	// This node and every node it ever linked with.
+	// This node, every node it ever linked with, and those that others named. As many as `members` of GetStatus, and
+	// those that left.
 	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
 	// One key as every remembered member has it: asks those that are linked, for a second at most (and nine tenths of the
 	// deadline). Errors: KEY_INVALID, WAIT_LIMIT (64 are asked for here already; with RetryInfo).
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
-	// The latest writes that this process took and that lost to another lease's (see Conflict): at most 1,000, and 1 MiB
-	// of them in one answer.
+	// The writes that this process took and that lost to another lease's (see Conflict), page by page from the latest on: it
+	// keeps 50,000, and 32 MiB of them. A page ends at 1 MiB. Errors: REQUEST_INVALID.
 	ListConflicts(context.Context, *ListConflictsRequest) (*ListConflictsResponse, error)
 	// Sends a short message to the subscribers at all other nodes, or at one. Nothing is stored or repeated: it reaches
 	// all that are linked and listening now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or to_node not a member),
