@@ -89,6 +89,8 @@ inline constexpr uint64_t kSideParts = 16;
 
 // Ephemeral entries that lapse in one go, up to the end of a millisecond: a few milliseconds under the node's lock.
 inline constexpr size_t kLapseBatch = 4096;
+// A snapshot waits for what has to lapse before it: a million keys in batches take less. It looks so often.
+inline constexpr int64_t kSnapshotWaitMs = 2000, kSnapshotLookMs = 5;
 // A lapsed key keeps its value for so long, for EXPIRED events to watches that are behind or away for a moment, and in
 // case a clock that was ahead is set back. Then the memory is worth more: the rest of the entry stays until it is
 // collected.

@@ -102,6 +102,18 @@ absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
     // A cursor does not carry what its mark stands for; this vector covers it, and so can tell.
     watch.skip.Learn(shown().vector);
   }
+  if (watch.phase == Watch::Phase::kSnapshot && watch.position == 0) {
+    // A snapshot shows nothing that has lapsed by the clock, though its turn may come a moment later (kLapseBatch).
+    const auto lapse = shown().store.NextLapse();
+    const bool due = lapse && *lapse <= now.wall_ms && clock_guard_.trusted();
+    if (due && now.mono_ms < watch.started_ms + kSnapshotWaitMs) {
+      WatchBatch waiting;
+      waiting.wake_ms = now.mono_ms + kSnapshotLookMs;
+      watch.snapshot_from = UINT64_MAX;
+      return waiting;
+    }
+    watch.snapshot_from = std::min(watch.snapshot_from, shown().store.head());
+  }
   WatchBatch batch = watch.pass ? ReadPass(now, watch) : ReadEvents(watch);
   AddLost(watch, batch);
   if (!batch.more) AddCursor(now, watch, batch);

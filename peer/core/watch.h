@@ -83,16 +83,18 @@ struct Watch {
   WatchFilter filter;
   uint64_t filter_hash = 0;
   enum class Phase { kWaiting, kSnapshot, kFollowing } phase = Phase::kFollowing;
-  VersionVector skip;          // what the cursor covers: not sent again …
-  int64_t skip_told_ms = 0;    // … and UTC up to when lapses of that had been told
-  uint64_t maps = 0;           // Node::maps() when it began
-  uint64_t rewinds = 0;        // Store::rewinds() then
-  uint64_t collected = 0;      // Store::collected() at the last read
-  int64_t started_ms = 0;      // monotonic
-  uint64_t position = 0;       // revisions up to here were read
-  uint64_t had = 0;            // all changes up to this revision were read as they were then
-  uint64_t next_lost = 0;      // the next conflict to tell, by its number here (conflicts.h); no cursor knows of it
-  uint64_t snapshot_from = 0;  // the head when the snapshot began: the dead up to it are left out
+  VersionVector skip;        // what the cursor covers: not sent again …
+  int64_t skip_told_ms = 0;  // … and UTC up to when lapses of that had been told
+  uint64_t maps = 0;         // Node::maps() when it began
+  uint64_t rewinds = 0;      // Store::rewinds() then
+  uint64_t collected = 0;    // Store::collected() at the last read
+  int64_t started_ms = 0;    // monotonic
+  uint64_t position = 0;     // revisions up to here were read
+  uint64_t had = 0;          // all changes up to this revision were read as they were then
+  uint64_t next_lost = 0;    // the next conflict to tell, by its number here (conflicts.h); no cursor knows of it
+  // The head when the snapshot began: the dead up to it are left out. UINT64_MAX: it waits for lapses, and has not
+  // begun.
+  uint64_t snapshot_from = 0;
   std::optional<WatchPass> pass;
   uint64_t behind = 0;    // events since the last cursor
   bool first_due = true;  // nothing was sent yet

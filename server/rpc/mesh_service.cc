@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -145,8 +146,8 @@ grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* cont
   auto* call = new WaitingCall(host_, [outcome] { return *outcome; });
   const auto take = [outcome, response](const core::Effects::Answered& answered) {
     *outcome = answered.status;
-    for (const auto& view : answered.explanation->views)
-      ToProto(view, response->views_size() == 0, response->add_views());
+    bool own = true;  // the asked node comes first
+    for (const auto& view : answered.explanation->views) ToProto(view, std::exchange(own, false), response->add_views());
   };
   const auto wait = host_.Explain(KeyOf(*request), PatienceMs(*context), call->Expect(take));
   if (!wait.ok()) *outcome = wait.status();

@@ -218,10 +218,15 @@ TEST_F(Lapses, WhatComesAfterItsLapseIsDeadFromTheStart) {
 }
 
 TEST_F(Lapses, ASnapshotTellsWhatLapsesWhileItRuns) {
-  const int a = mesh_.Add("a");
+  NodeOptions options = Mesh::Options("a");
+  options.watch_events = 1;
+  const int a = mesh_.Add(options);
+  Do(a, Command("first"));
   Do(a, Command("k"));
   Watch snapshot = Start(a, true);
+  EXPECT_EQ(Read(a, snapshot), "+first");
   mesh_.Advance(2000);
+  EXPECT_EQ(Read(a, snapshot), "!first");
   EXPECT_EQ(Read(a, snapshot), "!k");
 }
 
@@ -319,6 +324,19 @@ TEST(StoreLapse, ACopyGoesOnByItself) {
   EXPECT_EQ(store.live_keys(), 1u);
   EXPECT_EQ(Store(copy).horizon_ms(), 10);
   EXPECT_EQ(store.Lapse(10), 1u);
+}
+
+TEST_F(Lapses, ASnapshotShowsNothingThatHasLapsedByTheClock) {
+  const int a = mesh_.Add("a");
+  for (int i = 0; i < 10; ++i) Do(a, Command(absl::StrCat("k", i)));
+  WriteCommand stays = Command("stays");
+  stays.ephemeral = false;
+  Do(a, stays);
+  mesh_.Skip(2000);  // and no tick has come yet
+  Watch watch = Start(a, true);
+  EXPECT_EQ(Read(a, watch), "(waits)");
+  mesh_.Advance(1000);
+  EXPECT_EQ(Read(a, watch), "+stays");
 }
 
 // The memory of a value is worth more than a value that nobody can read.
