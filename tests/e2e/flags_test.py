@@ -82,12 +82,12 @@ class FlagsTest(ClusterTest):
         self.assertTrue(node.status())
 
     def test_flag_then_variable_then_file_then_default(self):
-        file = self.config("# a comment\n\ncluster = of-the-file\n--lease-duration = 30s\nseeds =\n")
+        file = self.config("\ufeff# a comment\n\ncluster = \"of-the-file\" # one more\n--lease-duration = 30s\nseeds =\n")
         status = self.started(f"--config={file}")
         self.assertEqual((status.node_id, status.cluster, status.lease_duration.seconds), ("plain", "of-the-file", 30))
         status = self.started(f"--config={file}", variables={"LEASEMAP_CLUSTER": "of-the-variable"})
         self.assertEqual((status.cluster, status.lease_duration.seconds), ("of-the-variable", 30))
-        status = self.started("--cluster=first", "--cluster=last", "--leasing=false",
+        status = self.started("--cluster=first", "--cluster=last", "--leasing", "off",
                               variables={"LEASEMAP_CLUSTER": "of-the-variable", "LEASEMAP_CONFIG": file})
         self.assertEqual((status.cluster, status.leasing), ("last", False))
         # Empty is unset, and a variable that no flag has is none of ours.
@@ -115,18 +115,19 @@ class FlagsTest(ClusterTest):
         reload(f"seeds = {a.mesh_target}\nlog-level = warn\ncluster = other\n", "--cluster was changed")
         cluster.wait_linked()
         self.assertEqual(b.status().cluster, "leasemap")
-        reload("seeds = nonsense\n", "error SIGHUP: --seeds: .* nothing is changed")
+        reload("seeds = nonsense\n", r"error SIGHUP: --seeds \(line 1 of .*\): .* nothing is changed")
         reload("cluster = third\n", "--cluster was changed")
         self.assertEqual(b.linked(), {"a", "b"})
 
     def test_wrong_variables_and_files_are_named(self):
-        self.wrong(*FREE, names=["--leasing"], variables={"LEASEMAP_LEASING": "maybe"})
+        self.wrong(*FREE, names=["--leasing (LEASEMAP_LEASING)"], variables={"LEASEMAP_LEASING": "maybe"})
         self.wrong(*FREE, "--config=/no/such/file", names=["--config", "/no/such/file"])
         self.wrong(*FREE, f"--config={SCRATCH}", names=["--config"])
         self.wrong(*FREE, f"--config={self.config('cluster = c' + chr(10) + 'nonsense = 1')}",
                    names=["--config", "line 2"])
         self.wrong(*FREE, f"--config={self.config('cluster')}", names=["--config", "line 1"])
-        self.wrong(*FREE, f"--config={self.config('max-clock-skew = 9h')}", names=["--max-clock-skew"])
+        self.wrong(*FREE, f"--config={self.config('max-clock-skew = 9h')}", 
+                   names=["--max-clock-skew (line 1 of"])
 
     def test_a_taken_port_exits_1_and_says_so(self):
         for flag in ("listen", "mesh-listen"):
