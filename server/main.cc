@@ -12,9 +12,9 @@
 #include "google/protobuf/stubs/logging.h"
 #include "server/environment.h"
 #include "server/host/memory.h"
+#include "server/log.h"
 #include "server/options.h"
 #include "server/rpc/server.h"
-#include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 
 namespace {
@@ -22,10 +22,8 @@ namespace {
 constexpr int kWrongUse = 2;
 constexpr int kFailed = 1;
 
-void SetLogging() {
-  spdlog::set_default_logger(spdlog::stderr_color_mt("leasemapd"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
-  spdlog::flush_on(spdlog::level::info);
+// What libraries log goes where our lines go.
+void TakeLogs() {
   // Protobuf logs a line for each request whose text is not UTF-8: at most ten are worth having.
   google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*, int, const std::string& message) {
     static std::atomic<int> lines{0};
@@ -53,7 +51,7 @@ void Reload(const Read& read, leasemap::Reading& reading, leasemap::rpc::Server&
   for (const auto& name : leasemap::WaitForRestart(reading, *now)) {
     spdlog::warn("--{} was changed in {}: that takes a restart", name, now->config_file);
   }
-  spdlog::set_level(spdlog::level::from_str(options.log_level));
+  leasemap::SetLogLevel(options.log_level);
   reading = *std::move(now);
 }
 
@@ -118,10 +116,10 @@ int main(int argc, char** argv) {
     std::cout << reading->show;
     return EXIT_SUCCESS;
   }
-  SetLogging();
+  leasemap::StartLog(reading->options.log_format, reading->options.log_level);
+  TakeLogs();
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
   for (const auto& warning : leasemap::UnknownVariables(variables)) spdlog::warn("{}", warning);
-  spdlog::set_level(spdlog::level::from_str(reading->options.log_level));
   return Serve(*std::move(reading), read);
 }

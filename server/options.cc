@@ -340,6 +340,7 @@ absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& hos
   out.max_connections = reader.Get<uint64_t>("max-connections");
   out.max_watches = reader.Get<uint64_t>("max-watches");
   out.log_level = reader.Get<std::string>("log-level");
+  out.log_format = reader.Get<std::string>("log-format");
   return out;
 }
 
@@ -382,8 +383,9 @@ const std::vector<Flag>& Flags() {
        "clients' connections at once; fewer where there are too few file descriptors", Number(1, 1'000'000)},
       {"max-watches", "10000", "NUMBER", "watches at once; one connection may have a tenth of them",
        Number(1, 1'000'000)},
-      {"log-level", "info", "LEVEL", "debug, info, warn or error; read again on SIGHUP, as the seeds are",
-       OneOf({"debug", "info", "warn", "error"})},
+      {"log-level", "info", "LEVEL", "trace, debug, info, warn or error; read again on SIGHUP, as the seeds are",
+       OneOf({"trace", "debug", "info", "warn", "error"})},
+      {"log-format", "text", "text|json", "lines of text, or one JSON object a line", OneOf({"text", "json"})},
   };
   return flags;
 }

@@ -20,7 +20,7 @@ struct Options {
   std::string http_listen;
   uint64_t max_bytes = 0;  // 0: by the memory of the machine or container
   uint64_t max_connections = 0, max_watches = 0;
-  std::string log_level;  // as spdlog names it
+  std::string log_level, log_format;  // trace to error; text or json
 };
 
 // One flag: its name without dashes, its default as text, what its value is, and its line of --help.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """leasemapd as whoever starts it sees it: its flags, variables and configuration file, what it refuses to start with,
 and a port that is taken."""
+import json
 import pathlib
 import re
 import signal
@@ -46,7 +47,7 @@ class FlagsTest(ClusterTest):
         shown = self.run_it("--help")
         self.assertEqual(shown.returncode, 0)
         for flag in ("node-id cluster listen mesh-listen advertise http-listen seeds leasing lease-duration data-dir "
-                     "fsync min-members max-clock-skew forget-after insecure log-level max-bytes max-connections max-watches config version help").split():
+                     "fsync min-members max-clock-skew forget-after insecure log-level log-format max-bytes max-connections max-watches config version help").split():
             self.assertIn(f"--{flag}", shown.stdout)
         version = self.run_it("--version")
         self.assertEqual(version.returncode, 0)
@@ -116,8 +117,27 @@ class FlagsTest(ClusterTest):
         cluster.wait_linked()
         self.assertEqual(b.status().cluster, "leasemap")
         reload("seeds = nonsense\n", r"error SIGHUP: --seeds \(line 1 of .*\): .* nothing is changed")
-        reload("cluster = third\n", "--cluster was changed")
+        # The level was still warn, until this file was read.
+        self.assertNotIn("info", reload("cluster = third\n", "--cluster was changed").string)
+        reload("log-level = trace\n", "info SIGHUP: .* trace")
         self.assertEqual(b.linked(), {"a", "b"})
+
+    def test_the_log_as_json_and_its_levels(self):
+        node = Node("n1", variables={"LEASEMAP_NONSENSE": "1"},
+                    flags=["--log-format=json", "--log-level=trace"])
+        # The ports are read from the log, which is JSON here as well.
+        cluster = self.cluster(nodes=[node], wait=False)
+        self.assertTrue(node.status())
+        cluster.close()
+        lines = [json.loads(line) for line in node.log.read_text().splitlines()]
+        self.assertGreater(len(lines), 3)
+        for line in lines:
+            self.assertEqual(list(line), ["time", "level", "message"])
+            self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+            self.assertIn(line["level"], ("trace", "debug", "info", "warn", "error"))
+        self.assertIn(("warn", True), {(line["level"], "LEASEMAP_NONSENSE" in line["message"]) for line in lines})
+        self.wrong(*FREE, "--log-format=xml", names=["--log-format", "text, json"])
+        self.wrong(*FREE, "--log-level=loud", names=["--log-level", "trace, debug, info, warn, error"])
 
     def test_wrong_variables_and_files_are_named(self):
         self.wrong(*FREE, names=["--leasing (LEASEMAP_LEASING)"], variables={"LEASEMAP_LEASING": "maybe"})

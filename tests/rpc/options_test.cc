@@ -1,4 +1,5 @@
-// Flags, variables and the configuration file: which one counts, and what is refused with which words.
+// Flags, variables and the configuration file: which one counts, and what is refused with which words. And how a line
+// of the log looks as JSON.
 #include "server/options.h"
 
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/environment.h"
+#include "server/log.h"
+#include "spdlog/details/log_msg.h"
 
 namespace leasemap {
 namespace {
@@ -226,6 +229,22 @@ TEST(Environment, NoWarningOfWhatIsKnownOrOfOthers) {
             std::vector<std::string>{});
   // A port without a scheme is none of Kubernetes'.
   EXPECT_EQ(UnknownVariables({"LEASEMAP_MESH_PORT=7401"}).size(), 1u);
+}
+
+TEST(Log, AJsonLineIsOneObjectWhateverTheMessage) {
+  const auto line = [](spdlog::level::level_enum level, std::string_view text) {
+    spdlog::details::log_msg message("name", level, spdlog::string_view_t(text.data(), text.size()));
+    message.time = spdlog::log_clock::time_point(std::chrono::milliseconds(1'700'000'000'007));
+    spdlog::memory_buf_t out;
+    JsonLines()->format(message, out);
+    return std::string(out.data(), out.size());
+  };
+  EXPECT_EQ(line(spdlog::level::warn, "a \"b\" \\ c\nd\te\x7f"),
+            R"({"time":"2023-11-14T22:13:20.007Z","level":"warn","message":"a \"b\" \\ c\nd\u0009e\u007f"})"
+            "\n");
+  EXPECT_EQ(line(spdlog::level::info, "\u00fc\u20ac\U0001F600\xff\xe2\x82"),
+            "{\"time\":\"2023-11-14T22:13:20.007Z\",\"level\":\"info\",\"message\":"
+            "\"\u00fc\u20ac\U0001F600\\ufffd\\ufffd\\ufffd\"}\n");
 }
 
 }  // namespace
