@@ -5,11 +5,14 @@
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <random>
+#include <string_view>
 #include <thread>
 
 #include "asio/ip/host_name.hpp"
 #include "google/protobuf/stubs/logging.h"
+#include "grpc/support/log.h"
 #include "server/environment.h"
 #include "server/host/memory.h"
 #include "server/log.h"
@@ -22,8 +25,21 @@ namespace {
 constexpr int kWrongUse = 2;
 constexpr int kFailed = 1;
 
-// What libraries log goes where our lines go.
+// gRPC calls an error what a client did wrong, in lines that tell nobody what to do: --log-level debug shows them. What
+// it says before it aborts is an error here too.
+void TakeGrpcLog(gpr_log_func_args* said) {
+  // Never freed: threads of gRPC may log until the very end.
+  static auto* logger = new std::shared_ptr<spdlog::logger>(spdlog::default_logger());
+  const bool fatal = std::string_view(said->message).starts_with("assertion failed");
+  const bool error = said->severity == GPR_LOG_SEVERITY_ERROR;
+  const auto level = fatal ? spdlog::level::err : error ? spdlog::level::debug : spdlog::level::trace;
+  const std::string_view path = said->file;
+  (*logger)->log(level, "gRPC: {} ({}:{})", said->message, path.substr(path.rfind('/') + 1), said->line);
+}
+
+// Libraries log where this process does.
 void TakeLogs() {
+  gpr_set_log_function(TakeGrpcLog);
   // Protobuf logs a line for each request whose text is not UTF-8: at most ten are worth having.
   google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*, int, const std::string& message) {
     static std::atomic<int> lines{0};

@@ -6,12 +6,34 @@ import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import unittest
 
 from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH, wait_for
 from cluster import ClusterTest, Node
+
+
+def frame(kind, flags, stream, body):
+    """A frame of HTTP/2."""
+    return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body
+
+
+def make_grpc_complain(node):
+    """A call whose timeout is no number; returns when the node has read it."""
+    def field(name, value):
+        return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+    call = b"\x83\x86" + field(b":path", b"/x/y") + field(b"te", b"trailers") + field(b"grpc-timeout", b"soon")
+    with socket.create_connection((node.ip, node.port), timeout=BOUND) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 5, 1, call) +
+                           frame(6, 0, 0, b"ping-ack"))
+        got = b""
+        while frame(6, 1, 0, b"ping-ack") not in got:
+            more = connection.recv(4096)
+            assert more, f"the node closed the connection: {got}"
+            got += more
+
 
 FREE = ("--listen=127.0.0.1:0", "--mesh-listen=127.0.0.1:0", "--http-listen=127.0.0.1:0")
 
@@ -138,6 +160,21 @@ class FlagsTest(ClusterTest):
         self.assertIn(("warn", True), {(line["level"], "LEASEMAP_NONSENSE" in line["message"]) for line in lines})
         self.wrong(*FREE, "--log-format=xml", names=["--log-format", "text, json"])
         self.wrong(*FREE, "--log-level=loud", names=["--log-level", "trace, debug, info, warn, error"])
+
+    def test_what_gRPC_logs_is_for_debugging(self):
+        for level, form, shown in (("info", "text", False), ("info", "json", False),
+                                   ("debug", "text", True), ("debug", "json", True)):
+            with self.subTest(level=level, form=form):
+                node = Node("n1", flags=[f"--log-level={level}", f"--log-format={form}"])
+                cluster = self.cluster(nodes=[node], wait=False)
+                make_grpc_complain(node)
+                cluster.close()
+                log = node.log.read_text()
+                said = r"Z debug gRPC: .*grpc-timeout" if form == "text" else r'"debug","message":"gRPC: .*grpc-timeout'
+                self.assertEqual(bool(re.search(said, log)), shown, log)
+                self.assertEqual("grpc-timeout" in log, shown, log)
+                for line in log.splitlines():
+                    self.assertRegex(line, r'^20\d\d-' if form == "text" else r'^{"time":"20\d\d-')
 
     def test_wrong_variables_and_files_are_named(self):
         self.wrong(*FREE, names=["--leasing (LEASEMAP_LEASING)"], variables={"LEASEMAP_LEASING": "maybe"})
