@@ -2,6 +2,7 @@
 """leasemapd as whoever starts it sees it: its flags, variables and configuration file, what it refuses to start with,
 and a port that is taken."""
 import json
+import os
 import pathlib
 import re
 import signal
@@ -39,9 +40,9 @@ FREE = ("--listen=127.0.0.1:0", "--mesh-listen=127.0.0.1:0", "--http-listen=127.
 
 
 class FlagsTest(ClusterTest):
-    def run_it(self, *flags, variables=None):
-        """A leasemapd that should end by itself."""
-        return subprocess.run([LEASEMAPD, *flags], capture_output=True, text=True, timeout=BOUND,
+    def run_it(self, *flags, variables=None, prefix=()):
+        """A leasemapd that should end by itself; `prefix` is a command to run it under."""
+        return subprocess.run([*prefix, LEASEMAPD, *flags], capture_output=True, text=True, timeout=BOUND,
                               env={**ENVIRONMENT, **(variables or {})})
 
     def wrong(self, *flags, names, status=2, variables=None):
@@ -50,6 +51,7 @@ class FlagsTest(ClusterTest):
         for name in names:
             self.assertIn(name, done.stderr, f"{flags}")
         self.assertEqual(done.stdout, "")
+        return done
 
     def config(self, text):
         file = tempfile.NamedTemporaryFile("w", dir=SCRATCH, suffix=".conf", delete=False)
@@ -197,6 +199,30 @@ class FlagsTest(ClusterTest):
                 self.assertEqual(done.returncode, 1, done.stderr)
                 said = [line for line in done.stderr.splitlines() if re.search(r"\berror\b", line)]
                 self.assertTrue(any(address in line and f"--{flag}" in line for line in said), done.stderr)
+                self.assertIn("the port is taken", done.stderr)
+
+    def test_other_addresses_that_cannot_be_listened_on_say_why(self):
+        for flag in ("listen", "mesh-listen"):
+            free = [free for free in FREE if not free.startswith(f"--{flag}=")]
+            # An address for documentation (RFC 5737), and a name that never is one (RFC 2606).
+            for address, says in (("203.0.113.1:0", "this machine has no such address"),
+                                  ("nowhere.invalid:0", "name an address of this machine in")):
+                with self.subTest(flag=flag, address=address):
+                    done = self.wrong(*free, "--insecure", f"--{flag}={address}", status=1,
+                                      names=[address.split(":")[0], says, f"--{flag}"])
+                    self.assertNotIn("taken", done.stderr)
+
+    def test_a_port_for_the_privileged_says_so(self):
+        first = pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        if os.getuid() != 0 or int(first.read_text()) < 2:
+            self.skipTest("takes root, and ports that are kept from others")
+        for flag in ("listen", "mesh-listen"):
+            free = [free for free in FREE if not free.startswith(f"--{flag}=")]
+            with self.subTest(flag=flag):
+                done = self.run_it(*free, f"--{flag}=127.0.0.1:1",
+                                   prefix=["setpriv", "--bounding-set=-net_bind_service"])
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertRegex(done.stderr, f"127.0.0.1:1: Permission denied; ports below 1024 .* --{flag}\n")
 
     def test_a_second_node_on_the_ports_of_the_first(self):
         node = self.cluster(1).nodes[0]
