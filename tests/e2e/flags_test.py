@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import unittest
 
-from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH, wait_for
+from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH, mesh_pb, wait_for
 from cluster import ClusterTest, Node
 
 
@@ -105,6 +105,23 @@ class FlagsTest(ClusterTest):
         node = Node("open", ip="0.0.0.0", flags=["--insecure"])
         self.cluster(nodes=[node], wait=False)
         self.assertTrue(node.status())
+
+    def test_every_address_is_not_shown_as_one(self):
+        def addresses(node):
+            members = node.mesh.ListMembers(mesh_pb.ListMembersRequest(), timeout=BOUND).members
+            return {member.node_id: member.address for member in members}
+        for every in ("0.0.0.0", "[::]") if socket.has_dualstack_ipv6() else ("0.0.0.0",):
+            with self.subTest(every=every):
+                a = Node("a", ip=every, flags=["--insecure"])
+                cluster = self.cluster(nodes=[a], wait=False)
+                self.assertEqual(addresses(a), {"a": f"any:{a.mesh_port}"})
+                found = f"127.0.0.1:{a.mesh_port}"
+                b = cluster.add(Node("b", flags=[f"--seeds={found}"]))
+                cluster.wait_linked()
+                both = {"a": found, "b": b.mesh_target}
+                self.assertEqual((addresses(a), addresses(b)), (both, both))
+                self.assertNotIn("::ffff:", a.log.read_text() + b.log.read_text())
+                cluster.close()
 
     def test_flag_then_variable_then_file_then_default(self):
         file = self.config("\ufeff# a comment\n\ncluster = \"of-the-file\" # one more\n--lease-duration = 30s\nseeds =\n")
