@@ -1,14 +1,19 @@
+// The flags, their checks, and the reading of all sources with CLI11; see options.h.
 #include "server/options.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
+#include <fstream>
+#include <sstream>
+#include <utility>
 
+#include "CLI/CLI.hpp"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "asio/ip/address.hpp"
 #include "peer/core/error.h"
@@ -19,85 +24,119 @@
 namespace leasemap {
 namespace {
 
-absl::Status Wrong(const std::string& flag, const std::string& what) {
-  return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ", what));
+using Check = std::function<std::string(std::string&)>;
+
+constexpr int64_t kHourMs = 3'600'000, kYearMs = 8760 * kHourMs;
+constexpr char kDescription[] =
+    "leasemapd: one node of a Leasemap cluster. A flag may also be set as a variable (LEASEMAP_NODE_ID for "
+    "--node-id) or as a line `node-id = …` of --config FILE; flags come first, then variables, then the file.";
+
+std::string ShowMs(int64_t ms) {
+  if (ms != 0 && ms % kHourMs == 0) return absl::StrCat(ms / kHourMs, "h");
+  return ms > 60'000 ? absl::FormatDuration(absl::Milliseconds(ms))
+                     : absl::StrCat(ms % 1000 ? ms : ms / 1000, ms % 1000 ? "ms" : "s");
 }
 
-// The value of each flag by precedence.
-class Values {
- public:
-  Values(const Settings& flags, const Settings& environment, const Settings& config)
-      : sources_{&flags, &environment, &config} {}
+std::string OutOfRange(int64_t ms, int64_t least, int64_t most) {
+  return absl::StrCat(ShowMs(ms), " is out of range; give ", ShowMs(least), " to ", ShowMs(most));
+}
 
-  // Empty if it was not set anywhere.
-  std::string Set(const std::string& name) const {
-    for (const Settings* source : sources_) {
-      if (auto it = source->find(name); it != source->end() && !it->second.empty()) return it->second;
-    }
-    return "";
-  }
-  std::string Get(const std::string& name) const {
-    if (auto value = Set(name); !value.empty()) return value;
-    const auto& flags = Flags();
-    return std::find_if(flags.begin(), flags.end(), [&](const Flag& flag) { return flag.name == name; })->fallback;
-  }
-  absl::StatusOr<bool> Bool(const std::string& name) const {
-    const std::string value = absl::AsciiStrToLower(Get(name));
-    for (const char* yes : {"true", "1", "yes", "on"}) {
-      if (value == yes) return true;
-    }
-    for (const char* no : {"false", "0", "no", "off"}) {
-      if (value == no) return false;
-    }
-    return Wrong(name, absl::StrCat("\"", value, "\" is neither true nor false"));
-  }
-  absl::StatusOr<int64_t> Number(const std::string& name, int64_t least, int64_t most) const {
+std::string Bool(std::string& value) {
+  static const CLI::Transformer words(std::map<std::string, std::string>{{"on", "true"},
+                                                                         {"1", "true"},
+                                                                         {"yes", "true"},
+                                                                         {"true", "true"},
+                                                                         {"off", "false"},
+                                                                         {"0", "false"},
+                                                                         {"no", "false"},
+                                                                         {"false", "false"}},
+                                      CLI::ignore_case);
+  words(value);
+  if (value == "true" || value == "false") return "";
+  return absl::StrCat("\"", core::Shown(value), "\" is neither on nor off (or true and false, yes and no, 1 and 0)");
+}
+
+Check Number(int64_t least, int64_t most) {
+  return [least, most](std::string& value) -> std::string {
     int64_t number = 0;
-    const std::string value = Get(name);
-    if (!absl::SimpleAtoi(value, &number) || number < least || number > most) {
-      return Wrong(name, absl::StrCat("\"", value, "\" is not a whole number from ", least, " to ", most));
-    }
-    return number;
-  }
-  absl::StatusOr<int64_t> Ms(const std::string& name, int64_t least, int64_t most) const {
+    if (absl::SimpleAtoi(value, &number) && number >= least && number <= most) return "";
+    return absl::StrCat("\"", core::Shown(value), "\" is not a whole number from ", least, " to ", most);
+  };
+}
+
+Check Duration(int64_t least, int64_t most) {
+  return [least, most](std::string& value) -> std::string {
     absl::Duration duration;
-    const std::string value = Get(name);
     if (!absl::ParseDuration(value, &duration)) {
-      return Wrong(name, absl::StrCat("\"", value, "\" is not a duration; write for example 500ms, 30s or 1h"));
+      return absl::StrCat("\"", core::Shown(value), "\" is not a duration; write for example 500ms, 30s or 1h");
     }
     const int64_t ms = absl::ToInt64Milliseconds(duration);
-    if (ms < least || ms > most || absl::Milliseconds(ms) != duration) {
-      return Wrong(name,
-                   absl::StrCat(value, " is out of range; give whole milliseconds, ", least, "ms to ", most, "ms"));
-    }
-    return ms;
-  }
+    if (absl::Milliseconds(ms) != duration) return absl::StrCat(value, " is not a whole number of milliseconds");
+    if (ms < least || ms > most) return OutOfRange(ms, least, most);
+    value = absl::StrCat(ms);
+    return "";
+  };
+}
 
-  // 0 if it is unset.
-  absl::StatusOr<uint64_t> Bytes(const std::string& name, uint64_t least) const {
-    const std::string value = Get(name);
-    if (value.empty()) return 0;
-    const size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
-    const std::string unit = absl::AsciiStrToLower(value.substr(unit_at));
-    uint64_t number = 0, times = 0;
-    for (const auto& [known, factor] : {std::pair<const char*, uint64_t>{"", 1},
-                                        {"kib", 1 << 10},
-                                        {"mib", 1 << 20},
-                                        {"gib", 1 << 30},
-                                        {"tib", uint64_t{1} << 40}}) {
-      if (unit == known) times = factor;
+Check Bytes(uint64_t least) {
+  return [least](std::string& value) -> std::string {
+    static const CLI::AsNumberWithUnit units(
+        std::map<std::string, uint64_t>{
+            {"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", uint64_t{1} << 40}},
+        CLI::AsNumberWithUnit::CASE_INSENSITIVE);
+    const std::string given = value;
+    uint64_t bytes = 0;
+    bool right = false;
+    try {
+      right = units(value).empty() && absl::SimpleAtoi(value, &bytes) && bytes >= least && bytes <= INT64_MAX;
+    } catch (const CLI::ValidationError&) {  // no number, no such unit, or too large
     }
-    const bool fits = absl::SimpleAtoi(value.substr(0, unit_at), &number) && times > 0 && number <= (INT64_MAX / times);
-    if (!fits || number * times < least) {
-      return Wrong(name, absl::StrCat("\"", value, "\" is no number of bytes from ", least,
-                                      " on; write for example 512MiB or 4GiB"));
-    }
-    return number * times;
-  }
+    if (right) return "";
+    return absl::StrCat("\"", core::Shown(given), "\" is no number of bytes from ", least >> 20,
+                        "MiB on; write for example 512MiB or 4GiB");
+  };
+}
 
- private:
-  const Settings* sources_[3];
-};
+std::string HostPort(std::string& value) {
+  if (net::ParseHostPort(value)) return "";
+  return absl::StrCat("\"", core::Shown(value), "\" is not host:port (an IPv6 host stands in brackets)");
+}
+
+// Leaves each seed once.
+std::string Seeds(std::string& value) {
+  constexpr size_t kMaxSeeds = 64;  // the full mesh has no more members
+  std::vector<std::string> seeds;
+  for (absl::string_view piece : absl::StrSplit(value, ',', absl::SkipWhitespace())) {
+    const std::string seed(absl::StripAsciiWhitespace(piece));
+    const auto parsed = net::ParseHostPort(seed);
+    if (!parsed || parsed->port == 0 || parsed->host.empty()) {
+      return absl::StrCat("\"", core::Shown(seed), "\" is not host:port");
+    }
+    if (std::find(seeds.begin(), seeds.end(), seed) == seeds.end()) seeds.push_back(seed);
+  }
+  if (seeds.size() > kMaxSeeds) return absl::StrCat("more than ", kMaxSeeds, " are given");
+  value = absl::StrJoin(seeds, ",");
+  return "";
+}
+
+std::string Name(std::string& value) {
+  if (core::CheckName("name", value).ok()) return "";
+  return absl::StrCat("\"", core::Shown(value), "\" is not 1 to 255 bytes of printable UTF-8");
+}
+
+Check OneOf(std::vector<std::string> words) {
+  return [words = std::move(words)](std::string& value) -> std::string {
+    if (std::find(words.begin(), words.end(), value) != words.end()) return "";
+    return absl::StrCat("\"", core::Shown(value), "\" is none of ", absl::StrJoin(words, ", "));
+  };
+}
+
+// A later version's flag, which may be set to its default alone.
+Check Later(std::string fallback) {
+  return [fallback = std::move(fallback)](std::string& value) -> std::string {
+    return value == fallback ? "" : "not supported by this version; leave it unset";
+  };
+}
 
 bool IsLoopback(const std::string& host) {
   if (host == "localhost") return true;
@@ -106,172 +145,285 @@ bool IsLoopback(const std::string& host) {
   return !error && ip.is_loopback();
 }
 
-absl::StatusOr<std::string> Address(const Values& values, const std::string& name, bool insecure, bool may_be_empty) {
-  const std::string value = values.Get(name);
-  if (value.empty() && may_be_empty) return value;
-  const auto parsed = net::ParseHostPort(value);
-  if (!parsed) return Wrong(name, absl::StrCat("\"", value, "\" is not host:port (an IPv6 host stands in brackets)"));
-  if (!insecure && !IsLoopback(parsed->host)) {
-    return Wrong(name, absl::StrCat(value,
-                                    " is beyond loopback, and this version speaks plain text only; if the "
-                                    "network is trusted, pass --insecure"));
-  }
-  return value;
-}
+// The configuration file. CLI11's own reader takes `[::1]:7400` for a list, `a:1,b:2` for two values of which the last
+// counts, and a # in quotes for a comment, and knows no lines.
+class ConfigFile : public CLI::ConfigBase {
+ public:
+  explicit ConfigFile(std::map<std::string, int>& lines) : lines_(lines) {}
 
-absl::StatusOr<std::vector<std::string>> Seeds(const std::string& text) {
-  constexpr size_t kMaxSeeds = 64;  // the full mesh has no more members
-  std::vector<std::string> seeds;
-  for (absl::string_view piece : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
-    const std::string seed(absl::StripAsciiWhitespace(piece));
-    const auto parsed = net::ParseHostPort(seed);
-    if (!parsed || parsed->port == 0 || parsed->host.empty()) {
-      return Wrong("seeds", absl::StrCat("\"", seed, "\" is not host:port"));
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::map<std::string, CLI::ConfigItem> items;  // of a repeated name the last one counts
+    std::string line;
+    for (int number = 1; std::getline(input, line); ++number) {
+      absl::string_view text = line;
+      if (number == 1) absl::ConsumePrefix(&text, "\xEF\xBB\xBF");  // the mark of UTF-8 that some editors write
+      text = absl::StripAsciiWhitespace(text);
+      if (text.empty() || text.front() == '#' || text.front() == ';') continue;
+      CLI::ConfigItem item = Item(number, text);
+      lines_[item.name] = number;
+      items[item.name] = std::move(item);
     }
-    if (std::find(seeds.begin(), seeds.end(), seed) == seeds.end()) seeds.push_back(seed);
+    std::vector<CLI::ConfigItem> out;
+    for (auto& [name, item] : items) {
+      if (!item.inputs.front().empty()) out.push_back(std::move(item));
+    }
+    return out;
   }
-  if (seeds.size() > kMaxSeeds) return Wrong("seeds", absl::StrCat("more than ", kMaxSeeds));
-  return seeds;
-}
 
-absl::Status CheckLater(const Values& values) {
-  for (const Flag& flag : Flags()) {
-    if (!flag.later || values.Set(flag.name).empty() || values.Set(flag.name) == flag.fallback) continue;
-    return Wrong(flag.name, "not supported by this version; leave it unset");
+ private:
+  static CLI::ConfigItem Item(int number, absl::string_view line) {
+    const auto wrong = [number](const std::string& what) {
+      return CLI::ConfigError(absl::StrCat("line ", number, what));
+    };
+    const size_t equals = line.find('=');
+    if (equals == absl::string_view::npos) throw wrong(" is not `flag = value`");
+    absl::string_view name = absl::StripAsciiWhitespace(line.substr(0, equals));
+    absl::ConsumePrefix(&name, "--");
+    const auto& flags = Flags();
+    if (std::none_of(flags.begin(), flags.end(), [&](const Flag& flag) { return name == flag.name; })) {
+      throw wrong(absl::StrCat(": there is no flag \"", core::Shown({name.data(), name.size()}),
+                               "\"; leasemapd --help lists them"));
+    }
+    CLI::ConfigItem item;
+    item.name = std::string(name);
+    item.inputs.push_back(Value(absl::StripAsciiWhitespace(line.substr(equals + 1))));
+    if (item.inputs[0] == kOpen) throw wrong(absl::StrCat(": the quotes of ", item.name, " do not end the value"));
+    return item;
   }
+
+  // Without quotes, and without a comment behind it: a # at its start or after a blank.
+  static std::string Value(absl::string_view text) {
+    if (!text.empty() && (text.front() == '"' || text.front() == '\'')) {
+      const size_t end = text.find(text.front(), 1);
+      if (end == absl::string_view::npos) return kOpen;
+      const auto rest = absl::StripLeadingAsciiWhitespace(text.substr(end + 1));
+      return rest.empty() || rest.front() == '#' ? std::string(text.substr(1, end - 1)) : kOpen;
+    }
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (text[i] != '#' || (i > 0 && !absl::ascii_isspace(text[i - 1]))) continue;
+      text = absl::StripTrailingAsciiWhitespace(text.substr(0, i));
+    }
+    return std::string(text);
+  }
+
+  static constexpr char kOpen[] = "\n";  // no value has a line's end
+  std::map<std::string, int>& lines_;
+};
+
+// All sources, one after the other: CLI11 keeps what an earlier one has set.
+class Reader {
+ public:
+  explicit Reader(const std::string& version) {
+    app_.config_formatter(std::make_shared<ConfigFile>(lines_));
+    app_.set_version_flag("--version", version, "print the version and exit");
+    app_.add_option("--config", "file with lines `flag = value`")->type_name("FILE");
+    for (const Flag& flag : Flags()) {
+      const std::string name = absl::StrCat("--", flag.name), help = flag.help;
+      // A flag that is on or off may stand without a value.
+      CLI::Option* option = flag.is_bool ? app_.add_flag(name, help)->expected(0, 1) : app_.add_option(name, help);
+      CLI::Validator check([&flag](std::string& value) { return value.empty() ? "" : flag.check(value); }, "");
+      option->type_name(flag.type)->default_str(flag.fallback)->transform(check.application_index(0));
+    }
+    for (CLI::Option* option : Settable()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  }
+
+  // Throws CLI11's errors, as the other two do.
+  void ReadFlags(const std::vector<std::string>& arguments) {
+    std::vector<std::string> split;
+    for (const std::string& argument : arguments) {
+      // CLI11 would take the argument after `--name=` for the value.
+      const bool empty_value = absl::StartsWith(argument, "--") && argument.find('=') == argument.size() - 1;
+      split.push_back(empty_value ? argument.substr(0, argument.size() - 1) : argument);
+      if (empty_value) split.emplace_back();
+    }
+    std::reverse(split.begin(), split.end());  // CLI11 takes a vector from its end
+    app_.parse(std::move(split));
+    for (CLI::Option* option : Settable()) {
+      if (option->count() > 0 && option->results().back().empty()) option->clear();
+    }
+    Note([](const std::string&) { return ""; });
+  }
+  void ReadEnvironment() {
+    source_ = [](const std::string& name) { return VariableOf(name); };
+    for (CLI::Option* option : Settable()) option->envname(VariableOf(NameOf(option)));
+    std::istringstream nothing;
+    app_.parse_from_stream(nothing);
+    Note(source_);
+  }
+  void ReadFile() {
+    const std::string path = config_file();
+    if (path.empty()) return;
+    std::ifstream file(path);
+    file.peek();  // fails for a folder, which can be opened but not read
+    if (!file) throw CLI::ConfigError("no file that can be read");
+    file.clear();
+    source_ = [this, path](const std::string& name) { return absl::StrCat("line ", lines_[name], " of ", path); };
+    app_.parse_from_stream(file);
+    Note(source_);
+  }
+
+  template <typename T>
+  T Get(const std::string& name) const {
+    return app_.get_option("--" + name)->as<T>();
+  }
+  std::string config_file() const { return Get<std::string>("config"); }
+  std::string Help() const { return app_.help(); }
+
+  absl::Status Wrong(const std::string& name, const std::string& what) const {
+    auto from = from_.find(name);
+    const std::string source = from != from_.end() ? from->second : source_(name);
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", name, source.empty() ? "" : absl::StrCat(" (", source, ")"), ": ", what));
+  }
+  // Of what CLI11 said of the source that is being read.
+  absl::Status Wrong(const CLI::ParseError& error) const {
+    const std::string what = error.what();
+    const bool named = absl::StartsWith(what, "--") && absl::StrContains(what, ": ");
+    const std::string name = named ? what.substr(2, what.find(": ") - 2) : "";
+    if (error.get_name() == "ConfigError") return Wrong("config", absl::StrCat(config_file(), ": ", what));
+    if (named && error.get_name() == "ArgumentMismatch") return Wrong(name, "a value is missing");
+    if (named) return Wrong(name, what.substr(name.size() + 4));
+    return absl::InvalidArgumentError(absl::StrCat(what, "; leasemapd --help lists the flags"));
+  }
+
+ private:
+  static std::string NameOf(const CLI::Option* option) { return option->get_name().substr(2); }
+  std::vector<CLI::Option*> Settable() {
+    std::vector<CLI::Option*> out = {app_.get_option("--config")};
+    for (const Flag& flag : Flags()) out.push_back(app_.get_option(absl::StrCat("--", flag.name)));
+    return out;
+  }
+  // Where the flags were set that no earlier source did.
+  void Note(const std::function<std::string(const std::string&)>& source) {
+    for (const CLI::Option* option : Settable()) {
+      if (option->count() > 0) from_.emplace(NameOf(option), source(NameOf(option)));
+    }
+  }
+
+  CLI::App app_{kDescription, "leasemapd"};
+  std::map<std::string, int> lines_;         // of the configuration file, by name
+  std::map<std::string, std::string> from_;  // where each flag was set; "": on the command line
+  std::function<std::string(const std::string&)> source_ = [](const std::string&) { return ""; };
+};
+
+absl::Status SetAddresses(const Reader& reader, Options& out) {
+  const bool insecure = reader.Get<bool>("insecure");
+  for (auto [name, to] :
+       {std::pair{"listen", &out.listen}, {"mesh-listen", &out.mesh_listen}, {"http-listen", &out.http_listen}}) {
+    *to = reader.Get<std::string>(name);
+    if (insecure || IsLoopback(net::ParseHostPort(*to)->host)) continue;
+    return reader.Wrong(name, absl::StrCat(*to,
+                                           " is beyond loopback, and this version speaks plain text only; if the "
+                                           "network is trusted, pass --insecure"));
+  }
+  out.node.advertise = reader.Get<std::string>("advertise");  // not listened on: it may be anywhere
   return absl::OkStatus();
 }
 
-absl::Status CheckId(const std::string& flag, const std::string& value) {
-  if (core::CheckName(flag, value).ok()) return absl::OkStatus();
-  return Wrong(flag, absl::StrCat("\"", core::Shown(value), "\" is not 1 to 255 bytes of printable UTF-8"));
+absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& host_name) {
+  Options out;
+  out.node.node_id = reader.Get<std::string>("node-id");
+  if (out.node.node_id.empty()) out.node.node_id = host_name;
+  if (auto wrong = Name(out.node.node_id); !wrong.empty()) return reader.Wrong("node-id", wrong);
+  out.node.cluster = reader.Get<std::string>("cluster");
+  if (auto status = SetAddresses(reader, out); !status.ok()) return status;
+  out.node.seeds = absl::StrSplit(reader.Get<std::string>("seeds"), ',', absl::SkipEmpty());
+  const auto skew = reader.Get<int64_t>("max-clock-skew"), period = reader.Get<int64_t>("lease-duration");
+  if (period < 4 * skew) {
+    return reader.Wrong("lease-duration", absl::StrCat(OutOfRange(period, 4 * skew, kYearMs),
+                                                       " (4 times --max-clock-skew is the least)"));
+  }
+  out.node.rules = {reader.Get<bool>("leasing"), period, skew};
+  out.node.forget_after_ms = reader.Get<int64_t>("forget-after");
+  out.node.min_members = reader.Get<size_t>("min-members");
+  if (!reader.Get<std::string>("max-bytes").empty()) out.max_bytes = reader.Get<uint64_t>("max-bytes");
+  out.max_connections = reader.Get<uint64_t>("max-connections");
+  out.max_watches = reader.Get<uint64_t>("max-watches");
+  out.log_level = reader.Get<std::string>("log-level");
+  out.log_format = reader.Get<std::string>("log-format");
+  return out;
 }
 
 }  // namespace
 
 const std::vector<Flag>& Flags() {
   static const std::vector<Flag> flags = {
-      {"node-id", "", "name of this node, unique in the cluster; the default holder (default: the host name)"},
-      {"cluster", "leasemap", "name of the cluster; nodes of others are refused"},
-      {"listen", "127.0.0.1:7400", "host:port for gRPC"},
-      {"mesh-listen", "127.0.0.1:7401", "host:port for the other nodes"},
-      {"advertise", "", "host:port that other nodes dial (default: this end of each link, with the mesh port)"},
-      {"http-listen", "127.0.0.1:7402", "host:port for metrics and the status page (nothing listens there yet)"},
-      {"seeds", "", "host:port of other nodes, comma-separated; a name stands for all its addresses"},
-      {"leasing", "true", "whether writes take leases; the same on all nodes", true},
-      {"lease-duration", "1h", "the default lease, 4 times --max-clock-skew to 8760h; the same on all nodes"},
-      {"data-dir", "", "folder for the map on disk (not supported yet: memory only)", false, true},
-      {"fsync", "always", "always, interval or never (not supported yet)", false, true},
-      {"min-members", "1", "not ready before this many nodes, itself included, have been linked once; 1 to 128"},
-      {"max-clock-skew", "500ms", "how far the clocks of two nodes may differ, 1ms to 60s"},
-      {"forget-after", "72h", "silence after which a member is forgotten, 10s to 8760h"},
-      {"tls-cert", "", "certificate file (not supported yet)", false, true},
-      {"tls-key", "", "key file (not supported yet)", false, true},
-      {"tls-ca", "", "file of trusted certificates (not supported yet)", false, true},
-      {"insecure", "false", "serve plain text beyond loopback", true},
-      {"max-bytes", "", "memory that the map may take, as 512MiB or 4GiB (default: half of what the process may use)"},
-      {"max-connections", "10000", "clients' connections at once; fewer where there are too few file descriptors"},
-      {"max-watches", "10000", "watches at once; one connection may have a tenth of them"},
-      {"log-level", "info", "debug, info, warn or error; read again on SIGHUP, as the seeds are"},
+      {"node-id", "", "NAME", "name of this node, unique in the cluster; the default holder (default: the host name)",
+       Name},
+      {"cluster", "leasemap", "NAME", "name of the cluster; nodes of others are refused", Name},
+      {"listen", "127.0.0.1:7400", "HOST:PORT", "where clients connect, by gRPC", HostPort},
+      {"mesh-listen", "127.0.0.1:7401", "HOST:PORT", "where the other nodes connect", HostPort},
+      {"advertise", "", "HOST:PORT", "what other nodes dial (default: this end of each link, with the mesh port)",
+       HostPort},
+      {"http-listen", "127.0.0.1:7402", "HOST:PORT", "for metrics and the status page (nothing listens there yet)",
+       HostPort},
+      {"seeds", "", "HOST:PORT,...", "other nodes, comma-separated; a name stands for all its addresses", Seeds},
+      {"leasing", "on", "on|off", "whether writes take leases; the same on all nodes", Bool, true},
+      {"lease-duration", "1h", "DURATION",
+       "the default lease, 4 times --max-clock-skew to 8760h; the same on all nodes", Duration(1, kYearMs)},
+      {"data-dir", "", "FOLDER", "for the map on disk (not supported yet: memory only)", Later("")},
+      {"fsync", "always", "TEXT", "always, interval or never (not supported yet)", Later("always")},
+      {"min-members", "1", "NUMBER",
+       "not ready before this many nodes, itself included, have been linked once; 1 to 128",
+       Number(1, core::kMaxMembers)},
+      {"max-clock-skew", "500ms", "DURATION", "how far the clocks of two nodes may differ, 1ms to 60s",
+       Duration(1, 60'000)},
+      // Shorter than a few silences, a member that is only slow would be forgotten.
+      {"forget-after", "72h", "DURATION", "silence after which a member is forgotten, 10s to 8760h",
+       Duration(10'000, kYearMs)},
+      {"tls-cert", "", "FILE", "certificate (not supported yet)", Later("")},
+      {"tls-key", "", "FILE", "key (not supported yet)", Later("")},
+      {"tls-ca", "", "FILE", "trusted certificates (not supported yet)", Later("")},
+      {"insecure", "off", "on|off", "serve plain text beyond loopback", Bool, true},
+      // Less would not take a map of a few values of the largest size.
+      {"max-bytes", "", "BYTES",
+       "memory that the map may take, as 512MiB or 4GiB (default: half of what the process may use)",
+       Bytes(16 * core::kMaxValueBytes)},
+      {"max-connections", "10000", "NUMBER",
+       "clients' connections at once; fewer where there are too few file descriptors", Number(1, 1'000'000)},
+      {"max-watches", "10000", "NUMBER", "watches at once; one connection may have a tenth of them",
+       Number(1, 1'000'000)},
+      {"log-level", "info", "LEVEL", "trace, debug, info, warn or error; read again on SIGHUP, as the seeds are",
+       OneOf({"trace", "debug", "info", "warn", "error"})},
+      {"log-format", "text", "text|json", "lines of text, or one JSON object a line", OneOf({"text", "json"})},
   };
   return flags;
 }
 
-absl::StatusOr<Settings> ParseConfig(const std::string& text) {
-  Settings out;
-  int number = 0;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    ++number;
-    line = absl::StripAsciiWhitespace(line);
-    if (line.empty() || line.front() == '#') continue;
-    const auto wrong = [&](const char* what) {
-      return absl::InvalidArgumentError(absl::StrCat("--config: line ", number, ": ", what));
-    };
-    const size_t equals = line.find('=');
-    if (equals == absl::string_view::npos) return wrong("is not name = value");
-    absl::string_view name = absl::StripAsciiWhitespace(line.substr(0, equals));
-    if (absl::StartsWith(name, "--")) name.remove_prefix(2);
-    const auto& flags = Flags();
-    const bool known = std::any_of(flags.begin(), flags.end(), [&](const Flag& flag) { return name == flag.name; });
-    if (!known) return wrong("no such flag; leasemapd --help lists them");
-    out[std::string(name)] = std::string(absl::StripAsciiWhitespace(line.substr(equals + 1)));
+absl::StatusOr<Reading> ReadOptions(const std::vector<std::string>& arguments, const std::string& host_name,
+                                    const std::string& version) {
+  Reader reader(version);
+  Reading out;
+  try {
+    reader.ReadFlags(arguments);
+    reader.ReadEnvironment();
+    reader.ReadFile();
+  } catch (const CLI::CallForHelp&) {
+    out.show = reader.Help();
+    return out;
+  } catch (const CLI::CallForVersion&) {
+    out.show = version + "\n";
+    return out;
+  } catch (const CLI::ParseError& error) {
+    return reader.Wrong(error);
   }
+  auto options = MakeOptions(reader, host_name);
+  if (!options.ok()) return options.status();
+  out.options = *std::move(options);
+  out.config_file = reader.config_file();
+  for (const Flag& flag : Flags()) out.values[flag.name] = reader.Get<std::string>(flag.name);
   return out;
 }
 
-Settings FromEnvironment(const std::function<const char*(const char*)>& get) {
-  Settings out;
-  for (const Flag& flag : Flags()) {
-    if (const char* value = get(VariableOf(flag.name).c_str()); value != nullptr) out[flag.name] = value;
-  }
-  return out;
-}
-
-std::vector<std::string> WaitForRestart(const Settings& flags, const Settings& environment, const Settings& before,
-                                        const Settings& after) {
-  const Values was(flags, environment, before), is(flags, environment, after);
+std::vector<std::string> WaitForRestart(const Reading& before, const Reading& after) {
   std::vector<std::string> names;
   for (const Flag& flag : Flags()) {
     const std::string name = flag.name;
-    if (name != "seeds" && name != "log-level" && was.Get(name) != is.Get(name)) names.push_back(name);
+    if (name != "seeds" && name != "log-level" && before.values.at(name) != after.values.at(name)) {
+      names.push_back(name);
+    }
   }
   return names;
-}
-
-absl::StatusOr<Options> MakeOptions(const Settings& flags, const Settings& environment, const Settings& config,
-                                    const std::string& host_name) {
-  const Values values(flags, environment, config);
-  if (auto status = CheckLater(values); !status.ok()) return status;
-  Options out;
-  out.node.node_id = values.Get("node-id").empty() ? host_name : values.Get("node-id");
-  if (auto status = CheckId("node-id", out.node.node_id); !status.ok()) return status;
-  out.node.cluster = values.Get("cluster");
-  if (auto status = CheckId("cluster", out.node.cluster); !status.ok()) return status;
-
-  const auto insecure = values.Bool("insecure");
-  if (!insecure.ok()) return insecure.status();
-  for (auto [name, to, may_be_empty] : {std::tuple{"listen", &out.listen, false},
-                                        {"mesh-listen", &out.mesh_listen, false},
-                                        {"http-listen", &out.http_listen, true},
-                                        {"advertise", &out.node.advertise, true}}) {
-    // What is advertised is not listened on: it may be anywhere.
-    auto address = Address(values, name, *insecure || to == &out.node.advertise, may_be_empty);
-    if (!address.ok()) return address.status();
-    *to = *std::move(address);
-  }
-  auto seeds = Seeds(values.Get("seeds"));
-  if (!seeds.ok()) return seeds.status();
-  out.node.seeds = *std::move(seeds);
-
-  const auto leasing = values.Bool("leasing");
-  if (!leasing.ok()) return leasing.status();
-  const auto skew = values.Ms("max-clock-skew", 1, 60'000);
-  if (!skew.ok()) return skew.status();
-  const auto period = values.Ms("lease-duration", 4 * *skew, int64_t{8760} * 3'600'000);
-  if (!period.ok()) return period.status();
-  out.node.rules = {*leasing, *period, *skew};
-  // Shorter than a few silences, a member that is only slow would be forgotten.
-  const auto forget = values.Ms("forget-after", 10'000, int64_t{8760} * 3'600'000);
-  if (!forget.ok()) return forget.status();
-  out.node.forget_after_ms = *forget;
-  const auto members = values.Number("min-members", 1, core::kMaxMembers);
-  if (!members.ok()) return members.status();
-  out.node.min_members = static_cast<size_t>(*members);
-  // Less would not take a map of a few values of the largest size.
-  const auto max_bytes = values.Bytes("max-bytes", 16 * core::kMaxValueBytes);
-  if (!max_bytes.ok()) return max_bytes.status();
-  out.max_bytes = *max_bytes;
-  for (auto [name, to] : {std::pair{"max-connections", &out.max_connections}, {"max-watches", &out.max_watches}}) {
-    const auto number = values.Number(name, 1, 1'000'000);
-    if (!number.ok()) return number.status();
-    *to = static_cast<uint64_t>(*number);
-  }
-  out.log_level = values.Get("log-level");
-  const std::array<const char*, 4> levels = {"debug", "info", "warn", "error"};
-  if (std::find(levels.begin(), levels.end(), out.log_level) == levels.end()) {
-    return Wrong("log-level", absl::StrCat("\"", out.log_level, "\" is none of debug, info, warn and error"));
-  }
-  return out;
 }
 
 }  // namespace leasemap

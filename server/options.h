@@ -1,4 +1,5 @@
-// What leasemapd is told: flags, LEASEMAP_* variables, a configuration file, defaults, in this order of precedence.
+// Reads what leasemapd is to do: flags, LEASEMAP_* variables, a configuration file, defaults, in this order of
+// precedence. CLI11 reads and converts them; an error names the flag, and the variable or line that set it.
 #pragma once
 
 #include <functional>
@@ -19,34 +20,33 @@ struct Options {
   std::string http_listen;
   uint64_t max_bytes = 0;  // 0: by the memory of the machine or container
   uint64_t max_connections = 0, max_watches = 0;
-  std::string log_level;  // as spdlog names it
+  std::string log_level, log_format;  // trace to error; text or json
 };
 
-// One flag: its name without dashes, its default as text, and its line of --help.
+// One flag: its name without dashes, its default as text, what its value is, and its line of --help.
 struct Flag {
   const char* name;
   const char* fallback;
+  const char* type;
   const char* help;
+  // Says what is wrong with a value (empty: nothing), and brings it into the form that is compared and converted: a
+  // duration as milliseconds, a size as bytes.
+  std::function<std::string(std::string& value)> check;
   bool is_bool = false;
-  // A later version's: the node refuses to start when it is set to something else than its default.
-  bool later = false;
 };
 const std::vector<Flag>& Flags();
 
-// Values by flag name; only what was set, "" counting as unset.
-using Settings = std::map<std::string, std::string>;
-
-// The lines of a configuration file: `name = value`, blank lines and lines that begin with # aside. Unknown names are
-// an error.
-absl::StatusOr<Settings> ParseConfig(const std::string& text);
-// LEASEMAP_NODE_ID for node-id, and so on; `get` is getenv.
-Settings FromEnvironment(const std::function<const char*(const char*)>& get);
-// The flags that a changed configuration file would set to something else, and that only a restart can change: all but
-// the seeds and the log level.
-std::vector<std::string> WaitForRestart(const Settings& flags, const Settings& environment, const Settings& before,
-                                        const Settings& after);
-// Checks everything; the message names the flag and what to do. `host_name` is the default node ID.
-absl::StatusOr<Options> MakeOptions(const Settings& flags, const Settings& environment, const Settings& config,
-                                    const std::string& host_name);
+struct Reading {
+  std::string show;  // --help or --version was given: print this, and do no more
+  Options options;
+  std::string config_file;                    // empty: none
+  std::map<std::string, std::string> values;  // of every flag, as `check` left it
+};
+// `arguments` without the program's name; `host_name` is the default node ID. An empty value is an unset one.
+absl::StatusOr<Reading> ReadOptions(const std::vector<std::string>& arguments, const std::string& host_name,
+                                    const std::string& version);
+// The flags that a later reading sets to something else, and that only a restart can change: all but the seeds and the
+// log level.
+std::vector<std::string> WaitForRestart(const Reading& before, const Reading& after);
 
 }  // namespace leasemap

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "asio/post.hpp"
 #include "peer/core/error.h"
+#include "server/host/address.h"
 #include "spdlog/spdlog.h"
 
 namespace leasemap::host {
@@ -113,7 +114,19 @@ void NodeHost::Await(core::WaitId wait, Done done) {
 std::string NodeHost::advertised() const {
   if (!options_.advertise.empty()) return options_.advertise;
   const auto listen = net::ParseHostPort(mesh_listen_);
-  return listen ? net::ShowHostPort(listen->host, transport_.port()) : mesh_listen_;
+  if (!listen) return mesh_listen_;
+  if (!IsAnyAddress(listen->host)) return net::ShowHostPort(listen->host, transport_.port());
+  const std::lock_guard lock(found_mutex_);
+  return found_.empty() ? net::ShowHostPort("any", transport_.port()) : found_;
+}
+
+// This end of a link, in the form that the other end is told. It is shown from now on, unless only this machine can
+// dial it, and others can dial the one before.
+std::string NodeHost::Found(const std::string& local) {
+  std::string plain = PlainAddress(local);
+  const std::lock_guard lock(found_mutex_);
+  if (found_.empty() || IsLoopbackAddress(found_) || (!plain.empty() && !IsLoopbackAddress(plain))) found_ = plain;
+  return plain;
 }
 
 absl::Status NodeHost::Start() {
@@ -171,7 +184,7 @@ void NodeHost::EndWhenClosed() {
 net::Transport::Callbacks NodeHost::MeshCallbacks() {
   net::Transport::Callbacks mesh;
   mesh.on_dialed = [this](core::LinkId link, const std::string& address, const std::string& local) {
-    Change([&](core::Node& node, core::Now now) { node.OnDialed(now, link, address, local); }, "OnDialed");
+    Change([&](core::Node& node, core::Now now) { node.OnDialed(now, link, address, Found(local)); }, "OnDialed");
   };
   mesh.on_dial_failed = [this](const std::string& address, const std::string& why) {
     Change([&](core::Node& node, core::Now now) { node.OnDialFailed(now, address, why); }, "OnDialFailed");
@@ -181,7 +194,8 @@ net::Transport::Callbacks NodeHost::MeshCallbacks() {
     Change([&](core::Node& node, core::Now now) { node.OnResolved(now, seed, addresses, why); }, "OnResolved");
   };
   mesh.on_accepted = [this](core::LinkId link, const std::string& local, const std::string& remote) {
-    Change([&](core::Node& node, core::Now now) { node.OnAccepted(now, link, local, remote); }, "OnAccepted");
+    Change([&](core::Node& node, core::Now now) { node.OnAccepted(now, link, Found(local), PlainAddress(remote)); },
+           "OnAccepted");
   };
   mesh.on_message = [this](core::LinkId link, core::Message message) {
     Change([&](core::Node& node, core::Now now) { node.OnMessage(now, link, std::move(message)); }, "OnMessage");

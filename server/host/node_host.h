@@ -61,7 +61,8 @@ class NodeHost {
   // The first thing that the node waits for before it is ready, for people; empty if it is ready.
   std::string WaitsFor() const;
   bool ready() const { return ready_.load(std::memory_order_acquire); }
-  // host:port that other nodes are told; the listening address where it is found anew for each link.
+  // host:port that other nodes are told: --advertise, or the listening address. A node that listens on every address of
+  // its machine shows the one that a link found, and any:PORT before the first link.
   std::string advertised() const;
   uint16_t mesh_port() const { return transport_.port(); }
   const core::NodeOptions& options() const { return options_; }
@@ -112,10 +113,14 @@ class NodeHost {
   void LeaveLinks(int64_t until_ms);
   void EndWhenClosed();
   net::Transport::Callbacks MeshCallbacks();
+  std::string Found(const std::string& local);
 
   const core::NodeOptions options_;
   const std::string mesh_listen_;
   Listeners listeners_;
+
+  mutable std::mutex found_mutex_;
+  std::string found_;  // guarded by found_mutex_; the address that a link found for this node
 
   mutable WatchedMutex mutex_;
   core::Node node_;                       // guarded by mutex_

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "peer/core/error.h"
 #include "peer/core/limits.h"
+#include "server/host/address.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/status.h"
 #include "server/rpc/waiting_call.h"
@@ -132,7 +133,7 @@ grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* 
     if (member.gone() && !member.leaving) continue;  // forgotten
     auto* out = response->add_members();
     out->set_node_id(member.id.node);
-    out->set_address(member.address);
+    out->set_address(host::PlainAddress(member.address));
     out->set_state(StateOf(member, now.mono_ms));
     out->set_incarnation(member.id.incarnation);
     if (member.heard_wall_ms != 0) SetTime(member.heard_wall_ms, out->mutable_last_heard_time());

@@ -1,9 +1,12 @@
 #include "server/rpc/server.h"
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "grpc/support/time.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -32,6 +35,22 @@ Connections::Bounds BoundsOf(const Limits& limits) {
   bounds.unfinished_bytes = host::CallBytes(limits.memory) / 3;
   bounds.arrive = limits.arrive;
   return bounds;
+}
+
+// What to do about a port that can't be listened on. Both listeners name errors as strerror(3) does.
+std::string Advice(absl::string_view error, const std::string& flag) {
+  const auto is = [error](int number) { return absl::StrContains(error, std::strerror(number)); };
+  if (is(EADDRINUSE)) {
+    return absl::StrCat("the port is taken: end the process that listens there (another leasemapd?), or change ", flag);
+  }
+  if (is(EADDRNOTAVAIL)) {
+    return absl::StrCat("this machine has no such address: name one of its own in ", flag,
+                        ", or 0.0.0.0 for all of them");
+  }
+  if (is(EACCES)) {
+    return absl::StrCat("ports below 1024 take the capability CAP_NET_BIND_SERVICE: name a higher port in ", flag);
+  }
+  return absl::StrCat("name an address of this machine in ", flag);
 }
 }  // namespace
 
@@ -109,11 +128,13 @@ absl::Status Server::Start() {
                                                  : connections_.Start(listen->host, listen->port);
   if (!listening.ok()) {
     server_.reset();
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", listen_, " (", std::string(listening.message()),
-                                               "); is the port taken? Change --listen"));
+    const std::string error(listening.message());
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", listen_, ": ", error, "; ", Advice(error, "--listen")));
   }
   if (auto status = host_.Start(); !status.ok()) {
-    return absl::Status(status.code(), absl::StrCat(std::string(status.message()), "; change --mesh-listen"));
+    const std::string error(status.message());
+    return absl::Status(status.code(), absl::StrCat(error, "; ", Advice(error, "--mesh-listen")));
   }
   return absl::OkStatus();
 }

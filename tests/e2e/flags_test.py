@@ -1,24 +1,48 @@
 #!/usr/bin/env python3
 """leasemapd as whoever starts it sees it: its flags, variables and configuration file, what it refuses to start with,
 and a port that is taken."""
+import json
+import os
 import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import unittest
 
-from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH, wait_for
+from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH, mesh_pb, wait_for
 from cluster import ClusterTest, Node
+
+
+def frame(kind, flags, stream, body):
+    """A frame of HTTP/2."""
+    return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body
+
+
+def make_grpc_complain(node):
+    """A call whose timeout is no number; returns when the node has read it."""
+    def field(name, value):
+        return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+    call = b"\x83\x86" + field(b":path", b"/x/y") + field(b"te", b"trailers") + field(b"grpc-timeout", b"soon")
+    with socket.create_connection((node.ip, node.port), timeout=BOUND) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 5, 1, call) +
+                           frame(6, 0, 0, b"ping-ack"))
+        got = b""
+        while frame(6, 1, 0, b"ping-ack") not in got:
+            more = connection.recv(4096)
+            assert more, f"the node closed the connection: {got}"
+            got += more
+
 
 FREE = ("--listen=127.0.0.1:0", "--mesh-listen=127.0.0.1:0", "--http-listen=127.0.0.1:0")
 
 
 class FlagsTest(ClusterTest):
-    def run_it(self, *flags, variables=None):
-        """A leasemapd that should end by itself."""
-        return subprocess.run([LEASEMAPD, *flags], capture_output=True, text=True, timeout=BOUND,
+    def run_it(self, *flags, variables=None, prefix=()):
+        """A leasemapd that should end by itself; `prefix` is a command to run it under."""
+        return subprocess.run([*prefix, LEASEMAPD, *flags], capture_output=True, text=True, timeout=BOUND,
                               env={**ENVIRONMENT, **(variables or {})})
 
     def wrong(self, *flags, names, status=2, variables=None):
@@ -27,6 +51,7 @@ class FlagsTest(ClusterTest):
         for name in names:
             self.assertIn(name, done.stderr, f"{flags}")
         self.assertEqual(done.stdout, "")
+        return done
 
     def config(self, text):
         file = tempfile.NamedTemporaryFile("w", dir=SCRATCH, suffix=".conf", delete=False)
@@ -46,7 +71,7 @@ class FlagsTest(ClusterTest):
         shown = self.run_it("--help")
         self.assertEqual(shown.returncode, 0)
         for flag in ("node-id cluster listen mesh-listen advertise http-listen seeds leasing lease-duration data-dir "
-                     "fsync min-members max-clock-skew forget-after insecure log-level max-bytes max-connections max-watches config version help").split():
+                     "fsync min-members max-clock-skew forget-after insecure log-level log-format max-bytes max-connections max-watches config version help").split():
             self.assertIn(f"--{flag}", shown.stdout)
         version = self.run_it("--version")
         self.assertEqual(version.returncode, 0)
@@ -81,13 +106,30 @@ class FlagsTest(ClusterTest):
         self.cluster(nodes=[node], wait=False)
         self.assertTrue(node.status())
 
+    def test_every_address_is_not_shown_as_one(self):
+        def addresses(node):
+            members = node.mesh.ListMembers(mesh_pb.ListMembersRequest(), timeout=BOUND).members
+            return {member.node_id: member.address for member in members}
+        for every in ("0.0.0.0", "[::]") if socket.has_dualstack_ipv6() else ("0.0.0.0",):
+            with self.subTest(every=every):
+                a = Node("a", ip=every, flags=["--insecure"])
+                cluster = self.cluster(nodes=[a], wait=False)
+                self.assertEqual(addresses(a), {"a": f"any:{a.mesh_port}"})
+                found = f"127.0.0.1:{a.mesh_port}"
+                b = cluster.add(Node("b", flags=[f"--seeds={found}"]))
+                cluster.wait_linked()
+                both = {"a": found, "b": b.mesh_target}
+                self.assertEqual((addresses(a), addresses(b)), (both, both))
+                self.assertNotIn("::ffff:", a.log.read_text() + b.log.read_text())
+                cluster.close()
+
     def test_flag_then_variable_then_file_then_default(self):
-        file = self.config("# a comment\n\ncluster = of-the-file\n--lease-duration = 30s\nseeds =\n")
+        file = self.config("\ufeff# a comment\n\ncluster = \"of-the-file\" # one more\n--lease-duration = 30s\nseeds =\n")
         status = self.started(f"--config={file}")
         self.assertEqual((status.node_id, status.cluster, status.lease_duration.seconds), ("plain", "of-the-file", 30))
         status = self.started(f"--config={file}", variables={"LEASEMAP_CLUSTER": "of-the-variable"})
         self.assertEqual((status.cluster, status.lease_duration.seconds), ("of-the-variable", 30))
-        status = self.started("--cluster=first", "--cluster=last", "--leasing=false",
+        status = self.started("--cluster=first", "--cluster=last", "--leasing", "off",
                               variables={"LEASEMAP_CLUSTER": "of-the-variable", "LEASEMAP_CONFIG": file})
         self.assertEqual((status.cluster, status.leasing), ("last", False))
         # Empty is unset, and a variable that no flag has is none of ours.
@@ -115,18 +157,53 @@ class FlagsTest(ClusterTest):
         reload(f"seeds = {a.mesh_target}\nlog-level = warn\ncluster = other\n", "--cluster was changed")
         cluster.wait_linked()
         self.assertEqual(b.status().cluster, "leasemap")
-        reload("seeds = nonsense\n", "error SIGHUP: --seeds: .* nothing is changed")
-        reload("cluster = third\n", "--cluster was changed")
+        reload("seeds = nonsense\n", r"error SIGHUP: --seeds \(line 1 of .*\): .* nothing is changed")
+        # The level was still warn, until this file was read.
+        self.assertNotIn("info", reload("cluster = third\n", "--cluster was changed").string)
+        reload("log-level = trace\n", "info SIGHUP: .* trace")
         self.assertEqual(b.linked(), {"a", "b"})
 
+    def test_the_log_as_json_and_its_levels(self):
+        node = Node("n1", variables={"LEASEMAP_NONSENSE": "1"},
+                    flags=["--log-format=json", "--log-level=trace"])
+        # The ports are read from the log, which is JSON here as well.
+        cluster = self.cluster(nodes=[node], wait=False)
+        self.assertTrue(node.status())
+        cluster.close()
+        lines = [json.loads(line) for line in node.log.read_text().splitlines()]
+        self.assertGreater(len(lines), 3)
+        for line in lines:
+            self.assertEqual(list(line), ["time", "level", "message"])
+            self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+            self.assertIn(line["level"], ("trace", "debug", "info", "warn", "error"))
+        self.assertIn(("warn", True), {(line["level"], "LEASEMAP_NONSENSE" in line["message"]) for line in lines})
+        self.wrong(*FREE, "--log-format=xml", names=["--log-format", "text, json"])
+        self.wrong(*FREE, "--log-level=loud", names=["--log-level", "trace, debug, info, warn, error"])
+
+    def test_what_gRPC_logs_is_for_debugging(self):
+        for level, form, shown in (("info", "text", False), ("info", "json", False),
+                                   ("debug", "text", True), ("debug", "json", True)):
+            with self.subTest(level=level, form=form):
+                node = Node("n1", flags=[f"--log-level={level}", f"--log-format={form}"])
+                cluster = self.cluster(nodes=[node], wait=False)
+                make_grpc_complain(node)
+                cluster.close()
+                log = node.log.read_text()
+                said = r"Z debug gRPC: .*grpc-timeout" if form == "text" else r'"debug","message":"gRPC: .*grpc-timeout'
+                self.assertEqual(bool(re.search(said, log)), shown, log)
+                self.assertEqual("grpc-timeout" in log, shown, log)
+                for line in log.splitlines():
+                    self.assertRegex(line, r'^20\d\d-' if form == "text" else r'^{"time":"20\d\d-')
+
     def test_wrong_variables_and_files_are_named(self):
-        self.wrong(*FREE, names=["--leasing"], variables={"LEASEMAP_LEASING": "maybe"})
+        self.wrong(*FREE, names=["--leasing (LEASEMAP_LEASING)"], variables={"LEASEMAP_LEASING": "maybe"})
         self.wrong(*FREE, "--config=/no/such/file", names=["--config", "/no/such/file"])
         self.wrong(*FREE, f"--config={SCRATCH}", names=["--config"])
         self.wrong(*FREE, f"--config={self.config('cluster = c' + chr(10) + 'nonsense = 1')}",
                    names=["--config", "line 2"])
         self.wrong(*FREE, f"--config={self.config('cluster')}", names=["--config", "line 1"])
-        self.wrong(*FREE, f"--config={self.config('max-clock-skew = 9h')}", names=["--max-clock-skew"])
+        self.wrong(*FREE, f"--config={self.config('max-clock-skew = 9h')}", 
+                   names=["--max-clock-skew (line 1 of"])
 
     def test_a_taken_port_exits_1_and_says_so(self):
         for flag in ("listen", "mesh-listen"):
@@ -139,6 +216,30 @@ class FlagsTest(ClusterTest):
                 self.assertEqual(done.returncode, 1, done.stderr)
                 said = [line for line in done.stderr.splitlines() if re.search(r"\berror\b", line)]
                 self.assertTrue(any(address in line and f"--{flag}" in line for line in said), done.stderr)
+                self.assertIn("the port is taken", done.stderr)
+
+    def test_other_addresses_that_cannot_be_listened_on_say_why(self):
+        for flag in ("listen", "mesh-listen"):
+            free = [free for free in FREE if not free.startswith(f"--{flag}=")]
+            # An address for documentation (RFC 5737), and a name that never is one (RFC 2606).
+            for address, says in (("203.0.113.1:0", "this machine has no such address"),
+                                  ("nowhere.invalid:0", "name an address of this machine in")):
+                with self.subTest(flag=flag, address=address):
+                    done = self.wrong(*free, "--insecure", f"--{flag}={address}", status=1,
+                                      names=[address.split(":")[0], says, f"--{flag}"])
+                    self.assertNotIn("taken", done.stderr)
+
+    def test_a_port_for_the_privileged_says_so(self):
+        first = pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        if os.getuid() != 0 or int(first.read_text()) < 2:
+            self.skipTest("takes root, and ports that are kept from others")
+        for flag in ("listen", "mesh-listen"):
+            free = [free for free in FREE if not free.startswith(f"--{flag}=")]
+            with self.subTest(flag=flag):
+                done = self.run_it(*free, f"--{flag}=127.0.0.1:1",
+                                   prefix=["setpriv", "--bounding-set=-net_bind_service"])
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertRegex(done.stderr, f"127.0.0.1:1: Permission denied; ports below 1024 .* --{flag}\n")
 
     def test_a_second_node_on_the_ports_of_the_first(self):
         node = self.cluster(1).nodes[0]

@@ -1,15 +1,56 @@
-// Flags, variables and the configuration file: which one counts, and what is refused with which words.
+// Flags, variables and the configuration file: which one counts, and what is refused with which words. And how a line
+// of the log looks as JSON.
 #include "server/options.h"
 
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
 #include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/environment.h"
+#include "server/log.h"
+#include "spdlog/details/log_msg.h"
 
 namespace leasemap {
 namespace {
 
-absl::StatusOr<Options> Make(const Settings& flags, const Settings& environment = {}, const Settings& config = {}) {
-  return MakeOptions(flags, environment, config, "the-host");
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// A variable of this process, until the end of a test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
+absl::StatusOr<Reading> Read(const std::vector<std::string>& arguments) {
+  return ReadOptions(arguments, "the-host", "1.2.3");
+}
+
+absl::StatusOr<Options> Make(const Settings& flags) {
+  std::vector<std::string> arguments;
+  for (const auto& [name, value] : flags) arguments.push_back("--" + name + "=" + value);
+  auto reading = Read(arguments);
+  if (!reading.ok()) return reading.status();
+  return reading->options;
+}
+
+std::string ConfigFile(const std::string& text) {
+  const std::string path = testing::TempDir() + "options_test." + std::to_string(getpid()) + ".conf";
+  std::ofstream(path) << text;
+  return path;
+}
+
+absl::StatusOr<Reading> ReadFile(const std::string& text) { return Read({"--config", ConfigFile(text)}); }
+
+std::string ErrorOf(const absl::StatusOr<Reading>& reading) {
+  return reading.ok() ? "no error" : std::string(reading.status().message());
 }
 
 TEST(Options, Defaults) {
@@ -26,19 +67,58 @@ TEST(Options, Defaults) {
 }
 
 TEST(Options, FlagsThenVariablesThenTheFile) {
-  const Settings file = {{"node-id", "file"}, {"cluster", "file"}, {"lease-duration", "30s"}};
-  const Settings environment = {{"node-id", "env"}, {"cluster", "env"}};
-  const auto options = Make({{"node-id", "flag"}, {"cluster", ""}}, environment, file);
-  ASSERT_TRUE(options.ok());
-  EXPECT_EQ(options->node.node_id, "flag");
-  EXPECT_EQ(options->node.cluster, "env");  // an empty flag is unset
-  EXPECT_EQ(options->node.rules.period_ms, 30'000);
+  const std::string file = ConfigFile("node-id = file\ncluster = file\nlease-duration = 30s\n");
+  const Variable node_id("LEASEMAP_NODE_ID", "env"), cluster("LEASEMAP_CLUSTER", "env"), none("LEASEMAP_SEEDS", "");
+  const auto reading = Read({"--node-id", "flag", "--cluster=first", "--cluster=", "--config=" + file});
+  ASSERT_TRUE(reading.ok()) << reading.status();
+  EXPECT_EQ(reading->options.node.node_id, "flag");
+  EXPECT_EQ(reading->options.node.cluster, "env");  // the last counts, and an empty flag is unset
+  EXPECT_EQ(reading->options.node.rules.period_ms, 30'000);
+  EXPECT_EQ(reading->config_file, file);
 }
 
-TEST(Options, EnvironmentNamesHaveUnderscores) {
-  const auto environment = FromEnvironment(
-      [](const char* name) -> const char* { return std::string(name) == "LEASEMAP_NODE_ID" ? "env" : nullptr; });
-  EXPECT_EQ(environment, (Settings{{"node-id", "env"}}));
+TEST(Options, ARepeatedFlagsLastValueCounts) {
+  EXPECT_EQ(Make({{"cluster", "a"}, {"cluster", "b"}})->node.cluster, "b");
+  EXPECT_EQ(Make({{"lease-duration", "nonsense"}, {"lease-duration", "1m"}})->node.rules.period_ms, 60'000);
+}
+
+TEST(Options, OnAndOffInAllTheirWords) {
+  for (const char* off : {"off", "false", "0", "no", "OFF", "False"}) {
+    EXPECT_FALSE(Read({"--leasing", off})->options.node.rules.leasing) << off;
+    EXPECT_FALSE(Read({std::string("--leasing=") + off})->options.node.rules.leasing) << off;
+    EXPECT_FALSE(ReadFile(std::string("leasing = ") + off)->options.node.rules.leasing) << off;
+    const Variable leasing("LEASEMAP_LEASING", off);
+    EXPECT_FALSE(Read({})->options.node.rules.leasing) << off;
+    EXPECT_TRUE(Read({"--leasing"})->options.node.rules.leasing);
+  }
+  const Variable leasing("LEASEMAP_LEASING", "off");
+  for (const char* on : {"on", "true", "1", "yes", "Yes"}) {
+    EXPECT_TRUE(Read({"--leasing", on})->options.node.rules.leasing) << on;
+  }
+  EXPECT_FALSE(Read({"--leasing="})->options.node.rules.leasing);
+  EXPECT_TRUE(Read({"--insecure", "--listen=0.0.0.0:0"}).ok());
+  for (const char* neither : {"2", "-", "t", "enable"}) EXPECT_FALSE(Make({{"leasing", neither}}).ok()) << neither;
+}
+
+TEST(Options, ErrorsSayWhereAValueIsFrom) {
+  EXPECT_EQ(ErrorOf(Read({"--lease-duration=9000h"})), "--lease-duration: 9000h is out of range; give 1ms to 8760h");
+  EXPECT_EQ(ErrorOf(Read({"--lease-duration=1s"})),
+            "--lease-duration: 1s is out of range; give 2s to 8760h (4 times --max-clock-skew is the least)");
+  EXPECT_EQ(ErrorOf(ReadFile("# a comment\n\nmax-clock-skew = 2m\n")),
+            "--max-clock-skew (line 3 of " + ConfigFile("") + "): 2m is out of range; give 1ms to 60s");
+  EXPECT_EQ(ErrorOf(Read({"--listen"})), "--listen: a value is missing");
+  EXPECT_EQ(ErrorOf(Read({"--config=/no/such"})), "--config: /no/such: no file that can be read");
+  const Variable listen("LEASEMAP_LISTEN", "0.0.0.0:1"), leasing("LEASEMAP_LEASING", "maybe");
+  EXPECT_THAT(ErrorOf(Read({})), testing::StartsWith("--leasing (LEASEMAP_LEASING): \"maybe\" is neither on nor off"));
+  EXPECT_THAT(ErrorOf(Read({"--leasing=on"})), testing::StartsWith("--listen (LEASEMAP_LISTEN): 0.0.0.0:1 is beyond"));
+}
+
+TEST(Options, HelpAndVersionAreShown) {
+  EXPECT_EQ(Read({"--version"})->show, "1.2.3\n");
+  const std::string help = Read({"--help"})->show;
+  for (const char* shown : {"1h", "500ms", "72h", "--log-level", "DURATION"}) {
+    EXPECT_THAT(help, testing::HasSubstr(shown));
+  }
 }
 
 TEST(Options, WrongValuesNameTheirFlag) {
@@ -84,12 +164,29 @@ TEST(Options, SeedsAreSplitAndKeptOnce) {
   EXPECT_EQ(options->node.seeds, (std::vector<std::string>{"a:1", "b:2"}));
 }
 
-TEST(Options, ConfigFile) {
-  const auto good = ParseConfig("# comment\n\n node-id = n1 \n--cluster=c\n");
-  ASSERT_TRUE(good.ok());
-  EXPECT_EQ(*good, (Settings{{"node-id", "n1"}, {"cluster", "c"}}));
-  EXPECT_FALSE(ParseConfig("node-id n1").ok());
-  EXPECT_FALSE(ParseConfig("no-such-flag = 1").ok());
+TEST(Options, ConfigFileHasQuotesCommentsAndAMark) {
+  const auto good = ReadFile(
+      "\xEF\xBB\xBFnode-id = \"n #1\" # a comment\r\n; another\n#x = y\n--cluster=a#b  # c\nlisten = [::1]:7400\n"
+      "seeds = a:1, b:2,c:3\nadvertise = 'h:1'\nlog-level = warn\nlog-level = debug\nforget-after =\n");
+  ASSERT_TRUE(good.ok()) << good.status();
+  EXPECT_EQ(good->options.node.node_id, "n #1");
+  EXPECT_EQ(good->options.node.cluster, "a#b");
+  EXPECT_EQ(good->options.listen, "[::1]:7400");
+  EXPECT_EQ(good->options.node.seeds, (std::vector<std::string>{"a:1", "b:2", "c:3"}));
+  EXPECT_EQ(good->options.node.advertise, "h:1");
+  EXPECT_EQ(good->options.log_level, "debug");
+  EXPECT_EQ(good->options.node.forget_after_ms, 72 * 3'600'000);
+}
+
+TEST(Options, WrongLinesOfTheFileAreNamed) {
+  for (const auto& [text, says] : Settings{{"node-id n1", "line 1 is not `flag = value`"},
+                                           {"\nno-such-flag = 1", "line 2: there is no flag \"no-such-flag\""},
+                                           {"config = /f", "line 1: there is no flag \"config\""},
+                                           {"[listen]\n", "line 1 is not"},
+                                           {"\n\ncluster = \"a", "line 3: the quotes of cluster do not end"},
+                                           {"cluster = 'a' b", "line 1: the quotes of cluster do not end"}}) {
+    EXPECT_THAT(ErrorOf(ReadFile(text)), testing::AllOf(testing::StartsWith("--config: "), testing::HasSubstr(says)));
+  }
 }
 
 TEST(Options, BytesHaveUnits) {
@@ -100,10 +197,12 @@ TEST(Options, BytesHaveUnits) {
 }
 
 TEST(Options, AChangedFileTellsWhatTakesARestart) {
-  const Settings before = {{"cluster", "a"}, {"seeds", "a:1"}, {"forget-after", "72h"}};
-  const Settings after = {{"cluster", "b"}, {"seeds", "b:1"}, {"log-level", "debug"}, {"lease-duration", "30s"}};
-  EXPECT_EQ(WaitForRestart({}, {}, before, after), (std::vector<std::string>{"cluster", "lease-duration"}));
-  EXPECT_EQ(WaitForRestart({{"cluster", "c"}}, {{"lease-duration", "1m"}}, before, after), std::vector<std::string>{});
+  const auto before = ReadFile("cluster = a\nseeds = a:1\nforget-after = 72h\nmax-clock-skew = 1s\n");
+  const char* text = "cluster = b\nseeds = b:1\nlog-level = debug\nlease-duration = 30s\nmax-clock-skew = 1000ms\n";
+  const auto after = ReadFile(text);
+  ASSERT_TRUE(before.ok() && after.ok()) << before.status() << after.status();
+  EXPECT_EQ(WaitForRestart(*before, *after), (std::vector<std::string>{"cluster", "lease-duration"}));
+  EXPECT_EQ(WaitForRestart(*after, *after), std::vector<std::string>{});
 }
 
 TEST(Environment, AMisspeltVariableIsNamedWithTheOneMeant) {
@@ -130,6 +229,22 @@ TEST(Environment, NoWarningOfWhatIsKnownOrOfOthers) {
             std::vector<std::string>{});
   // A port without a scheme is none of Kubernetes'.
   EXPECT_EQ(UnknownVariables({"LEASEMAP_MESH_PORT=7401"}).size(), 1u);
+}
+
+TEST(Log, AJsonLineIsOneObjectWhateverTheMessage) {
+  const auto line = [](spdlog::level::level_enum level, std::string_view text) {
+    spdlog::details::log_msg message("name", level, spdlog::string_view_t(text.data(), text.size()));
+    message.time = spdlog::log_clock::time_point(std::chrono::milliseconds(1'700'000'000'007));
+    spdlog::memory_buf_t out;
+    JsonLines()->format(message, out);
+    return std::string(out.data(), out.size());
+  };
+  EXPECT_EQ(line(spdlog::level::warn, "a \"b\" \\ c\nd\te\x7f"),
+            R"({"time":"2023-11-14T22:13:20.007Z","level":"warn","message":"a \"b\" \\ c\nd\u0009e\u007f"})"
+            "\n");
+  EXPECT_EQ(line(spdlog::level::info, "\u00fc\u20ac\U0001F600\xff\xe2\x82"),
+            "{\"time\":\"2023-11-14T22:13:20.007Z\",\"level\":\"info\",\"message\":"
+            "\"\u00fc\u20ac\U0001F600\\ufffd\\ufffd\\ufffd\"}\n");
 }
 
 }  // namespace
