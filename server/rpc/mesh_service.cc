@@ -148,7 +148,8 @@ grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* cont
   const auto take = [outcome, response](const core::Effects::Answered& answered) {
     *outcome = answered.status;
     bool own = true;  // the asked node comes first
-    for (const auto& view : answered.explanation->views) ToProto(view, std::exchange(own, false), response->add_views());
+    for (const auto& view : answered.explanation->views)
+      ToProto(view, std::exchange(own, false), response->add_views());
   };
   const auto wait = host_.Explain(KeyOf(*request), PatienceMs(*context), call->Expect(take));
   if (!wait.ok()) *outcome = wait.status();

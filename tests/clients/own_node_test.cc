@@ -10,6 +10,9 @@ TEST(OwnNode, ReadsTheConfigurationFileAsTheNodeDoes) {
   EXPECT_EQ(ListenOf("# a comment\ncluster = c\n --listen= 10.0.0.1:7500 \nseeds = a:1"), "10.0.0.1:7500");
   EXPECT_EQ(ListenOf("listen = :1\nlisten = :2\n"), ":2");
   EXPECT_EQ(ListenOf("mesh-listen = :1\n# listen = :2\nlisten"), "");
+  EXPECT_EQ(ListenOf("\xef\xbb\xbflisten = \"10.0.0.1:7500\"  # of this host\r\n"), "10.0.0.1:7500");
+  EXPECT_EQ(ListenOf("listen = ':7500'"), ":7500");
+  EXPECT_EQ(ListenOf("listen = :7500 # a comment"), ":7500");
   EXPECT_EQ(ListenOf(""), "");
 }
 

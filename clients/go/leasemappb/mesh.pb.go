@@ -568,7 +568,7 @@ func (x *GetStatusResponse) GetBusiestWatches() uint64 {
 type Member struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	NodeId string                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
-	// host:port of its mesh port.
+	// host:port of its mesh port; any:PORT for this node itself while no link has shown which of its addresses it has.
 	Address     string       `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
 	State       Member_State `protobuf:"varint,3,opt,name=state,proto3,enum=leasemap.v1.Member_State" json:"state,omitempty"`
 	Incarnation uint64       `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
