@@ -1,16 +1,31 @@
 #include "clients/cli/connection.h"
 
 #include <algorithm>
+#include <iostream>
 
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "clients/cli/core/text.h"
 #include "clients/cli/terminal.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
 namespace leasemap::cli {
 namespace {
+
+constexpr char kDomain[] = "leasemap";
+
+// Leasemap's own word of why; empty if there is none.
+google::rpc::ErrorInfo InfoOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) return {};
+  for (const google::protobuf::Any& detail : details.details()) {
+    google::rpc::ErrorInfo info;
+    if (detail.UnpackTo(&info) && info.domain() == kDomain) return info;
+  }
+  return {};
+}
 
 // Without these a channel whose first attempt was refused waits 5 to 10 s before the next.
 constexpr int kFirstBackoffMs = 100;
@@ -22,8 +37,6 @@ constexpr int kConnectAttemptMs = 1000;
 constexpr absl::Duration kConnectWait = absl::Milliseconds(2 * kConnectAttemptMs);
 // An answer holds at most a page of 1 MiB, or one entry of a node that was started with a larger limit.
 constexpr int kLargestAnswer = 256 << 20;
-
-constexpr char kDomain[] = "leasemap";
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
   grpc::ChannelArguments arguments;
@@ -95,19 +108,15 @@ int Connection::Report(const grpc::Status& status) const {
                << ")\n";
     return kRefused;
   }
-  Complain() << status.error_message() << "\n";
+  const google::rpc::ErrorInfo info = InfoOf(status);
+  Complain() << status.error_message();
+  // The node speaks of the request's fields; here they are options.
+  if (info.reason() == "LEASE_HELD") std::cerr << " (--holder " << Escape(info.metadata().at("holder")) << ")";
+  std::cerr << "\n";
   return kRefused;
 }
 
-std::string ReasonOf(const grpc::Status& status) {
-  google::rpc::Status details;
-  if (!details.ParseFromString(status.error_details())) return "";
-  for (const google::protobuf::Any& detail : details.details()) {
-    google::rpc::ErrorInfo info;
-    if (detail.UnpackTo(&info) && info.domain() == kDomain) return info.reason();
-  }
-  return "";
-}
+std::string ReasonOf(const grpc::Status& status) { return InfoOf(status).reason(); }
 
 bool IsUnreachable(const grpc::Status& status) {
   const bool silent = status.error_code() == grpc::StatusCode::UNAVAILABLE ||

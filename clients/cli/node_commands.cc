@@ -1,5 +1,6 @@
 // The commands about the asked node and its cluster: members, forget, status, explain, conflicts, healthcheck.
 #include <iostream>
+#include <vector>
 
 #include "clients/cli/commands.h"
 #include "clients/cli/core/request.h"
@@ -53,13 +54,22 @@ int Explain(Connection& connection) {
 }
 
 int Conflicts(Connection& connection) {
-  v1::ListConflictsResponse response;
-  const int exit_code = connection.Call(&v1::Mesh::Stub::ListConflicts, v1::ListConflictsRequest(), response);
-  if (exit_code != kDone) return exit_code;
+  // The pages come from the latest on, each with its oldest first. A node keeps 32 MiB of them at most.
+  std::vector<v1::ListConflictsResponse> pages;
+  v1::ListConflictsRequest request;
+  request.set_keys_only(!connection.options().json);
+  do {
+    const int exit_code = connection.Call(&v1::Mesh::Stub::ListConflicts, request, pages.emplace_back());
+    if (exit_code != kDone) return exit_code;
+    request.set_page_token(pages.back().next_page_token());
+  } while (!request.page_token().empty());
+  v1::ListConflictsResponse all;
+  for (auto page = pages.rbegin(); page != pages.rend(); ++page) all.MergeFrom(*page);
+  all.set_total(pages.front().total());
   if (connection.options().json) {
-    for (const v1::Conflict& conflict : response.conflicts()) PrintJson(conflict);
+    for (const v1::Conflict& conflict : all.conflicts()) PrintJson(conflict);
   } else {
-    PrintConflicts(response);
+    PrintConflicts(all);
   }
   return kDone;
 }

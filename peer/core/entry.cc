@@ -65,8 +65,8 @@ EntryPtr WithValueGone(const Entry& entry) {
   return out;
 }
 
-EntryPtr WithoutKeptValue(const EntryPtr& entry) {
-  if (entry->value_dot.seq == 0 || entry->value.empty()) return entry;
+EntryPtr WithoutKeptValue(const EntryPtr& entry, size_t least) {
+  if (entry->value_dot.seq == 0 || entry->value.size() < least) return entry;
   auto out = std::make_shared<Entry>(*entry);
   out->value = {};
   out->value_left_out = true;

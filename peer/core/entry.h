@@ -78,12 +78,8 @@ inline size_t Weight(const Entry& entry) {
   return entry.key.size() + entry.value.size() + entry.unknown_fields.size() + 200;
 }
 
-// Bytes that it counts for in bounds on what is sent as it happens: a value that an earlier write set is left out then.
-inline size_t LiveWeight(const Entry& entry) {
-  return Weight(entry) - (entry.value_dot.seq == 0 ? 0 : entry.value.size());
-}
-// The same entry, without a value that an earlier write set.
-EntryPtr WithoutKeptValue(const EntryPtr& entry);
+// The same entry, without the value if an earlier write set that and it has at least `least` bytes.
+EntryPtr WithoutKeptValue(const EntryPtr& entry, size_t least = 1);
 // The same entry, its value given up.
 EntryPtr WithValueGone(const Entry& entry);
 

@@ -17,10 +17,11 @@ int64_t CeilS(int64_t ms) { return (ms + 999) / 1000; }
 absl::Status Held(const LeaseRules& rules, const Entry& entry, int64_t end_ms, int64_t wall_ms,
                   const std::string& key) {
   const Lease& lease = entry.lease;
-  auto status = Refusal(absl::StatusCode::kFailedPrecondition, "LEASE_HELD",
-                        absl::StrCat("key \"", Shown(key), "\" is leased by ", Shown(lease.holder), " for ",
-                                     ShownDuration(end_ms - wall_ms), "; write through ", Shown(entry.dot.replica.node),
-                                     ", wait, or, if the lease is yours, pass --holder ", Shown(lease.holder)));
+  auto status =
+      Refusal(absl::StatusCode::kFailedPrecondition, "LEASE_HELD",
+              absl::StrCat("key \"", Shown(key), "\" is leased by ", Shown(lease.holder), " for ",
+                           ShownDuration(end_ms - wall_ms), "; write through ", Shown(entry.dot.replica.node),
+                           ", wait, or, if the lease is yours, name ", Shown(lease.holder), " as the holder"));
   AddMetadata(status, "holder", lease.holder);
   AddMetadata(status, "expire_time",
               absl::FormatTime("%Y-%m-%d%ET%H:%M:%E3SZ", absl::FromUnixMillis(end_ms), absl::UTCTimeZone()));
@@ -107,7 +108,7 @@ bool IsHeld(const Lease& lease, const Entry* present, int64_t wall_ms) {
 
 bool IsRenewal(const Entry& before, const Entry& after) {
   const auto lives = [](const Entry& entry) {
-    return !entry.tombstone && !entry.lease.released && entry.lease.duration_ms > 0;
+    return !entry.tombstone && !entry.value_gone && !entry.lease.released && entry.lease.duration_ms > 0;
   };
   return lives(before) && lives(after) && ValueDot(before) == ValueDot(after) && IsSameLease(before.lease, after.lease);
 }

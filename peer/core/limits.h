@@ -89,6 +89,9 @@ inline constexpr uint64_t kSideParts = 16;
 
 // Ephemeral entries that lapse in one go, up to the end of a millisecond: a few milliseconds under the node's lock.
 inline constexpr size_t kLapseBatch = 4096;
+// Dead entries ahead of the clock that are looked at in one go, for those whose value is gone: some 10 ms under the
+// lock.
+inline constexpr size_t kGoneLooks = 50'000;
 // A snapshot waits for what has to lapse before it: a million keys in batches take less. It looks so often.
 inline constexpr int64_t kSnapshotWaitMs = 2000, kSnapshotLookMs = 5;
 // A lapsed key keeps its value for so long, for EXPIRED events to watches that are behind or away for a moment, and in

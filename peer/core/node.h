@@ -61,8 +61,8 @@ struct NodeOptions {
   Timing timing;
   // Entries of one bulk message at most. 1 in the explorer (tests/sim/explore), where each entry travels alone.
   size_t batch_entries = kBatchEntries;
-  size_t watch_events = kWatchBatchEvents;
-  size_t pass_after = kPassAfterEvents;
+  size_t watch_events = kWatchBatchEvents, pass_after = kPassAfterEvents;
+  size_t leave_out_bytes = Value::kSharedBytes;  // larger values travel once, and their renewals without them
   // Protocol versions spoken with peers; the simulator runs nodes of the version before.
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
@@ -233,9 +233,9 @@ class Node {
     uint64_t relayed_change = 0;       // linked_change_ as of which `relayed` was found; 0: to be found anew
     bool fetch_now = false;            // its handshake report covered more than we do: ask at once
     std::optional<Lack> lack;
-    VectorPtr looked_at;         // the report that UpdateLack compared last …
-    uint64_t looked_change = 0;  // … and the vector_change_ that it compared it with
-    int64_t avoid_until_ms = 0;  // a session with it failed
+    VectorPtr looked_at;                                     // the report that UpdateLack compared last …
+    uint64_t looked_change = 0;                              // … and the vector_change_ that it compared it with
+    int64_t avoid_until_ms = 0, asked_ms = -kSessionMostMs;  // a session with it failed; it was asked for one last
     int64_t reported_ms = 0;
     bool report_now = false;       // the peer waits for an ack
     uint64_t reported_change = 0;  // report_change_ that it was told of
@@ -435,7 +435,7 @@ class Node {
   std::string ceiling_note_;     // for people: the ceiling, and how this node came to it; empty: none
   Store store_;
   Room room_{options_.max_bytes};
-  OwnLog own_log_{room_.side_bytes(kOwnLogBytes)};
+  OwnLog own_log_{room_.side_bytes(kOwnLogBytes), options_.leave_out_bytes};
   VersionVector vector_;
   mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change …
   mutable uint64_t shared_members_change_ = 0;  // … and as of which Membership::change() it names who is there

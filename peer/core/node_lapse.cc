@@ -36,11 +36,15 @@ void Node::Lapse(Now now) {
 // What has no value any more can't live again when the clock goes back, and would live on elsewhere. So its lease is
 // given up: by a write like others, which spreads, and which watches on all nodes hear of.
 void Node::EndGone(Now now) {
+  if (!store_.gone_ahead()) return;
   std::vector<EntryPtr> gone;
   const auto& dead = store_.dead();
-  for (auto it = dead.lower_bound({now.wall_ms + 1, ""}); it != dead.end() && gone.size() < kLapseBatch; ++it) {
+  // The rest lapses on all nodes within the bound on their clocks.
+  auto it = dead.lower_bound({now.wall_ms + options_.rules.clock_bound_ms + 1, ""});
+  for (size_t looks = 0; it != dead.end() && looks < kGoneLooks && gone.size() < kLapseBatch; ++it, ++looks) {
     if (const EntryPtr& entry = *store_.Find(it->key); entry->value_gone) gone.push_back(entry);
   }
+  if (it == dead.end()) store_.ForgetGoneAhead();
   for (const EntryPtr& entry : gone) {
     auto end = std::make_shared<Entry>(*entry);
     end->lease.released = true;

@@ -83,7 +83,7 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
 // The dot stays uncovered, and a session from its writer brings the entry whole, at once.
 void Node::LackValue(Now now, Link& link, const Dot& dot) {
   auto claimed = std::make_shared<VersionVector>(link.lack ? *link.lack->claimed : VersionVector());
-  claimed->Add(dot);
+  claimed->Add(dot.replica, 1, dot.seq);  // its writer has all up to it
   link.lack = Lack{std::move(claimed), link.lack ? link.lack->since_ms : now.mono_ms};
   link.fetch_now = true;
 }
@@ -123,18 +123,19 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
     live.report_now = waits_.any_acks();
     size_t bytes = 0;
     while (link.live_next < own_log_.end() && live.entries.size() < options_.batch_entries) {
-      const EntryPtr& entry = own_log_.at(link.live_next);
+      EntryPtr entry = own_log_.at(link.live_next);
       // Of what was made before, only what stands: a newcomer might hear of what replaced the rest from nobody, since
-      // that was deleted and collected. What it lacks of the dots a session covers.
-      if (link.live_next < link.live_new && !Stands(*entry)) {
+      // that was deleted and collected. What it lacks of the dots a session covers. So it is with a peer that takes no
+      // entry without its value, where the log has none any more.
+      const bool whole = entry->value_left_out && link.protocol < kProtocolLeftOut;
+      if ((link.live_next < link.live_new || whole) && !Stands(*entry)) {
         ++link.live_next;
         continue;
       }
-      const bool leaves_out = link.protocol >= kProtocolLeftOut;
-      const size_t weight = leaves_out ? LiveWeight(*entry) : Weight(*entry);
-      if (!live.entries.empty() && bytes + weight > kBatchBytes) break;
-      bytes += weight;
-      live.entries.push_back(leaves_out ? WithoutKeptValue(entry) : entry);
+      if (whole) entry = *store_.Find(entry->key);
+      if (!live.entries.empty() && bytes + Weight(*entry) > kBatchBytes) break;
+      bytes += Weight(*entry);
+      live.entries.push_back(std::move(entry));
       ++link.live_next;
     }
     if (!live.entries.empty()) return live;
@@ -169,7 +170,8 @@ void Node::UpdateLack(Now now, Link& link) {
 // Monotonic: when a session is to be asked for about it. Later where a large message is under way on this link: it may
 // be what is lacked.
 int64_t Node::LackDue(Now now, const Link& link) const {
-  if (link.fetch_now) return link.lack->since_ms;
+  // At once, but not again and again: who sends all renewals ahead of their values must not be asked for each.
+  if (link.fetch_now) return std::max(link.lack->since_ms, link.asked_ms + options_.timing.lack);
   const bool arriving = link.piece_ms && now.mono_ms - *link.piece_ms < options_.timing.lack;
   return link.lack->since_ms + (arriving ? options_.timing.session_turn : options_.timing.lack);
 }
@@ -203,6 +205,7 @@ void Node::AskForSession(Now now) {
   }
   if (auto* item = LinkToAsk(now)) {
     auto& [id, link] = *item;
+    link.asked_ms = now.mono_ms;
     asking_ = AskedSession{.id = next_session_++,
                            .link = id,
                            .heard_ms = now.mono_ms,

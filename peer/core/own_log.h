@@ -12,16 +12,18 @@ namespace leasemap::core {
 
 class OwnLog {
  public:
-  explicit OwnLog(size_t max_bytes = kOwnLogBytes) : max_bytes_(max_bytes) {}
+  explicit OwnLog(size_t max_bytes = kOwnLogBytes, size_t leave_out_bytes = Value::kSharedBytes)
+      : max_bytes_(max_bytes), leave_out_bytes_(leave_out_bytes) {}
   // Empty, from seq 1 on: for a new incarnation.
-  void Clear() { *this = OwnLog(max_bytes_); }
+  void Clear() { *this = OwnLog(max_bytes_, leave_out_bytes_); }
 
-  // Entries come with seq rising by one.
-  void Append(EntryPtr entry) {
-    bytes_ += LiveWeight(*entry);
-    entries_.push_back(std::move(entry));
+  // Entries come with seq rising by one. A large value that an earlier write set is left out: links send the entry
+  // without it, and the log must not keep a value alive for as long as it keeps renewals.
+  void Append(const EntryPtr& entry) {
+    entries_.push_back(WithoutKeptValue(entry, leave_out_bytes_));
+    bytes_ += Weight(*entries_.back());
     while (entries_.size() > kOwnLogEntries || (bytes_ > max_bytes_ && entries_.size() > 1)) {
-      bytes_ -= LiveWeight(*entries_.front());
+      bytes_ -= Weight(*entries_.front());
       entries_.pop_front();
       ++first_;
     }
@@ -36,7 +38,7 @@ class OwnLog {
   std::deque<EntryPtr> entries_;
   uint64_t first_ = 1;
   size_t bytes_ = 0;
-  size_t max_bytes_;
+  size_t max_bytes_, leave_out_bytes_;
 };
 
 }  // namespace leasemap::core

@@ -21,6 +21,7 @@ Store::Store(const Store& other)
       bytes_(other.bytes_),
       held_(other.held_),
       values_gone_ms_(other.values_gone_ms_),
+      gone_ahead_(other.gone_ahead_),
       collected_(other.collected_),
       collected_up_to_(other.collected_up_to_),
       hashes_(other.hashes_),
@@ -69,8 +70,9 @@ void Store::AwaitLapse(std::string_view key, Slot& slot) {
 
 void Store::Link(Slot& slot) {
   slot.lapsed = Lapses(*slot.entry) && (slot.entry->value_gone || slot.entry->lease.expire_ms <= horizon_ms_);
-  if (CanRevive(slot) && slot.entry->lease.expire_ms <= values_gone_ms_) slot.entry = WithValueGone(*slot.entry);
   const Entry& entry = *slot.entry;
+  if (CanRevive(slot)) values_gone_ms_ = std::min(values_gone_ms_, entry.lease.expire_ms - 1);
+  gone_ahead_ |= entry.value_gone && entry.lease.expire_ms > horizon_ms_;
   slot.revision = last_change_ = ++head_;
   slot.renewed = 0;
   slot.changed_ms = mono_ms_;
@@ -114,7 +116,7 @@ bool Store::Merge(EntryPtr entry, EntryPtr* loser) {
       return false;
     }
     Slot& slot = it->second;
-    const bool lapses_at_once = Lapses(*entry) && entry->lease.expire_ms <= horizon_ms_;
+    const bool lapses_at_once = Lapses(*entry) && (entry->value_gone || entry->lease.expire_ms <= horizon_ms_);
     if (!slot.lapsed && !lapses_at_once && IsRenewal(*slot.entry, *entry)) {
       if (loser != nullptr) *loser = slot.entry;
       Renew(slot, std::move(entry));
@@ -189,6 +191,7 @@ size_t Store::Rewind(int64_t to_ms) {
     }
   }
   values_gone_ms_ = std::min(values_gone_ms_, horizon_ms_);
+  gone_ahead_ = true;
   ++rewinds_;
   return revived;
 }

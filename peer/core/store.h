@@ -73,9 +73,11 @@ class Store {
   size_t Rewind(int64_t to_ms);
   int64_t horizon_ms() const { return horizon_ms_; }
   // Gives up the values of what lapsed up to `to_ms` (UTC), and did so here up to `here_ms` (monotonic), the earliest
-  // first; and of what comes later and had lapsed by then. After kLapseBatch of them it stops short, and goes on at the
-  // next call.
+  // first. After kLapseBatch of them it stops short, and goes on at the next call.
   void GiveUpValues(int64_t to_ms, int64_t here_ms);
+  // There may be dead entries above the horizon whose value is gone, and which so can't live again.
+  bool gone_ahead() const { return gone_ahead_; }
+  void ForgetGoneAhead() { gone_ahead_ = false; }
   // Counts the times that it went back: what a reader was told, or not told, of lapses before no longer holds.
   uint64_t rewinds() const { return rewinds_; }
   // The expire_ms of the ephemeral entry that lapses next.
@@ -143,6 +145,7 @@ class Store {
   uint64_t bytes_ = 0, held_ = 0;
   std::set<Dead> dead_;         // its keys are those of by_key_
   int64_t values_gone_ms_ = 0;  // UTC: what lapsed up to then has no value any more
+  bool gone_ahead_ = false;
   uint64_t collected_ = 0, collected_up_to_ = 0;
   std::array<uint64_t, kBuckets> hashes_{};
   uint64_t hash_ = 0;

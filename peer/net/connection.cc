@@ -41,7 +41,11 @@ Connection::Connection(asio::ip::tcp::socket socket, Callbacks callbacks)
   SetOptions();
   asio::error_code gone;
   const auto remote = socket_.remote_endpoint(gone);
-  if (!gone) remote_ip_ = remote.address().to_string();
+  if (gone) return;
+  // A socket of [::] names IPv4 addresses as ::ffff:10.9.0.1.
+  const auto ip = remote.address();
+  const bool mapped = ip.is_v6() && ip.to_v6().is_v4_mapped();
+  remote_ip_ = mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, ip.to_v6()).to_string() : ip.to_string();
 }
 
 // A link works without them, too, only not as well: an error is of no consequence.

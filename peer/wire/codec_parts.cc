@@ -167,7 +167,7 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
   }
   if (in.value_is_text() && !core::IsUtf8(in.value())) return Bad("a text that is not UTF-8");
   if (in.tombstone() && !in.value().empty()) return Bad("a tombstone with a value");
-  if (in.value_gone() && (!in.value().empty() || in.tombstone() || !in.ephemeral())) {
+  if (in.value_gone() && (!in.value().empty() || in.value_left_out() || in.tombstone() || !in.ephemeral())) {
     return Bad("a value that is gone, where it is there or can't lapse");
   }
   if (in.value_left_out() && (in.value_seq() == 0 || !in.value().empty() || in.tombstone())) {

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/server_context.h"
@@ -15,7 +16,8 @@ namespace leasemap::rpc {
 
 class Gate {
  public:
-  Gate(const host::NodeHost& host, Connections& connections) : host_(host), connections_(connections) {}
+  Gate(const host::NodeHost& host, Connections& connections)
+      : host_(host), connections_(connections), node_(absl::CEscape(host.options().node_id)) {}
 
   void Drain() { draining_.store(true, std::memory_order_release); }
   bool draining() const { return draining_.load(std::memory_order_acquire); }
@@ -27,12 +29,14 @@ class Gate {
   void SetListening(bool listening) { listening_.store(listening, std::memory_order_release); }
   const Connections& connections() const { return connections_; }
 
-  // A call's request has come whole.
-  void Arrived(const grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
+  // A call's request has come whole. Its answer names this node in the trailer `leasemap-node`: behind a load balancer
+  // nothing else does.
+  void Arrived(grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
     connections_.Arrived(context.peer(), request.ByteSizeLong());
+    context.AddTrailingMetadata("leasemap-node", node_);
   }
   // The same for a KeyValue call. OK, SYNCING or DRAINING.
-  absl::Status Check(const grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
+  absl::Status Check(grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
     Arrived(context, request);
     if (host_.ready() && !draining()) return absl::OkStatus();
     if (draining()) return Draining();
@@ -57,6 +61,7 @@ class Gate {
 
   const host::NodeHost& host_;
   Connections& connections_;
+  const std::string node_;  // its ID, as metadata may have it: what is not ASCII is escaped as in C
   std::atomic<bool> draining_{false}, listening_{true};
 };
 

@@ -99,7 +99,7 @@ grpc::ServerUnaryReactor* KeyValueService::Set(grpc::CallbackServerContext* cont
   auto status = gate_.Check(*context, *request);
   if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
   if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
-  if (status.ok() && !request->request_id().empty())
+  if (status.ok() && !request->request_id().empty() && !request->validate_only())
     response->set_lease_ended(HasEnded(KeyOf(*request), response->entry()));
   return Finish(context, status);
 }

@@ -405,8 +405,17 @@ TEST(ValueGone, ItsCopyStands) {
   Store late;
   late.Lapse(10'000);
   late.GiveUpValues(10'000, 0);
+  late.NoteTime(1);
   late.Merge(std::make_shared<Entry>(entry));
+  late.GiveUpValues(10'000, 0);
+  EXPECT_FALSE((*late.Find("k"))->value_gone);  // it came a moment ago
+  late.GiveUpValues(10'000, 1);
   EXPECT_TRUE((*late.Find("k"))->value_gone);
+  EXPECT_FALSE(IsRenewal(entry, *gone));
+  Store live;
+  live.Merge(std::make_shared<Entry>(entry));
+  EXPECT_TRUE(live.Merge(gone));  // in place of the living one
+  EXPECT_TRUE(Store::IsDead(*live.FindSlot("k")));
   late.Rewind(0);
   EXPECT_TRUE(Store::IsDead(*late.FindSlot("k")));
 }

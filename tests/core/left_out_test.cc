@@ -59,7 +59,7 @@ TEST_F(LeftOut, TheReceiverSharesTheValueThatItHas) {
 
 TEST_F(LeftOut, WhoLacksTheValueFetchesTheEntryAtOnce) {
   mesh_.Freeze(ac_);
-  ASSERT_TRUE(mesh_.Set(0, "k", "new", "job").ok());
+  ASSERT_TRUE(mesh_.Set(0, "k", std::string(1000, 'n'), "job").ok());
   mesh_.Settle();
   const EntryPtr renewed = Renew(1);
   mesh_.Settle();
@@ -80,11 +80,37 @@ TEST_F(LeftOut, WhereItLosesNoValueIsNeeded) {
   EXPECT_EQ(ValueDot(*Held(2)), newer->dot);
 }
 
+TEST_F(LeftOut, NotOfAFewBytes) {
+  ASSERT_TRUE(mesh_.Set(0, "k", "few", "job").ok());
+  mesh_.Settle();
+  Renew(0);
+  const auto message = mesh_[0].Pull(mesh_.now(0), ab_);
+  ASSERT_TRUE(message && std::holds_alternative<Live>(*message));
+  EXPECT_EQ(std::get<Live>(*message).entries.at(0)->value, "few");
+}
+
+// A lock that is set through one node and released through another: who hears of each release first asks for the values
+// once a second, not for each.
+TEST_F(LeftOut, WhoLacksMoreAndMoreValuesAsksOnceASecond) {
+  mesh_.Freeze(ac_);
+  int fetched = 0;
+  for (int i = 0; i < 20; ++i) {  // two seconds in all
+    ASSERT_TRUE(mesh_.Set(0, "k", std::string(1000, static_cast<char>('a' + i)), "job").ok());
+    mesh_.Settle();
+    Renew(1);
+    mesh_.Advance(100);
+    fetched += Held(2)->value == Held(0)->value;
+  }
+  EXPECT_GE(fetched, 1);
+  EXPECT_LE(fetched, 4);
+}
+
 TEST(LeftOutNot, ToAPeerOfTheVersionBefore) {
   Mesh mesh;
-  NodeOptions old = Mesh::Options("b");
+  NodeOptions a = Mesh::Options("a"), old = Mesh::Options("b");
+  a.leave_out_bytes = 1;
   old.protocol_max = kProtocolLeftOut - 1;
-  mesh.Add("a");
+  mesh.Add(a);
   mesh.Add(old);
   const LinkId link = mesh.Connect(0, 1);
   mesh.Advance(4000);

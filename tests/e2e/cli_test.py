@@ -73,7 +73,7 @@ class KeysAndNodesTest(CommandLineTest):
         wait_for("held on n3", lambda: c.get("held"))
         _, error = self.run_it("set", "held", "2", node=c, code=REFUSED)
         self.assertRegex(error, r'^leasemap: key "held" is leased by n1 for 59m\d+s; write through n1, wait, or, if '
-                                r'the lease is yours, pass --holder n1\n$')
+                                r'the lease is yours, name n1 as the holder \(--holder n1\)\n$')
         for command in (("del", "held"), ("renew", "held"), ("release", "held")):
             self.run_it(*command, node=c, code=REFUSED)
         self.run_it("set", "held", "2", "--holder", "n1", node=c)

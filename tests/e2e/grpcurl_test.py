@@ -133,7 +133,7 @@ class GrpcurlTest(SharedClusterTest):
         a, b, _ = self.nodes
         self.call(a, KEY_VALUE + "Set", key="held", value="1", holder="somebody")
         wait_for("held on n2", lambda: b.get("held"))
-        self.fails(b, KEY_VALUE + "Set", "FailedPrecondition", "LEASE_HELD", "leased by somebody for", "--holder",
+        self.fails(b, KEY_VALUE + "Set", "FailedPrecondition", "LEASE_HELD", "leased by somebody for", "name somebody as the holder",
                    "expire_time", "google.rpc.RetryInfo", key="held", value="2")
         self.fails(a, KEY_VALUE + "Get", "NotFound", "KEY_NOT_FOUND", key="nothing")
         self.fails(a, KEY_VALUE + "Set", "InvalidArgument", "KEY_INVALID", value="1")

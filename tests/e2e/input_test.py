@@ -83,7 +83,7 @@ class InputTest(SharedClusterTest):
         for rpc in ("Set", "Delete", "Renew", "Release"):
             value = {"value": "v"} if rpc == "Set" else {}
             request = getattr(pb, rpc + "Request")(key="here", holder="other", **value)
-            error = self.bad(rpc, request, "FAILED_PRECONDITION", "LEASE_HELD", "leased by n1", "--holder n1")
+            error = self.bad(rpc, request, "FAILED_PRECONDITION", "LEASE_HELD", "leased by n1", "name n1 as the holder")
             metadata = error_info(error).metadata
             self.assertEqual((metadata["holder"], metadata["key"]), ("n1", "here"))
             self.assertRegex(metadata["expire_time"], r"^20\d\d-.*Z$")

@@ -79,7 +79,7 @@ TEST(Service, AnotherHoldersLiveLeaseRefusesEveryChange) {
   const auto held = node.Set("k", "mine");
   EXPECT_REFUSED(held, StatusCode::FAILED_PRECONDITION, "LEASE_HELD");
   EXPECT_NE(held.error_message().find("leased by job-7 for "), std::string::npos) << held.error_message();
-  EXPECT_NE(held.error_message().find("--holder job-7"), std::string::npos);
+  EXPECT_NE(held.error_message().find("name job-7 as the holder"), std::string::npos);
   google::rpc::Status details;
   ASSERT_TRUE(details.ParseFromString(held.error_details()));
   google::rpc::RetryInfo retry;
@@ -289,6 +289,19 @@ TEST(Service, ARetryHearsThatItsLeaseHasEnded) {
   other.set_request_id("");
   ASSERT_TRUE(node.Set(other).ok());
   EXPECT_TRUE(ended());
+}
+
+TEST(Service, EachAnswerNamesItsNode) {
+  OneNode node("nöde-1");
+  grpc::ClientContext context;
+  v1::GetRequest request;
+  request.set_key("none");
+  v1::GetResponse response;
+  EXPECT_EQ(ReasonOf(node.kv->Get(&context, request, &response)), "KEY_NOT_FOUND");
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto named = trailers.find("leasemap-node");
+  ASSERT_NE(named, trailers.end());
+  EXPECT_EQ(std::string(named->second.data(), named->second.size()), "n\\303\\266de-1");
 }
 
 TEST(Service, ConflictsComeInPages) {

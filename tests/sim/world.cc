@@ -320,6 +320,7 @@ core::NodeOptions World::OptionsOf(int host) {
   options.forget_after_ms = options_.forget_after_ms;
   options.watch_events = options_.watch_events;
   options.pass_after = options_.pass_after;
+  options.leave_out_bytes = 1;
   options.protocol_max = at.protocol_max;
   options.advertise = AddressOf(at.place);
   options.seeds = at.seeds;

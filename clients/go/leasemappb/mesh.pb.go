@@ -1553,7 +1553,8 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\rListConflicts\x12!.leasemap.v1.ListConflictsRequest\x1a\".leasemap.v1.ListConflictsResponse\x12J\n" +
 	"\tBroadcast\x12\x1d.leasemap.v1.BroadcastRequest\x1a\x1e.leasemap.v1.BroadcastResponse\x12L\n" +
 	"\tSubscribe\x12\x1d.leasemap.v1.SubscribeRequest\x1a\x1e.leasemap.v1.SubscribeResponse0\x01\x12A\n" +
-	"\x06Forget\x12\x1a.leasemap.v1.ForgetRequest\x1a\x1b.leasemap.v1.ForgetResponseB\"Z leasemap.dev/leasemap/leasemappbb\x06proto3"
+	"\x06Forget\x12\x1a.leasemap.v1.ForgetRequest\x1a\x1b.leasemap.v1.ForgetResponseB@\n" +
+	"\x0fdev.leasemap.v1B\tMeshProtoP\x01Z leasemap.dev/leasemap/leasemappbb\x06proto3"
 
 var (
 	file_leasemap_v1_mesh_proto_rawDescOnce sync.Once

@@ -20,6 +20,10 @@ class Seen:
     expire_ms: int = 0
     value_ms: int = 0  # when its value was set; 0: at update_ms
 
+    def change(self):
+        """What a renewal of its lease leaves as it is: who has it since when, and the value."""
+        return self.holder, self.token[16:], self.value_ms or self.update_ms
+
     def below(self, other):
         """True if it surely ranks below the other."""
         return ((self.token, other.holder.encode(), self.value_ms or self.update_ms, self.update_ms) <

@@ -225,8 +225,8 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
                  piece_ms, clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
                  report_whole, peer_whole, peer_settled, told, word, tells_ceiling, shunned, map_hash, differs_since_ms,
                  peer_floor, peers, names, names_change, relayed, relayed_change, fetch_now, lack, looked_at,
-                 looked_change, avoid_until_ms, reported_ms, report_now, reported_change, reported_short, serving] =
-        link;
+                 looked_change, avoid_until_ms, asked_ms, reported_ms, report_now, reported_change, reported_short,
+                 serving] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
     PutAll(d, told.ceiling_ms, told.map, told.part, word.ceiling_ms, word.map, word.part, tells_ceiling,
            shunned);  // wall_ms: compared with none
@@ -249,6 +249,7 @@ void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, ui
       PutAge(d, ms, since_ms, timing.lack);
     }
     PutUntil(d, ms, avoid_until_ms);
+    PutAge(d, ms, asked_ms, timing.lack);
     PutAge(d, ms, reported_ms, timing.report_every);
     PutAll(d, report_now, reported_change == report_change, reported_short);
     Put(d, serving.has_value());
@@ -315,8 +316,8 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   PutAll(d, waits_for.size(), settled, shut_out);
   // The orders by revision are for watches alone; the rest of the store follows from its entries and the horizon.
   const auto& [by_key, by_revision, by_renewal, by_expiry, horizon_ms, mono_ms, rewinds, head, last_change, live_keys,
-               bytes, held, dead, values_gone_ms, collected, collected_up_to, hashes, hash] = store;
-  PutAll(d, by_key.size(), horizon_ms, values_gone_ms);
+               bytes, held, dead, values_gone_ms, gone_ahead, collected, collected_up_to, hashes, hash] = store;
+  PutAll(d, by_key.size(), horizon_ms, values_gone_ms, gone_ahead);
   for (const auto& [key, slot] : by_key) {
     const auto& [entry, revision, renewed, lapsed, changed_ms] = slot;
     PutAll(d, entry, lapsed);

@@ -44,7 +44,8 @@ std::string Fold::Take(const v1::WatchResponse& message) {
 
 std::string Fold::Apply(const v1::Event& event) {
   const v1::Entry& entry = event.entry();
-  Known next{RankOf(entry), entry.version(), event.kind() != v1::Event::KIND_SET};
+  const bool lives = event.kind() == v1::Event::KIND_SET || event.kind() == v1::Event::KIND_LEASE;
+  Known next{RankOf(entry), entry.version(), !lives};
   const auto [it, is_new] = known_.try_emplace(entry.key());
   std::string wrong;
   // An ephemeral key's lapse is told of the entry that was told before.

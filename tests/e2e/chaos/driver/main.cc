@@ -62,7 +62,8 @@ class Driver {
   Driver(std::vector<Endpoint> nodes, const std::string& ledger, const LoadOptions& options, int watchers)
       : nodes_(std::move(nodes)), ledger_(ledger), load_(nodes_, ledger_, options) {
     for (int i = 1; i <= watchers; ++i) {
-      watchers_.push_back(std::make_unique<Watcher>(absl::StrCat("w", i), nodes_, ledger_, options.seed + i));
+      watchers_.push_back(
+          std::make_unique<Watcher>(absl::StrCat("w", i), i % 2 == 0, nodes_, ledger_, options.seed + i));
     }
     for (Endpoint& node : nodes_) listeners_.push_back(std::make_unique<LossListener>(node, ledger_));
     mover_ = std::make_unique<Mover>(watchers_, options.seed);

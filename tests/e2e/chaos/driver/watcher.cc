@@ -9,8 +9,13 @@ constexpr std::chrono::milliseconds kPause(200);  // before a stream that failed
 
 }  // namespace
 
-Watcher::Watcher(std::string name, std::vector<Endpoint>& nodes, Ledger& ledger, uint64_t seed)
-    : name_(std::move(name)), nodes_(nodes), ledger_(ledger), random_(seed), node_(random_() % nodes.size()) {
+Watcher::Watcher(std::string name, bool wants_renewals, std::vector<Endpoint>& nodes, Ledger& ledger, uint64_t seed)
+    : name_(std::move(name)),
+      wants_renewals_(wants_renewals),
+      nodes_(nodes),
+      ledger_(ledger),
+      random_(seed),
+      node_(random_() % nodes.size()) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -79,6 +84,11 @@ grpc::Status Watcher::Follow() {
     request.set_cursor(fold_.cursor());
     request.set_include_snapshot(fold_.cursor().empty());
     request.set_keys_only(true);
+    if (wants_renewals_) {
+      for (const auto kind :
+           {v1::Event::KIND_SET, v1::Event::KIND_DELETED, v1::Event::KIND_EXPIRED, v1::Event::KIND_LEASE})
+        request.add_kinds(kind);
+    }
     fold_.Begin(request.include_snapshot());
     stub = nodes_[node_].watches.get();
     context_ = context;

@@ -18,7 +18,8 @@ namespace leasemap::chaos {
 // A thread reads the stream; others may call Move, AwayFrom and Dump. The lock is not held while the thread reads.
 class Watcher {
  public:
-  Watcher(std::string name, std::vector<Endpoint>& nodes, Ledger& ledger, uint64_t seed);
+  // With `wants_renewals` it hears of them, too; else what it has of a key may be of before a renewal.
+  Watcher(std::string name, bool wants_renewals, std::vector<Endpoint>& nodes, Ledger& ledger, uint64_t seed);
   ~Watcher();
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
@@ -38,6 +39,7 @@ class Watcher {
   void Wrong(const std::string& what);
 
   const std::string name_;
+  const bool wants_renewals_;
   std::vector<Endpoint>& nodes_;
   Ledger& ledger_;
   mutable std::mutex mutex_;  // guards what follows
