@@ -45,9 +45,10 @@ EntryPtr WithoutValue(const EntryPtr& entry) {
 }  // namespace
 
 std::string RankText(const Entry& entry) {
-  return absl::StrFormat("%016x-%016x-%s-%016x-%s-%016x-%016x", entry.lease.epoch,
-                         ~static_cast<uint64_t>(entry.lease.start_s), Hex(entry.lease.holder, true), entry.stamp,
-                         Hex(entry.dot.replica.node, true), ~entry.dot.replica.incarnation, ~entry.dot.seq);
+  return absl::StrFormat("%016x-%016x-%s-%016x-%016x-%s-%016x-%016x", entry.lease.epoch,
+                         ~static_cast<uint64_t>(entry.lease.start_s), Hex(entry.lease.holder, true), ValueStamp(entry),
+                         entry.stamp, Hex(entry.dot.replica.node, true), ~entry.dot.replica.incarnation,
+                         ~entry.dot.seq);
 }
 
 uint64_t CountLacking(const VersionVector& theirs, const VersionVector& ours) {

@@ -27,6 +27,8 @@ TEST(Explain, TheTextOfARankComparesAsTheRankDoes) {
     entry.dot.replica.node = name({"a", "ab", "b"});
     entry.dot.replica.incarnation = number({1, uint64_t{1} << 63});
     entry.dot.seq = number({1, 300});
+    entry.value_dot.seq = number({0, 1});  // 0: it set its value itself
+    entry.value_stamp = entry.value_dot.seq == 0 ? 0 : number({1, uint64_t{1} << 59});
     return entry;
   };
   for (int i = 0; i < 20'000; ++i) {
