@@ -125,10 +125,11 @@ void AddTransfer(CLI::App& app, Options& options) {
       AddCommand(app, options, kManyKeys, "import", "Write the entries that export wrote",
                  "Each line is written by a Set of its own, under the lease of the line's holder until the\n"
                  "line's expire_time; a lease that has ended by then, or ends within two seconds, is not\n"
-                 "taken. Import reports each line that is refused, goes on, and then exits with 1.\n"
+                 "taken. An ephemeral key whose lease has ended is not written, without --lease. Import\n"
+                 "reports each line that is refused, goes on, and then exits with 1.\n"
                  "\n"
                  "Import does not carry over version, update_time, epoch and fencing token: each is that of the "
-                 "new write. No imported key is ephemeral, since an entry does not tell whether it was.\n"
+                 "new write.\n"
                  "\n"
                  "Examples:\n"
                  "  leasemap import map.jsonl\n"

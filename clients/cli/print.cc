@@ -100,7 +100,7 @@ void LongList::Print(const google::protobuf::RepeatedPtrField<v1::Entry>& entrie
     const v1::Entry& entry = entries[static_cast<int>(i)];
     const std::string left = ShowLeft(entry, now);
     rows.push_back({Escape(KeyOf(entry)), Escape(ValueOf(entry)), left == "-" ? "-" : Escape(entry.lease().holder()),
-                    left, Escape(entry.version())});
+                    left + (entry.ephemeral() ? ", ephemeral" : ""), Escape(entry.version())});
   }
   if (heading) value_width_ = RoomForValues(rows);
   started_ = true;

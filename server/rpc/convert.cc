@@ -74,6 +74,7 @@ void ToProto(const core::Entry& entry, bool with_value, v1::Entry* out) {
   if (entry.value_dot.seq != 0) SetTime(core::StampMs(entry.value_stamp), out->mutable_value_time());
   out->set_origin(entry.dot.replica.node);
   out->set_deleted(entry.tombstone);
+  out->set_ephemeral(entry.ephemeral);
 }
 
 absl::StatusOr<int64_t> ToMs(const google::protobuf::Duration& duration) {

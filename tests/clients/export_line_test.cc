@@ -54,6 +54,17 @@ TEST(ParseExportLine, UndoesExportForAnyBytes) {
   }
 }
 
+TEST(ParseExportLine, AnEphemeralKeyStaysOne) {
+  v1::Entry entry = Make("k", "v", 60);
+  EXPECT_EQ(ParseExportLine(ExportLine(entry), {}, At(1000))->on_lapse(), v1::ON_LAPSE_UNSPECIFIED);
+  entry.set_ephemeral(true);
+  EXPECT_EQ(ParseExportLine(ExportLine(entry), {}, At(1000))->on_lapse(), v1::ON_LAPSE_DELETE);
+  EXPECT_FALSE(ParseExportLine(ExportLine(entry), {}, At(9000)).ok());  // it would have vanished
+  ImportRules longer;
+  longer.lease = absl::Seconds(30);
+  EXPECT_TRUE(ParseExportLine(ExportLine(entry), longer, At(9000)).ok());
+}
+
 TEST(ParseExportLine, EndsTheLeaseWhenItEnded) {
   const std::string line = ExportLine(Make("k", "v", 60));
   EXPECT_EQ(ParseExportLine(line, {}, At(1000))->lease_duration().seconds(), 60);

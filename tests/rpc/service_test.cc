@@ -291,6 +291,19 @@ TEST(Service, ARetryHearsThatItsLeaseHasEnded) {
   EXPECT_TRUE(ended());
 }
 
+TEST(Service, AnEntrySaysWhetherItIsEphemeral) {
+  OneNode node;
+  v1::SetRequest set;
+  set.set_key("k");
+  set.set_value("v");
+  v1::Entry got;
+  ASSERT_TRUE(node.Set(set).ok() && node.Get("k", &got).ok());
+  EXPECT_FALSE(got.ephemeral());
+  set.set_on_lapse(v1::ON_LAPSE_DELETE);
+  ASSERT_TRUE(node.Set(set).ok() && node.Get("k", &got).ok());
+  EXPECT_TRUE(got.ephemeral());
+}
+
 TEST(Service, EachAnswerNamesItsNode) {
   OneNode node("nöde-1");
   grpc::ClientContext context;

@@ -45,14 +45,16 @@ std::string ExportLine(const v1::Entry& entry) {
                                                              {"holder", entry.lease().holder()},
                                                              {"lease", absl::FormatDuration(lease)}};
   if (lease > absl::ZeroDuration()) fields.emplace_back("expire_time", ShowMoment(entry.lease().expire_time()));
+  if (entry.ephemeral()) fields.emplace_back("on_lapse", "delete");
   fields.emplace_back("version", entry.version());
   fields.emplace_back("update_time", ShowMoment(entry.update_time()));
   return FormatFields(fields);
 }
 
 absl::StatusOr<v1::SetRequest> ParseExportLine(std::string_view line, const ImportRules& rules, absl::Time now) {
-  static const auto& known = *new std::vector<std::string>{"key",   "key_bytes",   "value",   "value_bytes", "holder",
-                                                           "lease", "expire_time", "version", "update_time"};
+  static const auto& known =
+      *new std::vector<std::string>{"key",   "key_bytes",   "value",    "value_bytes", "holder",
+                                    "lease", "expire_time", "on_lapse", "version",     "update_time"};
   const absl::StatusOr<Fields> fields = ParseFields(line, known);
   if (!fields.ok()) return fields.status();
   v1::SetRequest request;
@@ -65,6 +67,14 @@ absl::StatusOr<v1::SetRequest> ParseExportLine(std::string_view line, const Impo
   const std::optional<absl::Duration> chosen = rules.lease ? rules.lease : *lease;
   if (chosen) PutDuration(*chosen, *request.mutable_lease_duration());
   request.set_if_absent(rules.if_absent);
+  if (const auto at = fields->find("on_lapse"); at != fields->end() && at->second != "keep") {
+    if (at->second != "delete") return absl::InvalidArgumentError("\"on_lapse\" must be keep or delete");
+    if (chosen == absl::ZeroDuration()) {
+      return absl::InvalidArgumentError(
+          "the key was to vanish with its lease, which has ended; give it one by --lease");
+    }
+    request.set_on_lapse(v1::ON_LAPSE_DELETE);
+  }
   return request;
 }
 

@@ -12,9 +12,9 @@
 
 namespace leasemap::cli {
 
-// {"key","value","holder","lease","expire_time","version","update_time"}, with key_bytes and value_bytes in base64
-// where they are no text. `lease` is for how long the last write took it, 0 if it took none; then there is no
-// expire_time.
+// {"key","value","holder","lease","expire_time","on_lapse","version","update_time"}, with key_bytes and value_bytes in
+// base64 where they are no text. `on_lapse` is delete for an ephemeral key, and else not there. `lease` is for how long
+// the last write took it, 0 if it took none; then there is no expire_time.
 std::string ExportLine(const v1::Entry& entry);
 
 // What the command line says of all entries of an import.

@@ -55,6 +55,7 @@ std::vector<std::pair<std::string, std::string>> Meta(const v1::Entry& entry, ab
     meta.insert(meta.begin() + 4,
                 {"value set", absl::StrCat(ShowMoment(entry.value_time()), ", only the lease changed since")});
   }
+  if (entry.ephemeral()) meta.insert(meta.begin() + 2, {"on lapse", "the key vanishes"});
   return meta;
 }
 

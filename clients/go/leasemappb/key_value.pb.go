@@ -322,7 +322,9 @@ type Entry struct {
 	Deleted bool `protobuf:"varint,9,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	// The time of the write that set the value, where this one kept it (its lease was renewed or released since). Unset:
 	// update_time. Of two entries of one lease the one with the newer value stands, whichever was written later.
-	ValueTime     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=value_time,json=valueTime,proto3" json:"value_time,omitempty"`
+	ValueTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=value_time,json=valueTime,proto3" json:"value_time,omitempty"`
+	// The key vanishes when its lease lapses or is given up (ON_LAPSE_DELETE).
+	Ephemeral     bool `protobuf:"varint,11,opt,name=ephemeral,proto3" json:"ephemeral,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -447,6 +449,13 @@ func (x *Entry) GetValueTime() *timestamppb.Timestamp {
 		return x.ValueTime
 	}
 	return nil
+}
+
+func (x *Entry) GetEphemeral() bool {
+	if x != nil {
+		return x.Ephemeral
+	}
+	return false
 }
 
 type isEntry_KeyForm interface {
@@ -2497,7 +2506,7 @@ const file_leasemap_v1_key_value_proto_rawDesc = "" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12#\n" +
-	"\rfencing_token\x18\x05 \x01(\tR\ffencingToken\"\xfd\x02\n" +
+	"\rfencing_token\x18\x05 \x01(\tR\ffencingToken\"\x9b\x03\n" +
 	"\x05Entry\x12\x12\n" +
 	"\x03key\x18\x01 \x01(\tH\x00R\x03key\x12\x1d\n" +
 	"\tkey_bytes\x18\x02 \x01(\fH\x00R\bkeyBytes\x12\x16\n" +
@@ -2512,7 +2521,8 @@ const file_leasemap_v1_key_value_proto_rawDesc = "" +
 	"\adeleted\x18\t \x01(\bR\adeleted\x129\n" +
 	"\n" +
 	"value_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\tvalueTimeB\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tvalueTime\x12\x1c\n" +
+	"\tephemeral\x18\v \x01(\bR\tephemeralB\n" +
 	"\n" +
 	"\bkey_formB\f\n" +
 	"\n" +
