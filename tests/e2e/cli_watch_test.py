@@ -68,13 +68,14 @@ class WatchTest(CommandLineTest):
     def test_cursors_are_shown_to_those_who_ask(self):
         node = self.nodes[0]
         quiet, shown, raw = (self.running(node, "watch", "s/", *options)
-                             for options in ((), ("--show-cursor",), ("-o", "json")))
+                             for options in (("--snapshot",), ("--show-cursor",), ("-o", "json")))
+        wait_for("the first watch", lambda: "# snapshot end" in quiet.out())
         wait_for("a cursor", lambda: any(line.startswith("# cursor ") for line in shown.out()))
         wait_for("a cursor in JSON", lambda: any("cursor" in json.loads(line) for line in raw.out()))
         for i in range(3):
             self.run_it("set", f"s/{i}", "v")
             wait_for("the event", lambda: f"SET s/{i} v" in quiet.events())
-        self.assertEqual(len(quiet.out()), 3)
+        self.assertEqual(len(quiet.out()), 4)
 
 
 class CursorFileTest(CommandLineTest):
