@@ -76,7 +76,7 @@ func (c *Client) keepLeases() {
 }
 
 // renew is one try to renew a lease. The keeper repeats one that failed, at the node that is home then. The one place
-// that knows how: one BatchRenew will do for all, once servers have that.
+// that knows how: one BatchRenew could do it for all.
 func (c *Client) renew(lease *Lease) {
 	key := lease.key
 	sent := c.sending(key)

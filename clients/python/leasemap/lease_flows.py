@@ -219,8 +219,7 @@ def keeper(core: Core) -> Flow[None]:
 
 
 def renew_due(core: Core, due: list[LeaseState]) -> Flow[None]:
-    """Renews these leases, several at a time. The one place that knows how: one BatchRenew does it, once servers have
-    that."""
+    """Renews these leases, several at a time. The one place that knows how: one BatchRenew could do it for all."""
     for lease in due:
         yield Spawn(_renew(core, lease))
 
