@@ -92,8 +92,8 @@ Check Bytes(uint64_t least) {
     } catch (const CLI::ValidationError&) {  // no number, no such unit, or too large
     }
     if (right) return "";
-    return absl::StrCat("\"", core::Shown(given), "\" is no number of bytes from ", least >> 20,
-                        "MiB on; write for example 512MiB or 4GiB");
+    return absl::StrCat("\"", core::Shown(given), "\" must be at least ", least >> 20,
+                        "MiB; write for example 512MiB or 4GiB");
   };
 }
 

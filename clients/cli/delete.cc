@@ -19,7 +19,7 @@
 namespace leasemap::cli {
 namespace {
 
-// So many Deletes are under way at most: enough to hide the way to a node far away, and small for any node.
+// The most Deletes under way at once: enough to hide the way to a node far away, and small for any node.
 constexpr size_t kWindow = 64;
 constexpr int32_t kPageSize = 1000;
 

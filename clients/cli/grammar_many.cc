@@ -40,7 +40,7 @@ void AddList(CLI::App& app, Options& options) {
   AddText(ls, "--start", options.start_key, "KEY", "The first key wanted");
   AddText(ls, "--end", options.end_key, "KEY", "The first key no longer wanted");
   ls->add_option_function<std::string>(
-        "--limit", [&options](const std::string& text) { options.limit = LimitOrThrow(text); }, "At most so many keys")
+        "--limit", [&options](const std::string& text) { options.limit = LimitOrThrow(text); }, "The most keys to list")
       ->type_name("NUMBER");
   ls->add_flag("-l,--long", options.long_form,
                "A table with the holder, what is left of the lease, and the version; long values are cut");

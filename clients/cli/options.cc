@@ -50,7 +50,7 @@ std::string Choose(const std::string& given, const char* variable, const char* o
 }
 
 // The arguments without the program's name, as CLI11 must see them. It takes `--name=` for an option whose value is the
-// next argument: it is handed the empty value in so many words. Words that it would split are marked (see Marked).
+// next argument: it gets the empty value as an argument of its own. Words that it would split are marked (see Marked).
 std::vector<std::string> Prepare(int argc, const char* const* argv) {
   std::vector<std::string> arguments;
   bool options_end = false;

@@ -49,7 +49,7 @@ struct Entry {
   bool value_left_out = false;  // under way only: the receiver takes the value from the entry that it has
   bool tombstone = false;
   bool ephemeral = false;
-  bool value_gone = false;  // ephemeral, and lapsed so long ago that the value was given up: dead whatever a clock says
+  bool value_gone = false;  // ephemeral, lapsed, its value given up (kKeepLapsedMs): dead whatever a clock says
   Lease lease;
   Dot dot;
   uint64_t request = 0;  // hash of the holder and its request ID (requests.h); 0: it gave none

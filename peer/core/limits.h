@@ -94,7 +94,7 @@ inline constexpr size_t kLapseBatch = 4096;
 inline constexpr size_t kGoneLooks = 50'000;
 // A snapshot waits for what has to lapse before it: a million keys in batches take less. It looks so often.
 inline constexpr int64_t kSnapshotWaitMs = 2000, kSnapshotLookMs = 5;
-// A lapsed key keeps its value for so long, for EXPIRED events to watches that are behind or away for a moment, and in
+// How long a lapsed key keeps its value: for EXPIRED events to watches that are behind or away for a moment, and in
 // case a clock that was ahead is set back. Then the memory is worth more: the rest of the entry stays until it is
 // collected.
 inline constexpr int64_t kKeepLapsedMs = 600'000;

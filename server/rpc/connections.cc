@@ -339,7 +339,7 @@ void Connections::Look() {
   }
 }
 
-// Counts what came since the last look. False if the connection has ended.
+// Counts the bytes received since the last look. False if the connection has ended.
 bool Connections::Count(Connection& connection) {
   // The whole ones first: their bytes are then among those received.
   const uint64_t whole = connection.whole.load(std::memory_order_acquire);
@@ -355,8 +355,8 @@ bool Connections::Count(Connection& connection) {
 
 // Whether the connection holds so much that has not come whole that it is watched.
 //
-// A suspicion ends when what was unfinished at its begin must have come whole. Of so many requests those smaller than
-// half their mean are at most half of it together, so the larger ones have brought the other half. Small requests that
+// A suspicion ends once the bytes that were unfinished when it began must have come whole. Of these the requests
+// smaller than half the mean have at most half together, so the larger ones bring the other half. Small requests that
 // begin and end meanwhile pay for nothing.
 bool Connections::Suspect(Connection& connection, Clock::time_point now) {
   if (connection.unfinished < kFreeBytes) {

@@ -7,7 +7,7 @@ namespace {
 
 // A word that is longer is no option of ours, and its distance need not be computed.
 constexpr size_t kLongestWord = 64;
-// Two words of which one begins with the other must share so many letters.
+// If one word begins with the other, the shorter one has at least this many letters.
 constexpr size_t kShortestStem = 3;
 
 bool BeginsWith(std::string_view text, std::string_view stem) {
