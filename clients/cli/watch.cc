@@ -7,8 +7,10 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "clients/cli/commands.h"
+#include "clients/cli/core/request.h"
 #include "clients/cli/core/resume.h"
 #include "clients/cli/core/text.h"
 #include "clients/cli/cursor_file.h"
@@ -103,7 +105,8 @@ class WatchRun {
       heard_ = true;
       connection_.Begin();
       patience = kLongestSilence;
-      Take(*response);
+      const grpc::Status taken = Take(*response);
+      if (!taken.ok()) return taken;
       if (!std::cout.flush()) return {grpc::StatusCode::CANCELLED, "standard output is closed"};
       // Only now has everything before the cursor been printed.
       if (!response->cursor().empty() && !connection_.options().cursor_file.empty()) {
@@ -114,22 +117,41 @@ class WatchRun {
     return stream.Finish();
   }
 
-  // Only a cursor moves the request on: a snapshot that is complete but was given none is asked for again.
-  void Take(const v1::WatchResponse& response) {
+  // Only a cursor moves the request on: a snapshot that is complete but was given none is asked for again. An error is
+  // that of a node that was asked what it has of some keys: the stream counts as broken.
+  grpc::Status Take(const v1::WatchResponse& response) {
     for (const v1::Event& event : response.events()) {
       if (filter_.Admit(event)) Show(event);
     }
-    if (response.snapshot_end()) {
-      for (const v1::Event& event : filter_.OnSnapshotEnd()) {
-        if (Wanted(event.kind())) Show(event);
-      }
-    }
+    if (response.snapshot_end()) ShowStanding(filter_.OnSnapshotEnd());
     if (!response.cursor().empty()) {
-      filter_.OnCursor();
+      for (const std::string& key : filter_.Unknown()) {
+        const grpc::Status status = AskFor(key);
+        if (!status.ok()) return status;
+      }
+      ShowStanding(filter_.OnCursor());
       request_.set_cursor(response.cursor());
       request_.set_include_snapshot(false);
     }
     ShowPosition(response);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status AskFor(const std::string& key) {
+    v1::GetRequest request;
+    v1::GetResponse response;
+    PutKey(key, request);
+    const grpc::Status status = connection_.Try(&v1::KeyValue::Stub::Get, request, response);
+    const bool missing = ReasonOf(status) == "KEY_NOT_FOUND";
+    if (!status.ok() && !missing) return status;
+    filter_.Learn(key, missing ? nullptr : &response.entry());
+    return grpc::Status::OK;
+  }
+
+  void ShowStanding(const std::vector<v1::Event>& events) const {
+    for (const v1::Event& event : events) {
+      if (Wanted(event.kind())) Show(event);
+    }
   }
 
   void Show(const v1::Event& event) const {

@@ -36,6 +36,8 @@ type Entry struct {
 	Updated time.Time
 	// Origin is the ID of that node.
 	Origin string
+	// The time of the write that set the value, where a later one kept it; else that of this write.
+	valued time.Time
 }
 
 // Leased is true if the entry was written with a lease that was not given up. It may have lapsed since.
@@ -95,6 +97,10 @@ func fromProto(e *leasemappb.Entry) Entry {
 		Version:      e.GetVersion(),
 		Updated:      e.GetUpdateTime().AsTime().Truncate(time.Millisecond),
 	}
+	found.valued = found.Updated
+	if e.GetValueTime() != nil {
+		found.valued = e.GetValueTime().AsTime().Truncate(time.Millisecond)
+	}
 	if form, ok := e.GetKeyForm().(*leasemappb.Entry_KeyBytes); ok {
 		found.Key = string(form.KeyBytes)
 	}
@@ -123,6 +129,9 @@ func older(a, b *Entry) bool {
 	}
 	if a.Holder != b.Holder {
 		return a.Holder > b.Holder
+	}
+	if !a.valued.Equal(b.valued) {
+		return a.valued.Before(b.valued)
 	}
 	return a.Updated.Before(b.Updated)
 }

@@ -63,9 +63,14 @@ type own struct {
 	older []string
 }
 
+// recent is the latest event of a key since the last cursor.
 type recent struct {
-	kind  Kind
-	entry *Entry
+	kind   Kind
+	entry  *Entry
+	before *Entry // what the base had at the cursor; nil if nothing
+	// The stream that is read now told it, too. An earlier stream's node may have died with the only copy of it.
+	confirmed bool
+	standing  *change // what this stream has instead, of lower rank; nil if it told nothing of the key
 }
 
 // nearCache is what the messages of one watch make of the map, and the writes of this program on top. Pure: time comes
@@ -86,7 +91,7 @@ type nearCache struct {
 	fresh  map[string]*Entry // a snapshot under way; nil if there is none
 	// The events since the last cursor, deletes too: a stream that resumes brings them again. One a key that changed
 	// between two cursors, which a node sends after 1,000 events and an eighth of the keys.
-	recent map[string]recent
+	recent map[string]*recent
 	lost   *lately[struct{}]
 	// The latest deletes, for answers of writes that come after the watch brought the write and its delete.
 	gone *lately[*Entry]
@@ -94,7 +99,7 @@ type nearCache struct {
 
 func newNearCache(holder, prefix string) *nearCache {
 	n := &nearCache{holder: holder, prefix: prefix, base: map[string]*Entry{}, owns: map[string]*own{},
-		recent: map[string]recent{}, lost: newLately[struct{}](lostKept), gone: newLately[*Entry](goneKept)}
+		recent: map[string]*recent{}, lost: newLately[struct{}](lostKept), gone: newLately[*Entry](goneKept)}
 	n.shown.Store(&table{entries: map[string]*Entry{}})
 	return n
 }
@@ -111,6 +116,9 @@ func (n *nearCache) request() *leasemappb.WatchRequest {
 	if n.cursor == "" {
 		n.fresh = map[string]*Entry{}
 		clear(n.recent)
+	}
+	for _, each := range n.recent {
+		each.confirmed, each.standing = false, nil
 	}
 	return request
 }
@@ -140,6 +148,7 @@ func (n *nearCache) take(message *leasemappb.WatchResponse, now time.Duration) [
 				own.until = min(own.until, now+doubtMost)
 			}
 		}
+		changes = append(changes, n.takeBack()...)
 		n.cursor = message.GetCursor()
 		n.synced.Store(true)
 		clear(n.recent)
@@ -217,27 +226,31 @@ func (n *nearCache) show(key string) {
 	n.shown.Load().set(key, entry)
 }
 
+// event: what one stream tells is in the order in which the node's copy changed. Only what an earlier stream told is
+// compared with it.
 func (n *nearCache) event(kind Kind, entry *Entry) []change {
 	key, target := entry.Key, n.base
 	if n.fresh != nil {
 		target = n.fresh
 	}
-	old := target[key]
-	last, told := n.recent[key]
-	if !told {
-		last = recent{KindSet, old}
-	}
-	if last.entry != nil {
-		if last.entry.Version == entry.Version {
-			// The lapse of an ephemeral key is an event of the version that was set; all else came before.
-			if kind != KindExpired || last.kind == KindExpired {
-				return nil
-			}
-		} else if older(entry, last.entry) {
+	old, last := target[key], n.recent[key]
+	if last == nil {
+		if old != nil && old.Version == entry.Version && kind != KindExpired {
 			return nil
 		}
+		last = &recent{before: old}
+		n.recent[key] = last
+	} else if last.entry.Version == entry.Version {
+		last.confirmed = true
+		// The lapse of an ephemeral key is an event of the version that was set; all else came before.
+		if kind != KindExpired || last.kind == KindExpired {
+			return nil
+		}
+	} else if !last.confirmed && older(entry, last.entry) {
+		last.standing = &change{kind: kind, key: key, entry: entry}
+		return nil
 	}
-	n.recent[key] = recent{kind, entry}
+	last.kind, last.entry, last.confirmed = kind, entry, true
 	before := n.entry(key)
 	if kind == KindSet {
 		target[key] = entry
@@ -248,6 +261,33 @@ func (n *nearCache) event(kind Kind, entry *Entry) []change {
 		return nil
 	}
 	return n.settle(change{kind: kind, key: key, entry: entry}, old, before, true, true)
+}
+
+// takeBack: the stream has reached a cursor without confirming all that an earlier stream told: such writes died with
+// their node, or are still on their way and will be told again. What this node has is what stands.
+func (n *nearCache) takeBack() []change {
+	var changes []change
+	for key, each := range n.recent {
+		if each.confirmed {
+			continue
+		}
+		stands := change{kind: KindSet, key: key, entry: each.before}
+		if each.standing != nil {
+			stands = *each.standing
+		} else if each.before == nil {
+			gone := *each.entry
+			gone.Value, gone.HasValue, gone.Deleted = "", false, true
+			stands.kind, stands.entry = KindDeleted, &gone
+		}
+		old, before := n.base[key], n.entry(key)
+		if stands.kind == KindSet {
+			n.base[key] = stands.entry
+		} else {
+			delete(n.base, key)
+		}
+		changes = append(changes, n.settle(stands, old, before, true, false)...)
+	}
+	return changes
 }
 
 // putInPlace: the snapshot is whole: it is the truth, whatever was here before.
@@ -295,12 +335,12 @@ func (n *nearCache) putInPlace() []change {
 	return changes
 }
 
-// settle: the base has this change: own writes that it covers go, and who is told what. `old` is what the base had,
-// `before` what was shown.
-func (n *nearCache) settle(made change, old, before *Entry, told, settlesOwn bool) []change {
+// settle: the base has this change; it returns what programs are told. `old` is what the base had, `before` what was
+// shown. If the change `replaces` what was before, own writes that it covers go, and a lease that it ended is lost.
+func (n *nearCache) settle(made change, old, before *Entry, told, replaces bool) []change {
 	key, entry := made.key, made.entry
 	mine := n.owns[key]
-	if mine != nil && settlesOwn && !slices.Contains(mine.older, entry.Version) && !older(entry, mine.entry) {
+	if mine != nil && replaces && !slices.Contains(mine.older, entry.Version) && !older(entry, mine.entry) {
 		delete(n.owns, key)
 	}
 	n.show(key)
@@ -309,7 +349,7 @@ func (n *nearCache) settle(made change, old, before *Entry, told, settlesOwn boo
 		n.gone.put(key, entry)
 	}
 	var changes []change
-	if before != nil && before.Holder == n.holder && !older(entry, before) && conflict(before, entry) {
+	if replaces && before != nil && before.Holder == n.holder && !older(entry, before) && conflict(before, entry) {
 		changes = n.tellLost(before, entry)
 	}
 	if made.kind == KindSet {

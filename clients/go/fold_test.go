@@ -93,6 +93,39 @@ func TestAResumedStreamTellsNothingTwice(t *testing.T) {
 	equal(t, c.nearCache.request().GetCursor(), "c2", "cursor")
 }
 
+func TestWhatOnlyADeadNodeHadIsTakenBackFromTheCopy(t *testing.T) {
+	ghost := made{version: "v9", written: t0 + 9}
+	c := newCacheTest(t, set("a", "1", made{}), set("b", "1", made{}), set("d", "1", made{}), set("e", "1", made{}))
+	c.watch(set("a", "9", ghost), set("b", "9", ghost), set("c", "9", ghost), deleted("d", ghost), set("e", "9", ghost))
+	c.broke()
+	c.nearCache.request()
+	equal(t, c.watch(set("a", "2", made{version: "v2", written: t0 + 1}), set("e", "9", ghost)), "",
+		"whether the rest is on its way is not known yet")
+	c.shows("a=9 b=9 c=9 e=9", "before the cursor")
+	changes := strings.Split(told(c.take(message("c2", false), 0)), ", ")
+	slices.Sort(changes)
+	equal(t, strings.Join(changes, ", "), "deleted c, set a, set b, set d", "told")
+	c.shows("a=2 b=1 d=1 e=9", "what stands")
+	equal(t, c.watch(set("b", "9", ghost)), "set b", "it was on its way after all")
+}
+
+func TestASecondBreakBeforeTheCursorLosesNothing(t *testing.T) {
+	c := newCacheTest(t, set("a", "1", made{}))
+	c.watch(set("a", "9", made{version: "v9", written: t0 + 9}))
+	for range 2 {
+		c.broke()
+		equal(t, c.nearCache.request().GetCursor(), "c1", "cursor")
+	}
+	equal(t, told(c.take(message("c2", false), 0)), "set a", "told")
+	c.shows("a=1", "what stood at the cursor")
+}
+
+func TestAStreamsOwnOrderIsTheCopysOrder(t *testing.T) {
+	c := newCacheTest(t)
+	c.watch(set("a", "2", made{version: "v2", written: t0 + 1}), set("a", "1", made{}))
+	c.shows("a=1", "the later event")
+}
+
 func TestASnapshotAfterALostCursorIsTheTruth(t *testing.T) {
 	c := newCacheTest(t, set("stays", "1", made{}), set("gone", "1", made{}),
 		set("back", "new", made{version: "v9", written: t0 + 9}))

@@ -210,7 +210,7 @@ func (w *keyWatch) request() *leasemappb.WatchRequest {
 	return request
 }
 
-func (w *keyWatch) took(message *leasemappb.WatchResponse) bool {
+func (w *keyWatch) took(message *leasemappb.WatchResponse) (more bool, err error) {
 	c := w.all.client
 	for _, event := range message.GetEvents() {
 		entry := fromProto(event.GetEntry())
@@ -236,7 +236,7 @@ func (w *keyWatch) took(message *leasemappb.WatchResponse) bool {
 			}
 		}
 	}
-	return true
+	return true, nil
 }
 
 func (w *keyWatch) broke(error) bool {

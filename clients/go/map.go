@@ -269,7 +269,7 @@ func (m *Map) request() *leasemappb.WatchRequest {
 	return m.cache.request()
 }
 
-func (m *Map) took(message *leasemappb.WatchResponse) bool {
+func (m *Map) took(message *leasemappb.WatchResponse) (more bool, err error) {
 	m.mu.Lock()
 	was := m.cache.synced.Load()
 	changes := m.cache.take(message, m.client.now())
@@ -286,7 +286,7 @@ func (m *Map) took(message *leasemappb.WatchResponse) bool {
 	for _, q := range queues {
 		q.publish(changes)
 	}
-	return true
+	return true, nil
 }
 
 func (m *Map) broke(err error) bool {

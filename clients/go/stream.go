@@ -23,8 +23,8 @@ type stream struct {
 type follower interface {
 	// request is what the next stream asks for.
 	request() *leasemappb.WatchRequest
-	// took is a message of the stream; false ends it all.
-	took(*leasemappb.WatchResponse) bool
+	// took is a message of the stream. False ends it all; an error ends this stream, and the next one is tried.
+	took(*leasemappb.WatchResponse) (more bool, err error)
 	// broke: the stream ended with this error; false ends it all.
 	broke(error) bool
 }
@@ -88,8 +88,8 @@ func (c *Client) read(ctx context.Context, now *stream, f follower) error {
 			break
 		}
 		c.worked(now.target)
-		if !f.took(message) {
-			return nil
+		if more, err := f.took(message); err != nil || !more {
+			return err
 		}
 	}
 	if errors.Is(err, io.EOF) {

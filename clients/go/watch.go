@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"leasemap.dev/leasemap/leasemappb"
 )
@@ -16,7 +17,8 @@ const toldMost = 130_000
 
 // Watch goes over the changes of the keys that the options name, as they come; without Prefixes and Keys, of the whole
 // map. When its node fails it goes on at the next one, from its last cursor: nothing is lost, and nothing is told
-// twice. A program that is slow skips versions that were replaced meanwhile. It ends when the loop is left, with the
+// twice. But a write that only the failed node had is taken back: what stands in its place is told, as KindSet or
+// KindDeleted. A program that is slow skips versions that were replaced meanwhile. It ends when the loop is left, with the
 // context (whose error is told last), when the client is closed (ErrClosed), or with an error that no node can mend:
 // ErrCursor, ErrInvalid, ErrPermission, ErrUnsupported.
 //
@@ -36,8 +38,9 @@ func (c *Client) Watch(ctx context.Context, options ...WatchOption) iter.Seq2[Ev
 			yield(Event{}, invalid("a watch is either FromCursor or with a Snapshot"))
 			return
 		}
-		w := &watch{args: args, yield: yield, cursor: args.request.GetCursor(), told: map[string]telling{}}
+		w := &watch{args: args, yield: yield, cursor: args.request.GetCursor(), told: map[string]*telling{}}
 		w.asks = args.request.GetIncludeSnapshot()
+		w.read = func(keys []string) (map[string]Entry, error) { return c.BatchGet(ctx, keys) }
 		c.follow(ctx, w)
 		switch {
 		case w.left:
@@ -55,17 +58,19 @@ func (c *Client) Watch(ctx context.Context, options ...WatchOption) iter.Seq2[Ev
 type telling struct {
 	kind  Kind
 	entry Entry // without its value
-	round int   // of which stream's snapshot it was
+	// The stream that is read now told it, too. An earlier stream's node may have died with the only copy of it.
+	confirmed bool
+	standing  *Event // what this stream has instead, of lower rank; nil if it told nothing of the key
 }
 
 // watch is one Watch: it drops what a stream that resumes brings again.
 type watch struct {
 	args   watchArgs
 	yield  func(Event, error) bool
+	read   func(keys []string) (map[string]Entry, error) // what a node has of them
 	cursor string
 	asks   bool // for a snapshot, which is not whole yet
-	round  int  // how many snapshots were begun
-	told   map[string]telling
+	told   map[string]*telling
 	left   bool // the program left the loop
 	err    error
 }
@@ -73,11 +78,13 @@ type watch struct {
 func (w *watch) request() *leasemappb.WatchRequest {
 	request := w.args.request
 	request.Cursor, request.IncludeSnapshot = w.cursor, w.asks
-	w.round++
+	for _, each := range w.told {
+		each.confirmed, each.standing = false, nil
+	}
 	return request
 }
 
-func (w *watch) took(message *leasemappb.WatchResponse) bool {
+func (w *watch) took(message *leasemappb.WatchResponse) (more bool, err error) {
 	for _, each := range message.GetEvents() {
 		event := Event{Kind: kindsOfProto[each.GetKind()], Entry: fromProto(each.GetEntry())}
 		if event.Kind == 0 { // of a server that knows more than we do
@@ -89,21 +96,23 @@ func (w *watch) took(message *leasemappb.WatchResponse) bool {
 			continue
 		}
 		if !w.tell(event) {
-			return false
+			return false, nil
 		}
 	}
 	end := message.GetSnapshotEnd() && w.asks
 	if end && !w.endSnapshot() {
-		return false
+		return false, nil
 	}
 	if message.GetCursor() != "" && !w.asks {
+		if more, err := w.takeBack(); !more || err != nil {
+			return more, err
+		}
 		w.cursor = message.GetCursor()
-		clear(w.told)
 	}
 	if w.args.bookmarks && (end || message.GetCursor() != "") {
-		return w.tell(Event{Kind: KindBookmark, Cursor: message.GetCursor(), SnapshotEnd: end})
+		return w.tell(Event{Kind: KindBookmark, Cursor: message.GetCursor(), SnapshotEnd: end}), nil
 	}
-	return true
+	return true, nil
 }
 
 func (w *watch) tell(event Event) bool {
@@ -111,43 +120,96 @@ func (w *watch) tell(event Event) bool {
 	return !w.left
 }
 
-// isNew is false for an event that was told since the last cursor, or that one which was told replaced.
+// isNew is false for an event that was told since the last cursor, and for one of lower rank than what an earlier stream
+// told of its key: that waits until it is clear what stands.
 func (w *watch) isNew(event *Event) bool {
 	key := event.Entry.Key
-	before, known := w.told[key]
-	again := known && older(&event.Entry, &before.entry)
-	if known && before.entry.Version == event.Entry.Version {
+	before := w.told[key]
+	if before != nil && before.entry.Version == event.Entry.Version {
+		before.confirmed = true
 		// The lapse of an ephemeral key is an event of the version that was set; all else came before.
-		again = event.Kind != KindExpired || before.kind == KindExpired
-	}
-	if again {
-		before.round = w.round
-		w.told[key] = before
+		if event.Kind != KindExpired || before.kind == KindExpired {
+			return false
+		}
+	} else if before != nil && !before.confirmed && older(&event.Entry, &before.entry) {
+		before.standing = event
 		return false
 	}
 	if !w.asks && len(w.told) >= toldMost { // of a snapshot all is remembered until it is whole
 		clear(w.told)
 	}
-	now := telling{kind: event.Kind, entry: event.Entry, round: w.round}
-	now.entry.Value, now.entry.HasValue = "", false
-	w.told[key] = now
+	w.remember(event)
 	return true
 }
 
-// endSnapshot tells the deletes of keys that an earlier, broken try of the snapshot told and that are gone.
+func (w *watch) remember(event *Event) {
+	now := &telling{kind: event.Kind, entry: event.Entry, confirmed: true}
+	now.entry.Value, now.entry.HasValue = "", false
+	w.told[event.Entry.Key] = now
+}
+
+// endSnapshot: the snapshot is whole. It tells what stands of keys that an earlier, broken try of it told otherwise.
 func (w *watch) endSnapshot() bool {
 	w.asks = false
-	for _, before := range w.told {
-		if before.round == w.round || before.kind != KindSet {
-			continue
-		}
-		before.entry.Deleted = true
-		if !w.tell(Event{Kind: KindDeleted, Entry: before.entry}) {
+	for _, each := range w.told {
+		if !each.confirmed && !w.tellStanding(each, each.standing) {
 			return false
 		}
 	}
 	clear(w.told)
 	return true
+}
+
+// takeBack: the stream has reached a cursor without confirming all that an earlier stream told: such writes died with
+// their node, or are still on their way and will be told again. It tells what stands: what this stream told of the key,
+// or else what a node has.
+func (w *watch) takeBack() (more bool, err error) {
+	var unknown []string
+	for key, each := range w.told {
+		if !each.confirmed && each.standing == nil {
+			unknown = append(unknown, key)
+		}
+	}
+	var found map[string]Entry
+	if len(unknown) > 0 {
+		if found, err = w.read(unknown); err != nil {
+			return true, err
+		}
+	}
+	earlier := w.told
+	w.told = map[string]*telling{}
+	for key, each := range earlier {
+		if each.confirmed {
+			continue
+		}
+		if entry, ok := found[key]; ok {
+			each.standing = &Event{Kind: KindSet, Entry: entry}
+			w.remember(each.standing) // if it is newer than the cursor, the stream brings it, too
+		}
+		if !w.tellStanding(each, each.standing) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// tellStanding tells what stands of a key in place of what was told; without `standing` that is nothing.
+func (w *watch) tellStanding(told *telling, standing *Event) bool {
+	if standing == nil {
+		if told.kind != KindSet {
+			return true
+		}
+		standing = &Event{Kind: KindDeleted, Entry: told.entry}
+		standing.Entry.Deleted = true
+	}
+	kinds := w.args.request.GetKinds()
+	if standing.Entry.Version == told.entry.Version && standing.Kind == told.kind ||
+		len(kinds) > 0 && !slices.ContainsFunc(kinds, func(kind leasemappb.Event_Kind) bool {
+			return kindsOfProto[kind] == standing.Kind
+		}) {
+		return true
+	}
+	return w.tell(*standing)
 }
 
 func (w *watch) broke(err error) bool {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,35 +99,104 @@ func TestASlowLoopIsNotTakenForASilentNode(t *testing.T) {
 	equal(t, c.Node(), nodes[0].target, "home")
 }
 
-func TestRepeatsAfterACursorAreDropped(t *testing.T) {
-	w := &watch{told: map[string]telling{}, args: watchArgs{request: &leasemappb.WatchRequest{}, bookmarks: true}}
+// pureWatch is a watch without a node: it gathers what it tells.
+func pureWatch(asks bool) (*watch, *[]string) {
 	var events []string
+	w := &watch{told: map[string]*telling{}, asks: asks,
+		args: watchArgs{request: &leasemappb.WatchRequest{}, bookmarks: true}}
 	w.yield = func(event Event, _ error) bool {
-		events = append(events, strings.TrimSpace(event.Kind.String()+" "+event.Entry.Key+event.Cursor))
+		about := event.Entry.Key + event.Cursor
+		if event.Entry.HasValue {
+			about += "=" + event.Entry.Value
+		}
+		events = append(events, event.Kind.String()+" "+about)
 		return true
 	}
+	w.read = func(keys []string) (map[string]Entry, error) { panic(fmt.Sprint("a node is asked for ", keys)) }
+	w.request()
+	return w, &events
+}
+
+func TestRepeatsAfterACursorAreDropped(t *testing.T) {
+	w, events := pureWatch(false)
 	two, brief := set("a", "2", made{version: "v2", written: t0 + 1}), set("b", "1", made{})
 	w.took(message("c1", false))
 	w.took(message("", false, set("a", "1", made{}), two, brief, expired("b", "1", made{})))
-	w.took(message("", false, set("a", "1", made{}), two, brief, expired("b", "1", made{}))) // it resumed from c1
+	w.request() // it resumes from c1
+	w.took(message("", false, set("a", "1", made{}), two, brief, expired("b", "1", made{})))
 	w.took(message("c2", false))
-	equal(t, strings.Join(events, ", "), "bookmark c1, set a, set a, set b, expired b, bookmark c2", "told")
+	equal(t, strings.Join(*events, ", "),
+		"bookmark c1, set a=1, set a=2, set b=1, expired b=1, bookmark c2", "told")
 	equal(t, w.request().GetCursor(), "c2", "cursor")
 }
 
-func TestDeletesBetweenTwoTriesOfASnapshotAreTold(t *testing.T) {
-	w := &watch{told: map[string]telling{}, asks: true, args: watchArgs{request: &leasemappb.WatchRequest{}}}
-	var events []string
-	w.yield = func(event Event, _ error) bool {
-		events = append(events, event.Kind.String()+" "+event.Entry.Key)
-		return true
+func TestWhatOnlyADeadNodeHadIsTakenBack(t *testing.T) {
+	ghost := made{version: "v9", written: t0 + 9}
+	w, events := pureWatch(false)
+	w.took(message("c1", false))
+	w.took(message("", false, set("a", "9", ghost), set("b", "9", ghost), set("c", "9", ghost), set("d", "9", ghost),
+		deleted("e", ghost), set("f", "9", ghost)))
+	w.request()
+	var asked []string
+	w.read = func(keys []string) (map[string]Entry, error) {
+		slices.Sort(keys)
+		asked = keys
+		return map[string]Entry{"c": *entryOf("c", "1", made{}), "f": *entryOf("f", "9", ghost)}, nil
 	}
+	*events = nil
+	w.took(message("", false, set("a", "1", made{version: "v2", written: t0 + 1}), deleted("b", made{version: "v2"})))
+	equal(t, len(*events), 0, "whether the rest is on its way is not known yet")
+	w.took(message("c2", false))
+	equal(t, strings.Join(asked, " "), "c d e f", "a node is asked for what the stream said nothing of")
+	equal(t, (*events)[len(*events)-1], "bookmark c2", "last")
+	slices.Sort(*events)
+	equal(t, strings.Join(*events, ", "), "bookmark c2, deleted b, deleted d, set a=1, set c=1", "told")
+	*events = nil
+	w.took(message("", false, set("c", "1", made{}), set("a", "9", ghost)))
+	equal(t, strings.Join(*events, ", "), "set a=9", "what arrives after all is told, what was read is not told again")
+}
+
+func TestAWatchThatCannotAskResumesFromItsOldCursor(t *testing.T) {
+	w, events := pureWatch(false)
+	w.took(message("c1", false))
+	w.took(message("", false, set("a", "9", made{})))
+	w.request()
+	w.read = func([]string) (map[string]Entry, error) { return nil, errors.New("no node answers") }
+	if more, err := w.took(message("c2", false)); err == nil || !more {
+		t.Fatal(more, err)
+	}
+	equal(t, w.request().GetCursor(), "c1", "cursor")
+	w.took(message("c3", false, set("a", "9", made{})))
+	equal(t, strings.Join(*events, ", "), "bookmark c1, set a=9, bookmark c3", "told")
+}
+
+func TestAStreamsOwnOrderIsTheNodes(t *testing.T) {
+	w, events := pureWatch(false)
+	w.took(message("", false, set("a", "2", made{version: "v2", written: t0 + 1}), set("a", "1", made{})))
+	equal(t, strings.Join(*events, ", "), "set a=2, set a=1", "told")
+}
+
+func TestOnlyKindsThatWereAskedForAreTakenBack(t *testing.T) {
+	w, events := pureWatch(false)
+	w.args.request.Kinds = []leasemappb.Event_Kind{leasemappb.Event_KIND_SET}
+	w.took(message("", false, set("a", "9", made{})))
+	w.request()
+	w.read = func([]string) (map[string]Entry, error) { return nil, nil }
+	w.took(message("c2", false))
+	equal(t, strings.Join(*events, ", "), "set a=9, bookmark c2", "told")
+}
+
+func TestASnapshotThatIsTriedAgainTellsWhatStands(t *testing.T) {
+	w, events := pureWatch(true)
 	equal(t, w.request().GetIncludeSnapshot(), true, "snapshot")
-	w.took(message("", false, set("a", "1", made{}), set("b", "1", made{})))
+	w.took(message("", false, set("a", "1", made{}), set("b", "1", made{}),
+		set("d", "9", made{version: "v9", written: t0 + 9})))
 	equal(t, w.broke(failure(codes.Unavailable, "DRAINING", nil)), true, "it goes on")
 	equal(t, w.request().GetIncludeSnapshot(), true, "the snapshot again")
-	w.took(message("c1", true, set("b", "1", made{}), set("c", "1", made{})))
-	equal(t, strings.Join(events, ", "), "set a, set b, set c, deleted a", "told")
+	w.took(message("c1", true, set("b", "1", made{}), set("c", "1", made{}), set("d", "1", made{})))
+	equal(t, strings.Join((*events)[:4], ", "), "set a=1, set b=1, set d=9, set c=1", "told")
+	slices.Sort((*events)[4:6])
+	equal(t, strings.Join((*events)[4:], ", "), "deleted a, set d=1, bookmark c1", "told at the end")
 	equal(t, w.request().GetCursor(), "c1", "cursor")
 	equal(t, w.request().GetIncludeSnapshot(), false, "snapshot")
 }

@@ -46,17 +46,57 @@ TEST(ResumeFilter, NeverGoesBackWithinAKey) {
   EXPECT_TRUE(filter.Admit(Make(v1::Event::KIND_DELETED, "a", "v3", 3)));
 }
 
+TEST(ResumeFilter, PrintsAStreamInItsOwnOrder) {
+  ResumeFilter filter;
+  EXPECT_TRUE(filter.Admit(Set("a", "v2", 2)));
+  EXPECT_TRUE(filter.Admit(Set("a", "v1", 1))) << "the node's copy changed so";
+}
+
+TEST(ResumeFilter, PrintsWhatStandsInPlaceOfWhatDiedWithANode) {
+  ResumeFilter filter;
+  for (const char* key : {"a", "b", "c", "d", "e"}) EXPECT_TRUE(filter.Admit(Set(key, "v9", 9)));
+  filter.OnRestart();
+  EXPECT_FALSE(filter.Admit(Set("a", "v1", 1)));
+  EXPECT_FALSE(filter.Admit(Make(v1::Event::KIND_DELETED, "b", "v2", 2)));
+  EXPECT_EQ(filter.Unknown(), (std::vector<std::string>{"c", "d", "e"}));
+  const v1::Event stands = Set("c", "v3", 3), same = Set("e", "v9", 9);
+  filter.Learn("c", &stands.entry());
+  filter.Learn("d", nullptr);
+  filter.Learn("e", &same.entry());
+  std::vector<std::string> printed;
+  for (const v1::Event& event : filter.OnCursor()) {
+    printed.push_back(KeyOf(event.entry()) + " " + v1::Event::Kind_Name(event.kind()) + " " + event.entry().version());
+  }
+  EXPECT_EQ(printed,
+            (std::vector<std::string>{"a KIND_SET v1", "b KIND_DELETED v2", "c KIND_SET v3", "d KIND_DELETED "}));
+  EXPECT_FALSE(filter.Admit(stands)) << "the stream brings what the node was asked for";
+  EXPECT_TRUE(filter.Admit(Set("a", "v9", 9))) << "it was on its way after all";
+}
+
+TEST(ResumeFilter, WaitsAgainWhenTheStreamBreaksBeforeACursor) {
+  ResumeFilter filter;
+  EXPECT_TRUE(filter.Admit(Set("a", "v9", 9)));
+  filter.OnRestart();
+  EXPECT_FALSE(filter.Admit(Set("a", "v1", 1)));
+  filter.OnRestart();
+  EXPECT_EQ(filter.Unknown(), std::vector<std::string>{"a"});
+  EXPECT_FALSE(filter.Admit(Set("a", "v9", 9)));
+  EXPECT_TRUE(filter.OnCursor().empty());
+}
+
 TEST(ResumeFilter, ComparesHolderAndTimeWithinAToken) {
   ResumeFilter filter;
   v1::Event event = Set("a", "v1", 1);
   event.mutable_entry()->mutable_lease()->set_holder("m");
   event.mutable_entry()->mutable_update_time()->set_seconds(100);
   EXPECT_TRUE(filter.Admit(event));
+  filter.OnRestart();
   event.mutable_entry()->set_version("v2");
   event.mutable_entry()->mutable_update_time()->set_seconds(99);
   EXPECT_FALSE(filter.Admit(event)) << "an earlier write of the same lease";
   event.mutable_entry()->mutable_update_time()->set_seconds(100);
   EXPECT_TRUE(filter.Admit(event)) << "not to be told apart: shown";
+  filter.OnRestart();
   event.mutable_entry()->set_version("v3");
   event.mutable_entry()->mutable_lease()->set_holder("n");
   event.mutable_entry()->mutable_update_time()->set_seconds(101);

@@ -286,12 +286,16 @@ class FaultsTest(GoTest):
                     found.pop(event["key"], None)
             return found
 
+        def apart():  # what the nodes do not all have
+            dumps = [set(node.dump().items()) for node in self.nodes]
+            return [sorted(each - set.intersection(*dumps)) for each in dumps]
+
         def differences():
             dump = {key: entry[0] for key, entry in self.nodes[0].dump().items() if key.startswith("r/")}
             seen = [("copy", map_.call("read")) for map_ in maps]
             seen += [("told", fold(each.call("events"))) for each in told + watches]
             return [(name, set(each.items()) ^ set(dump.items())) for name, each in seen if each != dump]
-        wait_for(lambda: f"no differences: {differences()}", lambda: not differences())
+        wait_for(lambda: f"no differences: {differences()}; the nodes' maps: {apart()}", lambda: not differences())
 
     def test_the_whole_cluster_is_replaced(self):
         """Node by node, while a counter is counted up under a lease by two programs, and maps follow."""

@@ -1,11 +1,13 @@
-// What lets `leasemap watch` go on after its stream broke without printing anything twice. A stream resumes from its
-// last cursor, so what was printed after that cursor comes again; and a stream that broke before its first cursor
-// starts its snapshot anew, perhaps on a node that has not caught up yet.
+// What lets `leasemap watch` go on after its stream broke. A stream resumes from its last cursor, so what was printed
+// after that cursor comes again, and is not printed twice. And a write that was printed after that cursor may have died
+// with its node: then what stands in its place is printed. A stream that broke before its first cursor starts its
+// snapshot again, perhaps on a node that has not caught up yet.
 #ifndef LEASEMAP_CLIENTS_CLI_CORE_RESUME_H_
 #define LEASEMAP_CLIENTS_CLI_CORE_RESUME_H_
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,37 +20,46 @@ namespace leasemap::cli {
 // most.
 class ResumeFilter {
  public:
-  // True if the event is to be printed: neither printed since the last cursor nor older than what was printed of its
-  // key.
+  // True if the event is to be printed now. False if it was printed since the last cursor; and if an earlier stream
+  // printed something newer of its key, which may come again: the event waits until a cursor shows what stands.
   bool Admit(const v1::Event& event);
 
-  // A cursor came: nothing from before it comes again.
-  void OnCursor();
+  // Before OnCursor: keys of which an earlier stream printed something since the last cursor, and the present one
+  // nothing. The caller asks the node for each and calls Learn.
+  std::vector<std::string> Unknown() const;
+  // What the node has of a key that Unknown named; null: nothing.
+  void Learn(const std::string& key, const v1::Entry* entry);
 
-  // The stream broke and is asked for anew.
-  void OnRestart() { ++stream_; }
+  // A cursor came: nothing from before it comes again. Returns what stands in place of what earlier streams printed and
+  // the present one did not have; a key that is gone as a KIND_DELETED event with nothing but the key.
+  std::vector<v1::Event> OnCursor();
 
-  // The snapshot is complete: keys that a broken earlier snapshot showed and this one did not, since they were deleted
-  // in between. Each is a KIND_DELETED event with nothing but the key, and is forgotten here: whatever comes of it is
-  // news.
-  std::vector<v1::Event> OnSnapshotEnd();
+  // The stream broke and is asked for again.
+  void OnRestart();
+
+  // The snapshot is complete. Returns the same as OnCursor, of keys that a broken earlier snapshot showed.
+  std::vector<v1::Event> OnSnapshotEnd() { return TakeBack(); }
 
  private:
   // What was printed last of one key.
   struct Printed {
     v1::Event::Kind kind = v1::Event::KIND_UNSPECIFIED;
     std::string version;
-    // The part of the entry's rank that a client can see, compared in this order (larger, smaller, larger stands).
+    // The part of the entry's rank that a client can see, compared in this order (larger, smaller, larger, larger
+    // stands).
     std::string fencing_token;
     std::string holder;
+    int64_t value_ns = 0;
     int64_t update_ns = 0;
-    uint64_t stream = 0;  // the stream that showed the key last
+    bool confirmed = true;              // the present stream showed it, too
+    std::optional<v1::Event> standing;  // what the present stream has instead, of lower rank
   };
 
   static Printed Describe(const v1::Event& event);
   static bool Older(const Printed& a, const Printed& b);
 
-  uint64_t stream_ = 0;  // counts the streams of this watch
+  std::vector<v1::Event> TakeBack();
+
   std::map<std::string, Printed> printed_;
   std::set<std::string> lost_;  // versions told by LOST events, which follow no order
 };
