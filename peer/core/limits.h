@@ -154,8 +154,8 @@ inline constexpr int64_t kOutrunBurst = 3;
 inline constexpr int64_t kQuarantineMs = 60'000;
 // Refusals remembered, so that each is logged once: a few for each member. A new one replaces the oldest if that is
 // older than a minute, so that strangers with ever new names cause a line a second at most.
-inline constexpr size_t kMaxSaid = 64;
-inline constexpr int64_t kSaidMs = 60'000;
+inline constexpr size_t kMaxLoggedRefusals = 64;
+inline constexpr int64_t kLoggedRefusalMs = 60'000;
 
 // Times, in milliseconds.
 inline constexpr int64_t kClockRetryMs = 1000;   // a write refused for the clock's sake: the next heartbeat may mend it

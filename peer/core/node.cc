@@ -82,7 +82,7 @@ int64_t Node::NextDue(Now now) const {
   }
   if (retired_ && ready_) due = now.mono_ms + 1;  // more of it to submit anew
   if (asking_) due = std::min(due, asking_->heard_ms + options_.timing.session_idle);
-  due = std::min({due, waits_.next_due_ms(), NextExplainDue()});
+  due = std::min({due, waits_.next_due_ms(), explains_.next_due_ms()});
   return std::max(due, now.mono_ms);
 }
 
@@ -103,7 +103,7 @@ absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, con
   return sent;
 }
 
-Node::ReadMap Node::shown() const {
+ReadMap Node::shown() const {
   if (!yielding()) return {store_, vector_, floor_, lapses_gone_ms_, floor_taken_ms_};
   const Retired& old = *retired_;
   return {old.store, old.vector, old.floor, old.lapses_gone_ms, old.floor_taken_ms};
@@ -150,7 +150,7 @@ Status Node::GetStatus() const {
   if (const std::string text = clock_guard_.Describe(); !text.empty()) {
     status.notes.push_back(absl::StrCat(clock_guard_.trusted() ? "" : "writes are refused: ", text));
   }
-  for (const auto& [who, said] : said_) status.notes.push_back(said.text);
+  for (std::string& line : refusals_.Lines()) status.notes.push_back(std::move(line));
   if (const std::string text = room_.Describe(); !text.empty()) status.notes.push_back(text);
   status.held_bytes = HeldBytes();
   status.max_bytes = room_.max_bytes();
@@ -169,7 +169,7 @@ Usage Node::GetUsage() const {
   usage.explains = explains_.size();
   usage.conflicts = conflicts_.end() - conflicts_.first();
   usage.conflict_bytes = conflicts_.bytes();
-  usage.said = said_.size();
+  usage.refusals = refusals_.size();
   usage.links = links_.size();
   usage.members = membership_.members().size();
   usage.targets = membership_.targets();

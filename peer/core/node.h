@@ -34,10 +34,13 @@
 #include "peer/core/limits.h"
 #include "peer/core/membership.h"
 #include "peer/core/message.h"
+#include "peer/core/node_options.h"
 #include "peer/core/node_status.h"
 #include "peer/core/own_log.h"
 #include "peer/core/quarantine.h"
+#include "peer/core/read_map.h"
 #include "peer/core/readiness.h"
+#include "peer/core/refusal_log.h"
 #include "peer/core/requests.h"
 #include "peer/core/room.h"
 #include "peer/core/session.h"
@@ -50,25 +53,6 @@
 #include "peer/core/write_command.h"
 
 namespace leasemap::core {
-
-struct NodeOptions {
-  std::string node_id;
-  std::string cluster = "leasemap";
-  LeaseRules rules;
-  std::string advertise;           // host:port; empty: found anew for each link
-  std::vector<std::string> seeds;  // host:port
-  uint64_t seed = 0;               // random bits for the incarnation and for jitter
-  Timing timing;
-  // Entries of one bulk message at most. 1 in the explorer (tests/sim/explore), where each entry travels alone.
-  size_t batch_entries = kBatchEntries;
-  size_t watch_events = kWatchBatchEvents, pass_after = kPassAfterEvents;
-  size_t leave_out_bytes = Value::kSharedBytes;  // larger values travel once, and their renewals without them
-  // Protocol versions spoken with peers; the simulator runs nodes of the version before.
-  uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
-  int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
-  size_t min_members = 1;             // the node is not ready before this many, itself included, have been linked once
-  uint64_t max_bytes = kMaxMapBytes;  // that the map may take in memory (room.h)
-};
 
 // Ordered by start time: 44 bits of milliseconds, then 20 random bits, for two starts in one millisecond. It is `above`
 // that one: of the next millisecond then, with random bits, too, since a clock and a disk that both went back would
@@ -123,13 +107,7 @@ class Node {
   // Answers all that wait, with what is known by now; `why` it is too late.
   void EndWaits(Now now, const char* why = "before this node began to shut down");
   const Store& store() const { return store_; }
-  // What reads see: the map, or, while another one is taken in its place without an outage, still the old one.
-  struct ReadMap {
-    const Store& store;
-    const VersionVector &vector, &floor;
-    int64_t lapses_gone_ms;
-    const std::optional<int64_t>& floor_taken_ms;
-  };
+  // The map that reads see.
   ReadMap shown() const;
   const VersionVector& vector() const { return vector_; }
   // What of the deletes was collected, here or by those this node had its map from.
@@ -352,8 +330,7 @@ class Node {
   void EndProbes(Now now);
   void Establish(Now now, LinkId id, Link& link, const Report& report);
   bool OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report);
-  enum class Refuser { kSelf, kPeer };
-  void NoteRefusal(Now now, Link& link, Refuser refuser, const Refuse& refuse);
+  void NoteRefusal(Now now, Link& link, RefusalLog::By by, const Refuse& refuse);
 
   // node_replicate.cc
   bool Apply(Now now, EntryPtr entry);
@@ -381,21 +358,8 @@ class Node {
   void NoteReport(Now now, const Report& report, const Link& link);
 
   // node_watch.cc
-  bool IsBelowFloor(Now now, const Watch& watch) const;
-  bool HasMissed(Now now, Watch& watch) const;
-  bool CursorIsLost(Now now, const Watch& watch) const;
-  struct Page;  // the events of one message
-  WatchBatch ReadEvents(Watch& watch) const;
-  bool IsNews(const Watch& watch, const Store::Slot& slot) const;
-  bool PassIsDue(const Watch& watch) const;
-  void StartPass(Watch& watch) const;
-  WatchBatch ReadPass(Now now, Watch& watch) const;
-  bool WalkKeys(Watch& watch, Page& page) const;
-  bool TellLapses(Watch& watch, Page& page) const;
-  void EndPass(Now now, Watch& watch, WatchBatch& batch) const;
-  std::string CursorAt(const Watch& watch, const VersionVector& vector, int64_t told_ms) const;
-  void AddLost(Watch& watch, WatchBatch& batch) const;
-  void AddCursor(Now now, Watch& watch, WatchBatch& batch) const;
+  template <typename Read>
+  auto WithReader(Now now, Read read) const;
 
   // node_write.cc
   absl::Status CheckMap(Now now) const;
@@ -413,16 +377,9 @@ class Node {
   Waits::View WaitsView(Now now) const;
 
   // node_explain.cc
-  struct PendingExplain {
-    VectorPtr vector;  // ours when it began
-    Explanation explanation;
-    std::map<LinkId, size_t> asked;  // the links whose answer is missing → their views
-    int64_t due_ms;
-  };
   void OnQuery(LinkId id, const Query& query);
   void OnQueryReply(Now now, LinkId id, const QueryReply& reply);
   void EndExplains(Now now);
-  int64_t NextExplainDue() const;
 
   const NodeOptions options_;
   ReplicaId self_;
@@ -450,7 +407,7 @@ class Node {
   Waits waits_;
   Requests requests_;
   Conflicts conflicts_{room_.side_bytes(kMaxConflictBytes)};
-  std::map<WaitId, PendingExplain> explains_;
+  Explains explains_;
   std::optional<AskedSession> asking_;
   uint64_t next_session_ = 1;
   uint64_t next_ping_ = 1;
@@ -488,11 +445,7 @@ class Node {
   uint64_t own_generation_ = 0;  // of this node as a member; odd: it leaves
   bool leaving_ = false;
   int64_t next_collect_ms_ = 0, next_fold_ms_ = 0;  // monotonic
-  struct Said {
-    std::string text, cause;  // the whole line; why, whichever side said so
-    int64_t mono_ms = 0;
-  };
-  std::map<std::string, Said> said_;  // node or address → the refusal that was logged last
+  RefusalLog refusals_;
   Quarantine quarantine_;
   Effects effects_;
 };

@@ -297,7 +297,7 @@ void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
     link.helloed = true;
   } else {
     if (refuse.reason == kClockMismatch && link.helloed) NoteClock(now, link.peer.self.node, false);
-    NoteRefusal(now, link, Refuser::kPeer, refuse);
+    NoteRefusal(now, link, RefusalLog::By::kPeer, refuse);
   }
   Drop(now, id, "");
 }
@@ -307,36 +307,19 @@ void Node::RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse) {
   effects_.send.push_back({id, Refuse{refuse.reason, refuse.message, whole_}});
   if (refuse.reason == kClockMismatch) NoteClock(now, link.peer.self.node, false);
   if (refuse.reason != kSelf && refuse.reason != kDuplicate) {
-    NoteRefusal(now, link, Refuser::kSelf, {refuse.reason, refuse.message, link.peer.has_map.value_or(true)});
+    NoteRefusal(now, link, RefusalLog::By::kSelf, {refuse.reason, refuse.message, link.peer.has_map.value_or(true)});
   }
   Drop(now, id, "");
 }
 
-// Both sides log each refusal, once for as long as it stays the same. Strangers may come under ever new names: then the
-// oldest makes room, but not at once, so that they can't fill the log.
-void Node::NoteRefusal(Now now, Link& link, Refuser refuser, const Refuse& refuse) {
+// A handshake ended with this refusal.
+void Node::NoteRefusal(Now now, Link& link, RefusalLog::By by, const Refuse& refuse) {
   const std::string who = link.helloed ? link.peer.self.node : link.address;
-  if (said_.size() >= kMaxSaid && !said_.contains(who)) {
-    const auto oldest = std::min_element(
-        said_.begin(), said_.end(), [](const auto& a, const auto& b) { return a.second.mono_ms < b.second.mono_ms; });
-    if (now.mono_ms - oldest->second.mono_ms >= kSaidMs) said_.erase(oldest);
-  }
-  if (said_.size() < kMaxSaid || said_.contains(who)) {
-    // Both dial, so the same refusal comes from either side in turn.
-    std::string cause = absl::StrCat(Shown(refuse.reason), ": ", refuse.message.substr(0, 500));
-    Said& said = said_[who];
-    said.mono_ms = now.mono_ms;
-    if (said.cause != cause) {
-      const char* what = refuser == Refuser::kPeer ? "refused by " : "refusing ";
-      said.text = absl::StrCat(what, Shown(who), " (", link.address, "): ", cause);
-      said.cause = std::move(cause);
-      Log(true, said.text);
-    }
-  }
+  if (auto line = refusals_.Note(now.mono_ms, who, link.address, by, refuse)) Log(true, *std::move(line));
   if (link.helloed) readiness_.OnHandshakeRefused(link.peer.self.node);
   if (link.dialed) {
     const std::string node = link.helloed ? link.peer.self.node : "";
-    const bool own_name = refuse.reason == kDuplicateId && (refuser == Refuser::kPeer || node == self_.node);
+    const bool own_name = refuse.reason == kDuplicateId && (by == RefusalLog::By::kPeer || node == self_.node);
     const RefusedDial refusal{link.address, node, refuse.reason, refuse.message, refuse.has_map, own_name};
     membership_.OnRefused(refusal, now.mono_ms);
     readiness_.OnRefused(refusal);
@@ -428,8 +411,8 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   member->heard_mono_ms = now.mono_ms;
   member->heard_wall_ms = now.wall_ms;
   membership_.Moved(node, link.peer.advertise, now.mono_ms);
-  said_.erase(node);
-  said_.erase(link.address);
+  refusals_.Forget(node);
+  refusals_.Forget(link.address);
   if (news) Log(false, absl::StrCat("linked with ", node, " (", link.peer.advertise, ")"));
 
   const auto theirs = report.vector->runs().find(self_);

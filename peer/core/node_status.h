@@ -36,7 +36,7 @@ struct Usage {
   size_t own_log = 0, own_log_bytes = 0;
   size_t requests = 0, waits = 0, explains = 0;
   size_t conflicts = 0, conflict_bytes = 0;
-  size_t said = 0;  // refusals remembered
+  size_t refusals = 0;  // that stand in the log
   size_t links = 0, members = 0, targets = 0;
   size_t quarantined = 0, rates = 0;
   size_t folded = 0;  // incarnations of which it is known how far they went

@@ -58,7 +58,7 @@ absl::StatusOr<WaitId> Node::AwaitVersion(Now now, const std::string& version, i
   return waits_.AwaitVersion(*dot, now.mono_ms, now.mono_ms + WaitMs(patience_ms, kWaitMs));
 }
 
-bool Node::CancelWait(WaitId wait) { return waits_.Cancel(wait) || explains_.erase(wait) > 0; }
+bool Node::CancelWait(WaitId wait) { return waits_.Cancel(wait) || explains_.Cancel(wait); }
 
 Waits::View Node::WaitsView(Now now) const { return {now.mono_ms, membership_.members(), vector_, store_, self_.node}; }
 
@@ -69,7 +69,7 @@ void Node::SettleWaits(Now now) {
 
 void Node::EndWaits(Now now, const char* why) {
   waits_.EndAll(WaitsView(now), why, effects_.answered);
-  for (auto& [wait, pending] : explains_) pending.due_ms = now.mono_ms;
+  explains_.EndAll(now.mono_ms);
   EndExplains(now);
 }
 

@@ -199,7 +199,7 @@ TEST(Checkers, NodesThatHoldTooMuch) {
   const std::vector<std::pair<size_t core::Usage::*, size_t>> bounds = {
       {&core::Usage::own_log, core::kOwnLogEntries},  {&core::Usage::requests, core::kMaxRequests},
       {&core::Usage::waits, core::kMaxWaits},         {&core::Usage::explains, core::kMaxExplains},
-      {&core::Usage::conflicts, core::kMaxConflicts}, {&core::Usage::said, core::kMaxSaid},
+      {&core::Usage::conflicts, core::kMaxConflicts}, {&core::Usage::refusals, core::kMaxLoggedRefusals},
       {&core::Usage::links, core::kMaxLinks},         {&core::Usage::members, core::kMaxMembers},
       {&core::Usage::targets, core::kMaxTargets},     {&core::Usage::quarantined, core::kMaxMembers},
       {&core::Usage::rates, core::kMaxMembers + 1},   {&core::Usage::folded, core::kMaxFolded},

@@ -68,7 +68,7 @@ std::string CheckHeld(const core::Usage& usage) {
       {"explains", usage.explains, core::kMaxExplains},
       {"conflicts", usage.conflicts, core::kMaxConflicts},
       {"bytes of conflicts", usage.conflicts > 1 ? usage.conflict_bytes : 0, core::kMaxConflictBytes},
-      {"refusals remembered", usage.said, core::kMaxSaid},
+      {"refusals remembered", usage.refusals, core::kMaxLoggedRefusals},
       {"links", usage.links, core::kMaxLinks},
       {"members", usage.members, core::kMaxMembers},
       {"addresses", usage.targets, core::kMaxTargets},

@@ -296,16 +296,16 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
   // `options`: the same in all states. `selves`: asked at a reset, which needs hours. `shared_vector` and its change:
   // a copy of `vector`. `next_ping`: never read. `readiness`: without seeds a node is ready at once. `warnings`,
-  // `said`: what was logged. `room`: nobody fills the map. `ceiling`, `maps`, and what a store knows of monotonic time:
-  // no clock is ever set. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a
-  // rule here. `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes
-  // nothing.
+  // `refusals`: what was logged. `room`: nobody fills the map. `ceiling`, `maps`, and what a store knows of monotonic
+  // time: no clock is ever set. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody
+  // breaks a rule here. `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and
+  // changes nothing.
   const auto& [options, self, selves, membership, clock, clock_guard, ceiling, check_ceilings, ceiling_note, store,
                room, own_log, vector, shared_vector, shared_members_change, own_peers, own_peers_change, linked_change,
                any_relayed, report_change, vector_change, links, waits, requests, conflicts, explains, asking,
                next_session, next_ping, readiness, warnings, ready, waits_for, settled, shut_out, whole, floor,
                lapses_gone_ms, floor_taken_ms, retired, resets, yields, maps, hash_alarms, own_generation, leaving,
-               next_collect_ms, next_fold_ms, said, quarantine, effects] = node;
+               next_collect_ms, next_fold_ms, refusals, quarantine, effects] = node;
   PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), check_ceilings, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
