@@ -144,6 +144,9 @@ class Core:
         lease = self.leases.get(change.key)
         if lease is None or lease.state != HELD or change.kind == "lost":
             return []
+        # A grant that this node lacks may be on others, by whose acks it stands. The next renewal asks the cluster.
+        if change.taken_back:
+            return []
         state, why = lease.seen(change.kind, change.entry)
         if state == HELD:
             return []

@@ -7,6 +7,9 @@ whole, so that readers never see half of one.
 A program reads its own writes: an answered write is shown at once, although the watch may bring it later. It is shown
 until the watch brings it or something that replaced it, and for OWN_S at most: a write that died with its node never
 comes, and the cache must not show it for ever.
+
+A write that only a dead node had is taken back: what stands is told. The stream that follows on another node says by
+its first cursor what it has of all that was told since the last one.
 """
 import collections
 import dataclasses
@@ -38,6 +41,18 @@ class Change:
     entry: Entry
     winner: Optional[Entry] = None
     told: bool = True
+    taken_back: bool = False  # it stands in the place of a write that only a dead node had
+
+
+@dataclasses.dataclass(slots=True)
+class _Recent:
+    """What was told of a key since the last cursor."""
+
+    kind: str
+    entry: Entry
+    stood: Optional[Entry]  # what the base had at that cursor
+    confirmed: bool = True  # the stream at hand brought this event
+    pending: Optional[tuple[str, Entry]] = None  # what it brought that is older, the latest
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,9 +75,9 @@ class NearCache:
         self._base: dict[bytes, Entry] = {}  # what the watch brought
         self._own: dict[bytes, _Own] = {}  # answered writes that it did not bring yet
         self._fresh: Optional[dict[bytes, Entry]] = None  # a snapshot under way
-        # The events since the last cursor, deletes too: a stream that resumes brings them again. As many as a node
-        # sends between two cursors.
-        self._recent: dict[bytes, tuple[str, Entry]] = {}
+        # The events since the last cursor, deletes too: a stream that resumes brings them again, or lacks them. As many
+        # as a node sends between two cursors.
+        self._recent: dict[bytes, _Recent] = {}
         self._lost: collections.OrderedDict[str, None] = collections.OrderedDict()
         # The latest deletes, for answers of writes that come after the watch brought the write and its delete.
         self._gone: collections.OrderedDict[bytes, Entry] = collections.OrderedDict()
@@ -75,6 +90,8 @@ class NearCache:
         self._fresh = None if self.cursor else {}
         if self._fresh is not None:
             self._recent.clear()
+        for recent in self._recent.values():
+            recent.confirmed, recent.pending = False, None
         return request
 
     def broke(self) -> None:
@@ -101,6 +118,7 @@ class NearCache:
                 for own in self._own.values():
                     own.until = min(own.until, now + DOUBT_S)
             self.cursor, self.synced = message.cursor, True
+            changes += self._take_back()
             self._recent.clear()
         return changes
 
@@ -152,15 +170,21 @@ class NearCache:
     def _event(self, kind: str, entry: Entry) -> list[Change]:
         key = entries.to_bytes(entry.key)
         old = self._base.get(key) if self._fresh is None else self._fresh.get(key)
-        last_kind, last = self._recent.get(key, ("update", old))
-        if last is not None:
-            if last.version == entry.version:
-                # The lapse of an ephemeral key is an event of the version that was set; all else came before.
-                if kind != "expired" or last_kind == "expired":
-                    return []
-            elif entries.older(entry, last):
+        recent = self._recent.get(key)
+        if recent is None:
+            if old is not None and _came_before(kind, entry, "update", old):
                 return []
-        self._recent[key] = (kind, entry)
+            self._recent[key] = _Recent(kind, entry, old)
+        else:
+            again = (kind, entry.version) == (recent.kind, recent.entry.version)
+            if not again and _came_before(kind, entry, recent.kind, recent.entry):
+                if not recent.confirmed and not (recent.pending and _came_before(kind, entry, *recent.pending)):
+                    recent.pending = kind, entry
+                return []
+            recent.confirmed = True
+            if again:
+                return []
+            recent.kind, recent.entry = kind, entry
         before = self.entry(key)
         target = self._base if self._fresh is None else self._fresh
         if kind == "update":
@@ -170,6 +194,31 @@ class NearCache:
         if self._fresh is not None:
             return []
         return self._settle(kind, key, entry, old, before)
+
+    def _take_back(self) -> list[Change]:
+        """The stream has brought all that its node has. Of what was told since the cursor before, it lacks what is not
+        confirmed: a dead node alone had it. What this node has in its place is told. If the write turns up here later,
+        it comes as any event, and is told again."""
+        changes: list[Change] = []
+        for key, recent in self._recent.items():
+            if recent.confirmed:
+                continue
+            old = self._base.get(key)
+            kind, entry = recent.pending or ("update", recent.stood)
+            if entry is None:
+                if old is not None:
+                    del self._base[key]
+                    kind, entry = "delete", dataclasses.replace(old, value=None, deleted=True)
+            elif kind == "update":
+                self._base[key] = entry
+            else:
+                self._base.pop(key, None)
+            if entry is not None:
+                # Without `before`, as nobody's lease won here.
+                changes += self._settle(kind, key, entry, old, None, settles_own=False, taken_back=True)
+            if not recent.pending:
+                self._gone.pop(key, None)  # no node has this delete: it hides no answer of a write
+        return changes
 
     def _put_in_place(self) -> list[Change]:
         """The snapshot is whole: it is the truth, whatever was here before."""
@@ -196,7 +245,7 @@ class NearCache:
         return changes
 
     def _settle(self, kind: str, key: bytes, entry: Entry, old: Optional[Entry], before: Optional[Entry],
-                told: bool = True, settles_own: bool = True) -> list[Change]:
+                told: bool = True, settles_own: bool = True, taken_back: bool = False) -> list[Change]:
         """The base has this event: own writes that it covers go, and who is told what."""
         own = self._own.get(key)
         if own and settles_own and entry.version not in own.older and not entries.older(entry, own.entry):
@@ -218,7 +267,7 @@ class NearCache:
             told = told and not renewal
         else:
             told = told and old is not None
-        return [*changes, Change(kind, key, entry, told=told)]
+        return [*changes, Change(kind, key, entry, told=told, taken_back=taken_back)]
 
     def _tell_lost(self, loser: Entry, winner: Entry) -> list[Change]:
         if loser.version in self._lost:
@@ -227,3 +276,11 @@ class NearCache:
         if len(self._lost) > LOST_KEPT:
             self._lost.popitem(last=False)
         return [Change("lost", entries.to_bytes(loser.key), loser, winner)]
+
+
+def _came_before(kind: str, entry: Entry, last_kind: str, last: Entry) -> bool:
+    """True if this event is `last` itself, or was replaced by it."""
+    if last.version == entry.version:
+        # The lapse of an ephemeral key is an event of the version that was set; all else came before.
+        return kind != "expired" or last_kind == "expired"
+    return entries.older(entry, last)

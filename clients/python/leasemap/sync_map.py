@@ -23,7 +23,8 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
     """A dict that many programs share. Keys and values are str or bytes.
 
     Reading looks into this process's copy, which one watch keeps fresh (`synced`). Writing asks a node, raises what the
-    node refuses, and is read here at once, by any thread.
+    node refuses, and is read here at once, by any thread. A write that only a dead node had is taken back: what stands
+    is told to the handlers of `on`.
 
     endpoints: host:port of nodes, as a list or with commas. One is used at a time; when it fails, the next. A name
         stands for all its addresses.

@@ -82,6 +82,9 @@ class View(collections.abc.Mapping[Key, Value]):
         "lost": a write of this map, or one that this map's node took, lost to another lease's write: two sides of a
         partition granted one each, and `event.winner` stands.
 
+        A write that only a dead node had is taken back: what stands is told, mostly as "update" or "delete". If that
+        write turns up on a living node after all, it is told again.
+
         Handlers are called one after another, away from the watch; a slow one delays the others, and sees the latest
         event of each key only, and of 100,000 keys at most: beyond that the oldest are skipped, and the log says so.
         What a handler raises is logged.

@@ -1,7 +1,7 @@
 """The near cache: what a watch and own writes make of the map."""
 import unittest
 
-from support import event, entry, message, snapshot
+from support import BASE_EPOCH, T0_S, entry, event, message, snapshot
 
 from leasemap import entry as entries
 from leasemap import fold
@@ -10,6 +10,11 @@ from leasemap.fold import NearCache
 
 def told(changes):
     return [(change.kind, entries.shown(change.key)) for change in changes if change.told]
+
+
+def second(i):
+    """Version and time of a write that was made i seconds after the first."""
+    return {"version": f"v{i}s", "written": T0_S + i}
 
 
 class CacheTest(unittest.TestCase):
@@ -93,6 +98,153 @@ class FoldTest(CacheTest):
         other = self.cache.take(message(event("SET", "a", "1", version="v3", holder="third", start=1_700_009_000,
                                               written=1_700_009_000, epoch=1 << 41)))
         self.assertEqual(told(other), [("update", "a")])
+
+
+class TakenBackTest(CacheTest):
+    """A node told writes after its last cursor, and died. Another one, on which the watch resumes, lacks them."""
+
+    def told_and_died(self, *events, now=0.0):
+        self.cache.take(message(*events), now)
+        self.resume()
+
+    def resume(self):
+        self.cache.broke()
+        self.assertEqual(self.cache.request().cursor, self.cache.cursor)
+
+    def at_the_cursor(self, cursor="c2"):
+        return self.cache.take(message(cursor=cursor))
+
+    def test_what_stood_at_the_cursor_is_put_back(self):
+        self.start(event("SET", "a", "1"))
+        self.told_and_died(event("SET", "a", "2", **second(1)), event("SET", "a", "3", **second(2)))
+        self.assertEqual(self.cache.values, {b"a": "3"})
+        changes = self.at_the_cursor()
+        self.assertEqual(self.cache.values, {b"a": "1"})
+        self.assertEqual(told(changes), [("update", "a")])
+        self.assertEqual((changes[0].entry.value, changes[0].entry.version), ("1", "v1"))
+        self.assertEqual(self.at_the_cursor("c3"), [])
+
+    def test_a_key_that_was_not_there_is_deleted(self):
+        self.start()
+        self.told_and_died(event("SET", "a", "1"))
+        changes = self.at_the_cursor()
+        self.assertEqual(self.cache.values, {})
+        self.assertEqual(told(changes), [("delete", "a")])
+        self.assertTrue(changes[0].entry.deleted)
+        self.assertIsNone(changes[0].entry.value)
+
+    def test_a_delete_or_lapse_that_no_other_node_has_is_taken_back(self):
+        for kind, keywords in (("DELETED", {"deleted": True, **second(1)}), ("EXPIRED", {})):
+            self.cache = NearCache("me")
+            self.start(event("SET", "a", "1"))
+            self.told_and_died(event(kind, "a", **keywords))
+            self.assertEqual(self.cache.values, {})
+            self.assertEqual(told(self.at_the_cursor()), [("update", "a")])
+            self.assertEqual(self.cache.values, {b"a": "1"})
+
+    def test_an_older_change_waits_for_the_cursor_and_is_told(self):
+        self.start(event("SET", "a", "0"))
+        self.told_and_died(event("SET", "a", "9", **second(9)))
+        for i in (1, 3, 2):  # 2 is replaced
+            self.assertEqual(self.cache.take(message(event("SET", "a", f"{i}", **second(i)))), [])
+        self.assertEqual(self.cache.values, {b"a": "9"})
+        self.assertEqual(told(self.at_the_cursor()), [("update", "a")])
+        self.assertEqual(self.cache.values, {b"a": "3"})
+        self.assertEqual(self.cache.entry(b"a").version, "v3s")
+
+    def test_it_may_come_in_one_message_with_the_cursor(self):
+        self.start(event("SET", "a", "0"))
+        self.told_and_died(event("SET", "a", "9", **second(9)))
+        changes = self.cache.take(message(event("DELETED", "a", deleted=True, **second(1)), cursor="c2"))
+        self.assertEqual(told(changes), [("delete", "a")])
+        self.assertEqual(changes[0].entry.version, "v1s")
+        self.assertEqual(self.cache.values, {})
+
+    def test_a_lapse_of_the_older_change_counts(self):
+        self.start()
+        self.told_and_died(event("SET", "a", "9", **second(9)))
+        self.cache.take(message(event("SET", "a", "1", **second(1)), event("EXPIRED", "a", "1", **second(1)),
+                                event("SET", "a", "1", **second(1))))
+        self.assertEqual(told(self.at_the_cursor()), [("expired", "a")])
+        self.assertEqual(self.cache.values, {})
+
+    def test_of_what_lapsed_on_the_dead_node_alone_the_set_counts(self):
+        self.start()
+        self.told_and_died(event("SET", "a", "1"), event("EXPIRED", "a", "1"))
+        self.assertEqual(self.cache.take(message(event("SET", "a", "1"))), [])
+        self.assertEqual(told(self.at_the_cursor()), [("update", "a")])
+        self.assertEqual(told(self.cache.take(message(event("EXPIRED", "a", "1")))), [("expired", "a")])
+
+    def test_the_same_or_a_newer_version_confirms(self):
+        self.start(event("SET", "a", "0"), event("SET", "b", "0"), event("SET", "c", "0"))
+        self.told_and_died(*(event("SET", key, "5", **second(5)) for key in "abc"))
+        changes = self.cache.take(message(
+            event("SET", "c", "1", **second(1)),  # and then what was told: it is the later one
+            *(event("SET", key, f"{i}", **second(i)) for key, i in (("a", 5), ("b", 6), ("c", 5)))))
+        self.assertEqual(told(changes), [("update", "b")])
+        self.assertEqual(self.at_the_cursor(), [])
+        self.assertEqual(self.cache.values, {b"a": "5", b"b": "6", b"c": "5"})
+
+    def test_a_break_before_the_cursor_begins_it_again(self):
+        self.start(event("SET", "a", "0"), event("SET", "b", "0"), event("SET", "c", "0"))
+        self.told_and_died(*(event("SET", key, "5", **second(5)) for key in "abc"))
+        self.cache.take(message(event("SET", "a", "1", **second(1)), event("SET", "b", "5", **second(5)),
+                                event("SET", "c", "7", **second(7))))
+        self.resume()  # on a third node, which has none of these
+        self.assertEqual(self.cache.cursor, "c1")
+        self.assertEqual(sorted(told(self.at_the_cursor())), [("update", key) for key in "abc"])
+        self.assertEqual(self.cache.values, {b"a": "0", b"b": "0", b"c": "0"})
+
+    def test_nothing_is_told_of_what_does_not_differ(self):
+        self.start(event("SET", "a", "1"))
+        self.told_and_died(event("SET", "a", "1", **second(1)),  # a renewal
+                           event("SET", "b", "1"), event("DELETED", "b", deleted=True, **second(1)))
+        self.assertEqual(told(self.at_the_cursor()), [])
+        self.assertEqual(self.cache.entry(b"a").version, "v1")
+
+    def test_a_cursor_ends_the_doubt(self):
+        self.start(event("SET", "a", "1"))
+        self.cache.take(message(event("SET", "a", "2", **second(1)), cursor="c2"))
+        self.resume()
+        self.assertEqual(self.at_the_cursor("c3"), [])
+        self.assertEqual(self.cache.values, {b"a": "2"})
+
+    def test_one_that_turns_up_later_is_told_again(self):
+        self.start()
+        self.told_and_died(event("SET", "a", "1"))
+        self.at_the_cursor()
+        self.assertEqual(told(self.cache.take(message(event("SET", "a", "1")))), [("update", "a")])
+        self.assertEqual(self.cache.values, {b"a": "1"})
+
+    def test_a_snapshot_needs_none_of_it(self):
+        self.start()
+        self.told_and_died(event("SET", "a", "1"))
+        self.cache.forget_cursor()
+        self.assertEqual(told(self.start(event("SET", "a", "1"))), [])
+        self.assertEqual(self.cache.values, {b"a": "1"})
+
+    def test_own_writes_stay_and_no_loss_is_told(self):
+        self.start(event("SET", "a", "theirs", version="v0", epoch=BASE_EPOCH - 1))
+        self.wrote("b", "mine", **second(1))
+        self.told_and_died(event("SET", "a", "mine", holder="me", expire=1_700_003_600),
+                           event("SET", "b", "theirs", holder="me"))
+        changes = self.at_the_cursor()
+        self.assertEqual(told(changes), [("update", "a"), ("delete", "b")])
+        self.assertEqual(self.cache.values, {b"a": "theirs", b"b": "mine"})
+
+    def test_an_own_write_of_the_same_millisecond_stays(self):
+        self.start(event("SET", "a", "1", holder="me"))
+        self.told_and_died(event("SET", "a", "2", holder="me", version="v2"))
+        self.wrote("a", "3", before={"v2"}, version="v3")
+        self.assertEqual(told(self.at_the_cursor()), [("update", "a")])
+        self.assertEqual(self.cache.values, {b"a": "3"})
+
+    def test_an_own_write_after_it_is_read_at_once(self):
+        self.start()
+        self.told_and_died(event("SET", "a", "1", holder="me", epoch=1 << 41))
+        self.at_the_cursor()
+        self.wrote("a", "2", **second(1))  # of a node that never knew of the other: it seems older
+        self.assertEqual(self.cache.values, {b"a": "2"})
 
 
 class OwnWritesTest(CacheTest):

@@ -256,6 +256,20 @@ class AcquireTest(LeaseFlowTest):
             self.world.run(lease_flows.give_up(self.core, self.acquire(ack=ack, overwrite=True)))
             self.assertEqual(self.world.pauses, [], f"{ack}: nothing to wait for")
 
+    def test_a_grant_that_the_next_node_lacks_is_for_the_renewal_to_judge(self):
+        self.core.open_watch()
+        self.core.took(snapshot())
+        lease = self.acquire()
+        granted, = self.node.done.values()
+        self.core.took(message(pb.Event(kind=pb.Event.KIND_SET, entry=granted.entry)))
+        self.core.watch_ended(refusal("UNAVAILABLE"))
+        self.core.open_watch()
+        published = []
+        self.core.publish = published.extend
+        self.core.took(message(cursor="c2"))
+        self.assertEqual([(change.kind, change.key) for change in published], [("delete", b"k")])
+        self.assertEqual(lease.state, HELD)
+
     def test_one_map_does_not_hold_a_key_twice(self):
         first = self.acquire()
         with self.assertRaisesRegex(errors.LeaseHeldError, "already"):
