@@ -136,6 +136,15 @@ func older(a, b *Entry) bool {
 	return a.Updated.Before(b.Updated)
 }
 
+// ranksBelow is true if an event is surely of an earlier state of its key than another: its entry is older, or the
+// lapse of the same one was told.
+func ranksBelow(kind Kind, entry *Entry, thanKind Kind, than *Entry) bool {
+	if entry.Version == than.Version {
+		return kind == KindSet && thanKind == KindExpired
+	}
+	return older(entry, than)
+}
+
 // sameLease is true if both entries are of one lease.
 func sameLease(a, b *Entry) bool { return a.Holder == b.Holder && a.LeaseStart.Equal(b.LeaseStart) }
 

@@ -240,15 +240,15 @@ func (n *nearCache) event(kind Kind, entry *Entry) []change {
 		}
 		last = &recent{before: old}
 		n.recent[key] = last
+	} else if !last.confirmed && ranksBelow(kind, entry, last.kind, last.entry) {
+		last.standing = &change{kind: kind, key: key, entry: entry}
+		return nil
 	} else if last.entry.Version == entry.Version {
 		last.confirmed = true
 		// The lapse of an ephemeral key is an event of the version that was set; all else came before.
 		if kind != KindExpired || last.kind == KindExpired {
 			return nil
 		}
-	} else if !last.confirmed && older(entry, last.entry) {
-		last.standing = &change{kind: kind, key: key, entry: entry}
-		return nil
 	}
 	last.kind, last.entry, last.confirmed = kind, entry, true
 	before := n.entry(key)
@@ -286,6 +286,9 @@ func (n *nearCache) takeBack() []change {
 			delete(n.base, key)
 		}
 		changes = append(changes, n.settle(stands, old, before, true, false)...)
+		if each.standing == nil {
+			n.gone.drop(key) // nobody deleted it: an own write that is answered late may be of lower rank
+		}
 	}
 	return changes
 }

@@ -109,6 +109,16 @@ func TestWhatOnlyADeadNodeHadIsTakenBackFromTheCopy(t *testing.T) {
 	equal(t, c.watch(set("b", "9", ghost)), "set b", "it was on its way after all")
 }
 
+func TestALapseThatTheNextNodeDoesNotSeeIsTakenBack(t *testing.T) {
+	c := newCacheTest(t, set("a", "1", made{}))
+	c.watch(expired("a", "1", made{}))
+	c.broke()
+	c.nearCache.request()
+	equal(t, c.watch(set("a", "1", made{})), "", "its lapse may be about to come")
+	equal(t, told(c.take(message("c2", false), 0)), "set a", "told")
+	c.shows("a=1", "it lives there: its lease may be renewed without an event")
+}
+
 func TestASecondBreakBeforeTheCursorLosesNothing(t *testing.T) {
 	c := newCacheTest(t, set("a", "1", made{}))
 	c.watch(set("a", "9", made{version: "v9", written: t0 + 9}))

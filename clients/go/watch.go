@@ -125,15 +125,16 @@ func (w *watch) tell(event Event) bool {
 func (w *watch) isNew(event *Event) bool {
 	key := event.Entry.Key
 	before := w.told[key]
+	if before != nil && !before.confirmed && ranksBelow(event.Kind, &event.Entry, before.kind, &before.entry) {
+		before.standing = event
+		return false
+	}
 	if before != nil && before.entry.Version == event.Entry.Version {
 		before.confirmed = true
 		// The lapse of an ephemeral key is an event of the version that was set; all else came before.
 		if event.Kind != KindExpired || before.kind == KindExpired {
 			return false
 		}
-	} else if before != nil && !before.confirmed && older(&event.Entry, &before.entry) {
-		before.standing = event
-		return false
 	}
 	if !w.asks && len(w.told) >= toldMost { // of a snapshot all is remembered until it is whole
 		clear(w.told)

@@ -123,7 +123,7 @@ func TestRepeatsAfterACursorAreDropped(t *testing.T) {
 	w.took(message("c1", false))
 	w.took(message("", false, set("a", "1", made{}), two, brief, expired("b", "1", made{})))
 	w.request() // it resumes from c1
-	w.took(message("", false, set("a", "1", made{}), two, brief, expired("b", "1", made{})))
+	w.took(message("", false, set("a", "1", made{}), two, expired("b", "1", made{})))
 	w.took(message("c2", false))
 	equal(t, strings.Join(*events, ", "),
 		"bookmark c1, set a=1, set a=2, set b=1, expired b=1, bookmark c2", "told")

@@ -12,17 +12,17 @@ bool ResumeFilter::Admit(const v1::Event& event) {
   auto [at, added] = printed_.try_emplace(KeyOf(event.entry()), now);
   if (added) return true;
   Printed& last = at->second;
+  // One stream tells of a key in the order in which the node's copy changed.
+  if (!last.confirmed && Older(now, last)) {
+    last.standing = event;
+    return false;
+  }
   if (now.version == last.version) {
     last.confirmed = true;
     // The lapse of an ephemeral key is an event of the version that was set.
     const bool lapsed = event.kind() == v1::Event::KIND_EXPIRED && last.kind != v1::Event::KIND_EXPIRED;
     if (lapsed) last.kind = event.kind();
     return lapsed;
-  }
-  // One stream tells of a key in the order in which the node's copy changed.
-  if (!last.confirmed && Older(now, last)) {
-    last.standing = event;
-    return false;
   }
   last = std::move(now);
   return true;
@@ -101,8 +101,9 @@ ResumeFilter::Printed ResumeFilter::Describe(const v1::Event& event) {
 }
 
 // The order of merges: the fencing token is epoch and inverted start, so larger stands; then the smaller holder; then
-// the newer value; then the later write. Entries that are alike in all of it count as newer: better shown than lost.
+// the newer value; then the later write. The lapse of an entry comes after it. Entries that are alike in all of it count as newer: better shown than lost.
 bool ResumeFilter::Older(const Printed& a, const Printed& b) {
+  if (a.version == b.version) return a.kind == v1::Event::KIND_SET && b.kind == v1::Event::KIND_EXPIRED;
   if (a.fencing_token != b.fencing_token) return a.fencing_token < b.fencing_token;
   if (a.holder != b.holder) return a.holder > b.holder;
   if (a.value_ns != b.value_ns) return a.value_ns < b.value_ns;
