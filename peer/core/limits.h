@@ -126,7 +126,7 @@ inline constexpr size_t kMaxWaits = 10'000;
 inline constexpr size_t kMaxRequests = 10'000;
 inline constexpr size_t kMaxRequestIdBytes = 64;  // a UUID has 36
 // Incarnations of this process that it knows as its own: a reset, or an older self that it meets, makes another.
-inline constexpr size_t kMaxSelves = 64;
+inline constexpr size_t kMaxOwnIncarnations = 64;
 // Conflicts kept for ListConflicts and watchers (conflicts.h); the total goes on counting. A heal brings tens of
 // thousands within a second, and a watcher needs some seconds to read them. Those of small entries fit in the bytes
 // below.

@@ -87,6 +87,15 @@ Member* Membership::Meet(const ReplicaId& id, const std::string& address, int64_
   return member;
 }
 
+std::vector<ReplicaId> Membership::Present(const ReplicaId& self) const {
+  std::vector<ReplicaId> present = {self};
+  for (const auto& [node, member] : members_) {
+    if (member.linked_as != 0) present.push_back({node, member.linked_as});
+    if (!member.gone()) present.push_back(member.id);
+  }
+  return present;
+}
+
 size_t Membership::remembered() const {
   if (remembered_change_ != change_) {
     remembered_change_ = change_;

@@ -90,6 +90,9 @@ class Membership {
   // Whoever changes a member's record himself calls Changed().
   uint64_t change() const { return change_; }
   void Changed() { ++change_; }
+  // This process, and those that are there as far as is known: a mark of the past does not stand for them, whatever
+  // their clock was when they started.
+  std::vector<ReplicaId> Present(const ReplicaId& self) const;
   // How many are remembered: those that are gone are not.
   size_t remembered() const;
   // Takes what a peer says of a member, if it is later than what is known; null if it is this node, or if there is no

@@ -9,22 +9,12 @@
 
 namespace leasemap::core {
 
-uint64_t NewIncarnation(int64_t wall_ms, uint64_t above, uint64_t seed) {
-  constexpr uint64_t kLastMs = (uint64_t{1} << 44) - 1;  // of the year 2527
-  const uint64_t ms = std::max(static_cast<uint64_t>(std::max<int64_t>(wall_ms, 1)), (above >> 20) + 1);
-  if (ms > kLastMs) return above + 1;
-  return (ms << 20) | (Random(seed ^ above).Next() & 0xfffff);
-}
-
 Node::Node(NodeOptions options, Now now, const Image* image)
     : options_(std::move(options)),
-      self_{options_.node_id, NewIncarnation(now.wall_ms, image ? image->incarnation : 0, options_.seed)},
-      selves_{self_.incarnation},
+      replica_(options_, room_.side_bytes(kOwnLogBytes), now, image ? image->incarnation : 0),
       membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
       clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
-      ceiling_(options_.rules),
       readiness_(options_.timing, options_.min_members, now.mono_ms) {
-  store_.NoteTime(now.mono_ms);
   if (image != nullptr) Restore(*image, now);
   UpdateReady(now);
 }
@@ -32,6 +22,9 @@ Node::Node(NodeOptions options, Now now, const Image* image)
 Effects Node::Take() {
   Effects out;
   std::swap(out, effects_);
+  const Replica::News news = replica_.TakeNews();
+  out.changed |= news.changed;
+  out.renewed |= news.renewed;
   return out;
 }
 
@@ -66,7 +59,7 @@ int64_t Node::NextDue(Now now) const {
     switch (link.phase) {
       case Phase::kUp:
         due = std::min({due, link.ping_ms + options_.timing.heartbeat, link.heard_ms + SilentAfter(link)});
-        if (link.reported_change != report_change_) due = std::min(due, ReportDue(link));
+        if (link.reported_change != report_change()) due = std::min(due, ReportDue(link));
         if (link.lack && (!asking_ || asking_->link != id)) {
           int64_t due_ms = std::max(LackDue(now, link), link.avoid_until_ms);
           if (asking_) due_ms = std::max(due_ms, asking_->GivesWayAt());
@@ -90,7 +83,7 @@ absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, con
   if (payload.size() > kMaxBroadcastBytes) {
     return InvalidField("payload", absl::StrCat("has ", payload.size(), " bytes; at most ", kMaxBroadcastBytes));
   }
-  if (!to_node.empty() && to_node != self_.node && !membership_.members().contains(to_node)) {
+  if (!to_node.empty() && to_node != replica_.self().node && !membership_.members().contains(to_node)) {
     return InvalidField("to_node", absl::StrCat(Shown(to_node), " is not a member; ListMembers shows them"));
   }
   if (auto status = SpendControl(now); !status.ok()) return status;
@@ -103,23 +96,19 @@ absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, con
   return sent;
 }
 
-ReadMap Node::shown() const {
-  if (!yielding()) return {store_, vector_, floor_, lapses_gone_ms_, floor_taken_ms_};
-  const Retired& old = *retired_;
-  return {old.store, old.vector, old.floor, old.lapses_gone_ms, old.floor_taken_ms};
-}
+const MapState& Node::shown() const { return yielding() ? retired_->map : replica_.map(); }
 
 Status Node::GetStatus() const {
   Status status;
-  status.self = self_;
+  status.self = replica_.self();
   status.ready = ready();
   status.keys = shown().store.live_keys();
-  status.bytes = store_.bytes();
-  status.map_hash = store_.hash();
-  status.vector = SharedVector();
+  status.bytes = replica_.store().bytes();
+  status.map_hash = replica_.store().hash();
+  status.vector = replica_.Shared(membership_);
   status.converged = ready_;
   for (const auto& [id, link] : links_) {
-    const bool equal = link.report && link.report->Covers(vector_) && vector_.Covers(*link.report);
+    const bool equal = link.report && link.report->Covers(replica_.vector()) && replica_.vector().Covers(*link.report);
     if (link.phase == Phase::kUp && !equal) status.converged = false;
   }
   status.remembered = 1 + membership_.remembered();
@@ -128,8 +117,8 @@ Status Node::GetStatus() const {
   }
   status.resets = resets_;
   status.hash_alarms = hash_alarms_;
-  status.collected = store_.collected();
-  status.ceiling_ms = ceiling_.at_ms();
+  status.collected = replica_.store().collected();
+  status.ceiling_ms = replica_.ceiling().at_ms();
   if (!ceiling_note_.empty()) status.notes.push_back(ceiling_note_);
   if (yielding()) {
     status.notes.push_back(
@@ -162,8 +151,8 @@ Status Node::GetStatus() const {
 
 Usage Node::GetUsage() const {
   Usage usage;
-  usage.own_log = own_log_.size();
-  usage.own_log_bytes = own_log_.bytes();
+  usage.own_log = replica_.own_log().size();
+  usage.own_log_bytes = replica_.own_log().bytes();
   usage.requests = requests_.size();
   usage.waits = waits_.size();
   usage.explains = explains_.size();
@@ -175,7 +164,7 @@ Usage Node::GetUsage() const {
   usage.targets = membership_.targets();
   usage.quarantined = quarantine_.held();
   usage.rates = quarantine_.rates();
-  usage.folded = vector_.past() != nullptr ? vector_.past()->known().size() : 0;
+  usage.folded = replica_.vector().past() != nullptr ? replica_.vector().past()->known().size() : 0;
   return usage;
 }
 

@@ -38,9 +38,9 @@
 #include "peer/core/node_status.h"
 #include "peer/core/own_log.h"
 #include "peer/core/quarantine.h"
-#include "peer/core/read_map.h"
 #include "peer/core/readiness.h"
 #include "peer/core/refusal_log.h"
+#include "peer/core/replica.h"
 #include "peer/core/requests.h"
 #include "peer/core/room.h"
 #include "peer/core/session.h"
@@ -53,11 +53,6 @@
 #include "peer/core/write_command.h"
 
 namespace leasemap::core {
-
-// Ordered by start time: 44 bits of milliseconds, then 20 random bits, for two starts in one millisecond. It is `above`
-// that one: of the next millisecond then, with random bits, too, since a clock and a disk that both went back would
-// come to the same number a second time.
-uint64_t NewIncarnation(int64_t wall_ms, uint64_t above, uint64_t seed);
 
 class Node {
  public:
@@ -106,12 +101,12 @@ class Node {
   bool CancelWait(WaitId wait);
   // Answers all that wait, with what is known by now; `why` it is too late.
   void EndWaits(Now now, const char* why = "before this node began to shut down");
-  const Store& store() const { return store_; }
-  // The map that reads see.
-  ReadMap shown() const;
-  const VersionVector& vector() const { return vector_; }
+  const Store& store() const { return replica_.store(); }
+  // What reads see: the map, or, while another one is taken in its place without an outage, still the old one.
+  const MapState& shown() const;
+  const VersionVector& vector() const { return replica_.vector(); }
   // What of the deletes was collected, here or by those this node had its map from.
-  const VersionVector& floor() const { return floor_; }
+  const VersionVector& floor() const { return replica_.floor(); }
   Image TakeImage() const;
 
   // A write that this process took lost to another lease's: counts and keeps it if it was a conflict. Whoever finds it
@@ -145,8 +140,8 @@ class Node {
   // It serves reads from its old map until it has taken a peer's, and refuses writes.
   bool yielding() const { return retired_ && retired_->serves; }
   // What is bogus here now.
-  Reach ReachAt(Now now) const { return ceiling_.ReachAt(now.wall_ms); }
-  const Ceiling& ceiling() const { return ceiling_; }
+  Reach ReachAt(Now now) const { return replica_.ceiling().ReachAt(now.wall_ms); }
+  const Ceiling& ceiling() const { return replica_.ceiling(); }
   bool clock_trusted() const { return clock_guard_.trusted(); }
   uint64_t hash_alarms() const { return hash_alarms_; }
   // It serves. Once it was ready it stays so, but for a reset, and while it is shut out by its own name: linked with
@@ -154,10 +149,10 @@ class Node {
   bool ready() const { return (ready_ || yielding()) && !shut_out_; }
   // What it waits for, most telling first, as of the last call that changed something; empty if it is ready.
   const std::vector<ReadyWait>& waits_for() const { return waits_for_; }
-  const ReplicaId& self() const { return self_; }
+  const ReplicaId& self() const { return replica_.self(); }
   bool is_up(LinkId link) const;  // the handshake on it is done
   size_t links_up() const;
-  const OwnLog& own_log() const { return own_log_; }
+  const OwnLog& own_log() const { return replica_.own_log(); }
   const Quarantine& quarantine() const { return quarantine_; }
   const NodeOptions& options() const { return options_; }
   Status GetStatus() const;
@@ -240,7 +235,6 @@ class Node {
   bool AllCover(const Dot& dot) const;
   void Collect(Now now);
   int64_t KeptDeadMs() const;
-  void JoinFloor(Now now, const VersionVector& other);
   void ForgetSilent(Now now);
   void MakeRoomForMembers(Now now);
   std::string NoRoomText() const;
@@ -250,12 +244,6 @@ class Node {
   bool HasEnded(const ReplicaId& replica) const;
   void KeepAlike(std::vector<ReplicaId>& ended) const;
   void FoldEnded(Now now);
-  void AfterFold();
-  void FoldFloor();
-  std::vector<ReplicaId> PresentProcesses() const;
-  void ChangedVector(bool only_renewed = false);
-  VectorPtr SharedVector() const;
-  VectorPtr WholeVector() const;
   VectorPtr ForPeer(const Link& link, const VectorPtr& vector) const;
 
   // node_reset.cc
@@ -266,8 +254,8 @@ class Node {
   bool IsCredible(const VersionVector& floor) const;
   // `ceiling_ms`: of the map that it is given up for, if that is why; who was ready goes on to serve reads then.
   void Reset(Now now, VectorPtr peer, const std::string& why, std::optional<LowerCeiling> ceiling = std::nullopt);
-  void KeepUnsubmitted();
-  void BeginAnew(uint64_t incarnation);
+  std::vector<EntryPtr> Unsubmitted() const;
+  void TakeIncarnation(uint64_t incarnation);
   void TakeBack(Now now);
   void SubmitAnew(Now now, const Store::Slot& slot);
   void SubmitSomeAnew(Now now);
@@ -275,9 +263,9 @@ class Node {
 
   // node_ceiling.cc
   // A map to go by. Who starts from an image has none before it is ready: it takes its peers' ceiling.
-  bool HoldsMap() const { return ready_ && !vector_.empty(); }
+  bool HoldsMap() const { return ready_ && !vector().empty(); }
   // Of an earlier process of its own, or as much as has come of another's.
-  bool HoldsPart() const { return !ready_ && !vector_.empty(); }
+  bool HoldsPart() const { return !ready_ && !vector().empty(); }
   CeilingWord OurWord(Now now) const;
   void FixCeiling(Now now);
   std::optional<LowerCeiling> LowestCeiling(Now now, LinkId except) const;
@@ -333,7 +321,8 @@ class Node {
   void NoteRefusal(Now now, Link& link, RefusalLog::By by, const Refuse& refuse);
 
   // node_replicate.cc
-  bool Apply(Now now, EntryPtr entry);
+  bool Apply(Now now, const EntryPtr& entry);
+  EntryPtr ApplyOwn(Now now, std::shared_ptr<Entry> draft);
   void Repeat(Now now, const Entry& loser, const Entry& winner);
   bool Stands(const Entry& entry) const;
   bool TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries, bool session);
@@ -346,6 +335,7 @@ class Node {
   void AskForSession(Now now);
 
   // node_report.cc
+  uint64_t report_change() const { return report_change_ + replica_.change(); }
   PeersPtr OwnPeers() const;
   void UpdateRelayed(Link& link) const;
   Report MakeReport(Link& link) const;
@@ -366,7 +356,7 @@ class Node {
   absl::Status CheckRoom(const WriteCommand& command, const Entry* previous) const;
   bool HasRoom(const Entry& entry);
   // Bytes of memory: the map, and what is kept beside it. Entries that are in the map and in the own log count twice.
-  uint64_t HeldBytes() const { return store_.held() + own_log_.bytes() + conflicts_.bytes(); }
+  uint64_t HeldBytes() const { return store().held() + own_log().bytes() + conflicts_.bytes(); }
   absl::StatusOr<std::optional<EntryPtr>> FindDone(Now now, const WriteCommand& command);
   EntryPtr Remember(Now now, const WriteCommand& command, const EntryPtr& entry);
 
@@ -382,27 +372,18 @@ class Node {
   void EndExplains(Now now);
 
   const NodeOptions options_;
-  ReplicaId self_;
-  std::vector<uint64_t> selves_;  // the incarnations of this process, the present one last
+  Room room_{options_.max_bytes};
+  Replica replica_;
   Membership membership_;
-  HybridClock clock_;
   ClockGuard clock_guard_;
-  Ceiling ceiling_;
   bool check_ceilings_ = false;  // a peer told another one than before
   std::string ceiling_note_;     // for people: the ceiling, and how this node came to it; empty: none
-  Store store_;
-  Room room_{options_.max_bytes};
-  OwnLog own_log_{room_.side_bytes(kOwnLogBytes), options_.leave_out_bytes};
-  VersionVector vector_;
-  mutable VectorPtr shared_vector_;  // a copy of vector_ for messages, made when first needed after a change …
-  mutable uint64_t shared_members_change_ = 0;  // … and as of which Membership::change() it names who is there
   // What reports say of the members, and as of which Membership::change(): made anew when needed.
   mutable PeersPtr own_peers_;
   mutable uint64_t own_peers_change_ = 0;
   uint64_t linked_change_ = 1;  // counts changes of which members are linked
   bool any_relayed_ = false;    // some member's report may have been relayed to us
-  uint64_t report_change_ = 1;  // counts what makes reports differ
-  uint64_t vector_change_ = 1;  // counts changes of vector_
+  uint64_t report_change_ = 1;  // counts what makes reports differ, beside changes of the replica
   std::map<LinkId, Link> links_;
   Waits waits_;
   Requests requests_;
@@ -418,20 +399,11 @@ class Node {
   bool settled_ = false;   // Report::settled, as told to the others
   bool shut_out_ = false;  // another process has this node's ID, and this one is linked with nobody
   bool whole_ = false;     // ready once, and not reset since: its map is one to go by
-  VersionVector floor_;
-  // A lapse has no dot that a floor could name. Of those collected here the latest expire_ms (UTC), and when a floor
-  // was taken over (monotonic): whatever had been collected for it had lapsed KeptDeadMs before.
-  int64_t lapses_gone_ms_ = 0;
-  std::optional<int64_t> floor_taken_ms_;
   // The map, or the part of one, that was given up in a reset, until all of it that the others lacked was submitted
   // anew.
   struct Retired {
-    explicit Retired(const LeaseRules& rules) : ceiling(rules) {}
-    Store store;
-    VersionVector vector, floor;
-    Ceiling ceiling;
-    int64_t lapses_gone_ms = 0;
-    std::optional<int64_t> floor_taken_ms;
+    explicit Retired(const LeaseRules& rules) : map(rules) {}
+    MapState map;
     bool whole = false;                    // else a part
     bool serves = false;                   // reads go on by it
     bool for_ceiling = false;              // given up for one that is lower

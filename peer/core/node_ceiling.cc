@@ -28,22 +28,23 @@ std::string ShownTime(int64_t ms) {
 
 // In a handshake it counts what this node would fix if the clock is right: the peer is just about to confirm that.
 CeilingWord Node::OurWord(Now now) const {
-  const int64_t ceiling_ms = vector_.empty() ? ceiling_.at_ms() : ceiling_.NeededAt(now.wall_ms);
+  const int64_t ceiling_ms =
+      replica_.vector().empty() ? replica_.ceiling().at_ms() : replica_.ceiling().NeededAt(now.wall_ms);
   return {ceiling_ms, HoldsMap(), now.wall_ms, HoldsPart()};
 }
 
 // Told to all before any entry that needs it. What is left of a map that its holders took with them needs one, too: a
 // node that is not ready fixes it, unless a ready one is there to take it from.
 void Node::FixCeiling(Now now) {
-  if (!ceiling_note_.empty() && ceiling_.EffectiveAt(now.wall_ms) == 0) {
+  if (!ceiling_note_.empty() && replica_.ceiling().EffectiveAt(now.wall_ms) == 0) {
     ceiling_note_.clear();
     Log(false, "this node's clock has passed the ceiling: all is as it was before it was set back");
   }
   const auto map_at = [](const auto& item) { return item.second.phase == Phase::kUp && item.second.word.map; };
   const bool fixes = HoldsMap() || (HoldsPart() && !std::any_of(links_.begin(), links_.end(), map_at));
-  if (!clock_guard_.settled() || !fixes || !ceiling_.Fix(now.wall_ms)) return;
-  ceiling_note_ = absl::StrCat("the map holds writes of a clock that was ahead; until ", ShownTime(ceiling_.at_ms()),
-                               " writes go on above them");
+  if (!clock_guard_.settled() || !fixes || !replica_.FixCeiling(now.wall_ms)) return;
+  ceiling_note_ = absl::StrCat("the map holds writes of a clock that was ahead; until ",
+                               ShownTime(replica_.ceiling().at_ms()), " writes go on above them");
   Log(true, ceiling_note_);
   ++report_change_;
   effects_.changed = true;
@@ -56,10 +57,10 @@ void Node::FixCeiling(Now now) {
 // of those, itself among them, that hold a part of a map.
 std::optional<LowerCeiling> Node::LowestCeiling(Now now, LinkId except) const {
   std::optional<int64_t> lowest, lowest_part;
-  if (HoldsPart()) lowest_part = ceiling_.EffectiveAt(now.wall_ms);
+  if (HoldsPart()) lowest_part = replica_.ceiling().EffectiveAt(now.wall_ms);
   // Of the map that this node's own was given up for.
   if (retired_ && retired_->for_ceiling)
-    (retired_->for_part ? lowest_part : lowest) = ceiling_.EffectiveAt(now.wall_ms);
+    (retired_->for_part ? lowest_part : lowest) = replica_.ceiling().EffectiveAt(now.wall_ms);
   for (const auto& [id, link] : links_) {
     if (id == except || link.phase != Phase::kUp || !(link.word.map || link.word.part)) continue;
     const int64_t ceiling_ms = link.word.ceiling_ms > now.wall_ms ? link.word.ceiling_ms : 0;
@@ -72,8 +73,8 @@ std::optional<LowerCeiling> Node::LowestCeiling(Now now, LinkId except) const {
 }
 
 void Node::TakeCeiling(Now now, int64_t ceiling_ms, const std::string& from) {
-  if (ceiling_.EffectiveAt(now.wall_ms) == ceiling_ms) return;
-  ceiling_.Take(ceiling_ms);
+  if (replica_.ceiling().EffectiveAt(now.wall_ms) == ceiling_ms) return;
+  replica_.TakeCeiling(ceiling_ms);
   ceiling_note_ = ceiling_ms == 0 ? ""
                                   : absl::StrCat("the map holds writes of a clock that was ahead, says ", Shown(from),
                                                  "; until ", ShownTime(ceiling_ms), " writes go on above them");
@@ -85,7 +86,7 @@ void Node::TakeCeiling(Now now, int64_t ceiling_ms, const std::string& from) {
 // Links go with a reset: `link` as well.
 void Node::YieldTo(Now now, const Link& link, VectorPtr vector, LowerCeiling ceiling) {
   const std::string node = link.peer.self.node;
-  if (ceiling_.Fits(ceiling.ms, now.wall_ms)) return TakeCeiling(now, ceiling.ms, node);
+  if (replica_.ceiling().Fits(ceiling.ms, now.wall_ms)) return TakeCeiling(now, ceiling.ms, node);
   Reset(now, std::move(vector),
         absl::StrCat("this node's map holds writes of a clock that was ahead, and that of ", Shown(node), " does not"),
         ceiling);
@@ -114,7 +115,7 @@ bool Node::AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept) 
     if (link.shunned) return true;
     YieldTo(now, link, report.vector, {ceiling_ms, false});
     if (!links_.contains(id)) return false;
-    ceiling_.Collected(ReachAt(now).IsBeyond(report.collected_epoch, 0) ? 0 : report.collected_epoch);
+    replica_.NoteCollectedEpoch(ReachAt(now).IsBeyond(report.collected_epoch, 0) ? 0 : report.collected_epoch);
     return true;
   }
   const int order = CompareCeilings(link.told, theirs);
@@ -135,7 +136,8 @@ bool Node::AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept) 
 void Node::FollowLowestCeiling(Now now) {
   const auto lowest = LowestCeiling(now, 0);
   if (!lowest) return;
-  if (!ceiling_.Fits(lowest->ms, now.wall_ms)) return Reset(now, nullptr, "a peer has a lower ceiling", *lowest);
+  if (!replica_.ceiling().Fits(lowest->ms, now.wall_ms))
+    return Reset(now, nullptr, "a peer has a lower ceiling", *lowest);
   TakeCeiling(now, lowest->ms, "its peers");
   for (auto& [id, link] : links_) {
     link.shunned = link.word.map && link.word.ceiling_ms > std::max(lowest->ms, now.wall_ms);
@@ -154,8 +156,8 @@ void Node::CheckCeilings(Now now) {
     // About to be passed by both clocks is as good as passed.
     const int64_t soon_ms = now.wall_ms + options_.rules.clock_bound_ms;
     const int64_t theirs_ms = link.word.ceiling_ms > soon_ms ? link.word.ceiling_ms : 0;
-    if (theirs_ms >= ceiling_.EffectiveAt(soon_ms)) continue;
-    if (ceiling_.Fits(theirs_ms, now.wall_ms)) {
+    if (theirs_ms >= replica_.ceiling().EffectiveAt(soon_ms)) continue;
+    if (replica_.ceiling().Fits(theirs_ms, now.wall_ms)) {
       TakeCeiling(now, theirs_ms, link.peer.self.node);
     } else if (link.clock_agrees) {
       lower.push_back(id);
@@ -169,7 +171,7 @@ void Node::CheckCeilings(Now now) {
 // Nothing that the peer had for whose map the old one is given up may be missing from reads for a moment. If the peer
 // is gone with what only it had, the old map is asked for that.
 bool Node::HasPeersMap(Now now) {
-  if (!yielding() || !retired_->peer || vector_.Covers(*retired_->peer)) return true;
+  if (!yielding() || !retired_->peer || replica_.vector().Covers(*retired_->peer)) return true;
   if (now.mono_ms - retired_->since_ms < YieldPatienceMs()) return false;
   retired_->peer.reset();
   return true;
@@ -182,8 +184,8 @@ int64_t Node::LeaseEndOf(Now now, const Store::Slot& slot) const {
 Standing Node::StandingOf(Now now, const Store::Slot* slot) const {
   Standing standing;
   if (slot != nullptr) standing.end_ms = LeaseEndOf(now, *slot);
-  standing.ceiling_ms = ceiling_.at_ms();
-  standing.collected_epoch = ceiling_.collected_epoch();
+  standing.ceiling_ms = replica_.ceiling().at_ms();
+  standing.collected_epoch = replica_.ceiling().collected_epoch();
   return standing;
 }
 

@@ -11,7 +11,7 @@ namespace leasemap::core {
 
 // At the start of whatever reads the wall clock.
 void Node::LookAtClock(Now now) {
-  store_.NoteTime(now.mono_ms);
+  replica_.NoteTime(now.mono_ms);
   const ClockGuard::State before = clock_guard_.state();
   if (clock_guard_.Look(now, membership_.remembered())) {
     for (auto& [id, link] : links_) {

@@ -20,19 +20,20 @@ void Node::NoteStable() {
   for (auto& [node, member] : membership_.members()) {
     if (member.gone()) continue;
     if (member.report && member.report != member.stable && member.report_incarnation == member.id.incarnation) {
-      if (vector_.Covers(*member.report)) member.stable = member.report;
+      if (replica_.vector().Covers(*member.report)) member.stable = member.report;
     }
-    if (member.stable) member.stable_meaning = vector_.MeaningOf(*member.stable);
+    if (member.stable) member.stable_meaning = replica_.vector().MeaningOf(*member.stable);
   }
 }
 
 // Every remembered member has reported that it covers the dot: a neighbour on its own link, others by what was relayed.
 bool Node::AllCover(const Dot& dot) const {
-  if (!vector_.CoversPrefix(dot) && !vector_.CoversHeld(dot, vector_)) return false;
+  if (!replica_.vector().CoversPrefix(dot) && !replica_.vector().CoversHeld(dot, replica_.vector())) return false;
   const auto& members = membership_.members();
   return std::all_of(members.begin(), members.end(), [&](const auto& item) {
     const Member& member = item.second;
-    return member.gone() || (member.stable && vector_.KnowsCovered(*member.stable, member.stable_meaning, dot));
+    return member.gone() ||
+           (member.stable && replica_.vector().KnowsCovered(*member.stable, member.stable_meaning, dot));
   });
 }
 
@@ -52,35 +53,26 @@ void Node::Collect(Now now) {
   // So it has everywhere for what lapsed: if all clocks were ahead, and are set right, it lives again.
   const int64_t old_here_ms = now.mono_ms - KeptDeadMs();
   const bool alone = membership_.remembered() == 0;
-  for (const Store::Dead& dead : store_.dead()) {
+  for (const Store::Dead& dead : replica_.store().dead()) {
     if (dead.since_ms >= before_ms || looked++ == kCollectAtOnce) break;
-    const Store::Slot& slot = *store_.FindSlot(dead.key);
+    const Store::Slot& slot = *replica_.store().FindSlot(dead.key);
     const Entry& entry = *slot.entry;
     const bool by_both = alone || slot.lapsed;
     if ((by_both && slot.changed_ms > old_here_ms) || !AllCover(entry.dot)) continue;
-    ceiling_.Collected(entry.lease.epoch);
     keys.emplace_back(dead.key);
-    floor_.Add(entry.dot.replica, 1, entry.dot.seq);
-    if (!entry.tombstone) lapses_gone_ms_ = std::max(lapses_gone_ms_, entry.lease.expire_ms);
   }
-  for (const std::string& key : keys) store_.Collect(key);
-  FoldFloor();
+  replica_.Collect(keys);
   if (looked > kCollectAtOnce && !keys.empty()) next_collect_ms_ = now.mono_ms;  // there may be more to go
 }
 
 int64_t Node::KeptDeadMs() const { return std::max(kKeepDeadMs, options_.rules.period_ms); }
 
-// Takes a floor over that others raised.
-void Node::JoinFloor(Now now, const VersionVector& other) {
-  if (!floor_.Covers(other)) floor_taken_ms_ = now.mono_ms;
-  floor_.Join(other);
-}
-
 // --- members that are gone
 
 absl::Status Node::Forget(const std::string& node) {
   const auto it = membership_.members().find(node);
-  if (node == self_.node) return InvalidField("node_id", "is this node itself; stop it, and forget it elsewhere");
+  if (node == replica_.self().node)
+    return InvalidField("node_id", "is this node itself; stop it, and forget it elsewhere");
   if (it == membership_.members().end()) {
     if (readiness_.Drop(node)) return absl::OkStatus();  // it was heard once, and never linked
     return InvalidField("node_id", absl::StrCat(Shown(node), " is not a member; ListMembers shows them"));
@@ -114,7 +106,7 @@ void Node::MakeRoomForMembers(Now now) {
   if (membership_.remembered() <= most) return;
   for (const auto& node : membership_.LongestSilent(now.mono_ms - kGoneMs)) {
     const Member& member = membership_.members().at(node);
-    if (!member.report || !vector_.Covers(*member.report)) continue;
+    if (!member.report || !replica_.vector().Covers(*member.report)) continue;
     if (membership_.Forget(node)) {
       Log(true, absl::StrCat("forgot ", node, ": it was silent for longest, and room was needed for other members"));
     }
@@ -128,7 +120,7 @@ void Node::MakeRoomForMembers(Now now) {
 std::string Node::NoRoomText() const {
   const auto silent = membership_.LongestSilent(INT64_MAX);
   std::string text =
-      absl::StrCat(Shown(self_.node), " remembers ", membership_.remembered(), " members, as many as it can");
+      absl::StrCat(Shown(replica_.self().node), " remembers ", membership_.remembered(), " members, as many as it can");
   if (silent.empty()) return absl::StrCat(text, ", and all of them answer: the cluster is full");
   absl::StrAppend(&text, "; ", silent.size(), " are silent, for longest");
   for (size_t n = 0; n < std::min<size_t>(silent.size(), 3); ++n) absl::StrAppend(&text, n > 0 ? ", " : " ", silent[n]);
@@ -155,10 +147,10 @@ void Node::CompareHashes(Now now) {
   for (auto& [id, link] : links_) {
     // As a rule they are equal, and then there is nothing else to look at.
     // An older peer ranks by fewer words: its map may be another until it is of this version, too.
-    const bool comparable = link.map_hash != store_.hash() && link.map_hash != 0 && link.phase == Phase::kUp &&
-                            link.protocol >= kProtocolValueRank && ready_ && link.peer_whole && link.report &&
-                            link.report_whole && clock_guard_.trusted() && vector_.Covers(*link.report) &&
-                            link.report->Covers(vector_);
+    const bool comparable = link.map_hash != replica_.store().hash() && link.map_hash != 0 &&
+                            link.phase == Phase::kUp && link.protocol >= kProtocolValueRank && ready_ &&
+                            link.peer_whole && link.report && link.report_whole && clock_guard_.trusted() &&
+                            replica_.vector().Covers(*link.report) && link.report->Covers(replica_.vector());
     if (!comparable) {
       link.differs_since_ms = 0;
       continue;
@@ -169,7 +161,7 @@ void Node::CompareHashes(Now now) {
     ++hash_alarms_;
     Log(true, absl::StrCat("ALARM: the map differs from that of ", link.peer.self.node,
                            " though both cover the same writes; fetching what differs"));
-    const auto& hashes = store_.hashes();
+    const auto& hashes = replica_.store().hashes();
     asking_ = AskedSession{.id = next_session_++,
                            .link = id,
                            .heard_ms = now.mono_ms,
@@ -178,7 +170,7 @@ void Node::CompareHashes(Now now) {
                            .whole_ms = now.mono_ms,
                            .turn_ms = options_.timing.session_turn};
     effects_.send.push_back(
-        {id, SessionRequest{asking_->id, ForPeer(link, WholeVector()), {hashes.begin(), hashes.end()}}});
+        {id, SessionRequest{asking_->id, ForPeer(link, replica_.Whole(membership_)), {hashes.begin(), hashes.end()}}});
   }
 }
 

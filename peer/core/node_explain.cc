@@ -33,15 +33,15 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
   const WaitId wait = waits_.NewId();
   Explanation known;
   std::map<LinkId, size_t> asked;
-  const EntryPtr* own = store_.Find(key);
-  known.views.push_back({self_, true, true, own ? *own : nullptr, true, 0, 0});
+  const EntryPtr* own = replica_.store().Find(key);
+  known.views.push_back({replica_.self(), true, true, own ? *own : nullptr, true, 0, 0});
   for (const auto& [node, member] : membership_.members()) {
     if (member.gone()) continue;
     MemberView view;
     view.member = member.id;
     if (member.report) {
       view.lag_known = true;
-      view.lag = CountLacking(*member.report, vector_);
+      view.lag = CountLacking(*member.report, replica_.vector());
       view.age_ms = now.mono_ms - member.report_mono_ms;
     }
     if (const LinkId id = UpLinkOf(node); id != 0 && links_.at(id).protocol >= kProtocolQuery) {
@@ -51,16 +51,16 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
     }
     known.views.push_back(std::move(view));
   }
-  explains_.Begin(wait, WholeVector(), std::move(known), std::move(asked),
+  explains_.Begin(wait, replica_.Whole(membership_), std::move(known), std::move(asked),
                   now.mono_ms + WaitMs(patience_ms, kExplainMs));
   EndExplains(now);
   return wait;
 }
 
 void Node::OnQuery(LinkId id, const Query& query) {
-  const EntryPtr* entry = store_.Find(query.key);
+  const EntryPtr* entry = replica_.store().Find(query.key);
   bool cut = false;
-  const VectorPtr whole = ForPeer(links_.at(id), SharedVector());
+  const VectorPtr whole = ForPeer(links_.at(id), replica_.Shared(membership_));
   QueryReply reply{query.token, entry ? WithoutValue(*entry) : nullptr, whole};
   if (whole->exceptions() > kReportExceptions) {
     reply.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &cut));

@@ -10,7 +10,7 @@ namespace leasemap::core {
 
 // As far as this node knows.
 bool Node::HasEnded(const ReplicaId& replica) const {
-  if (replica.node == self_.node) return replica.incarnation < self_.incarnation;
+  if (replica.node == replica_.self().node) return replica.incarnation < replica_.self().incarnation;
   const auto it = membership_.members().find(replica.node);
   if (it == membership_.members().end()) return true;
   const Member& member = it->second;
@@ -28,9 +28,9 @@ void Node::KeepAlike(std::vector<ReplicaId>& ended) const {
     std::map<std::string_view, const MemberInfo*> known;
     for (const MemberInfo& info : peers.members) known.emplace(info.id.node, &info);
     const VersionVector& report = *member.report;
-    const Meaning meaning = vector_.MeaningOf(report);
+    const Meaning meaning = replica_.vector().MeaningOf(report);
     std::erase_if(ended, [&](const ReplicaId& replica) {
-      if (!vector_.IsAlike(report, meaning, replica)) return true;
+      if (!replica_.vector().IsAlike(report, meaning, replica)) return true;
       const auto it = known.find(replica.node);
       if (it == known.end() || it->second->id.incarnation > replica.incarnation) return false;
       return !it->second->gone() || std::count(peers.linked.begin(), peers.linked.end(), replica.node) > 0;
@@ -42,65 +42,19 @@ void Node::FoldEnded(Now now) {
   if (!ready_ || now.mono_ms < next_fold_ms_) return;
   next_fold_ms_ = now.mono_ms + kFoldEveryMs;
   std::vector<ReplicaId> ended;
-  for (const auto& [replica, coverage] : vector_.runs()) {
+  for (const auto& [replica, coverage] : replica_.vector().runs()) {
     if (coverage.exceptions.empty() && HasEnded(replica)) ended.push_back(replica);
   }
   if (ended.empty()) return;
   KeepAlike(ended);
-  if (vector_.Fold(ended) > 0) AfterFold();
-}
-
-void Node::AfterFold() {
-  FoldFloor();
-  ChangedVector();
-}
-
-// What of the floor is of the past needs no name there either: it is kept with the latest that were folded, and of what
-// was before it is known only that there was something.
-void Node::FoldFloor() {
-  std::vector<ReplicaId> ended;
-  for (const auto& [replica, coverage] : floor_.runs()) {
-    if (vector_.IsPast(replica)) ended.push_back(replica);
-  }
-  if (!ended.empty()) floor_.Fold(ended);
-}
-
-// Those that are there, as far as is known: a mark does not stand for them, whatever their clock was when they started.
-std::vector<ReplicaId> Node::PresentProcesses() const {
-  std::vector<ReplicaId> present = {self_};
-  for (const auto& [node, member] : membership_.members()) {
-    if (member.linked_as != 0) present.push_back({node, member.linked_as});
-    if (!member.gone()) present.push_back(member.id);
-  }
-  return present;
-}
-
-void Node::ChangedVector(bool only_renewed) {
-  shared_vector_.reset();
-  ++vector_change_;
-  ++report_change_;
-  (only_renewed ? effects_.renewed : effects_.changed) = true;
-}
-
-// With what is known of the past: for sessions and handshakes, in which each dot counts.
-VectorPtr Node::WholeVector() const {
-  return std::make_shared<const VersionVector>(vector_.Naming(PresentProcesses()));
-}
-
-VectorPtr Node::SharedVector() const {
-  const bool names = vector_.past_mark() != PastMark() && shared_members_change_ != membership_.change();
-  if (shared_vector_ && !names) return shared_vector_;
-  shared_members_change_ = membership_.change();
-  auto brief = std::make_shared<const VersionVector>(vector_.Naming(PresentProcesses()).Brief());
-  if (!shared_vector_ || *shared_vector_ != *brief) shared_vector_ = std::move(brief);
-  return shared_vector_;
+  replica_.Fold(ended);
 }
 
 // For a peer that knows no past: with all that is known of it named.
 VectorPtr Node::ForPeer(const Link& link, const VectorPtr& vector) const {
   if (link.protocol >= kProtocolPast || vector->past_mark() == PastMark()) return vector;
   VersionVector all = *vector;
-  all.Learn(vector_);
+  all.Learn(replica_.vector());
   return std::make_shared<const VersionVector>(all.Expanded());
 }
 

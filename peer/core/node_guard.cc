@@ -43,8 +43,8 @@ bool Node::Allowed(Now now, LinkId id, Link& link, const Message& message) {
 // later there is no honest way to it, since whoever is linked with this node believes nobody else about it
 // (Believable).
 bool Node::ClaimsUnmade(const VersionVector& vector) const {
-  const auto own = vector.runs().find(self_);
-  return own != vector.runs().end() && own->second.Top() >= own_log_.end();
+  const auto own = vector.runs().find(replica_.self());
+  return own != vector.runs().end() && own->second.Top() >= replica_.own_log().end();
 }
 
 void Node::CutOff(Now now, LinkId id, Link& link, const std::string& why) {
@@ -74,12 +74,12 @@ VectorPtr Node::Believable(const VectorPtr& vector) const {
   VersionVector out = *vector;
   bool cut = false;
   const auto limit = [&](const ReplicaId& replica, const Coverage& known) { cut |= out.Limit(replica, known); };
-  limit(self_, Coverage{own_log_.end() - 1, {}});
+  limit(replica_.self(), Coverage{replica_.own_log().end() - 1, {}});
   for (const auto& [id, link] : links_) {
     if (link.phase != Phase::kUp || !link.report) continue;
     const ReplicaId& member = link.peer.self;
     Coverage known;
-    for (const VersionVector* source : {link.report.get(), &vector_}) {
+    for (const VersionVector* source : {link.report.get(), &replica_.vector()}) {
       auto run = source->runs().find(member);
       if (run == source->runs().end()) continue;
       known.Add(1, run->second.prefix);

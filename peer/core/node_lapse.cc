@@ -16,17 +16,8 @@ namespace leasemap::core {
 
 void Node::Lapse(Now now) {
   if (!clock_guard_.trusted()) return;
-  const auto follow = [&](Store& store) {
-    if (store.horizon_ms() <= now.wall_ms + options_.rules.clock_bound_ms) {
-      const size_t lapsed = store.Lapse(now.wall_ms);
-      const int64_t kept_ms = options_.timing.keep_lapsed;
-      store.GiveUpValues(store.horizon_ms() - kept_ms, now.mono_ms - kept_ms);
-      return lapsed;
-    }
-    lapses_gone_ms_ = std::min(lapses_gone_ms_, now.wall_ms);  // what lapsed after that was never told rightly
-    return store.Rewind(now.wall_ms);
-  };
-  const size_t changed = follow(store_) + (yielding() ? follow(retired_->store) : 0);
+  size_t changed = replica_.FollowClock(now, options_.rules, options_.timing.keep_lapsed);
+  if (yielding()) changed += retired_->map.FollowClock(now, options_.rules, options_.timing.keep_lapsed);
   EndGone(now);
   if (changed == 0) return;
   ++report_change_;  // the map's hash is another one
@@ -36,35 +27,31 @@ void Node::Lapse(Now now) {
 // What has no value any more can't live again when the clock goes back, and would live on elsewhere. So its lease is
 // given up: by a write like others, which spreads, and which watches on all nodes hear of.
 void Node::EndGone(Now now) {
-  if (!store_.gone_ahead()) return;
+  if (!replica_.store().gone_ahead()) return;
   std::vector<EntryPtr> gone;
-  const auto& dead = store_.dead();
+  const auto& dead = replica_.store().dead();
   // The rest lapses on all nodes within the bound on their clocks.
   auto it = dead.lower_bound({now.wall_ms + options_.rules.clock_bound_ms + 1, ""});
   for (size_t looks = 0; it != dead.end() && looks < kGoneLooks && gone.size() < kLapseBatch; ++it, ++looks) {
-    if (const EntryPtr& entry = *store_.Find(it->key); entry->value_gone) gone.push_back(entry);
+    if (const EntryPtr& entry = *replica_.store().Find(it->key); entry->value_gone) gone.push_back(entry);
   }
-  if (it == dead.end()) store_.ForgetGoneAhead();
+  if (it == dead.end()) replica_.ForgetGoneAhead();
   for (const EntryPtr& entry : gone) {
     auto end = std::make_shared<Entry>(*entry);
     end->lease.released = true;
     end->lease.expire_ms = now.wall_ms;
     end->value_dot = ValueDot(*entry);
     end->value_stamp = ValueStamp(*entry);
-    end->stamp = clock_.Peek(now.wall_ms, entry->stamp);
-    end->dot = Dot{self_, own_log_.end()};
-    if (IsBogus(ReachAt(now), *end)) continue;
-    own_log_.Append(end);
-    Apply(now, end);
-    effects_.pull = !links_.empty();
+    end->stamp = replica_.NextStamp(now.wall_ms, entry->stamp);
+    if (!IsBogus(ReachAt(now), *end)) ApplyOwn(now, std::move(end));
   }
 }
 
 // Monotonic milliseconds: something lapses then.
 int64_t Node::LapseDue(Now now) const {
-  const bool ahead = store_.horizon_ms() > now.wall_ms + options_.rules.clock_bound_ms;
+  const bool ahead = replica_.store().horizon_ms() > now.wall_ms + options_.rules.clock_bound_ms;
   if (ahead && clock_guard_.trusted()) return now.mono_ms;
-  const auto next = store_.NextLapse();
+  const auto next = replica_.store().NextLapse();
   return next && clock_guard_.trusted() ? now.mono_ms + std::max<int64_t>(0, *next - now.wall_ms) : INT64_MAX;
 }
 

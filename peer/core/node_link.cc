@@ -67,7 +67,7 @@ void Node::SendHello(Now now, LinkId id, Link& link) {
   hello.cluster = options_.cluster;
   hello.leasing = options_.rules.leasing;
   hello.period_ms = options_.rules.period_ms;
-  hello.self = self_;
+  hello.self = replica_.self();
   hello.wall_ms = now.wall_ms;
   hello.advertise = options_.advertise.empty() ? link.local : options_.advertise;
   hello.has_map = whole_;
@@ -155,9 +155,9 @@ std::optional<Refuse> Node::Judge(Now now, const Link& link) const {
   if (!CheckName("node_id", peer.self.node).ok() || peer.self.incarnation == 0) {
     return Refuse{"PROTOCOL_MISMATCH", "the node ID is not 1 to 255 bytes of printable UTF-8"};
   }
-  if (peer.self == self_) return Refuse{kSelf, ""};
-  if (peer.self.node == self_.node) {
-    return Refuse{kDuplicateId, absl::StrCat("two running nodes are named ", Shown(self_.node),
+  if (peer.self == replica_.self()) return Refuse{kSelf, ""};
+  if (peer.self.node == replica_.self().node) {
+    return Refuse{kDuplicateId, absl::StrCat("two running nodes are named ", Shown(replica_.self().node),
                                              "; give each a --node-id of its own")};
   }
   if (const std::string* why = quarantine_.Refused(peer.self.node, now.mono_ms)) {
@@ -185,7 +185,7 @@ void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
   if (duplicate != Duplicate::kHeld) readiness_.OnHello(link.peer.self, link.peer.has_map);
   switch (duplicate) {
     case Duplicate::kYield:
-      return RefuseLink(now, id, link, {kDuplicate, self_.node});
+      return RefuseLink(now, id, link, {kDuplicate, replica_.self().node});
     case Duplicate::kHeld:
       return RefuseLink(now, id, link,
                         {kDuplicateId, absl::StrCat("another node named ", Shown(link.peer.self.node),
@@ -212,12 +212,12 @@ void Node::Answer(Now now, LinkId id, Link& link) {
 void Node::SendAccept(Now now, LinkId id, Link& link) {
   Accept accept{now.wall_ms, MakeReport(link)};
   // Whole, that both sides judge by the same.
-  if (!accept.report.cut_short) accept.report.vector = ForPeer(link, WholeVector());
-  accept.report.floor = ForPeer(link, std::make_shared<const VersionVector>(floor_));
-  accept.report.keys = store_.live_keys();
+  if (!accept.report.cut_short) accept.report.vector = ForPeer(link, replica_.Whole(membership_));
+  accept.report.floor = ForPeer(link, std::make_shared<const VersionVector>(replica_.floor()));
+  accept.report.keys = replica_.store().live_keys();
   link.told = OurWord(now);
   accept.report.ceiling_ms = link.told.ceiling_ms;
-  accept.report.collected_epoch = ceiling_.collected_epoch();
+  accept.report.collected_epoch = replica_.ceiling().collected_epoch();
   effects_.send.push_back({id, std::move(accept)});
 }
 
@@ -255,33 +255,32 @@ bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
   constexpr uint64_t kNone = UINT64_MAX;  // nobody comes to it by starting, and there is none above
   uint64_t highest = 0;
   for (const auto& [replica, coverage] : report.vector->runs()) {
-    if (replica.node != self_.node || replica.incarnation == kNone) continue;
-    const bool mine = replica == self_ && coverage.Top() < own_log_.end();
+    if (replica.node != replica_.self().node || replica.incarnation == kNone) continue;
+    const bool mine = replica == replica_.self() && coverage.Top() < replica_.own_log().end();
     if (!mine) highest = std::max(highest, replica.incarnation);
   }
   // It may have been met without ever having written.
   for (const MemberInfo& info : report.peers->members) {
-    if (info.id.node == self_.node && info.id > self_ && info.id.incarnation != kNone)
+    if (info.id.node == replica_.self().node && info.id > replica_.self() && info.id.incarnation != kNone)
       highest = std::max(highest, info.id.incarnation);
   }
-  const uint64_t mark = report.vector->MarkOf(self_.node);
-  if (mark > self_.incarnation) highest = std::max(highest, mark - 1);
+  const uint64_t mark = report.vector->MarkOf(replica_.self().node);
+  if (mark > replica_.self().incarnation) highest = std::max(highest, mark - 1);
   if (report.vector->past() != nullptr) {
     for (const auto& [replica, process] : report.vector->past()->known()) {
-      const bool mine = replica == self_ && process.prefix < own_log_.end();
-      if (replica.node == self_.node && !mine && replica.incarnation != kNone) {
+      const bool mine = replica == replica_.self() && process.prefix < replica_.own_log().end();
+      if (replica.node == replica_.self().node && !mine && replica.incarnation != kNone) {
         highest = std::max(highest, replica.incarnation);
       }
     }
   }
-  if (highest < self_.incarnation) return false;
+  if (highest < replica_.self().incarnation) return false;
   if (!quarantine_.Charge(link.peer.self.node, Cost::kOutrun, now.mono_ms)) {
     CutOff(now, id, link, "again and again it knows later selves of this node");
     return true;
   }
   Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
-  BeginAnew(NewIncarnation(now.wall_ms, highest, options_.seed));
-  own_log_.Clear();
+  TakeIncarnation(NewIncarnation(now.wall_ms, highest, options_.seed));
   std::vector<LinkId> all;
   for (const auto& [id, link] : links_) all.push_back(id);
   for (const LinkId id : all) Drop(now, id, "");
@@ -319,7 +318,8 @@ void Node::NoteRefusal(Now now, Link& link, RefusalLog::By by, const Refuse& ref
   if (link.helloed) readiness_.OnHandshakeRefused(link.peer.self.node);
   if (link.dialed) {
     const std::string node = link.helloed ? link.peer.self.node : "";
-    const bool own_name = refuse.reason == kDuplicateId && (by == RefusalLog::By::kPeer || node == self_.node);
+    const bool own_name =
+        refuse.reason == kDuplicateId && (by == RefusalLog::By::kPeer || node == replica_.self().node);
     const RefusedDial refusal{link.address, node, refuse.reason, refuse.message, refuse.has_map, own_name};
     membership_.OnRefused(refusal, now.mono_ms);
     readiness_.OnRefused(refusal);
@@ -391,9 +391,9 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
     return RefuseLink(now, id, link, {"MEMBER_LIMIT", NoRoomText()});
   }
   const LinkId first = UpLinkOf(node);
-  const bool stays = link.dialed == (self_.node < node);
+  const bool stays = link.dialed == (replica_.self().node < node);
   if (first != 0 && links_.at(first).peer.self == link.peer.self && !stays) {
-    return RefuseLink(now, id, link, {kDuplicate, self_.node});
+    return RefuseLink(now, id, link, {kDuplicate, replica_.self().node});
   }
   // Up before the first one goes: the member stays linked meanwhile, and readiness waits for its report still.
   link.phase = Phase::kUp;
@@ -403,7 +403,7 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   if (first != 0) Drop(now, first, "");
   const bool news = !member->linked;
   link.ping_ms = link.reported_ms = now.mono_ms;
-  link.reported_change = report_change_;
+  link.reported_change = report_change();
   member->linked = true;
   member->linked_as = link.peer.self.incarnation;
   membership_.Changed();
@@ -415,11 +415,11 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   refusals_.Forget(link.address);
   if (news) Log(false, absl::StrCat("linked with ", node, " (", link.peer.advertise, ")"));
 
-  const auto theirs = report.vector->runs().find(self_);
+  const auto theirs = report.vector->runs().find(replica_.self());
   const uint64_t known = theirs == report.vector->runs().end() ? 0 : theirs->second.prefix;
-  link.live_next = std::max(own_log_.first(), known + 1);
-  link.live_new = own_log_.end();
-  link.fetch_now = !vector_.Covers(*report.vector);
+  link.live_next = std::max(replica_.own_log().first(), known + 1);
+  link.live_new = replica_.own_log().end();
+  link.fetch_now = !replica_.vector().Covers(*report.vector);
   ++report_change_;
   if (link.clock_agrees) NoteClock(now, node, true);  // who was a stranger in the handshake had no say yet
   OnReport(now, id, link, report);

@@ -40,7 +40,7 @@ Node::Duplicate Node::CheckDuplicate(Now now, LinkId id, const Link& link) const
     const bool successor = first == 0 || links_.at(first).peer.self < link.peer.self;
     return successor ? Duplicate::kNone : Duplicate::kProbe;
   }
-  const bool dialed_by_smaller = link.dialed == (self_.node < link.peer.self.node);
+  const bool dialed_by_smaller = link.dialed == (replica_.self().node < link.peer.self.node);
   if (dialed_by_smaller) return Duplicate::kNone;
   return link.dialed ? Duplicate::kYield : Duplicate::kProbe;
 }
@@ -70,7 +70,7 @@ void Node::EndProbes(Now now) {
     if (!gone && first->second.heard_ms > link.probed_heard_ms) {
       const bool same = first->second.peer.self == link.peer.self;
       RefuseLink(now, id, link,
-                 same ? Refuse{kDuplicate, self_.node}
+                 same ? Refuse{kDuplicate, replica_.self().node}
                       : Refuse{kDuplicateId, absl::StrCat("another running node is named ", link.peer.self.node)});
     } else if (gone || now.mono_ms >= link.probe_until_ms) {
       if (!gone) Drop(now, link.probed, absl::StrCat("silent; ", link.peer.self.node, " linked anew"));

@@ -12,7 +12,8 @@ namespace leasemap::core {
 
 Readiness::View Node::ReadyView(Now now) const {
   const bool needs_map = retired_ && retired_->whole && !retired_->for_part && !whole_;
-  Readiness::View view{now.mono_ms, vector_, store_.live_keys(), whole_, needs_map, membership_, {}};
+  Readiness::View view{now.mono_ms, replica_.vector(), replica_.store().live_keys(), whole_, needs_map, membership_,
+                       {}};
   for (const auto& [id, link] : links_) {
     const bool up = link.phase == Phase::kUp;
     // Who answered our dial with a Hello is about to say what it covers.
@@ -39,7 +40,7 @@ void Node::UpdateReady(Now now) {
   settled_ = false;
   ++report_change_;
   effects_.changed = true;
-  Log(false, absl::StrCat("ready: ", store_.live_keys(), " keys"));
+  Log(false, absl::StrCat("ready: ", replica_.store().live_keys(), " keys"));
   if (const std::string doubt = readiness_.Doubt(view); !doubt.empty()) Log(true, doubt);
 }
 
@@ -53,7 +54,7 @@ void Node::UpdateShutOut(Now now) {
   effects_.changed = true;
   waits_for_.clear();
   if (!shut_out) return Log(false, "ready: this node's ID is its own again");
-  waits_for_.push_back({"", absl::StrCat("another process runs as ", Shown(self_.node),
+  waits_for_.push_back({"", absl::StrCat("another process runs as ", Shown(replica_.self().node),
                                          ", and the members refuse this one; stop one of the two, or give it another "
                                          "--node-id")});
   Log(true, absl::StrCat("not ready any more: ", waits_for_.front().text));

@@ -9,37 +9,34 @@
 
 namespace leasemap::core {
 
-// The one way into the map, for a local, a received and a reloaded write: merges it and covers exactly its dot.
-bool Node::Apply(Now now, EntryPtr entry) {
-  clock_.See(entry->stamp);
-  ceiling_.See(*entry);
-  const bool again = vector_.Covers(entry->dot);  // fetched anew, after an alarm
-  vector_.Add(entry->dot);
-  EntryPtr loser;
-  const uint64_t last_change = store_.last_change();
-  const bool stands = store_.Merge(entry, &loser);
-  ChangedVector(stands && store_.last_change() == last_change);
+// Merges an entry, and does what follows for those who wait for it or for what it replaced.
+bool Node::Apply(Now now, const EntryPtr& entry) {
+  const Replica::Applied applied = replica_.Apply(entry);
   waits_.Covered(entry->dot);
-  if (!loser) return stands;
-  waits_.Replaced(loser->dot);
-  if (ValueDot(*loser) != loser->dot) waits_.Replaced(ValueDot(*loser));
-  if (loser->dot.replica == self_ && (stands || !again)) {
-    const EntryPtr winner = stands ? entry : *store_.Find(entry->key);
-    NoteConflict(now, loser, winner);
-    Repeat(now, *loser, *winner);
+  if (!applied.loser) return applied.stands;
+  const Entry& loser = *applied.loser;
+  waits_.Replaced(loser.dot);
+  if (ValueDot(loser) != loser.dot) waits_.Replaced(ValueDot(loser));
+  if (loser.dot.replica == replica_.self() && (applied.stands || !applied.again)) {
+    NoteConflict(now, applied.loser, applied.winner);
+    Repeat(now, loser, *applied.winner);
   }
-  return stands;
+  return applied.stands;
+}
+
+// A write of this node: to the map, and on its way to the others.
+EntryPtr Node::ApplyOwn(Now now, std::shared_ptr<Entry> draft) {
+  const EntryPtr entry = replica_.Sign(std::move(draft));
+  Apply(now, entry);
+  effects_.pull = !links_.empty();
+  return entry;
 }
 
 // Once for each write of this process that lost: its repeat outranks the winner.
 void Node::Repeat(Now now, const Entry& loser, const Entry& winner) {
   auto repeat = RepeatOf(loser, winner);
   if (!repeat || IsBogus(ReachAt(now), *repeat)) return;
-  repeat->dot = Dot{self_, own_log_.end()};
-  const EntryPtr entry = std::make_shared<const Entry>(*std::move(repeat));
-  own_log_.Append(entry);
-  Apply(now, entry);
-  effects_.pull = !links_.empty();
+  ApplyOwn(now, std::make_shared<Entry>(*std::move(repeat)));
 }
 
 // Returns false if the link was closed over them.
@@ -51,7 +48,7 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
   const Reach theirs = ReachOf(options_.rules, now.wall_ms, link.word.ceiling_ms);
   bool lacks_value = false;
   for (const EntryPtr& sent : entries) {
-    if ((vector_.Covers(sent->dot) || Stands(*sent)) && !(session && all)) continue;
+    if ((replica_.vector().Covers(sent->dot) || Stands(*sent)) && !(session && all)) continue;
     if (IsBogus(reach, *sent)) {
       if (sent->dot.replica == link.peer.self && clock_guard_.trusted() && IsBogus(theirs, *sent)) {
         RefuseBogus(now, id, link);
@@ -60,7 +57,7 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
       if (session && asking_ && asking_->link == id) asking_->refused = true;
       continue;
     }
-    const EntryPtr entry = store_.Complete(sent);
+    const EntryPtr entry = replica_.store().Complete(sent);
     if (entry == nullptr) {
       if (session && asking_ && asking_->link == id) asking_->refused = true;  // no peer of ours does that
       LackValue(now, link, sent->dot);
@@ -72,7 +69,7 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
       continue;
     }
     // A map that was put aside shares with the new one what is the same: a reset must not take the memory twice.
-    const Store::Slot* old = retired_ ? retired_->store.FindSlot(entry->key) : nullptr;
+    const Store::Slot* old = retired_ ? retired_->map.store.FindSlot(entry->key) : nullptr;
     Apply(now, old != nullptr && *old->entry == *entry ? old->entry : entry);
   }
   if (lacks_value) AskForSession(now);
@@ -89,7 +86,7 @@ void Node::LackValue(Now now, Link& link, const Dot& dot) {
 }
 
 bool Node::HasRoom(const Entry& entry) {
-  const EntryPtr* present = store_.Find(entry.key);
+  const EntryPtr* present = replica_.store().Find(entry.key);
   if (present != nullptr && !Outranks(entry, **present)) return true;  // it will not be kept
   const size_t before = present != nullptr ? Footprint(**present) : 0;
   const bool told = room_.full();
@@ -103,13 +100,13 @@ std::vector<LinkId> Node::LinksToPull() const {
   std::vector<LinkId> out;
   for (const auto& [id, link] : links_) {
     if (link.phase != Phase::kUp) continue;
-    if (link.live_next < own_log_.end() || (link.serving && !link.serving->done())) out.push_back(id);
+    if (link.live_next < replica_.own_log().end() || (link.serving && !link.serving->done())) out.push_back(id);
   }
   return out;
 }
 
 bool Node::Stands(const Entry& entry) const {
-  const EntryPtr* held = store_.Find(entry.key);
+  const EntryPtr* held = replica_.store().Find(entry.key);
   return held != nullptr && (*held)->dot == entry.dot;
 }
 
@@ -117,13 +114,13 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
   auto it = links_.find(id);
   if (it == links_.end() || it->second.phase != Phase::kUp) return std::nullopt;
   Link& link = it->second;
-  if (link.live_next < own_log_.end()) {
-    link.live_next = std::max(link.live_next, own_log_.first());
+  if (link.live_next < replica_.own_log().end()) {
+    link.live_next = std::max(link.live_next, replica_.own_log().first());
     Live live;
     live.report_now = waits_.any_acks();
     size_t bytes = 0;
-    while (link.live_next < own_log_.end() && live.entries.size() < options_.batch_entries) {
-      EntryPtr entry = own_log_.at(link.live_next);
+    while (link.live_next < replica_.own_log().end() && live.entries.size() < options_.batch_entries) {
+      EntryPtr entry = replica_.own_log().at(link.live_next);
       // Of what was made before, only what stands: a newcomer might hear of what replaced the rest from nobody, since
       // that was deleted and collected. What it lacks of the dots a session covers. So it is with a peer that takes no
       // entry without its value, where the log has none any more.
@@ -132,7 +129,7 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
         ++link.live_next;
         continue;
       }
-      if (whole) entry = *store_.Find(entry->key);
+      if (whole) entry = *replica_.store().Find(entry->key);
       if (!live.entries.empty() && bytes + Weight(*entry) > kBatchBytes) break;
       bytes += Weight(*entry);
       live.entries.push_back(std::move(entry));
@@ -141,7 +138,7 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
     if (!live.entries.empty()) return live;
   }
   if (link.serving) {
-    Message message = link.serving->Next(store_, options_.batch_entries);
+    Message message = link.serving->Next(replica_.store(), options_.batch_entries);
     if (link.serving->done()) link.serving.reset();
     return message;
   }
@@ -153,16 +150,16 @@ std::optional<Message> Node::Pull(Now, LinkId id) {
 // Notes since when something of the peer's report has been lacked. An old report is kept for that, not the first dot
 // lacked: under a steady flow of writes that is a fresh one each time, and would hide what is lacked for long.
 void Node::UpdateLack(Now now, Link& link) {
-  if (!link.report || (link.looked_at == link.report && link.looked_change == vector_change_)) return;
+  if (!link.report || (link.looked_at == link.report && link.looked_change == replica_.change())) return;
   link.looked_at = link.report;
-  link.looked_change = vector_change_;
+  link.looked_change = replica_.change();
   // What is lacked may be later than the report (LackValue).
-  const bool covered = vector_.Covers(*link.report);
-  if (covered && link.lack && !vector_.Covers(*link.lack->claimed)) return;
+  const bool covered = replica_.vector().Covers(*link.report);
+  if (covered && link.lack && !replica_.vector().Covers(*link.lack->claimed)) return;
   if (covered) {
     link.lack.reset();
     link.fetch_now = false;
-  } else if (!link.lack || vector_.Covers(*link.lack->claimed)) {
+  } else if (!link.lack || replica_.vector().Covers(*link.lack->claimed)) {
     link.lack = Lack{link.report, now.mono_ms};
   }
 }
@@ -213,8 +210,8 @@ void Node::AskForSession(Now now) {
                            .whole_ms = now.mono_ms,
                            .turn_ms = turn_ms};
     // Who has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
-    if (vector_.empty()) JoinFloor(now, link.peer_floor);
-    effects_.send.push_back({id, SessionRequest{asking_->id, ForPeer(link, WholeVector()), {}}});
+    if (replica_.vector().empty()) replica_.JoinFloor(now.mono_ms, link.peer_floor);
+    effects_.send.push_back({id, SessionRequest{asking_->id, ForPeer(link, replica_.Whole(membership_)), {}}});
   }
 }
 
@@ -222,20 +219,19 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
   if (!asking_ || asking_->link != id || asking_->id != end.session) return;  // one that was given up
   Link& link = links_.at(id);
   // In the handshake this node may have had nothing, and then taken what another, older map still holds.
-  if (IsBelow(vector_, floor_, *end.floor)) {
+  if (IsBelow(replica_.vector(), replica_.floor(), *end.floor)) {
     return Drop(now, id, absl::StrCat("the floor of ", Shown(link.peer.self.node), " is above what came before"));
   }
   if (asking_->refused) {
     link.avoid_until_ms = now.mono_ms + (room_.full() ? kFullAgainMs : options_.timing.session_idle);
   } else {
-    vector_.Join(*Believable(end.vector));
-    JoinFloor(now, *end.floor);
+    replica_.TakeSession(now.mono_ms, *Believable(end.vector), *end.floor);
     waits_.LookAgain();
-    AfterFold();
     // Whoever gave its map up has one again, though it may take a while to be ready: it can't go back to the old one.
     if (retired_ && link.peer_whole) whole_ = true;
     // What a session did not bring another will not bring at once.
-    if (link.lack && !vector_.Covers(*link.lack->claimed)) link.avoid_until_ms = now.mono_ms + options_.timing.lack;
+    if (link.lack && !replica_.vector().Covers(*link.lack->claimed))
+      link.avoid_until_ms = now.mono_ms + options_.timing.lack;
   }
   link.fetch_now = false;
   asking_.reset();
@@ -247,8 +243,8 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
 // --- sessions, the serving side
 
 void Node::OnSessionRequest(LinkId, Link& link, const SessionRequest& request) {
-  link.serving.emplace(request.session, request.vector, ForPeer(link, WholeVector()),
-                       ForPeer(link, std::make_shared<const VersionVector>(floor_)), request.buckets);
+  link.serving.emplace(request.session, request.vector, ForPeer(link, replica_.Whole(membership_)),
+                       ForPeer(link, std::make_shared<const VersionVector>(replica_.floor())), request.buckets);
   effects_.pull = true;
 }
 

@@ -12,7 +12,7 @@ namespace leasemap::core {
 PeersPtr Node::OwnPeers() const {
   if (own_peers_ && own_peers_change_ == membership_.change()) return own_peers_;
   auto peers = std::make_shared<Peers>();
-  peers->members.push_back({self_, "", own_generation_});
+  peers->members.push_back({replica_.self(), "", own_generation_});
   for (const auto& [node, member] : membership_.members()) {
     // As which incarnation it is linked, not one that was only heard of: what comes of that one ends with its link.
     const uint64_t incarnation = member.linked_as != 0 ? member.linked_as : member.id.incarnation;
@@ -40,7 +40,7 @@ void Node::UpdateRelayed(Link& link) const {
 
 Report Node::MakeReport(Link& link) const {
   Report report;
-  const VectorPtr whole = ForPeer(link, SharedVector());
+  const VectorPtr whole = ForPeer(link, replica_.Shared(membership_));
   if (whole->exceptions() <= kReportExceptions) {
     report.vector = whole;
   } else {
@@ -49,8 +49,8 @@ Report Node::MakeReport(Link& link) const {
   report.whole = whole_;
   report.settled = settled_;
   report.holds_map = HoldsMap();
-  if (clock_guard_.settled()) report.ceiling_ms = ceiling_.at_ms();
-  report.map_hash = clock_guard_.trusted() ? store_.hash() : 0;
+  if (clock_guard_.settled()) report.ceiling_ms = replica_.ceiling().at_ms();
+  report.map_hash = clock_guard_.trusted() ? replica_.store().hash() : 0;
   report.peers = OwnPeers();
   UpdateRelayed(link);
   for (const std::string& node : link.relayed) {
@@ -81,13 +81,13 @@ void Node::SendReports(Now now) {
 }
 
 void Node::SendReportIfDue(Now now, LinkId id, Link& link) {
-  if (link.phase != Phase::kUp || link.reported_change == report_change_ || now.mono_ms < ReportDue(link)) return;
+  if (link.phase != Phase::kUp || link.reported_change == report_change() || now.mono_ms < ReportDue(link)) return;
   SendReport(now, id, link);
 }
 
 void Node::SendReport(Now now, LinkId id, Link& link) {
   link.report_now = false;
-  link.reported_change = report_change_;
+  link.reported_change = report_change();
   link.reported_ms = now.mono_ms;
   Report report = MakeReport(link);
   link.reported_short = report.cut_short;
@@ -145,9 +145,9 @@ void Node::NoteMembers(Now now, const PeersPtr& peers, Link& link) {
   auto& members = membership_.members();
   auto next = members.begin();
   for (const MemberInfo& info : peers->members) {
-    if (info.id.node == self_.node) {
+    if (info.id.node == replica_.self().node) {
       // Somebody takes this node for gone: it is not, or leaves indeed.
-      if (info.id != self_ || info.generation <= own_generation_) continue;
+      if (info.id != replica_.self() || info.generation <= own_generation_) continue;
       const uint64_t said = Generation::Settled(info.generation);
       own_generation_ = leaving_ ? Generation::Leave(said) : Generation::Back(said);
       membership_.Changed();

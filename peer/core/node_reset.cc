@@ -22,12 +22,12 @@ bool Node::IsBelow(const VersionVector& vector, const VersionVector& own, const 
 Node::Yields Node::JudgeFloors(const Link& link, const Report& report) const {
   static const VersionVector kNone;
   const VersionVector& theirs = report.floor ? *report.floor : kNone;
-  const bool we = IsBelow(vector_, floor_, theirs);
-  const bool they = IsBelow(*report.vector, theirs, floor_);
+  const bool we = IsBelow(replica_.vector(), replica_.floor(), theirs);
+  const bool they = IsBelow(*report.vector, theirs, replica_.floor());
   if (!we && !they) return Yields::kNobody;
   // Who does not have the map yet gives up what little it has, whoever is below.
   if (whole_ != report.whole) return whole_ ? Yields::kPeer : Yields::kSelf;
-  if (we && they) return self_.node > link.peer.self.node ? Yields::kSelf : Yields::kPeer;
+  if (we && they) return replica_.self().node > link.peer.self.node ? Yields::kSelf : Yields::kPeer;
   return we ? Yields::kSelf : Yields::kPeer;
 }
 
@@ -35,8 +35,8 @@ Node::Yields Node::JudgeFloors(const Link& link, const Report& report) const {
 bool Node::IsCredible(const VersionVector& floor) const {
   const VersionVector all = floor.Expanded();
   for (const auto& [replica, coverage] : all.runs()) {
-    if (replica == self_) {
-      if (coverage.Top() >= own_log_.end()) return false;
+    if (replica == replica_.self()) {
+      if (coverage.Top() >= replica_.own_log().end()) return false;
       continue;
     }
     const auto member = membership_.members().find(replica.node);
@@ -50,23 +50,26 @@ bool Node::IsCredible(const VersionVector& floor) const {
 void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<LowerCeiling> ceiling) {
   Log(true, absl::StrCat("reset: ", why, "; taking the map from the others, and submitting anew what they lack",
                          ceiling && ready() ? "; reads go on from the old map meanwhile" : ""));
-  // What an earlier reset has still to submit goes with the map that is given up now.
-  const uint64_t head = store_.head();
-  const int64_t horizon_ms = std::min(store_.horizon_ms(), now.wall_ms);  // it may have been told by a wrong clock
   const bool first = !retired_;
   if (first) retired_.emplace(options_.rules);
-  if (whole_ || first) {
-    KeepUnsubmitted();
+  const bool keeps = whole_ || first;
+  // What an earlier reset has still to submit goes with the map that is given up now.
+  const std::vector<EntryPtr> unsubmitted = keeps ? Unsubmitted() : std::vector<EntryPtr>();
+  const int64_t new_ceiling_ms = ceiling ? ceiling->ms : replica_.ceiling().EffectiveAt(now.wall_ms);
+  MapState old =
+      replica_.GiveUp(now, new_ceiling_ms, NewIncarnation(now.wall_ms, replica_.self().incarnation, options_.seed));
+  membership_.Changed();
+  if (new_ceiling_ms == 0) ceiling_note_.clear();
+  if (keeps) {
+    for (const EntryPtr& entry : unsubmitted) {
+      old.store.Merge(entry);
+      old.vector.Add(entry->dot);  // a cursor that is given for this map says so
+    }
     if (retired_->serves) ++maps_;  // a third one
     retired_->whole = whole_;
     retired_->for_ceiling = retired_->for_part = false;
     retired_->serves |= ceiling && ready_;
-    retired_->ceiling = ceiling_;
-    retired_->lapses_gone_ms = lapses_gone_ms_;
-    retired_->floor_taken_ms = floor_taken_ms_;
-    retired_->store = std::move(store_);
-    retired_->vector = std::move(vector_);
-    retired_->floor = std::move(floor_);
+    retired_->map = std::move(old);
     retired_->peer = std::move(peer);
   }
   if (ceiling) {
@@ -75,21 +78,6 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
   }
   retired_->since_ms = now.mono_ms;
   retired_->submitted.reset();
-  store_ = Store();
-  store_.NoteTime(now.mono_ms);
-  store_.SkipTo(head);
-  store_.Lapse(horizon_ms);
-  vector_ = VersionVector();
-  floor_ = VersionVector();
-  floor_taken_ms_.reset();
-  lapses_gone_ms_ = 0;
-  const int64_t new_ceiling_ms = ceiling ? ceiling->ms : ceiling_.EffectiveAt(now.wall_ms);
-  ceiling_ = Ceiling(options_.rules);
-  ceiling_.Take(new_ceiling_ms);
-  if (new_ceiling_ms == 0) ceiling_note_.clear();
-  clock_ = HybridClock();
-  own_log_.Clear();
-  BeginAnew(NewIncarnation(now.wall_ms, self_.incarnation, options_.seed));
   asking_.reset();
   // A write whose ack is awaited stands no longer, and a request that was done may have to be done again.
   waits_.LookAgain();
@@ -100,28 +88,26 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
   ++resets_;
   if (ceiling) ++yields_;
   if (!yielding()) ++maps_;
-  ChangedVector();
   std::vector<LinkId> all;
   for (const auto& [id, link] : links_) all.push_back(id);
   for (const LinkId id : all) Drop(now, id, "");
 }
 
-void Node::BeginAnew(uint64_t incarnation) {
-  self_.incarnation = incarnation;
+void Node::TakeIncarnation(uint64_t incarnation) {
+  replica_.TakeIncarnation(incarnation);
   membership_.Changed();
-  selves_.push_back(incarnation);
-  if (selves_.size() > kMaxSelves) selves_.erase(selves_.begin());
 }
 
-void Node::KeepUnsubmitted() {
-  const auto& entries = retired_->store.by_key();
+std::vector<EntryPtr> Node::Unsubmitted() const {
+  std::vector<EntryPtr> all;
+  const auto& entries = retired_->map.store.by_key();
   for (auto it = retired_->submitted ? entries.upper_bound(*retired_->submitted) : entries.begin(); it != entries.end();
        ++it) {
     const Dot& dot = it->second.entry->dot;
-    if (vector_.Covers(dot) || (retired_->peer && retired_->peer->Covers(dot))) continue;
-    store_.Merge(it->second.entry);
-    vector_.Add(dot);  // a cursor that is given for this map says so
+    if (replica_.vector().Covers(dot) || (retired_->peer && retired_->peer->Covers(dot))) continue;
+    all.push_back(it->second.entry);
   }
+  return all;
 }
 
 void Node::Reset(Now now, const std::string& why) { Reset(now, nullptr, why); }
@@ -132,38 +118,27 @@ void Node::TakeBack(Now now) {
   // For another ceiling's sake there must be somebody who has it, at once: whoever is linked and higher waits for that.
   const int64_t patience_ms = retired_->for_ceiling ? YieldPatienceMs() : kResetGiveUpMs;
   if (now.mono_ms - retired_->since_ms < patience_ms) return;
-  const int64_t ceiling_ms = retired_->for_ceiling ? ceiling_.EffectiveAt(now.wall_ms) : kMaxCeilingMs;
+  const int64_t ceiling_ms = retired_->for_ceiling ? replica_.ceiling().EffectiveAt(now.wall_ms) : kMaxCeilingMs;
   for (const auto& [id, link] : links_) {
     const bool has = link.peer_whole || (retired_->for_part && link.word.part);
     if (link.phase == Phase::kUp && has && link.word.ceiling_ms <= ceiling_ms) return;
   }
   Log(true, "reset: no other node was found; going on with the map as it was");
-  store_.SkipTo(retired_->store.head());
-  for (const auto& [key, slot] : retired_->store.by_key()) {
-    clock_.See(slot.entry->stamp);
-    store_.Merge(slot.entry);
-  }
-  retired_->ceiling.Join(ceiling_);
-  ceiling_ = retired_->ceiling;
-  vector_.Join(retired_->vector);
-  // Not joined to that of a peer which a session began with: by it this map would pass for one without what was
-  // collected there.
-  floor_ = VersionVector();
-  JoinFloor(now, retired_->floor);
-  ready_ = ready_ || yielding();
+  const bool serves = yielding();
+  replica_.TakeBack(now.mono_ms, std::move(retired_->map));
+  ready_ = ready_ || serves;
   whole_ = retired_->whole;
   retired_.reset();
   ++maps_;
   if (whole_) readiness_.DropAll();  // nobody is waited for any more
   waits_.LookAgain();
-  ChangedVector();
 }
 
 // One entry of the map that was given up, as if its holder wrote it again now.
 void Node::SubmitAnew(Now now, const Store::Slot& slot) {
   const EntryPtr& entry = slot.entry;
-  if (vector_.Covers(entry->dot) || (retired_->peer && retired_->peer->Covers(entry->dot))) return;
-  const Store::Slot* present_slot = store_.FindSlot(entry->key);
+  if (replica_.vector().Covers(entry->dot) || (retired_->peer && retired_->peer->Covers(entry->dot))) return;
+  const Store::Slot* present_slot = replica_.store().FindSlot(entry->key);
   const EntryPtr* found = present_slot ? &present_slot->entry : nullptr;
   const Entry* present = found ? found->get() : nullptr;
   const int64_t end_ms = LeaseEndOf(now, slot);
@@ -171,8 +146,7 @@ void Node::SubmitAnew(Now now, const Store::Slot& slot) {
   if (lapsed || (entry->tombstone && (present == nullptr || present->tombstone))) return;
   // What lost is told by the process that took the write: another's they tell, and one of an earlier process, which an
   // image of the disk brought back, may have been told.
-  const bool own = entry->dot.replica.node == self_.node &&
-                   std::count(selves_.begin(), selves_.end(), entry->dot.replica.incarnation) > 0;
+  const bool own = replica_.IsOwn(entry->dot.replica);
   if (present != nullptr && Outranks(*present, *entry)) {
     if (own) NoteConflict(now, entry, *found);
     return;
@@ -187,18 +161,15 @@ void Node::SubmitAnew(Now now, const Store::Slot& slot) {
   }
   auto again = std::make_shared<Entry>(*entry);
   again->lease = *std::move(*lease);
-  again->stamp = clock_.Peek(now.wall_ms, present ? present->stamp : 0);
+  again->stamp = replica_.NextStamp(now.wall_ms, present ? present->stamp : 0);
   again->value_dot = {};  // the value is of this write now
   again->value_stamp = 0;
-  again->dot = Dot{self_, own_log_.end()};
-  own_log_.Append(again);
-  Apply(now, again);
-  effects_.pull = !links_.empty();
+  ApplyOwn(now, std::move(again));
 }
 
 void Node::SubmitSomeAnew(Now now) {
   if (!retired_ || !ready_ || !clock_guard_.trusted()) return;
-  const auto& entries = retired_->store.by_key();
+  const auto& entries = retired_->map.store.by_key();
   auto it = retired_->submitted ? entries.upper_bound(*retired_->submitted) : entries.begin();
   for (size_t n = 0; it != entries.end() && n < kResubmitAtOnce; ++n, ++it) {
     SubmitAnew(now, it->second);
@@ -207,7 +178,7 @@ void Node::SubmitSomeAnew(Now now) {
   if (it != entries.end()) return;
   if (yielding()) {
     ++maps_;
-    Log(false, absl::StrCat("reads and writes go on with the new map: ", store_.live_keys(), " keys"));
+    Log(false, absl::StrCat("reads and writes go on with the new map: ", replica_.store().live_keys(), " keys"));
     effects_.changed = true;
   }
   retired_.reset();
@@ -215,13 +186,13 @@ void Node::SubmitSomeAnew(Now now) {
 
 Image Node::TakeImage() const {
   Image image;
-  image.incarnation = self_.incarnation;
+  image.incarnation = replica_.self().incarnation;
   image.whole = whole_;
-  image.vector = vector_;
-  image.floor = floor_;
-  image.ceiling_ms = ceiling_.at_ms();
-  image.collected_epoch = ceiling_.collected_epoch();
-  for (const auto& [key, slot] : store_.by_key()) image.entries.push_back(slot.entry);
+  image.vector = replica_.vector();
+  image.floor = replica_.floor();
+  image.ceiling_ms = replica_.ceiling().at_ms();
+  image.collected_epoch = replica_.ceiling().collected_epoch();
+  for (const auto& [key, slot] : replica_.store().by_key()) image.entries.push_back(slot.entry);
   for (const auto& [node, member] : membership_.members()) {
     image.members.push_back({member.id, member.address, member.generation});
   }
@@ -230,15 +201,7 @@ Image Node::TakeImage() const {
 
 void Node::Restore(const Image& image, Now now) {
   whole_ = image.whole;
-  vector_ = image.vector;
-  JoinFloor(now, image.floor);
-  ceiling_.Take(image.ceiling_ms);
-  ceiling_.Collected(image.collected_epoch);
-  for (const EntryPtr& entry : image.entries) {
-    clock_.See(entry->stamp);
-    ceiling_.See(*entry);
-    store_.Merge(entry);
-  }
+  replica_.Restore(now.mono_ms, image);
   for (const MemberInfo& info : image.members) {
     bool changed = false;
     const Member* member = membership_.Learn(info, now.mono_ms, &changed);

@@ -34,7 +34,8 @@ absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
     out.wait = waits_.AwaitAck(out.entry, command.ack, now.mono_ms, due_ms);
     AskForReports(out.entry->dot);
     // A retry may wait for what was replaced already.
-    if (const EntryPtr* present = store_.Find(command.key); present == nullptr || (*present)->dot != out.entry->dot) {
+    if (const EntryPtr* present = replica_.store().Find(command.key);
+        present == nullptr || (*present)->dot != out.entry->dot) {
       waits_.Replaced(out.entry->dot);
     }
   }
@@ -45,7 +46,7 @@ absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
 // The next Live message asks a neighbour to report at once; where all was sent already, an empty one does.
 void Node::AskForReports(const Dot& dot) {
   for (auto& [id, link] : links_) {
-    const bool fresh = dot.replica == self_ && link.live_next <= dot.seq;
+    const bool fresh = dot.replica == replica_.self() && link.live_next <= dot.seq;
     if (link.phase == Phase::kUp && !fresh) effects_.send.push_back({id, Live{{}, true}});
   }
 }
@@ -53,14 +54,16 @@ void Node::AskForReports(const Dot& dot) {
 absl::StatusOr<WaitId> Node::AwaitVersion(Now now, const std::string& version, int64_t patience_ms) {
   const auto dot = ParseVersion(version);
   if (!dot) return InvalidField("min_version", "is no version that a node gave; copy it whole from an answer");
-  if (vector_.Covers(*dot)) return 0;
+  if (replica_.vector().Covers(*dot)) return 0;
   if (auto status = CheckWaits(); !status.ok()) return status;
   return waits_.AwaitVersion(*dot, now.mono_ms, now.mono_ms + WaitMs(patience_ms, kWaitMs));
 }
 
 bool Node::CancelWait(WaitId wait) { return waits_.Cancel(wait) || explains_.Cancel(wait); }
 
-Waits::View Node::WaitsView(Now now) const { return {now.mono_ms, membership_.members(), vector_, store_, self_.node}; }
+Waits::View Node::WaitsView(Now now) const {
+  return {now.mono_ms, membership_.members(), replica_.vector(), replica_.store(), replica_.self().node};
+}
 
 void Node::SettleWaits(Now now) {
   waits_.Settle(WaitsView(now), effects_.answered);

@@ -96,7 +96,7 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   if (auto done = FindDone(now, command); !done.ok() || done->has_value()) {
     return done.ok() ? absl::StatusOr<EntryPtr>(**done) : done.status();
   }
-  const Store::Slot* found = store_.FindSlot(command.key);
+  const Store::Slot* found = replica_.store().FindSlot(command.key);
   const Entry* previous = found ? found->entry.get() : nullptr;
   const Entry* present = found && !IsGone(now, *found) ? previous : nullptr;
   const bool needs_key = command.change != Change::kSet;
@@ -115,7 +115,7 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   }
   if (auto status = CheckRoom(command, previous); !status.ok()) return status;
 
-  const Stamp stamp = clock_.Peek(now.wall_ms, previous ? previous->stamp : 0);
+  const Stamp stamp = replica_.NextStamp(now.wall_ms, previous ? previous->stamp : 0);
   if (ReachAt(now).IsBeyond(0, stamp)) {
     return Refusal(absl::StatusCode::kResourceExhausted, "EPOCH_LIMIT",
                    "this node's clock is behind what it wrote or saw before; try again in a moment, and check NTP");
@@ -140,12 +140,11 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   entry->lease = *std::move(*lease);
   entry->stamp = stamp;
   if (!command.request_id.empty()) entry->request = RequestHash(command.holder, command.request_id);
-  entry->dot = Dot{self_, command.validate_only ? 0 : own_log_.end()};
-  if (command.validate_only) return entry;
-  own_log_.Append(entry);
-  Apply(now, entry);
-  effects_.pull = !links_.empty();
-  return Remember(now, command, entry);
+  if (command.validate_only) {
+    entry->dot = Dot{replica_.self(), 0};
+    return entry;
+  }
+  return Remember(now, command, ApplyOwn(now, std::move(entry)));
 }
 
 // Whether this node may write to its map: not while it takes another, nor above what its clock has not been confirmed
@@ -158,7 +157,8 @@ absl::Status Node::CheckMap(Now now) const {
     SetRetryMs(status, kYieldRetryMs);
     return status;
   }
-  if (clock_guard_.settled() || ceiling_.Fits(ceiling_.at_ms(), now.wall_ms)) return absl::OkStatus();
+  if (clock_guard_.settled() || replica_.ceiling().Fits(replica_.ceiling().at_ms(), now.wall_ms))
+    return absl::OkStatus();
   auto status = Refusal(absl::StatusCode::kUnavailable, "CLOCK_UNSAFE",
                         "the map holds writes that are ahead of this node's clock, and no other member has confirmed "
                         "it yet; try again in a moment, or write through another node");
@@ -167,7 +167,7 @@ absl::Status Node::CheckMap(Now now) const {
 }
 
 absl::Status Node::CheckRoom(const WriteCommand& command, const Entry* previous) const {
-  if (previous == nullptr && store_.keys() >= kMaxKeys) {
+  if (previous == nullptr && replica_.store().keys() >= kMaxKeys) {
     return Refusal(absl::StatusCode::kResourceExhausted, "KEY_LIMIT", "the map is full of keys; delete some first");
   }
   if (command.change == Change::kSet) {
@@ -198,7 +198,7 @@ absl::StatusOr<std::optional<EntryPtr>> Node::FindDone(Now now, const WriteComma
     if (done->fingerprint != FingerprintOf(command)) return other();
     return done->entry;
   }
-  const EntryPtr* found = store_.Find(command.key);
+  const EntryPtr* found = replica_.store().Find(command.key);
   if (found == nullptr || (*found)->request != RequestHash(command.holder, command.request_id)) return std::nullopt;
   const Entry& entry = **found;
   const bool same = entry.lease.holder == command.holder && entry.tombstone == (command.change == Change::kDelete) &&

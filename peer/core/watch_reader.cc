@@ -53,7 +53,7 @@ bool WatchReader::HasMissed(Watch& watch) const {
 
 // What was collected may be news to whoever holds the cursor: a delete that it does not cover, or a lapse after it.
 bool WatchReader::IsBelowFloor(const Watch& watch) const {
-  const ReadMap& map = view_.map;
+  const MapState& map = view_.map;
   VersionVector skip = watch.skip;
   skip.Learn(map.vector);  // if that is not known here, it will be once this node has caught up
   if (!skip.CoversFloor(map.floor, VersionVector())) return true;
@@ -191,7 +191,7 @@ WatchBatch WatchReader::ReadEvents(Watch& watch) const {
 }
 
 bool WatchReader::PassIsDue(const Watch& watch) const {
-  const ReadMap& map = view_.map;
+  const MapState& map = view_.map;
   return watch.behind >= view_.options.pass_after + map.store.keys() / kPassKeysAnEvent &&
          map.vector.exceptions() <= kCursorExceptions;
 }

@@ -8,9 +8,9 @@
 #include "absl/status/statusor.h"
 #include "peer/core/conflicts.h"
 #include "peer/core/effects.h"
+#include "peer/core/map_state.h"
 #include "peer/core/membership.h"
 #include "peer/core/node_options.h"
-#include "peer/core/read_map.h"
 #include "peer/core/watch.h"
 
 namespace leasemap::core {
@@ -23,7 +23,7 @@ class WatchReader {
     Now now;
     const NodeOptions& options;
     const ReplicaId& self;
-    ReadMap map;
+    const MapState& map;
     uint64_t maps;               // Node::maps()
     const VersionVector& known;  // the node's own, also while reads see another map
     const Conflicts& conflicts;

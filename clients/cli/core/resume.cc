@@ -101,7 +101,8 @@ ResumeFilter::Printed ResumeFilter::Describe(const v1::Event& event) {
 }
 
 // The order of merges: the fencing token is epoch and inverted start, so larger stands; then the smaller holder; then
-// the newer value; then the later write. The lapse of an entry comes after it. Entries that are alike in all of it count as newer: better shown than lost.
+// the newer value; then the later write. The lapse of an entry comes after it. Entries that are alike in all of it
+// count as newer: better shown than lost.
 bool ResumeFilter::Older(const Printed& a, const Printed& b) {
   if (a.version == b.version) return a.kind == v1::Event::KIND_SET && b.kind == v1::Event::KIND_EXPIRED;
   if (a.fencing_token != b.fencing_token) return a.fencing_token < b.fencing_token;

@@ -294,18 +294,21 @@ void Inside::PutWaits(Digester& d, const Waits& waits, Now now) {
 explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
   // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
-  // `options`: the same in all states. `selves`: asked at a reset, which needs hours. `shared_vector` and its change:
-  // a copy of `vector`. `next_ping`: never read. `readiness`: without seeds a node is ready at once. `warnings`,
-  // `refusals`: what was logged. `room`: nobody fills the map. `ceiling`, `maps`, and what a store knows of monotonic
-  // time: no clock is ever set. `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody
-  // breaks a rule here. `requests`, `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and
-  // changes nothing.
-  const auto& [options, self, selves, membership, clock, clock_guard, ceiling, check_ceilings, ceiling_note, store,
-               room, own_log, vector, shared_vector, shared_members_change, own_peers, own_peers_change, linked_change,
-               any_relayed, report_change, vector_change, links, waits, requests, conflicts, explains, asking,
-               next_session, next_ping, readiness, warnings, ready, waits_for, settled, shut_out, whole, floor,
-               lapses_gone_ms, floor_taken_ms, retired, resets, yields, maps, hash_alarms, own_generation, leaving,
-               next_collect_ms, next_fold_ms, refusals, quarantine, effects] = node;
+  // `options`: the same in all states. `next_ping`: never read. `readiness`: without seeds a node is ready at once.
+  // `warnings`, `refusals`: what was logged. `room`: nobody fills the map. `maps`: no clock is ever set. `clock_guard`:
+  // all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here. `requests`, `explains`:
+  // nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
+  const auto& [options, room, replica, membership, clock_guard, check_ceilings, ceiling_note, own_peers,
+               own_peers_change, linked_change, any_relayed, report_change, links, waits, requests, conflicts, explains,
+               asking, next_session, next_ping, readiness, warnings, ready, waits_for, settled, shut_out, whole,
+               retired, resets, yields, maps, hash_alarms, own_generation, leaving, next_collect_ms, next_fold_ms,
+               refusals, quarantine, effects] = node;
+  // `own_incarnations`: asked at a reset, which needs hours. `vector_change`, `news`: as of when something else was
+  // found.
+  // `shared` and its members: a copy of the vector.
+  const auto& [rules, self, own_incarnations, clock, map, own_log, vector_change, news, shared, shared_members] =
+      replica;
+  const auto& [store, vector, floor, ceiling, lapses_gone_ms, floor_taken_ms] = map;
   PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), check_ceilings, vector, next_session, ready);
   PutAll(d, whole, floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
@@ -324,7 +327,7 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   }
   PutAll(d, own_log.first(), own_log.end());
   for (uint64_t seq = own_log.first(); seq < own_log.end(); ++seq) Put(d, own_log.at(seq));
-  PutLinks(d, links, now, options.timing, report_change, vector);
+  PutLinks(d, links, now, options.timing, node.report_change(), vector);
   for (const auto& [id, link] : links) {
     if (!link.serving) continue;
     const auto& [session, theirs, v0, session_floor, buckets, after, done] = *link.serving;
@@ -364,10 +367,10 @@ Inside::Link Inside::Of(const Node& node, LinkId id, Now now) {
     default:
       out.phase = Phase::kEarly;
   }
-  out.live = out.phase == Phase::kUp && link.live_next < node.own_log_.end();
+  out.live = out.phase == Phase::kUp && link.live_next < node.own_log().end();
   out.serving = link.serving.has_value();
   out.asking = node.asking_ && node.asking_->link == id;
-  out.due = link.report && !node.vector_.Covers(*link.report) &&
+  out.due = link.report && !node.vector().Covers(*link.report) &&
             (link.fetch_now || (link.lack && now.mono_ms - link.lack->since_ms >= node.options_.timing.lack));
   return out;
 }
