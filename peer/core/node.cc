@@ -54,7 +54,7 @@ void Node::Tick(Now now) {
 
 int64_t Node::NextDue(Now now) const {
   int64_t due = std::min(membership_.NextDue(now.mono_ms), LapseDue(now));
-  if (!ready_) due = std::min(due, readiness_.NextDue(now.mono_ms));
+  if (!readiness_.ready()) due = std::min(due, readiness_.NextDue(now.mono_ms));
   for (const auto& [id, link] : links_) {
     switch (link.phase) {
       case Phase::kUp:
@@ -73,7 +73,7 @@ int64_t Node::NextDue(Now now) const {
         due = std::min(due, link.opened_ms + HandshakeMost(link));
     }
   }
-  if (retired_ && ready_) due = now.mono_ms + 1;  // more of it to submit anew
+  if (retired_ && readiness_.ready()) due = now.mono_ms + 1;  // more of it to submit anew
   if (asking_) due = std::min(due, asking_->heard_ms + options_.timing.session_idle);
   due = std::min({due, waits_.next_due_ms(), explains_.next_due_ms()});
   return std::max(due, now.mono_ms);
@@ -106,7 +106,7 @@ Status Node::GetStatus() const {
   status.bytes = replica_.store().bytes();
   status.map_hash = replica_.store().hash();
   status.vector = replica_.Shared(membership_);
-  status.converged = ready_;
+  status.converged = readiness_.ready();
   for (const auto& [id, link] : links_) {
     const bool equal = link.report && link.report->Covers(replica_.vector()) && replica_.vector().Covers(*link.report);
     if (link.phase == Phase::kUp && !equal) status.converged = false;
@@ -128,7 +128,7 @@ Status Node::GetStatus() const {
   status.unlinked_seeds = membership_.UnlinkedSeeds();
   status.unreachable_members = membership_.UnreachableMembers();
   if (!ready()) {
-    for (const ReadyWait& wait : waits_for_) status.notes.push_back(absl::StrCat("not ready: ", wait.text));
+    for (const ReadyWait& wait : readiness_.waits_for()) status.notes.push_back(absl::StrCat("not ready: ", wait.text));
   }
   for (const Unlinked& seed : status.unlinked_seeds) {
     status.notes.push_back(absl::StrCat("seed ", seed.name, " is not linked: ", seed.cause));

@@ -146,9 +146,9 @@ class Node {
   uint64_t hash_alarms() const { return hash_alarms_; }
   // It serves. Once it was ready it stays so, but for a reset, and while it is shut out by its own name: linked with
   // nobody, and refused because another process has its node ID.
-  bool ready() const { return (ready_ || yielding()) && !shut_out_; }
+  bool ready() const { return (readiness_.ready() || yielding()) && !readiness_.shut_out(); }
   // What it waits for, most telling first, as of the last call that changed something; empty if it is ready.
-  const std::vector<ReadyWait>& waits_for() const { return waits_for_; }
+  const std::vector<ReadyWait>& waits_for() const { return readiness_.waits_for(); }
   const ReplicaId& self() const { return replica_.self(); }
   bool is_up(LinkId link) const;  // the handshake on it is done
   size_t links_up() const;
@@ -220,9 +220,7 @@ class Node {
   void Log(bool warning, std::string text);
 
   // node_ready.cc
-  Readiness::View ReadyView(Now now) const;
   void UpdateReady(Now now);
-  void UpdateShutOut(Now now);
   void Warn(Now now);
 
   // node_lapse.cc
@@ -263,9 +261,9 @@ class Node {
 
   // node_ceiling.cc
   // A map to go by. Who starts from an image has none before it is ready: it takes its peers' ceiling.
-  bool HoldsMap() const { return ready_ && !vector().empty(); }
+  bool HoldsMap() const { return readiness_.ready() && !vector().empty(); }
   // Of an earlier process of its own, or as much as has come of another's.
-  bool HoldsPart() const { return !ready_ && !vector().empty(); }
+  bool HoldsPart() const { return !readiness_.ready() && !vector().empty(); }
   CeilingWord OurWord(Now now) const;
   void FixCeiling(Now now);
   std::optional<LowerCeiling> LowestCeiling(Now now, LinkId except) const;
@@ -394,11 +392,6 @@ class Node {
   uint64_t next_ping_ = 1;
   Readiness readiness_;
   Warnings warnings_;  // of what is not reached
-  bool ready_ = false;
-  std::vector<ReadyWait> waits_for_;
-  bool settled_ = false;   // Report::settled, as told to the others
-  bool shut_out_ = false;  // another process has this node's ID, and this one is linked with nobody
-  bool whole_ = false;     // ready once, and not reset since: its map is one to go by
   // The map, or the part of one, that was given up in a reset, until all of it that the others lacked was submitted
   // anew.
   struct Retired {

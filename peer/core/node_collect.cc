@@ -39,7 +39,8 @@ bool Node::AllCover(const Dot& dot) const {
 
 void Node::Collect(Now now) {
   // By one's own word alone a clock is not good enough: what goes too early is not to be had again.
-  if (!ready_ || now.mono_ms < next_collect_ms_ || clock_guard_.state() != ClockGuard::State::kAgreed) return;
+  if (!readiness_.ready() || now.mono_ms < next_collect_ms_ || clock_guard_.state() != ClockGuard::State::kAgreed)
+    return;
   next_collect_ms_ = now.mono_ms + kCollectEveryMs;
   const LeaseRules& rules = options_.rules;
   int64_t before_ms = now.wall_ms - KeptDeadMs();
@@ -148,7 +149,7 @@ void Node::CompareHashes(Now now) {
     // As a rule they are equal, and then there is nothing else to look at.
     // An older peer ranks by fewer words: its map may be another until it is of this version, too.
     const bool comparable = link.map_hash != replica_.store().hash() && link.map_hash != 0 &&
-                            link.phase == Phase::kUp && link.protocol >= kProtocolValueRank && ready_ &&
+                            link.phase == Phase::kUp && link.protocol >= kProtocolValueRank && readiness_.ready() &&
                             link.peer_whole && link.report && link.report_whole && clock_guard_.trusted() &&
                             replica_.vector().Covers(*link.report) && link.report->Covers(replica_.vector());
     if (!comparable) {

@@ -39,7 +39,7 @@ void Node::KeepAlike(std::vector<ReplicaId>& ended) const {
 }
 
 void Node::FoldEnded(Now now) {
-  if (!ready_ || now.mono_ms < next_fold_ms_) return;
+  if (!readiness_.ready() || now.mono_ms < next_fold_ms_) return;
   next_fold_ms_ = now.mono_ms + kFoldEveryMs;
   std::vector<ReplicaId> ended;
   for (const auto& [replica, coverage] : replica_.vector().runs()) {

@@ -70,7 +70,7 @@ void Node::SendHello(Now now, LinkId id, Link& link) {
   hello.self = replica_.self();
   hello.wall_ms = now.wall_ms;
   hello.advertise = options_.advertise.empty() ? link.local : options_.advertise;
-  hello.has_map = whole_;
+  hello.has_map = readiness_.has_full_map();
   link.sent_ms = now.mono_ms;
   effects_.send.push_back({id, std::move(hello)});
 }
@@ -303,7 +303,7 @@ void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
 
 // Tells the peer why, and hangs up.
 void Node::RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse) {
-  effects_.send.push_back({id, Refuse{refuse.reason, refuse.message, whole_}});
+  effects_.send.push_back({id, Refuse{refuse.reason, refuse.message, readiness_.has_full_map()}});
   if (refuse.reason == kClockMismatch) NoteClock(now, link.peer.self.node, false);
   if (refuse.reason != kSelf && refuse.reason != kDuplicate) {
     NoteRefusal(now, link, RefusalLog::By::kSelf, {refuse.reason, refuse.message, link.peer.has_map.value_or(true)});

@@ -73,7 +73,7 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
     Apply(now, old != nullptr && *old->entry == *entry ? old->entry : entry);
   }
   if (lacks_value) AskForSession(now);
-  if (!ready_) UpdateReady(now);
+  if (!readiness_.ready()) UpdateReady(now);
   return true;
 }
 
@@ -228,7 +228,7 @@ void Node::OnSessionEnd(Now now, LinkId id, const SessionEnd& end) {
     replica_.TakeSession(now.mono_ms, *Believable(end.vector), *end.floor);
     waits_.LookAgain();
     // Whoever gave its map up has one again, though it may take a while to be ready: it can't go back to the old one.
-    if (retired_ && link.peer_whole) whole_ = true;
+    if (retired_ && link.peer_whole) readiness_.HasFullMap(true);
     // What a session did not bring another will not bring at once.
     if (link.lack && !replica_.vector().Covers(*link.lack->claimed))
       link.avoid_until_ms = now.mono_ms + options_.timing.lack;

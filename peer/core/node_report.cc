@@ -46,8 +46,8 @@ Report Node::MakeReport(Link& link) const {
   } else {
     report.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &report.cut_short));
   }
-  report.whole = whole_;
-  report.settled = settled_;
+  report.whole = readiness_.has_full_map();
+  report.settled = readiness_.settled();
   report.holds_map = HoldsMap();
   if (clock_guard_.settled()) report.ceiling_ms = replica_.ceiling().at_ms();
   report.map_hash = clock_guard_.trusted() ? replica_.store().hash() : 0;

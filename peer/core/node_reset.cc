@@ -26,7 +26,7 @@ Node::Yields Node::JudgeFloors(const Link& link, const Report& report) const {
   const bool they = IsBelow(*report.vector, theirs, replica_.floor());
   if (!we && !they) return Yields::kNobody;
   // Who does not have the map yet gives up what little it has, whoever is below.
-  if (whole_ != report.whole) return whole_ ? Yields::kPeer : Yields::kSelf;
+  if (readiness_.has_full_map() != report.whole) return readiness_.has_full_map() ? Yields::kPeer : Yields::kSelf;
   if (we && they) return replica_.self().node > link.peer.self.node ? Yields::kSelf : Yields::kPeer;
   return we ? Yields::kSelf : Yields::kPeer;
 }
@@ -52,7 +52,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
                          ceiling && ready() ? "; reads go on from the old map meanwhile" : ""));
   const bool first = !retired_;
   if (first) retired_.emplace(options_.rules);
-  const bool keeps = whole_ || first;
+  const bool keeps = readiness_.has_full_map() || first;
   // What an earlier reset has still to submit goes with the map that is given up now.
   const std::vector<EntryPtr> unsubmitted = keeps ? Unsubmitted() : std::vector<EntryPtr>();
   const int64_t new_ceiling_ms = ceiling ? ceiling->ms : replica_.ceiling().EffectiveAt(now.wall_ms);
@@ -66,9 +66,9 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
       old.vector.Add(entry->dot);  // a cursor that is given for this map says so
     }
     if (retired_->serves) ++maps_;  // a third one
-    retired_->whole = whole_;
+    retired_->whole = readiness_.has_full_map();
     retired_->for_ceiling = retired_->for_part = false;
-    retired_->serves |= ceiling && ready_;
+    retired_->serves |= ceiling && readiness_.ready();
     retired_->map = std::move(old);
     retired_->peer = std::move(peer);
   }
@@ -83,7 +83,6 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
   waits_.LookAgain();
   EndWaits(now, "before this node had to start anew from the others");
   requests_ = Requests();
-  ready_ = whole_ = false;
   readiness_.Restart(now.mono_ms);
   ++resets_;
   if (ceiling) ++yields_;
@@ -114,7 +113,7 @@ void Node::Reset(Now now, const std::string& why) { Reset(now, nullptr, why); }
 
 // Nobody was found to take the map from: the one that was given up is better than none, with its ceiling.
 void Node::TakeBack(Now now) {
-  if (!retired_ || retired_->submitted || whole_) return;
+  if (!retired_ || retired_->submitted || readiness_.has_full_map()) return;
   // For another ceiling's sake there must be somebody who has it, at once: whoever is linked and higher waits for that.
   const int64_t patience_ms = retired_->for_ceiling ? YieldPatienceMs() : kResetGiveUpMs;
   if (now.mono_ms - retired_->since_ms < patience_ms) return;
@@ -126,11 +125,9 @@ void Node::TakeBack(Now now) {
   Log(true, "reset: no other node was found; going on with the map as it was");
   const bool serves = yielding();
   replica_.TakeBack(now.mono_ms, std::move(retired_->map));
-  ready_ = ready_ || serves;
-  whole_ = retired_->whole;
+  readiness_.TookBack(serves, retired_->whole);
   retired_.reset();
   ++maps_;
-  if (whole_) readiness_.DropAll();  // nobody is waited for any more
   waits_.LookAgain();
 }
 
@@ -168,7 +165,7 @@ void Node::SubmitAnew(Now now, const Store::Slot& slot) {
 }
 
 void Node::SubmitSomeAnew(Now now) {
-  if (!retired_ || !ready_ || !clock_guard_.trusted()) return;
+  if (!retired_ || !readiness_.ready() || !clock_guard_.trusted()) return;
   const auto& entries = retired_->map.store.by_key();
   auto it = retired_->submitted ? entries.upper_bound(*retired_->submitted) : entries.begin();
   for (size_t n = 0; it != entries.end() && n < kResubmitAtOnce; ++n, ++it) {
@@ -187,7 +184,7 @@ void Node::SubmitSomeAnew(Now now) {
 Image Node::TakeImage() const {
   Image image;
   image.incarnation = replica_.self().incarnation;
-  image.whole = whole_;
+  image.whole = readiness_.has_full_map();
   image.vector = replica_.vector();
   image.floor = replica_.floor();
   image.ceiling_ms = replica_.ceiling().at_ms();
@@ -200,7 +197,7 @@ Image Node::TakeImage() const {
 }
 
 void Node::Restore(const Image& image, Now now) {
-  whole_ = image.whole;
+  readiness_.HasFullMap(image.whole);
   replica_.Restore(now.mono_ms, image);
   for (const MemberInfo& info : image.members) {
     bool changed = false;

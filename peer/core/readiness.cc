@@ -1,6 +1,7 @@
 #include "peer/core/readiness.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/error.h"
@@ -8,6 +9,7 @@
 #include "peer/core/refusals.h"
 
 namespace leasemap::core {
+
 void Readiness::OnHello(const ReplicaId& id, std::optional<bool> has_map) {
   auto it = heard_.find(id.node);
   if (it == heard_.end()) {
@@ -48,7 +50,51 @@ void Readiness::OnHandshakeRefused(const std::string& node) {
 void Readiness::Restart(int64_t mono_ms) {
   started_ms_ = mono_ms;
   heard_.clear();
-  linked_with_map_ = false;
+  linked_with_map_ = ready_ = has_full_map_ = false;
+}
+
+void Readiness::TookBack(bool serves, bool full_map) {
+  ready_ = ready_ || serves;
+  has_full_map_ = full_map;
+  if (full_map) heard_.clear();  // nobody is waited for any more
+}
+
+Readiness::Change Readiness::Update(const View& view) {
+  if (ready_) return UpdateShutOut(view);
+  Change change;
+  Verdict verdict = Judge(view);
+  waits_for_ = std::move(verdict.waits);
+  change.report = std::exchange(settled_, verdict.settled) != settled_;
+  if (waits_for_.empty() && !view.has_peers_map()) {
+    waits_for_.push_back({"", "the map to which this node's own yields is not whole here yet; reads go on"});
+  }
+  if (!waits_for_.empty()) return change;
+  ready_ = has_full_map_ = true;
+  settled_ = false;
+  change.seen = change.report = true;
+  change.log.push_back({false, absl::StrCat("ready: ", view.keys, " keys")});
+  if (std::string doubt = Doubt(view); !doubt.empty()) change.log.push_back({true, std::move(doubt)});
+  return change;
+}
+
+// A node that all others take another process for would go on serving, and its writes would reach nobody.
+Readiness::Change Readiness::UpdateShutOut(const View& view) {
+  Change change;
+  const bool linked = std::any_of(view.links.begin(), view.links.end(), [](const Link& link) { return link.up; });
+  const bool shut_out = !linked && NameIsTaken(view);
+  if (shut_out == shut_out_) return change;
+  shut_out_ = shut_out;
+  change.seen = true;
+  waits_for_.clear();
+  if (shut_out) {
+    waits_for_.push_back({"", absl::StrCat("another process runs as ", Shown(view.self.node),
+                                           ", and the members refuse this one; stop one of the two, or give it another "
+                                           "--node-id")});
+    change.log.push_back({true, absl::StrCat("not ready any more: ", waits_for_.front().text)});
+  } else {
+    change.log.push_back({false, "ready: this node's ID is its own again"});
+  }
+  return change;
 }
 
 // The vector covers what the member said in its handshake. Of a linked member a later report will do as well, since
@@ -114,7 +160,7 @@ void Readiness::AddRefusals(const View& view, bool linked_with_map, std::vector<
   for (const RefusedDial& refusal : view.membership.Refusals(view.mono_ms, timing_.absent_after)) {
     const bool same_cluster = refusal.reason != kOtherCluster;
     const bool holds =
-        refusal.own_name || linked_.empty() || (!linked_with_map && !view.has_map && same_cluster && refusal.has_map);
+        refusal.own_name || linked_.empty() || (!linked_with_map && !has_full_map_ && same_cluster && refusal.has_map);
     if (!holds) continue;
     const std::string by =
         refusal.node.empty() ? refusal.address : absl::StrCat(Shown(refusal.node), " (", refusal.address, ")");
@@ -138,7 +184,7 @@ Readiness::Verdict Readiness::Judge(const View& view) const {
   Verdict verdict;
   std::vector<ReadyWait>& out = verdict.waits;
   const bool anchored = Anchor(view) != nullptr;
-  const bool has_map = anchored || view.has_map;
+  const bool has_map = anchored || has_full_map_;
   AddRefusals(view, linked_with_map_ || anchored, out);
   AddHeard(view, anchored, out);
   AddSeeds(view, has_map, out);

@@ -8,8 +8,8 @@
 // they can hear (`settled`), since one of them may yet come by a map (but not for one that crashes again and again). A
 // node that was only refused stays out: the refuser may hold the map.
 //
-// This class keeps what was heard, and judges. Whoever owns it (Node) tells it what happened and shows it the rest as a
-// View. Once the node is ready nothing here is looked at any more, until a reset begins it again.
+// This class keeps what was heard, judges, and knows whether the node serves. Its owner (Node) tells it what happened
+// and shows it the rest as a View. Once the node is ready what was heard is not looked at any more, until a reset.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "peer/core/effects.h"
 #include "peer/core/membership.h"
 #include "peer/core/message.h"
 #include "peer/core/timing.h"
@@ -52,6 +54,22 @@ class Readiness {
   void DropAll() { heard_.clear(); }
   // The node gave its map up, and starts again from others'.
   void Restart(int64_t mono_ms);
+  // It took back the map that it had given up: a whole one or a part of one.
+  void TookBack(bool serves, bool full_map);
+  // An image, or a session with a ready member, brought a map.
+  void HasFullMap(bool full_map) { has_full_map_ = full_map; }
+
+  // --- whether it serves
+  // Once ready it stays so until a reset.
+  bool ready() const { return ready_; }
+  // Its map is one to go by: it was ready once and not reset since, or took the map of a ready member.
+  bool has_full_map() const { return has_full_map_; }
+  // Report::settled, as the others are to be told.
+  bool settled() const { return settled_; }
+  // Another process has this node's ID, and this one is linked with nobody.
+  bool shut_out() const { return shut_out_; }
+  // What it waits for, most telling first, as of the last Update.
+  const std::vector<ReadyWait>& waits_for() const { return waits_for_; }
 
   // --- judging
   // A link as far as readiness goes.
@@ -67,25 +85,24 @@ class Readiness {
   };
   struct View {
     int64_t mono_ms;
+    const ReplicaId& self;
     const VersionVector& vector;
     uint64_t keys;   // in the map here
-    bool has_map;    // of an earlier process
     bool needs_map;  // a reset is under way: only a ready member's map ends it
     const Membership& membership;
     std::vector<Link> links;
+    // Whether all is here of the map to which this node's own yields; asked when nothing else is waited for.
+    absl::FunctionRef<bool()> has_peers_map;
   };
-  struct Verdict {
-    std::vector<ReadyWait> waits;  // empty: the node is ready
-    bool settled = false;          // to be told to the others (Report::settled)
+  // What became different.
+  struct Change {
+    bool seen = false;    // for watches and readers: it serves, or serves no more
+    bool report = false;  // for the others: what reports say of it
+    std::vector<Effects::Log> log{};
   };
-  Verdict Judge(const View& view) const;
-  // Monotonic milliseconds: Judge may come to something else then though nothing else happened.
+  Change Update(const View& view);
+  // Monotonic milliseconds: Update may come to something else then though nothing else happened.
   int64_t NextDue(int64_t mono_ms) const;
-
-  // Why the map may not be all that there is, for the log of a node that becomes ready; empty: no reason.
-  std::string Doubt(const View& view) const;
-  // The last refusals count for the name: this node ID is in use elsewhere, as far as those who refuse can see.
-  bool NameIsTaken(const View& view) const;
 
  private:
   friend struct Inside;  // see node.h
@@ -96,6 +113,16 @@ class Readiness {
     std::optional<bool> has_map;  // as it said; nullopt: unknown
     uint64_t keys = 0;
   };
+  struct Verdict {
+    std::vector<ReadyWait> waits;  // empty: the node is ready
+    bool settled = false;
+  };
+  Verdict Judge(const View& view) const;
+  Change UpdateShutOut(const View& view);
+  // Why the map may not be all that there is; empty: no reason.
+  std::string Doubt(const View& view) const;
+  // The last refusals count for the name: this node ID is in use elsewhere, as far as those who refuse can see.
+  bool NameIsTaken(const View& view) const;
   bool Covers(const View& view, const Heard& heard, const Link* link) const;
   const Link* Anchor(const View& view) const;
   static bool IsGone(const View& view, const std::string& node, const Heard& heard);
@@ -114,6 +141,8 @@ class Readiness {
   std::map<std::string, Linked> linked_;  // by node ID, all that were linked once; kMaxMembers at most
   bool linked_with_map_ = false;          // … and one of them had the map
   std::optional<RefusedDial> refused_;    // the last one of who has, or may have, the map
+  bool ready_ = false, has_full_map_ = false, settled_ = false, shut_out_ = false;
+  std::vector<ReadyWait> waits_for_;
 };
 
 }  // namespace leasemap::core

@@ -152,7 +152,10 @@ TEST_F(ReadinessTest, TheHelloOfAnEarlierProcessIsOfNoConsequence) {
     link.node = "peer";
     link.up = link.settled = true;
     link.report = vector;
-    return readiness.Judge({kReadyAfterMs, *vector, 0, false, false, nobody, {link}}).waits.size();
+    const ReplicaId self{"self", 1};
+    Readiness judged = readiness;  // once it is ready it judges no more
+    judged.Update({kReadyAfterMs, self, *vector, 0, false, nobody, {link}, [] { return true; }});
+    return judged.waits_for().size();
   };
   readiness.OnLinked({"peer", 2}, vector, false, 0);
   EXPECT_EQ(waits(), 0u);

@@ -294,29 +294,29 @@ void Inside::PutWaits(Digester& d, const Waits& waits, Now now) {
 explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
   // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
-  // `options`: the same in all states. `next_ping`: never read. `readiness`: without seeds a node is ready at once.
-  // `warnings`, `refusals`: what was logged. `room`: nobody fills the map. `maps`: no clock is ever set. `clock_guard`:
-  // all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here. `requests`, `explains`:
-  // nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
+  // `options`: the same in all states. `next_ping`: never read. What `readiness` heard: without seeds a node is ready
+  // at once. `warnings`, `refusals`: what was logged. `room`: nobody fills the map. `maps`: no clock is ever set.
+  // `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here. `requests`,
+  // `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
   const auto& [options, room, replica, membership, clock_guard, check_ceilings, ceiling_note, own_peers,
                own_peers_change, linked_change, any_relayed, report_change, links, waits, requests, conflicts, explains,
-               asking, next_session, next_ping, readiness, warnings, ready, waits_for, settled, shut_out, whole,
-               retired, resets, yields, maps, hash_alarms, own_generation, leaving, next_collect_ms, next_fold_ms,
-               refusals, quarantine, effects] = node;
+               asking, next_session, next_ping, readiness, warnings, retired, resets, yields, maps, hash_alarms,
+               own_generation, leaving, next_collect_ms, next_fold_ms, refusals, quarantine, effects] = node;
   // `own_incarnations`: asked at a reset, which needs hours. `vector_change`, `news`: as of when something else was
   // found.
   // `shared` and its members: a copy of the vector.
   const auto& [rules, self, own_incarnations, clock, map, own_log, vector_change, news, shared, shared_members] =
       replica;
   const auto& [store, vector, floor, ceiling, lapses_gone_ms, floor_taken_ms] = map;
-  PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), check_ceilings, vector, next_session, ready);
-  PutAll(d, whole, floor, own_generation, leaving);
+  PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), check_ceilings, vector, next_session,
+         readiness.ready());
+  PutAll(d, readiness.has_full_map(), floor, own_generation, leaving);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
   PutAll(d, requests.size(), explains.size(), retired.has_value(), resets);
   PutUntil(d, now.mono_ms, next_collect_ms);
   PutUntil(d, now.mono_ms, next_fold_ms);
   PutWaits(d, waits, now);
-  PutAll(d, waits_for.size(), settled, shut_out);
+  PutAll(d, readiness.waits_for().size(), readiness.settled(), readiness.shut_out());
   // The orders by revision are for watches alone; the rest of the store follows from its entries and the horizon.
   const auto& [by_key, by_revision, by_renewal, by_expiry, horizon_ms, mono_ms, rewinds, head, last_change, live_keys,
                bytes, held, dead, values_gone_ms, gone_ahead, collected, collected_up_to, hashes, hash] = store;
