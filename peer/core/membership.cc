@@ -8,8 +8,8 @@
 
 namespace leasemap::core {
 
-Membership::Membership(std::string self, std::vector<std::string> seeds, uint64_t seed, Timing timing)
-    : self_(std::move(self)), timing_(timing), random_(seed) {
+Membership::Membership(ReplicaId self, std::vector<std::string> seeds, uint64_t seed, Timing timing)
+    : self_{std::move(self), "", 0}, timing_(timing), random_(seed) {
   for (auto& name : seeds) {
     Seed one;
     one.name = std::move(name);
@@ -47,9 +47,13 @@ void Membership::Advance(Member& member, uint64_t incarnation, uint64_t generati
   if (member.gone()) next_tidy_ms_ = 0;
 }
 
-Member* Membership::Learn(const MemberInfo& info, int64_t mono_ms, bool* changed) {
+const Member* Membership::Learn(const MemberInfo& info, int64_t mono_ms, bool* changed) {
+  return LearnOf(info, mono_ms, changed);
+}
+
+Member* Membership::LearnOf(const MemberInfo& info, int64_t mono_ms, bool* changed) {
   *changed = false;
-  if (info.id.node == self_) return nullptr;
+  if (info.id.node == self_.id.node) return nullptr;
   auto it = members_.find(info.id.node);
   // Of one that is gone and was never known no record is needed, and another's would have to make room for it.
   if (it == members_.end() && info.gone() && members_.size() >= kMaxMembers) return nullptr;
@@ -74,21 +78,147 @@ Member* Membership::Learn(const MemberInfo& info, int64_t mono_ms, bool* changed
   return member;
 }
 
-Member* Membership::Meet(const ReplicaId& id, const std::string& address, int64_t mono_ms) {
+Member* Membership::Find(const std::string& node) {
+  auto it = members_.find(node);
+  return it == members_.end() ? nullptr : &it->second;
+}
+
+bool Membership::Meet(const ReplicaId& id, const std::string& address, int64_t mono_ms) {
   bool changed = false;
-  Member* member = Learn({id, address, 0}, mono_ms, &changed);
-  if (member == nullptr) return nullptr;
+  Member* member = LearnOf({id, address, 0}, mono_ms, &changed);
+  if (member == nullptr) return false;
   // One that said that it leaves may have done so since: if it did not, it will hear that it is taken for gone, and say
   // so itself.
   if (!Generation::HasLeft(member->generation)) member->generation = Generation::Back(member->generation);
   member->leaving = false;
   member->address = address;
   ++change_;
-  return member;
+  return true;
 }
 
-std::vector<ReplicaId> Membership::Present(const ReplicaId& self) const {
-  std::vector<ReplicaId> present = {self};
+bool Membership::LinkUp(const ReplicaId& id, Now now) {
+  Member& member = members_.at(id.node);
+  const bool news = !member.linked;
+  member.linked = true;
+  member.linked_as = id.incarnation;
+  member.heard_mono_ms = now.mono_ms;
+  member.heard_wall_ms = now.wall_ms;
+  ++change_;
+  ++linked_change_;
+  return news;
+}
+
+bool Membership::LinkDown(const std::string& node, uint64_t other, int64_t mono_ms) {
+  Member* member = Find(node);
+  if (member == nullptr) return false;
+  member->linked = other != 0;
+  member->linked_as = other;
+  ++change_;
+  ++linked_change_;
+  if (!member->linked) member->lost_mono_ms = mono_ms;
+  return !member->linked;
+}
+
+void Membership::Heard(const std::string& node, Now now) {
+  Member* member = Find(node);
+  if (member == nullptr) return;
+  member->heard_mono_ms = now.mono_ms;
+  member->heard_wall_ms = now.wall_ms;
+}
+
+void Membership::Measured(const std::string& node, int64_t offset_ms) {
+  Member* member = Find(node);
+  if (member == nullptr) return;
+  member->offset_ms = offset_ms;
+  member->measured = true;
+}
+
+void Membership::HeardLeaving(const ReplicaId& id, bool leaving) {
+  Member* member = Find(id.node);
+  if (member == nullptr || member->leaving == leaving) return;
+  member->leaving = leaving;
+  ++change_;
+}
+
+void Membership::Reported(const ReplicaId& id, const VectorPtr& vector, int64_t mono_ms) {
+  Member* member = Find(id.node);
+  if (member == nullptr || member->id != id) return;
+  member->report = vector;
+  member->report_incarnation = id.incarnation;
+  member->report_mono_ms = mono_ms;
+  member->relayed_by.clear();
+}
+
+void Membership::Relayed(const std::string& by, const std::vector<Relay>& relays, int64_t mono_ms) {
+  // Whom this neighbour no longer relays it no longer hears.
+  if (any_relayed_) {
+    any_relayed_ = false;
+    for (auto& [node, member] : members_) {
+      if (member.relayed_by == by) member.relayed_by.clear();
+      any_relayed_ |= !member.relayed_by.empty();
+    }
+  }
+  for (const Relay& relay : relays) {
+    Member* member = Find(relay.member.node);
+    if (member == nullptr || member->linked || member->gone() || relay.member != member->id) continue;
+    member->report = relay.vector;
+    member->report_incarnation = relay.member.incarnation;
+    member->report_mono_ms = mono_ms;
+    member->relayed_by = by;
+    any_relayed_ = true;
+  }
+}
+
+// A report alone is not enough: what its member had made before it covered a dot, and is still on its way here, could
+// bring back what the dot replaced.
+void Membership::NoteStable(const VersionVector& vector) {
+  for (auto& [node, member] : members_) {
+    if (member.gone()) continue;
+    if (member.report && member.report != member.stable && member.report_incarnation == member.id.incarnation) {
+      if (vector.Covers(*member.report)) member.stable = member.report;
+    }
+    if (member.stable) member.stable_meaning = vector.MeaningOf(*member.stable);
+  }
+}
+
+PeersPtr Membership::Peers() const {
+  if (peers_ && peers_change_ == change_) return peers_;
+  auto peers = std::make_shared<core::Peers>();
+  peers->members.push_back(self_);
+  for (const auto& [node, member] : members_) {
+    // As which incarnation it is linked, not one that was only heard of: what comes of that one ends with its link.
+    const uint64_t incarnation = member.linked_as != 0 ? member.linked_as : member.id.incarnation;
+    const bool older = incarnation != member.id.incarnation;
+    peers->members.push_back({{node, incarnation}, member.address, older ? 0 : member.generation});
+    if (member.linked) peers->linked.push_back(node);
+  }
+  peers_change_ = change_;
+  peers_ = std::move(peers);
+  return peers_;
+}
+
+void Membership::TakeIncarnation(uint64_t incarnation) {
+  self_.id.incarnation = incarnation;
+  ++change_;
+}
+
+bool Membership::Leave() {
+  if (std::exchange(leaving_, true)) return false;
+  self_.generation = Generation::Leave(self_.generation);
+  ++change_;
+  return true;
+}
+
+bool Membership::HeardOfSelf(const MemberInfo& info) {
+  if (info.id != self_.id || info.generation <= self_.generation) return false;
+  const uint64_t said = Generation::Settled(info.generation);
+  self_.generation = leaving_ ? Generation::Leave(said) : Generation::Back(said);
+  ++change_;
+  return true;
+}
+
+std::vector<ReplicaId> Membership::Present() const {
+  std::vector<ReplicaId> present = {self_.id};
   for (const auto& [node, member] : members_) {
     if (member.linked_as != 0) present.push_back({node, member.linked_as});
     if (!member.gone()) present.push_back(member.id);
@@ -106,9 +236,11 @@ size_t Membership::remembered() const {
 }
 
 bool Membership::Forget(const std::string& node) {
-  auto it = members_.find(node);
-  if (it == members_.end() || it->second.gone()) return false;
-  Advance(it->second, it->second.id.incarnation, it->second.generation + 1);
+  Member* member = Find(node);
+  if (member == nullptr) return false;
+  HeardLeaving(member->id, false);  // if it left before, it is as good as any that is forgotten
+  if (member->gone()) return false;
+  Advance(*member, member->id.incarnation, member->generation + 1);
   return true;
 }
 
@@ -203,7 +335,7 @@ bool Membership::HasRoom() {
   return true;
 }
 
-Membership::Target* Membership::Find(const std::string& address) {
+Membership::Target* Membership::TargetAt(const std::string& address) {
   auto it = targets_.find(address);
   return it == targets_.end() ? nullptr : &it->second;
 }
@@ -216,7 +348,7 @@ void Membership::Retry(Target& target, int64_t mono_ms, int64_t least_ms) {
 }
 
 void Membership::OnDialFailed(const std::string& address, const std::string& why, int64_t mono_ms) {
-  Target* target = Find(address);
+  Target* target = TargetAt(address);
   if (target == nullptr) return;
   if (!target->seed && target->node.empty()) {  // of a seed that is none any more
     due_ms_.reset();
@@ -230,7 +362,7 @@ void Membership::OnDialFailed(const std::string& address, const std::string& why
 }
 
 void Membership::OnRefused(const RefusedDial& refusal, int64_t mono_ms) {
-  Target* target = Find(refusal.address);
+  Target* target = TargetAt(refusal.address);
   if (target == nullptr) return;
   target->refused = refusal;
   target->cause = absl::StrCat(refusal.reason, ": ", refusal.message);
@@ -240,7 +372,7 @@ void Membership::OnRefused(const RefusedDial& refusal, int64_t mono_ms) {
 }
 
 void Membership::OnSelf(const std::string& address, int64_t mono_ms) {
-  Target* target = Find(address);
+  Target* target = TargetAt(address);
   if (target == nullptr) return;
   due_ms_.reset();
   const int64_t backoff_ms = target->self ? std::min(2 * target->backoff_ms, timing_.self_retry) : timing_.dial_max / 3;
@@ -262,7 +394,7 @@ void Membership::OnLocal(const std::string& local, int64_t mono_ms) {
 }
 
 void Membership::OnAnswered(const std::string& address, const std::string& node) {
-  Target* target = Find(address);
+  Target* target = TargetAt(address);
   if (target == nullptr) return;
   target->answered = true;
   target->self = false;
@@ -275,7 +407,7 @@ void Membership::OnAnswered(const std::string& address, const std::string& node)
 }
 
 void Membership::OnLost(const std::string& address, int64_t mono_ms) {
-  if (Target* target = Find(address)) Retry(*target, mono_ms, 0);
+  if (Target* target = TargetAt(address)) Retry(*target, mono_ms, 0);
 }
 
 bool Membership::Linked(const Target& target) const {

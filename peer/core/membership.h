@@ -81,31 +81,59 @@ struct Unlinked {
 
 class Membership {
  public:
-  Membership(std::string self, std::vector<std::string> seeds, uint64_t seed, Timing timing = {});
+  // `self`: this process.
+  Membership(ReplicaId self, std::vector<std::string> seeds, uint64_t seed, Timing timing = {});
 
   // --- members
-  std::map<std::string, Member>& members() { return members_; }
   const std::map<std::string, Member>& members() const { return members_; }
   // Counts what could make a difference to what is said of the members, or to what is made of what others say of them.
-  // Whoever changes a member's record himself calls Changed().
   uint64_t change() const { return change_; }
-  void Changed() { ++change_; }
+  // Counts changes of which members are linked.
+  uint64_t linked_change() const { return linked_change_; }
+  // What reports say of the members, this node first.
+  PeersPtr Peers() const;
   // This process, and those that are there as far as is known: a mark of the past does not stand for them, whatever
   // their clock was when they started.
-  std::vector<ReplicaId> Present(const ReplicaId& self) const;
+  std::vector<ReplicaId> Present() const;
   // How many are remembered: those that are gone are not.
   size_t remembered() const;
   // Takes what a peer says of a member, if it is later than what is known; null if it is this node, or if there is no
   // room. `changed` tells whether there is something to tell on.
-  Member* Learn(const MemberInfo& info, int64_t mono_ms, bool* changed);
-  // A handshake with it was accepted: it is a member, whatever was said before. Null if there is no room.
-  Member* Meet(const ReplicaId& id, const std::string& address, int64_t mono_ms);
+  const Member* Learn(const MemberInfo& info, int64_t mono_ms, bool* changed);
+  // A handshake with it was accepted: it is a member, whatever was said before. False if there is no room.
+  bool Meet(const ReplicaId& id, const std::string& address, int64_t mono_ms);
+  // The link that Meet was about is up. True if it was not linked before.
+  bool LinkUp(const ReplicaId& id, Now now);
+  // A link of it ended; `other`: the incarnation to which another link is up, 0 if none is. True if it is lost by that.
+  bool LinkDown(const std::string& node, uint64_t other, int64_t mono_ms);
+  // Something came on its link.
+  void Heard(const std::string& node, Now now);
+  // Its clock less ours.
+  void Measured(const std::string& node, int64_t offset_ms);
+  // It said itself, on its link, whether it leaves.
+  void HeardLeaving(const ReplicaId& id, bool leaving);
+  // A report of it came on its own link. That of a process that is known to have ended says nothing of its successor.
+  void Reported(const ReplicaId& id, const VectorPtr& vector, int64_t mono_ms);
+  // What that neighbour relays of members with which this node is not linked: all that it does now.
+  void Relayed(const std::string& by, const std::vector<Relay>& relays, int64_t mono_ms);
+  // Notes for each member the latest report of its present process that `vector` covers (Member::stable).
+  void NoteStable(const VersionVector& vector);
   // It left, or is to be forgotten. False if it is not remembered.
   bool Forget(const std::string& node);
   // Those that are away and of whom nothing was heard since `since_mono_ms`, the longest silent first.
   std::vector<std::string> LongestSilent(int64_t since_mono_ms) const;
   // Forgets those of whom nothing was heard since `since_mono_ms`; their names.
   std::vector<std::string> ForgetSilent(int64_t since_mono_ms);
+
+  // --- this node as a member
+  // It goes on under another incarnation.
+  void TakeIncarnation(uint64_t incarnation);
+  // It leaves, for good as far as its map goes. False if it said so already.
+  bool Leave();
+  // What others say of it. True if it has to answer: they take it for gone and it is not, or it leaves indeed.
+  bool HeardOfSelf(const MemberInfo& info);
+
+  // --- addresses
   // Addresses dialled.
   size_t targets() const { return targets_.size(); }
   // Makes sure that a member's address is dialled.
@@ -166,16 +194,19 @@ class Membership {
     int64_t backoff_ms = 0;
   };
 
+  Member* Find(const std::string& node);
+  Member* LearnOf(const MemberInfo& info, int64_t mono_ms, bool* changed);
   Member* Make(const std::string& node, int64_t mono_ms);
   void Advance(Member& member, uint64_t incarnation, uint64_t generation);
   void Tidy();
   bool HasRoom();
-  Target* Find(const std::string& address);
+  Target* TargetAt(const std::string& address);
   void Retry(Target& target, int64_t mono_ms, int64_t least_ms);
   bool Linked(const Target& target) const;
   std::string CauseOf(const Seed& seed) const;
 
-  const std::string self_;
+  MemberInfo self_;  // its generation is odd once it leaves
+  bool leaving_ = false;
   const Timing timing_;
   Random random_;
   std::vector<Seed> seeds_;
@@ -184,7 +215,10 @@ class Membership {
   std::map<std::string, Member> members_;
   int64_t next_tidy_ms_ = 0;               // when addresses are looked through; 0: at once
   mutable std::optional<int64_t> due_ms_;  // when a seed or target is due at the earliest; none: to be looked up
-  uint64_t change_ = 1;
+  bool any_relayed_ = false;               // some member's report may have been relayed to us
+  uint64_t change_ = 1, linked_change_ = 1;
+  mutable PeersPtr peers_;                  // as Peers gave it last …
+  mutable uint64_t peers_change_ = 0;       // … as of this change
   mutable size_t remembered_ = 0;           // members that are not gone …
   mutable uint64_t remembered_change_ = 0;  // … as of this change
 };

@@ -12,7 +12,7 @@ namespace leasemap::core {
 Node::Node(NodeOptions options, Now now, const Image* image)
     : options_(std::move(options)),
       replica_(options_, room_.side_bytes(kOwnLogBytes), now, image ? image->incarnation : 0),
-      membership_(options_.node_id, options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
+      membership_(replica_.self(), options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
       clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
       readiness_(options_.timing, options_.min_members, now.mono_ms) {
   if (image != nullptr) Restore(*image, now);

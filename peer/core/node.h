@@ -203,8 +203,8 @@ class Node {
     std::vector<ReplicaId> names;                // the former, and as which incarnation; ascending
     uint64_t names_change = 0;         // Membership::change() as of which `peers` had nothing new to say; 0: none
     std::vector<std::string> relayed;  // members that are linked here and not there: it hears of them from us
-    uint64_t relayed_change = 0;       // linked_change_ as of which `relayed` was found; 0: to be found anew
-    bool fetch_now = false;            // its handshake report covered more than we do: ask at once
+    uint64_t relayed_change = 0;  // Membership::linked_change() as of which `relayed` was found; 0: to be found anew
+    bool fetch_now = false;       // its handshake report covered more than we do: ask at once
     std::optional<Lack> lack;
     VectorPtr looked_at;                                     // the report that UpdateLack compared last …
     uint64_t looked_change = 0;                              // … and the vector_change_ that it compared it with
@@ -229,7 +229,6 @@ class Node {
   int64_t LapseDue(Now now) const;
   int64_t HorizonAt(Now now) const;
   // node_collect.cc
-  void NoteStable();
   bool AllCover(const Dot& dot) const;
   void Collect(Now now);
   int64_t KeptDeadMs() const;
@@ -334,7 +333,6 @@ class Node {
 
   // node_report.cc
   uint64_t report_change() const { return report_change_ + replica_.change(); }
-  PeersPtr OwnPeers() const;
   void UpdateRelayed(Link& link) const;
   Report MakeReport(Link& link) const;
   int64_t ReportDue(const Link& link) const;
@@ -343,7 +341,6 @@ class Node {
   void SendReport(Now now, LinkId id, Link& link);
   void OnReport(Now now, LinkId id, Link& link, const Report& report);
   void NoteMembers(Now now, const PeersPtr& peers, Link& link);
-  void NoteReport(Now now, const Report& report, const Link& link);
 
   // node_watch.cc
   template <typename Read>
@@ -376,12 +373,7 @@ class Node {
   ClockGuard clock_guard_;
   bool check_ceilings_ = false;  // a peer told another one than before
   std::string ceiling_note_;     // for people: the ceiling, and how this node came to it; empty: none
-  // What reports say of the members, and as of which Membership::change(): made anew when needed.
-  mutable PeersPtr own_peers_;
-  mutable uint64_t own_peers_change_ = 0;
-  uint64_t linked_change_ = 1;  // counts changes of which members are linked
-  bool any_relayed_ = false;    // some member's report may have been relayed to us
-  uint64_t report_change_ = 1;  // counts what makes reports differ, beside changes of the replica
+  uint64_t report_change_ = 1;   // counts what makes reports differ, beside changes of the replica
   std::map<LinkId, Link> links_;
   Waits waits_;
   Requests requests_;
@@ -407,8 +399,6 @@ class Node {
   };
   std::optional<Retired> retired_;
   uint64_t resets_ = 0, yields_ = 0, maps_ = 0, hash_alarms_ = 0;
-  uint64_t own_generation_ = 0;  // of this node as a member; odd: it leaves
-  bool leaving_ = false;
   int64_t next_collect_ms_ = 0, next_fold_ms_ = 0;  // monotonic
   RefusalLog refusals_;
   Quarantine quarantine_;

@@ -13,11 +13,7 @@ namespace leasemap::core {
 
 void Node::Heard(Now now, Link& link) {
   link.heard_ms = now.mono_ms;
-  if (link.phase != Phase::kUp) return;
-  if (auto member = membership_.members().find(link.peer.self.node); member != membership_.members().end()) {
-    member->second.heard_mono_ms = now.mono_ms;
-    member->second.heard_wall_ms = now.wall_ms;
-  }
+  if (link.phase == Phase::kUp) membership_.Heard(link.peer.self.node, now);
 }
 
 void Node::OnPiece(Now now, LinkId id) {

@@ -48,10 +48,7 @@ bool Node::ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms)
   const int64_t rtt = std::max<int64_t>(0, now.mono_ms - sent_ms);
   const int64_t offset = peer_wall_ms - (now.wall_ms - rtt / 2);
   const std::string& node = link.peer.self.node;
-  if (auto it = membership_.members().find(node); it != membership_.members().end()) {
-    it->second.offset_ms = offset;
-    it->second.measured = true;
-  }
+  membership_.Measured(node, offset);
   const bool fits = std::abs(offset) - rtt / 2 <= options_.rules.clock_bound_ms;
   // Over a slow link anything fits: that is no reason to trust a clock.
   const bool counts = !fits || rtt / 2 <= options_.rules.clock_bound_ms;

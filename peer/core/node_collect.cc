@@ -14,18 +14,6 @@
 
 namespace leasemap::core {
 
-// A report alone is not enough: what its member had made before it covered the dot, and is still on its way here, could
-// bring back what the dot replaced.
-void Node::NoteStable() {
-  for (auto& [node, member] : membership_.members()) {
-    if (member.gone()) continue;
-    if (member.report && member.report != member.stable && member.report_incarnation == member.id.incarnation) {
-      if (replica_.vector().Covers(*member.report)) member.stable = member.report;
-    }
-    if (member.stable) member.stable_meaning = replica_.vector().MeaningOf(*member.stable);
-  }
-}
-
 // Every remembered member has reported that it covers the dot: a neighbour on its own link, others by what was relayed.
 bool Node::AllCover(const Dot& dot) const {
   if (!replica_.vector().CoversPrefix(dot) && !replica_.vector().CoversHeld(dot, replica_.vector())) return false;
@@ -47,7 +35,7 @@ void Node::Collect(Now now) {
   // A writer whose clock is behind may still be in the period before.
   const int64_t behind_ms = now.wall_ms - kCollectBounds * rules.clock_bound_ms;
   if (rules.leasing) before_ms = std::min(before_ms, PeriodStartMs(rules, behind_ms));
-  NoteStable();
+  membership_.NoteStable(replica_.vector());
   std::vector<std::string> keys;
   size_t looked = 0;
   // Nobody can tell a node that knows of no other that its clock is ahead: there the hour has to pass by both clocks.
@@ -83,8 +71,6 @@ absl::Status Node::Forget(const std::string& node) {
                         absl::StrCat(Shown(node), " is linked; only members that are away can be forgotten"));
   }
   readiness_.Drop(node);
-  it->second.leaving = false;
-  membership_.Changed();
   if (membership_.Forget(node)) Log(false, absl::StrCat("forgot ", node));
   ++report_change_;
   effects_.changed = true;
@@ -130,10 +116,7 @@ std::string Node::NoRoomText() const {
 
 // Tells all members at once that this node won't come back as it is: they need not wait for it.
 void Node::Leave(Now now) {
-  if (leaving_) return;
-  leaving_ = true;
-  own_generation_ = Generation::Leave(own_generation_);
-  membership_.Changed();
+  if (!membership_.Leave()) return;
   ++report_change_;
   for (auto& [id, link] : links_) {
     if (link.phase == Phase::kUp) SendReport(now, id, link);

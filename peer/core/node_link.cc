@@ -349,16 +349,10 @@ void Node::OnClosed(Now now, LinkId id, const std::string& why) {
     if (other.phase == Phase::kProbing && other.probed == id) other.probe_until_ms = now.mono_ms;
   }
   if (link.phase == Phase::kUp) {
-    if (auto member = membership_.members().find(link.peer.self.node); member != membership_.members().end()) {
-      const LinkId other = UpLinkOf(link.peer.self.node);
-      member->second.linked = other != 0;
-      member->second.linked_as = other != 0 ? links_.at(other).peer.self.incarnation : 0;
-      membership_.Changed();
-      ++linked_change_;
-      if (!member->second.linked) {
-        member->second.lost_mono_ms = now.mono_ms;
-        Log(false, absl::StrCat("lost ", link.peer.self.node));
-      }
+    const LinkId other = UpLinkOf(link.peer.self.node);
+    const uint64_t other_incarnation = other != 0 ? links_.at(other).peer.self.incarnation : 0;
+    if (membership_.LinkDown(link.peer.self.node, other_incarnation, now.mono_ms)) {
+      Log(false, absl::StrCat("lost ", link.peer.self.node));
     }
     ++report_change_;
     effects_.changed = true;
@@ -386,8 +380,7 @@ LinkId Node::UpLinkOf(const std::string& node) const {
 
 void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   const std::string node = link.peer.self.node;
-  Member* member = membership_.Meet(link.peer.self, link.peer.advertise, now.mono_ms);
-  if (member == nullptr) {
+  if (!membership_.Meet(link.peer.self, link.peer.advertise, now.mono_ms)) {
     return RefuseLink(now, id, link, {"MEMBER_LIMIT", NoRoomText()});
   }
   const LinkId first = UpLinkOf(node);
@@ -401,15 +394,9 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   if (link.shunned) readiness_.Drop(node);  // its map is not waited for
   if (report.floor) link.peer_floor = *report.floor;
   if (first != 0) Drop(now, first, "");
-  const bool news = !member->linked;
   link.ping_ms = link.reported_ms = now.mono_ms;
   link.reported_change = report_change();
-  member->linked = true;
-  member->linked_as = link.peer.self.incarnation;
-  membership_.Changed();
-  ++linked_change_;
-  member->heard_mono_ms = now.mono_ms;
-  member->heard_wall_ms = now.wall_ms;
+  const bool news = membership_.LinkUp(link.peer.self, now);
   membership_.Moved(node, link.peer.advertise, now.mono_ms);
   refusals_.Forget(node);
   refusals_.Forget(link.address);

@@ -9,25 +9,9 @@
 
 namespace leasemap::core {
 
-PeersPtr Node::OwnPeers() const {
-  if (own_peers_ && own_peers_change_ == membership_.change()) return own_peers_;
-  auto peers = std::make_shared<Peers>();
-  peers->members.push_back({replica_.self(), "", own_generation_});
-  for (const auto& [node, member] : membership_.members()) {
-    // As which incarnation it is linked, not one that was only heard of: what comes of that one ends with its link.
-    const uint64_t incarnation = member.linked_as != 0 ? member.linked_as : member.id.incarnation;
-    const bool older = incarnation != member.id.incarnation;
-    peers->members.push_back({{node, incarnation}, member.address, older ? 0 : member.generation});
-    if (member.linked) peers->linked.push_back(node);
-  }
-  own_peers_change_ = membership_.change();
-  own_peers_ = std::move(peers);
-  return own_peers_;
-}
-
 void Node::UpdateRelayed(Link& link) const {
-  if (link.relayed_change == linked_change_) return;
-  link.relayed_change = linked_change_;
+  if (link.relayed_change == membership_.linked_change()) return;
+  link.relayed_change = membership_.linked_change();
   link.relayed.clear();
   const auto& linked = link.peers->linked;
   auto there = linked.begin();  // in the same order as the members
@@ -51,7 +35,7 @@ Report Node::MakeReport(Link& link) const {
   report.holds_map = HoldsMap();
   if (clock_guard_.settled()) report.ceiling_ms = replica_.ceiling().at_ms();
   report.map_hash = clock_guard_.trusted() ? replica_.store().hash() : 0;
-  report.peers = OwnPeers();
+  report.peers = membership_.Peers();
   UpdateRelayed(link);
   for (const std::string& node : link.relayed) {
     const auto it = membership_.members().find(node);
@@ -111,7 +95,8 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
   check_ceilings_ |= before_word.map != link.word.map || before_word.part != link.word.part ||
                      before_word.ceiling_ms != link.word.ceiling_ms;
   NoteMembers(now, report.peers, link);
-  NoteReport(now, report, link);
+  if (whole) membership_.Reported(link.peer.self, report.vector, now.mono_ms);
+  membership_.Relayed(link.peer.self.node, report.relays, now.mono_ms);
   // Members that this neighbour's other neighbours are not linked with hear of it through us.
   if (news) {
     const bool relayed = std::any_of(links_.begin(), links_.end(), [&](auto& item) {
@@ -142,26 +127,18 @@ void Node::NoteMembers(Now now, const PeersPtr& peers, Link& link) {
     std::sort(link.names.begin(), link.names.end());
   }
   link.names_change = membership_.change();
-  auto& members = membership_.members();
+  const auto& members = membership_.members();
   auto next = members.begin();
   for (const MemberInfo& info : peers->members) {
     if (info.id.node == replica_.self().node) {
-      // Somebody takes this node for gone: it is not, or leaves indeed.
-      if (info.id != replica_.self() || info.generation <= own_generation_) continue;
-      const uint64_t said = Generation::Settled(info.generation);
-      own_generation_ = leaving_ ? Generation::Leave(said) : Generation::Back(said);
-      membership_.Changed();
-      ++report_change_;
+      if (membership_.HeardOfSelf(info)) ++report_change_;
       continue;
     }
     // Both lists are in one order, and mostly say the same.
     if (next != members.end() && next->first != info.id.node) ++next;
     if (next == members.end() || next->first != info.id.node) next = members.find(info.id.node);
     const bool known = next != members.end();
-    if (known && info.id == link.peer.self && next->second.leaving != info.gone()) {
-      next->second.leaving = info.gone();  // its own word
-      membership_.Changed();
-    }
+    if (known && info.id == link.peer.self) membership_.HeardLeaving(info.id, info.gone());
     if (known && next->second.linked && next->second.id == info.id && next->second.generation == info.generation &&
         !info.gone()) {
       continue;
@@ -178,36 +155,6 @@ void Node::NoteMembers(Now now, const PeersPtr& peers, Link& link) {
       membership_.LearnAddress(info.id.node, info.address, now.mono_ms);
     }
     if (changed) ++report_change_;
-  }
-}
-
-// What the report says of what members cover: the peer itself, and those that it relays.
-void Node::NoteReport(Now now, const Report& report, const Link& link) {
-  auto& members = membership_.members();
-  const std::string& peer = link.peer.self.node;
-  // The report of a process that is known to have ended says nothing of its successor.
-  if (auto it = members.find(peer); it != members.end() && it->second.id == link.peer.self && !report.cut_short) {
-    it->second.report = report.vector;
-    it->second.report_incarnation = link.peer.self.incarnation;
-    it->second.report_mono_ms = now.mono_ms;
-    it->second.relayed_by.clear();
-  }
-  // Whom this neighbour no longer relays it no longer hears.
-  if (any_relayed_) {
-    any_relayed_ = false;
-    for (auto& [node, member] : members) {
-      if (member.relayed_by == peer) member.relayed_by.clear();
-      any_relayed_ |= !member.relayed_by.empty();
-    }
-  }
-  for (const Relay& relay : report.relays) {
-    auto it = members.find(relay.member.node);
-    if (it == members.end() || it->second.linked || it->second.gone() || relay.member != it->second.id) continue;
-    it->second.report = relay.vector;
-    it->second.report_incarnation = relay.member.incarnation;
-    it->second.report_mono_ms = now.mono_ms;
-    it->second.relayed_by = peer;
-    any_relayed_ = true;
   }
 }
 

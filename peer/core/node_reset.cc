@@ -56,9 +56,9 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
   // What an earlier reset has still to submit goes with the map that is given up now.
   const std::vector<EntryPtr> unsubmitted = keeps ? Unsubmitted() : std::vector<EntryPtr>();
   const int64_t new_ceiling_ms = ceiling ? ceiling->ms : replica_.ceiling().EffectiveAt(now.wall_ms);
-  MapState old =
-      replica_.GiveUp(now, new_ceiling_ms, NewIncarnation(now.wall_ms, replica_.self().incarnation, options_.seed));
-  membership_.Changed();
+  const uint64_t incarnation = NewIncarnation(now.wall_ms, replica_.self().incarnation, options_.seed);
+  MapState old = replica_.GiveUp(now, new_ceiling_ms, incarnation);
+  membership_.TakeIncarnation(incarnation);
   if (new_ceiling_ms == 0) ceiling_note_.clear();
   if (keeps) {
     for (const EntryPtr& entry : unsubmitted) {
@@ -94,7 +94,7 @@ void Node::Reset(Now now, VectorPtr peer, const std::string& why, std::optional<
 
 void Node::TakeIncarnation(uint64_t incarnation) {
   replica_.TakeIncarnation(incarnation);
-  membership_.Changed();
+  membership_.TakeIncarnation(incarnation);
 }
 
 std::vector<EntryPtr> Node::Unsubmitted() const {

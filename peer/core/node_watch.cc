@@ -13,8 +13,7 @@ auto Node::WithReader(Now now, Read read) const {
     return id != 0 && links_.at(id).peer.self == process;
   };
   const auto named = [this](const VersionVector& vector) {
-    return &vector == &replica_.vector() ? *replica_.Shared(membership_)
-                                         : vector.Naming(membership_.Present(self())).Brief();
+    return &vector == &replica_.vector() ? *replica_.Shared(membership_) : vector.Naming(membership_.Present()).Brief();
   };
   return read(WatchReader({now, options_, replica_.self(), shown(), maps_, replica_.vector(), conflicts_, membership_,
                            clock_guard_.trusted(), HorizonAt(now), KeptDeadMs(), is_linked, named}));

@@ -34,6 +34,7 @@ void Replica::TakeIncarnation(uint64_t incarnation) {
   own_incarnations_.push_back(incarnation);
   if (own_incarnations_.size() > kMaxOwnIncarnations) own_incarnations_.erase(own_incarnations_.begin());
   own_log_.Clear();
+  shared_.reset();
 }
 
 void Replica::Changed(bool only_renewed) {
@@ -45,14 +46,14 @@ void Replica::Changed(bool only_renewed) {
 Replica::News Replica::TakeNews() { return std::exchange(news_, News()); }
 
 VectorPtr Replica::Whole(const Membership& membership) const {
-  return std::make_shared<const VersionVector>(map_.vector.Naming(membership.Present(self_)));
+  return std::make_shared<const VersionVector>(map_.vector.Naming(membership.Present()));
 }
 
 VectorPtr Replica::Shared(const Membership& membership) const {
   const bool names = map_.vector.past_mark() != PastMark() && shared_members_ != membership.change();
   if (shared_ && !names) return shared_;
   shared_members_ = membership.change();
-  auto brief = std::make_shared<const VersionVector>(map_.vector.Naming(membership.Present(self_)).Brief());
+  auto brief = std::make_shared<const VersionVector>(map_.vector.Naming(membership.Present()).Brief());
   if (!shared_ || *shared_ != *brief) shared_ = std::move(brief);
   return shared_;
 }

@@ -30,13 +30,12 @@ class Addresses : public testing::Test {
   void Resolve(std::vector<std::string> addresses) { membership_.OnResolved("seed:1", addresses, "", now_ms_); }
   void Fail(const std::string& address) { membership_.OnDialFailed(address, "refused", now_ms_); }
   void Meet(const std::string& node, const std::string& address) {
-    Member* member = membership_.Meet({node, 1}, address, now_ms_);
-    ASSERT_NE(member, nullptr);
+    ASSERT_TRUE(membership_.Meet({node, 1}, address, now_ms_));
     membership_.LearnAddress(node, address, now_ms_);
   }
 
   int64_t now_ms_ = 1'000'000;
-  Membership membership_{"self", {"seed:1"}, 1};
+  Membership membership_{{"self", 1}, {"seed:1"}, 1};
 };
 
 TEST_F(Addresses, WhatASeedsNameNoLongerStandsForIsDropped) {

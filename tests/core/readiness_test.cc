@@ -146,7 +146,7 @@ TEST_F(ReadinessTest, TheHelloOfWhoHasNoMapYetIsNoAnswer) {
 TEST_F(ReadinessTest, TheHelloOfAnEarlierProcessIsOfNoConsequence) {
   Readiness readiness({}, 1, 0);
   const auto vector = std::make_shared<const VersionVector>();
-  const Membership nobody("self", {}, 1);
+  const Membership nobody({"self", 1}, {}, 1);
   const auto waits = [&] {
     Readiness::Link link;
     link.node = "peer";

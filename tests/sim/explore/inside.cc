@@ -298,10 +298,9 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   // at once. `warnings`, `refusals`: what was logged. `room`: nobody fills the map. `maps`: no clock is ever set.
   // `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here. `requests`,
   // `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
-  const auto& [options, room, replica, membership, clock_guard, check_ceilings, ceiling_note, own_peers,
-               own_peers_change, linked_change, any_relayed, report_change, links, waits, requests, conflicts, explains,
-               asking, next_session, next_ping, readiness, warnings, retired, resets, yields, maps, hash_alarms,
-               own_generation, leaving, next_collect_ms, next_fold_ms, refusals, quarantine, effects] = node;
+  const auto& [options, room, replica, membership, clock_guard, check_ceilings, ceiling_note, report_change, links,
+               waits, requests, conflicts, explains, asking, next_session, next_ping, readiness, warnings, retired,
+               resets, yields, maps, hash_alarms, next_collect_ms, next_fold_ms, refusals, quarantine, effects] = node;
   // `own_incarnations`: asked at a reset, which needs hours. `vector_change`, `news`: as of when something else was
   // found.
   // `shared` and its members: a copy of the vector.
@@ -310,7 +309,7 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   const auto& [store, vector, floor, ceiling, lapses_gone_ms, floor_taken_ms] = map;
   PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), check_ceilings, vector, next_session,
          readiness.ready());
-  PutAll(d, readiness.has_full_map(), floor, own_generation, leaving);
+  PutAll(d, readiness.has_full_map(), floor);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
   PutAll(d, requests.size(), explains.size(), retired.has_value(), resets);
   PutUntil(d, now.mono_ms, next_collect_ms);
@@ -342,9 +341,10 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   }
   // The explorer dials itself: nobody has a seed or an address, so nothing is random either.
   // `locals`: asked for targets alone. `change` and the rest: as of when something else was found.
-  const auto& [self_name, times, random, seeds, targets, locals, members, next_tidy_ms, due, change, remembered,
-               remembered_change] = membership;
-  PutAll(d, seeds.size(), targets.size(), locals.size());
+  // `any_relayed`, `peers` and its change: what follows from the members, and as of when.
+  const auto& [own_info, leaving, times, random, seeds, targets, locals, members, next_tidy_ms, due, any_relayed,
+               change, linked_change, peers, peers_change, remembered, remembered_change] = membership;
+  PutAll(d, own_info.generation, leaving, seeds.size(), targets.size(), locals.size());
   PutMembers(d, members);
   return d.Done();
 }
