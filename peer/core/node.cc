@@ -46,9 +46,8 @@ void Node::Tick(Now now) {
   ForgetSilent(now);
   MakeRoomForMembers(now);
   CompareHashes(now);
-  FoldEnded(now);
   Collect(now);
-  SubmitSomeAnew(now);
+  ResubmitSome(now);
   TakeBack(now);
 }
 
@@ -98,8 +97,8 @@ absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, con
 
 const MapState& Node::shown() const { return yielding() ? retired_->map : replica_.map(); }
 
-Status Node::GetStatus() const {
-  Status status;
+NodeStatus Node::GetStatus() const {
+  NodeStatus status;
   status.self = replica_.self();
   status.ready = ready();
   status.keys = shown().store.live_keys();

@@ -25,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "peer/core/ceiling.h"
 #include "peer/core/clock_guard.h"
+#include "peer/core/collection.h"
 #include "peer/core/conflicts.h"
 #include "peer/core/effects.h"
 #include "peer/core/explain.h"
@@ -155,7 +156,7 @@ class Node {
   const OwnLog& own_log() const { return replica_.own_log(); }
   const Quarantine& quarantine() const { return quarantine_; }
   const NodeOptions& options() const { return options_; }
-  Status GetStatus() const;
+  NodeStatus GetStatus() const;
   Usage GetUsage() const;
 
  private:
@@ -229,18 +230,12 @@ class Node {
   int64_t LapseDue(Now now) const;
   int64_t HorizonAt(Now now) const;
   // node_collect.cc
-  bool AllCover(const Dot& dot) const;
   void Collect(Now now);
-  int64_t KeptDeadMs() const;
   void ForgetSilent(Now now);
   void MakeRoomForMembers(Now now);
   std::string NoRoomText() const;
   void CompareHashes(Now now);
 
-  // node_fold.cc
-  bool HasEnded(const ReplicaId& replica) const;
-  void KeepAlike(std::vector<ReplicaId>& ended) const;
-  void FoldEnded(Now now);
   VectorPtr ForPeer(const Link& link, const VectorPtr& vector) const;
 
   // node_reset.cc
@@ -254,8 +249,8 @@ class Node {
   std::vector<EntryPtr> Unsubmitted() const;
   void TakeIncarnation(uint64_t incarnation);
   void TakeBack(Now now);
-  void SubmitAnew(Now now, const Store::Slot& slot);
-  void SubmitSomeAnew(Now now);
+  void Resubmit(Now now, const Store::Slot& slot);
+  void ResubmitSome(Now now);
   void Restore(const Image& image, Now now);
 
   // node_ceiling.cc
@@ -381,7 +376,6 @@ class Node {
   Explains explains_;
   std::optional<AskedSession> asking_;
   uint64_t next_session_ = 1;
-  uint64_t next_ping_ = 1;
   Readiness readiness_;
   Warnings warnings_;  // of what is not reached
   // The map, or the part of one, that was given up in a reset, until all of it that the others lacked was submitted
@@ -399,8 +393,8 @@ class Node {
   };
   std::optional<Retired> retired_;
   uint64_t resets_ = 0, yields_ = 0, maps_ = 0, hash_alarms_ = 0;
-  int64_t next_collect_ms_ = 0, next_fold_ms_ = 0;  // monotonic
   RefusalLog refusals_;
+  Collection collection_;
   Quarantine quarantine_;
   Effects effects_;
 };

@@ -1,10 +1,4 @@
-// What a node may let go of because everybody knows: deletes, the incarnations of the past, and members that are gone.
-//
-// A tombstone goes once it is old enough that no new write can fall below it (an hour, the lease period, and the
-// current period's start, which must have passed by every trusted clock: the epoch formula of lease.h), and every
-// remembered member covers it, so that nobody can bring back what it deleted (causal stability: Baquero, Almeida and
-// Shoker, "Making Operation-Based CRDTs Operation-Based", 2014, section 4). What was collected is kept as a floor,
-// against which those who were not remembered are judged (node_reset.cc).
+// What a node lets go of (collection.h), members that are gone, and the comparison of maps by their hashes.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -14,47 +8,14 @@
 
 namespace leasemap::core {
 
-// Every remembered member has reported that it covers the dot: a neighbour on its own link, others by what was relayed.
-bool Node::AllCover(const Dot& dot) const {
-  if (!replica_.vector().CoversPrefix(dot) && !replica_.vector().CoversHeld(dot, replica_.vector())) return false;
-  const auto& members = membership_.members();
-  return std::all_of(members.begin(), members.end(), [&](const auto& item) {
-    const Member& member = item.second;
-    return member.gone() ||
-           (member.stable && replica_.vector().KnowsCovered(*member.stable, member.stable_meaning, dot));
-  });
-}
-
 void Node::Collect(Now now) {
-  // By one's own word alone a clock is not good enough: what goes too early is not to be had again.
-  if (!readiness_.ready() || now.mono_ms < next_collect_ms_ || clock_guard_.state() != ClockGuard::State::kAgreed)
-    return;
-  next_collect_ms_ = now.mono_ms + kCollectEveryMs;
-  const LeaseRules& rules = options_.rules;
-  int64_t before_ms = now.wall_ms - KeptDeadMs();
-  // A writer whose clock is behind may still be in the period before.
-  const int64_t behind_ms = now.wall_ms - kCollectBounds * rules.clock_bound_ms;
-  if (rules.leasing) before_ms = std::min(before_ms, PeriodStartMs(rules, behind_ms));
-  membership_.NoteStable(replica_.vector());
-  std::vector<std::string> keys;
-  size_t looked = 0;
-  // Nobody can tell a node that knows of no other that its clock is ahead: there the hour has to pass by both clocks.
-  // So it has everywhere for what lapsed: if all clocks were ahead, and are set right, it lives again.
-  const int64_t old_here_ms = now.mono_ms - KeptDeadMs();
-  const bool alone = membership_.remembered() == 0;
-  for (const Store::Dead& dead : replica_.store().dead()) {
-    if (dead.since_ms >= before_ms || looked++ == kCollectAtOnce) break;
-    const Store::Slot& slot = *replica_.store().FindSlot(dead.key);
-    const Entry& entry = *slot.entry;
-    const bool by_both = alone || slot.lapsed;
-    if ((by_both && slot.changed_ms > old_here_ms) || !AllCover(entry.dot)) continue;
-    keys.emplace_back(dead.key);
+  if (!readiness_.ready()) return;
+  const auto peers_of = [this](const std::string& node) -> const Peers& { return *links_.at(UpLinkOf(node)).peers; };
+  collection_.Fold(now, membership_, peers_of, replica_);
+  if (clock_guard_.state() == ClockGuard::State::kAgreed) {
+    collection_.Collect(now, options_.rules, membership_, replica_);
   }
-  replica_.Collect(keys);
-  if (looked > kCollectAtOnce && !keys.empty()) next_collect_ms_ = now.mono_ms;  // there may be more to go
 }
-
-int64_t Node::KeptDeadMs() const { return std::max(kKeepDeadMs, options_.rules.period_ms); }
 
 // --- members that are gone
 

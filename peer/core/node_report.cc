@@ -9,6 +9,14 @@
 
 namespace leasemap::core {
 
+// For a peer that knows no past: with all that is known of it named.
+VectorPtr Node::ForPeer(const Link& link, const VectorPtr& vector) const {
+  if (link.protocol >= kProtocolPast || vector->past_mark() == PastMark()) return vector;
+  VersionVector all = *vector;
+  all.Learn(replica_.vector());
+  return std::make_shared<const VersionVector>(all.Expanded());
+}
+
 void Node::UpdateRelayed(Link& link) const {
   if (link.relayed_change == membership_.linked_change()) return;
   link.relayed_change = membership_.linked_change();

@@ -132,7 +132,7 @@ void Node::TakeBack(Now now) {
 }
 
 // One entry of the map that was given up, as if its holder wrote it again now.
-void Node::SubmitAnew(Now now, const Store::Slot& slot) {
+void Node::Resubmit(Now now, const Store::Slot& slot) {
   const EntryPtr& entry = slot.entry;
   if (replica_.vector().Covers(entry->dot) || (retired_->peer && retired_->peer->Covers(entry->dot))) return;
   const Store::Slot* present_slot = replica_.store().FindSlot(entry->key);
@@ -164,12 +164,12 @@ void Node::SubmitAnew(Now now, const Store::Slot& slot) {
   ApplyOwn(now, std::move(again));
 }
 
-void Node::SubmitSomeAnew(Now now) {
+void Node::ResubmitSome(Now now) {
   if (!retired_ || !readiness_.ready() || !clock_guard_.trusted()) return;
   const auto& entries = retired_->map.store.by_key();
   auto it = retired_->submitted ? entries.upper_bound(*retired_->submitted) : entries.begin();
   for (size_t n = 0; it != entries.end() && n < kResubmitAtOnce; ++n, ++it) {
-    SubmitAnew(now, it->second);
+    Resubmit(now, it->second);
     retired_->submitted = it->first;
   }
   if (it != entries.end()) return;

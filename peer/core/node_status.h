@@ -12,7 +12,7 @@
 
 namespace leasemap::core {
 
-struct Status {
+struct NodeStatus {
   ReplicaId self;
   bool ready = false;
   bool converged = false;

@@ -16,7 +16,7 @@ auto Node::WithReader(Now now, Read read) const {
     return &vector == &replica_.vector() ? *replica_.Shared(membership_) : vector.Naming(membership_.Present()).Brief();
   };
   return read(WatchReader({now, options_, replica_.self(), shown(), maps_, replica_.vector(), conflicts_, membership_,
-                           clock_guard_.trusted(), HorizonAt(now), KeptDeadMs(), is_linked, named}));
+                           clock_guard_.trusted(), HorizonAt(now), KeptDeadMs(options_.rules), is_linked, named}));
 }
 
 absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapshot, const std::string& cursor) const {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "peer/core/bytes.h"
 #include "peer/core/limits.h"
+#include "peer/core/random.h"
 
 namespace leasemap::core {
 

@@ -68,7 +68,7 @@ void Store::AwaitLapse(std::string_view key, Slot& slot) {
   if (Lapses(*slot.entry) && !slot.lapsed) by_expiry_.emplace(std::pair(slot.entry->lease.expire_ms, key), &slot);
 }
 
-void Store::Link(Slot& slot) {
+void Store::Index(Slot& slot) {
   slot.lapsed = Lapses(*slot.entry) && (slot.entry->value_gone || slot.entry->lease.expire_ms <= horizon_ms_);
   const Entry& entry = *slot.entry;
   if (CanRevive(slot)) values_gone_ms_ = std::min(values_gone_ms_, entry.lease.expire_ms - 1);
@@ -85,7 +85,7 @@ void Store::Link(Slot& slot) {
   Count(slot, true);
 }
 
-void Store::Unlink(Slot& slot) {
+void Store::Unindex(Slot& slot) {
   Count(slot, false);
   by_revision_.erase(slot.revision);
   if (slot.renewed != 0) by_renewal_.erase(slot.renewed);
@@ -122,11 +122,11 @@ bool Store::Merge(EntryPtr entry, EntryPtr* loser) {
       Renew(slot, std::move(entry));
       return true;
     }
-    Unlink(slot);
+    Unindex(slot);
     if (loser != nullptr) *loser = std::move(slot.entry);
   }
   it->second.entry = std::move(entry);
-  Link(it->second);
+  Index(it->second);
   return true;
 }
 
@@ -155,8 +155,8 @@ size_t Store::Lapse(int64_t to_ms) {
       horizon_ms_ = *next;
       for (; NextLapse() == horizon_ms_; ++lapsed) {
         Slot& slot = *by_expiry_.begin()->second;
-        Unlink(slot);
-        Link(slot);
+        Unindex(slot);
+        Index(slot);
       }
     }
   }
@@ -184,8 +184,8 @@ size_t Store::Rewind(int64_t to_ms) {
       }
       horizon_ms_ = at_ms - 1;
       for (Slot* slot : slots) {
-        Unlink(*slot);
-        Link(*slot);
+        Unindex(*slot);
+        Index(*slot);
       }
       revived += slots.size();
     }
@@ -223,7 +223,7 @@ void Store::Collect(std::string_view key) {
   if (it == by_key_.end()) return;
   ++collected_;
   collected_up_to_ = std::max(collected_up_to_, it->second.revision);
-  Unlink(it->second);
+  Unindex(it->second);
   by_key_.erase(it);
 }
 

@@ -127,9 +127,9 @@ class Store {
   // What lapsed lives again if the horizon goes back.
   static bool CanRevive(const Slot& slot) { return slot.lapsed && !slot.entry->value_gone; }
   void AwaitLapse(std::string_view key, Slot& slot);
-  void Link(Slot& slot);  // counts it and puts it into the orders, under a new revision
+  void Index(Slot& slot);  // counts it and puts it into the orders, under a new revision
   void Renew(Slot& slot, EntryPtr entry);
-  void Unlink(Slot& slot);  // before it changes or goes
+  void Unindex(Slot& slot);  // before it changes or goes
 
   ByKey by_key_;
   absl::btree_map<uint64_t, const Slot*> by_revision_;  // std::map's nodes stay where they are

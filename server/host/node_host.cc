@@ -365,7 +365,7 @@ std::string NodeHost::WaitsFor() const {
   });
 }
 
-core::Status NodeHost::GetStatus() const {
+core::NodeStatus NodeHost::GetStatus() const {
   const Hold lock(mutex_, "GetStatus");
   return node_.GetStatus();
 }

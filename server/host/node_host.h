@@ -87,7 +87,7 @@ class NodeHost {
   absl::StatusOr<core::WatchBatch> ReadWatch(core::Watch& watch) const;
   absl::StatusOr<int> SendBroadcast(const std::string& to_node, const std::string& payload);
   absl::Status Forget(const std::string& node);
-  core::Status GetStatus() const;
+  core::NodeStatus GetStatus() const;
   uint64_t memory_limit() const { return memory_.limit(); }
 
   // Runs f(node) under the lock: for reads that need several looks at one state. f must be short.

@@ -74,7 +74,7 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
     core::SetRetryMs(stuck, 1000);
     return Finish(context, stuck);
   }
-  const core::Status status = host_.GetStatus();
+  const core::NodeStatus status = host_.GetStatus();
   const core::NodeOptions& options = host_.options();
   response->set_node_id(status.self.node);
   response->set_cluster(options.cluster);
@@ -120,7 +120,7 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
 
 grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* context, const v1::ListMembersRequest*,
                                                    v1::ListMembersResponse* response) {
-  const core::Status status = host_.GetStatus();
+  const core::NodeStatus status = host_.GetStatus();
   const core::Now now = host_.now();
   auto* self = response->add_members();
   self->set_node_id(status.self.node);

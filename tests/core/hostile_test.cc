@@ -59,7 +59,7 @@ class Hostile : public testing::Test {
     EXPECT_TRUE(mesh_.alive(between_));
     EXPECT_TRUE(mesh_.Logged(good_, "refusing evil (evil:1): QUARANTINED: " + why));
     EXPECT_TRUE(mesh_.Logged(evil_, "refused by good (good:1): QUARANTINED: " + why));
-    const Status status = mesh_[good_].GetStatus();
+    const NodeStatus status = mesh_[good_].GetStatus();
     EXPECT_EQ(status.cut_offs, 1u);
     bool named = false;
     for (const auto& note : status.notes) named |= note.find("evil") != std::string::npos;

@@ -45,7 +45,7 @@ TEST(Room, ALocalWriteBeyondItIsRefusedAndADeleteIsNot) {
   Mesh mesh;
   const int a = mesh.Add(Small("a", kMax));
   const int set = Fill(mesh, a);
-  const Status full = mesh[a].GetStatus();
+  const NodeStatus full = mesh[a].GetStatus();
   EXPECT_LE(full.held_bytes, kMax);
   EXPECT_GT(full.held_bytes, kMax / 4 * 3);
   EXPECT_GE(set, 15);
@@ -61,7 +61,7 @@ TEST(Room, WhatMembersBringHasAReserveAndIsLeftOutBeyond) {
   mesh.Connect(a, b);
   const int set = Fill(mesh, a);
   mesh.Advance(10'000);
-  const Status full = mesh[b].GetStatus();
+  const NodeStatus full = mesh[b].GetStatus();
   EXPECT_GT(full.left_out, 0u);
   EXPECT_LE(full.held_bytes, kMax + kMax / 8 + kMax / 16);
   EXPECT_GT(full.held_bytes, kMax);

@@ -38,7 +38,7 @@ std::string Departures::Check() const {
   std::set<core::ReplicaId> there;
   for (const int host : living) there.insert(world_.node(host).self());
   for (const int host : living) {
-    const core::Status status = world_.node(host).GetStatus();
+    const core::NodeStatus status = world_.node(host).GetStatus();
     for (const core::Member& member : status.members) {
       if (!member.gone() && !there.contains(member.id)) {
         return absl::StrCat("node-", host, " still waits for ", Describe(member.id), ", which left");

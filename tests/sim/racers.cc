@@ -25,7 +25,7 @@ bool Racers::AllMet() const {
 
 // And reports of a member that claims what it has not count as acks, until its successor is met.
 bool Racers::RemembersAll(int host) const {
-  const core::Status status = world_.node(host).GetStatus();
+  const core::NodeStatus status = world_.node(host).GetStatus();
   const bool lied_to = std::any_of(status.members.begin(), status.members.end(), [&](const core::Member& member) {
     return world_.checks().collection().IsLiar(member.id);
   });

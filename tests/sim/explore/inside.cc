@@ -294,13 +294,13 @@ void Inside::PutWaits(Digester& d, const Waits& waits, Now now) {
 explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
   // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
-  // `options`: the same in all states. `next_ping`: never read. What `readiness` heard: without seeds a node is ready
+  // `options`: the same in all states. What `readiness` heard: without seeds a node is ready
   // at once. `warnings`, `refusals`: what was logged. `room`: nobody fills the map. `maps`: no clock is ever set.
   // `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here. `requests`,
   // `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
   const auto& [options, room, replica, membership, clock_guard, check_ceilings, ceiling_note, report_change, links,
-               waits, requests, conflicts, explains, asking, next_session, next_ping, readiness, warnings, retired,
-               resets, yields, maps, hash_alarms, next_collect_ms, next_fold_ms, refusals, quarantine, effects] = node;
+               waits, requests, conflicts, explains, asking, next_session, readiness, warnings, retired, resets, yields,
+               maps, hash_alarms, refusals, collection, quarantine, effects] = node;
   // `own_incarnations`: asked at a reset, which needs hours. `vector_change`, `news`: as of when something else was
   // found.
   // `shared` and its members: a copy of the vector.
@@ -312,6 +312,7 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   PutAll(d, readiness.has_full_map(), floor);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
   PutAll(d, requests.size(), explains.size(), retired.has_value(), resets);
+  const auto& [next_collect_ms, next_fold_ms] = collection;
   PutUntil(d, now.mono_ms, next_collect_ms);
   PutUntil(d, now.mono_ms, next_fold_ms);
   PutWaits(d, waits, now);
