@@ -60,6 +60,16 @@ void Mesh::Cut(int a, int b) {
   }
 }
 
+void Mesh::Heal(int a, int b) {
+  Mend(a, b);
+  for (const auto& [link, end] : ends_) {
+    const auto other = ends_.find(OtherEnd(link));
+    if (other == ends_.end() || std::minmax(end.peer, other->second.peer) != std::minmax(a, b)) continue;
+    frozen_.erase(link);
+  }
+  Settle();
+}
+
 void Mesh::Kill(int i) {
   peers_[i].down = true;
   Restart(i);

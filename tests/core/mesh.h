@@ -49,6 +49,7 @@ class Mesh {
 
   Node& operator[](int i) { return *peers_[i].node; }
   Peer& peer(int i) { return peers_[i]; }
+  int64_t mono_ms() const { return mono_ms_; }
   Now now(int i) const { return {mono_ms_, mono_ms_ + kStart + peers_[i].offset_ms}; }
 
   // a dials b, at that address or the one it advertises; nothing is delivered yet. Returns a's end; b's is one more.
@@ -83,6 +84,8 @@ class Mesh {
   // Links between the two are frozen, and neither gets through to the other, until Mend.
   void Cut(int a, int b);
   void Mend(int a, int b) { cut_.erase(std::minmax(a, b)); }
+  // … and what waited on links between them comes now.
+  void Heal(int a, int b);
   // What waited on that link comes now.
   void Thaw(LinkId link) {
     frozen_.erase(link);
