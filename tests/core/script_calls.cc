@@ -196,7 +196,7 @@ void ScriptPlayer::ShowNotes(const ScriptCommand& command) {
 void ScriptPlayer::ShowMembers(const ScriptCommand& command) {
   const int node = LivingNodeOf(command.words[0]);
   if (node < 0) return;
-  const Status status = mesh_[node].GetStatus();
+  const NodeStatus status = mesh_[node].GetStatus();
   Print(absl::StrCat(status.remembered, " remembered, with ", names_[node]));
   for (const Member& member : status.members) {
     Print(absl::StrCat("  ", member.id.node, member.gone() ? ": gone" : member.linked ? ": linked" : ": not linked"));
