@@ -1,4 +1,4 @@
-// Errors of ours: an absl::Status whose payloads carry what the design's table promises: the reason, and metadata.
+// Errors of ours: an absl::Status whose payloads carry the reason (docs/design.md, section 2.8), and metadata.
 #pragma once
 
 #include <cstdint>

@@ -107,7 +107,7 @@ inline constexpr size_t kMaxProbes = 64;
 // one that is linked is measured at each.
 inline constexpr int64_t kClockAnswerBeats = 10;
 
-// A stamp is bogus from four clock bounds ahead on (design, section 2). What a node holds itself may be one more ahead
+// A stamp is bogus from 4 bounds ahead on (docs/design.md, section 2.3). What a node holds itself may be one more ahead
 // before it fixes a ceiling: small steps of its clock come to that.
 inline constexpr int64_t kBogusBounds = 4;
 inline constexpr int64_t kBogusPastBounds = 5;

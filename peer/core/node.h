@@ -90,7 +90,7 @@ class Node {
   // The present entry; null for a missing key, a deleted one, and an ephemeral one whose lease ended (IsGone).
   EntryPtr Get(Now now, std::string_view key) const;
   bool IsGone(Now now, const Store::Slot& slot) const;
-  // Writes, or says why not (design, section 5: arguments first, then the lease, then conditions). A null entry means
+  // Writes, or says why not (docs/design.md, section 2.1: arguments, the lease, conditions). A null entry means
   // that there was nothing to change.
   absl::StatusOr<EntryPtr> Write(Now now, const WriteCommand& command);
   // Writes as a client asks for it: a request that was done already is not done again, and acks are waited for, until
