@@ -56,7 +56,7 @@ int64_t Node::NextDue(Now now) const {
   if (!readiness_.ready()) due = std::min(due, readiness_.NextDue(now.mono_ms));
   for (const auto& [id, link] : links_) {
     switch (link.phase) {
-      case Phase::kUp:
+      case Link::Phase::kUp:
         due = std::min({due, link.ping_ms + options_.timing.heartbeat, link.heard_ms + SilentAfter(link)});
         if (link.reported_change != report_change()) due = std::min(due, ReportDue(link));
         if (link.lack && (!asking_ || asking_->link != id)) {
@@ -65,7 +65,7 @@ int64_t Node::NextDue(Now now) const {
           due = std::min(due, due_ms);
         }
         break;
-      case Phase::kProbing:
+      case Link::Phase::kProbing:
         due = std::min(due, now.mono_ms + 50);  // the first link may answer at any time
         break;
       default:
@@ -88,7 +88,7 @@ absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, con
   if (auto status = SpendControl(now); !status.ok()) return status;
   int sent = 0;
   for (const auto& [id, link] : links_) {
-    if (link.phase != Phase::kUp || (!to_node.empty() && link.peer.self.node != to_node)) continue;
+    if (link.phase != Link::Phase::kUp || (!to_node.empty() && link.peer.self.node != to_node)) continue;
     effects_.send.push_back({id, Broadcast{payload}});
     ++sent;
   }
@@ -108,7 +108,7 @@ NodeStatus Node::GetStatus() const {
   status.converged = readiness_.ready();
   for (const auto& [id, link] : links_) {
     const bool equal = link.report && link.report->Covers(replica_.vector()) && replica_.vector().Covers(*link.report);
-    if (link.phase == Phase::kUp && !equal) status.converged = false;
+    if (link.phase == Link::Phase::kUp && !equal) status.converged = false;
   }
   status.remembered = 1 + membership_.remembered();
   for (const auto& [node, member] : membership_.members()) {

@@ -10,11 +10,11 @@
 // (ephemeral keys), node_write.cc (reads and local writes), node_wait.cc (what clients wait for), node_link.cc
 // (handshake), node_alive.cc (heartbeats), node_names.cc (whose a node ID is), node_guard.cc (members that break the
 // rules), node_replicate.cc (live entries, sessions), node_report.cc, node_watch.cc, node_explain.cc, node_collect.cc
-// (what everybody knows and can go), node_fold.cc (processes that ended), node_reset.cc (a map given up for a peer's).
+// (what can go, members that are gone), node_reset.cc (a map given up for a peer's). The parts of a node and what each
+// owns: ARCHITECTURE.md.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,10 +29,10 @@
 #include "peer/core/conflicts.h"
 #include "peer/core/effects.h"
 #include "peer/core/explain.h"
-#include "peer/core/hybrid_clock.h"
 #include "peer/core/image.h"
 #include "peer/core/lease.h"
 #include "peer/core/limits.h"
+#include "peer/core/link.h"
 #include "peer/core/membership.h"
 #include "peer/core/message.h"
 #include "peer/core/node_options.h"
@@ -43,6 +43,7 @@
 #include "peer/core/refusal_log.h"
 #include "peer/core/replica.h"
 #include "peer/core/requests.h"
+#include "peer/core/retired.h"
 #include "peer/core/room.h"
 #include "peer/core/session.h"
 #include "peer/core/store.h"
@@ -111,7 +112,7 @@ class Node {
   Image TakeImage() const;
 
   // A write that this process took lost to another lease's: counts and keeps it if it was a conflict. Whoever finds it
-  // elsewhere than in a merge here (a write that was refused when it was submitted anew) calls this, once.
+  // elsewhere than in a merge here (a write that was refused when it was submitted again) calls this, once.
   void NoteConflict(Now now, const EntryPtr& loser, const EntryPtr& winner);
   const Conflicts& conflicts() const { return conflicts_; }
   // Asks the linked members how they see a key; Effects::answered brings the explanation.
@@ -131,7 +132,7 @@ class Node {
   void Leave(Now now);
   // Other seeds from now on; host:port each.
   void SetSeeds(const std::vector<std::string>& seeds) { membership_.SetSeeds(seeds); }
-  // Gives the map up for the others', and submits anew what they lack.
+  // Gives the map up for the others', and submits again what they lack.
   void Reset(Now now, const std::string& why);
   // How often the map was given up, and how often that was for another ceiling, without an outage of reads.
   uint64_t resets() const { return resets_; }
@@ -162,61 +163,6 @@ class Node {
  private:
   friend struct Inside;  // tests/sim/explore: all of the state, to tell two states apart
 
-  enum class Phase { kHelloSent, kAwaitHello, kAwaitAccept, kProbing, kUp };
-  // What the peer claimed at a time when this node lacked some of it, and still does.
-  struct Lack {
-    VectorPtr claimed;
-    int64_t since_ms;
-  };
-  struct Link {
-    Phase phase;
-    bool dialed;          // by this node
-    std::string address;  // what was dialled, or the remote end
-    std::string local;    // this end
-    Hello peer;           // after their Hello
-    bool helloed = false;
-    uint32_t protocol = kProtocolMin;  // the highest that both ends speak; after their Hello
-    bool settled = false;              // the membership knows how this dial ended
-    int64_t opened_ms = 0;             // monotonic, as all below
-    int64_t sent_ms = 0;               // when our Hello (dialer) or Hello answer (acceptor) left
-    int64_t heard_ms = 0;              // when anything came
-    std::optional<int64_t> piece_ms;   // when a piece of the message that is under way came; nullopt: none is
-    bool clock_agrees = false;         // measured in the handshake: its clock and ours are within the bound
-    int64_t ping_ms = 0;               // when the last ping left
-    int64_t probe_until_ms = 0;
-    int64_t probed_heard_ms = 0;
-    LinkId probed = 0;  // the first link that this one waits for
-    // Replication, once up.
-    uint64_t live_next = 1;  // the next own seq to send
-    uint64_t live_new = 1;   // from this one on it was made since the link is up
-    VectorPtr report;        // what the peer covers
-    bool report_whole = false;
-    bool peer_whole = false;       // it has the map
-    bool peer_settled = false;     // it has none, and waits only for those who have none (Report::settled)
-    CeilingWord told;              // our ceiling, as told in the handshake
-    CeilingWord word;              // its ceiling, as told last
-    bool tells_ceiling = false;    // it is no older peer, which has none
-    bool shunned = false;          // its map is not taken: it has to yield itself
-    uint64_t map_hash = 0;         // of its map at that report; 0: not to be compared
-    int64_t differs_since_ms = 0;  // its map is another though the vectors are equal; 0: no
-    VersionVector peer_floor;      // as told in the handshake
-    PeersPtr peers = std::make_shared<Peers>();  // whom the peer knows and is linked with
-    std::vector<ReplicaId> names;                // the former, and as which incarnation; ascending
-    uint64_t names_change = 0;         // Membership::change() as of which `peers` had nothing new to say; 0: none
-    std::vector<std::string> relayed;  // members that are linked here and not there: it hears of them from us
-    uint64_t relayed_change = 0;  // Membership::linked_change() as of which `relayed` was found; 0: to be found anew
-    bool fetch_now = false;       // its handshake report covered more than we do: ask at once
-    std::optional<Lack> lack;
-    VectorPtr looked_at;                                     // the report that UpdateLack compared last …
-    uint64_t looked_change = 0;                              // … and the vector_change_ that it compared it with
-    int64_t avoid_until_ms = 0, asked_ms = -kSessionMostMs;  // a session with it failed; it was asked for one last
-    int64_t reported_ms = 0;
-    bool report_now = false;       // the peer waits for an ack
-    uint64_t reported_change = 0;  // report_change_ that it was told of
-    bool reported_short = false;   // what it was told last was cut short
-    std::optional<ServedSession> serving;
-  };
-
   // node.cc
   void Log(bool warning, std::string text);
 
@@ -235,8 +181,6 @@ class Node {
   void MakeRoomForMembers(Now now);
   std::string NoRoomText() const;
   void CompareHashes(Now now);
-
-  VectorPtr ForPeer(const Link& link, const VectorPtr& vector) const;
 
   // node_reset.cc
   enum class Yields { kNobody, kSelf, kPeer };
@@ -328,6 +272,7 @@ class Node {
 
   // node_report.cc
   uint64_t report_change() const { return report_change_ + replica_.change(); }
+  VectorPtr ForPeer(const Link& link, const VectorPtr& vector) const;
   void UpdateRelayed(Link& link) const;
   Report MakeReport(Link& link) const;
   int64_t ReportDue(const Link& link) const;
@@ -378,19 +323,6 @@ class Node {
   uint64_t next_session_ = 1;
   Readiness readiness_;
   Warnings warnings_;  // of what is not reached
-  // The map, or the part of one, that was given up in a reset, until all of it that the others lacked was submitted
-  // anew.
-  struct Retired {
-    explicit Retired(const LeaseRules& rules) : map(rules) {}
-    MapState map;
-    bool whole = false;                    // else a part
-    bool serves = false;                   // reads go on by it
-    bool for_ceiling = false;              // given up for one that is lower
-    bool for_part = false;                 // … that no ready member has (LowerCeiling::of_part)
-    VectorPtr peer;                        // what the peer covered for which it was given up; null: unknown
-    int64_t since_ms = 0;                  // monotonic
-    std::optional<std::string> submitted;  // keys up to here
-  };
   std::optional<Retired> retired_;
   uint64_t resets_ = 0, yields_ = 0, maps_ = 0, hash_alarms_ = 0;
   RefusalLog refusals_;

@@ -13,7 +13,7 @@ namespace leasemap::core {
 
 void Node::Heard(Now now, Link& link) {
   link.heard_ms = now.mono_ms;
-  if (link.phase == Phase::kUp) membership_.Heard(link.peer.self.node, now);
+  if (link.phase == Link::Phase::kUp) membership_.Heard(link.peer.self.node, now);
 }
 
 void Node::OnPiece(Now now, LinkId id) {
@@ -38,12 +38,12 @@ void Node::Heartbeats(Now now) {
   const auto due = [&](int64_t early_ms) {
     return [=, this](const auto& item) {
       const Link& link = item.second;
-      return link.phase == Phase::kUp && now.mono_ms - link.ping_ms >= options_.timing.heartbeat - early_ms;
+      return link.phase == Link::Phase::kUp && now.mono_ms - link.ping_ms >= options_.timing.heartbeat - early_ms;
     };
   };
   const int64_t early_ms = std::any_of(links_.begin(), links_.end(), due(0)) ? options_.timing.heartbeat / 4 : 0;
   for (auto& [id, link] : links_) {
-    if (link.phase == Phase::kUp) {
+    if (link.phase == Link::Phase::kUp) {
       if (now.mono_ms - link.heard_ms >= SilentAfter(link)) {
         ended.emplace_back(id, absl::StrCat(link.peer.self.node, " (", link.address, ") was silent for ",
                                             ShownDuration(SilentAfter(link))));
@@ -51,7 +51,7 @@ void Node::Heartbeats(Now now) {
         link.ping_ms = now.mono_ms;
         effects_.send.push_back({id, Ping{static_cast<uint64_t>(now.mono_ms)}});
       }
-    } else if (link.phase != Phase::kProbing && now.mono_ms - link.opened_ms >= HandshakeMost(link)) {
+    } else if (link.phase != Link::Phase::kProbing && now.mono_ms - link.opened_ms >= HandshakeMost(link)) {
       ended.emplace_back(
           id,
           link.dialed ? absl::StrCat(link.address, ": no handshake within ", ShownDuration(HandshakeMost(link))) : "");

@@ -40,7 +40,7 @@ void Node::FixCeiling(Now now) {
     ceiling_note_.clear();
     Log(false, "this node's clock has passed the ceiling: all is as it was before it was set back");
   }
-  const auto map_at = [](const auto& item) { return item.second.phase == Phase::kUp && item.second.word.map; };
+  const auto map_at = [](const auto& item) { return item.second.phase == Link::Phase::kUp && item.second.word.map; };
   const bool fixes = HoldsMap() || (HoldsPart() && !std::any_of(links_.begin(), links_.end(), map_at));
   if (!clock_guard_.settled() || !fixes || !replica_.FixCeiling(now.wall_ms)) return;
   ceiling_note_ = absl::StrCat("the map holds writes of a clock that was ahead; until ",
@@ -49,7 +49,7 @@ void Node::FixCeiling(Now now) {
   ++report_change_;
   effects_.changed = true;
   for (auto& [id, link] : links_) {
-    if (link.phase == Phase::kUp) SendReport(now, id, link);
+    if (link.phase == Link::Phase::kUp) SendReport(now, id, link);
   }
 }
 
@@ -62,7 +62,7 @@ std::optional<LowerCeiling> Node::LowestCeiling(Now now, LinkId except) const {
   if (retired_ && retired_->for_ceiling)
     (retired_->for_part ? lowest_part : lowest) = replica_.ceiling().EffectiveAt(now.wall_ms);
   for (const auto& [id, link] : links_) {
-    if (id == except || link.phase != Phase::kUp || !(link.word.map || link.word.part)) continue;
+    if (id == except || link.phase != Link::Phase::kUp || !(link.word.map || link.word.part)) continue;
     const int64_t ceiling_ms = link.word.ceiling_ms > now.wall_ms ? link.word.ceiling_ms : 0;
     auto& least = link.word.map ? lowest : lowest_part;
     if (!least || ceiling_ms < *least) least = ceiling_ms;
@@ -152,7 +152,7 @@ void Node::CheckCeilings(Now now) {
   std::vector<LinkId> lower;
   for (auto& [id, link] : links_) {
     link.shunned = false;
-    if (link.phase != Phase::kUp || !link.word.map) continue;
+    if (link.phase != Link::Phase::kUp || !link.word.map) continue;
     // About to be passed by both clocks is as good as passed.
     const int64_t soon_ms = now.wall_ms + options_.rules.clock_bound_ms;
     const int64_t theirs_ms = link.word.ceiling_ms > soon_ms ? link.word.ceiling_ms : 0;

@@ -80,7 +80,7 @@ void Node::Leave(Now now) {
   if (!membership_.Leave()) return;
   ++report_change_;
   for (auto& [id, link] : links_) {
-    if (link.phase == Phase::kUp) SendReport(now, id, link);
+    if (link.phase == Link::Phase::kUp) SendReport(now, id, link);
   }
 }
 
@@ -93,7 +93,7 @@ void Node::CompareHashes(Now now) {
     // As a rule they are equal, and then there is nothing else to look at.
     // An older peer ranks by fewer words: its map may be another until it is of this version, too.
     const bool comparable = link.map_hash != replica_.store().hash() && link.map_hash != 0 &&
-                            link.phase == Phase::kUp && link.protocol >= kProtocolValueRank && readiness_.ready() &&
+                            link.phase == Link::Phase::kUp && link.protocol >= kProtocolValueRank && readiness_.ready() &&
                             link.peer_whole && link.report && link.report_whole && clock_guard_.trusted() &&
                             replica_.vector().Covers(*link.report) && link.report->Covers(replica_.vector());
     if (!comparable) {

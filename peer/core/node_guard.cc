@@ -56,7 +56,7 @@ void Node::CutOff(Now now, LinkId id, Link& link, const std::string& why) {
 void Node::OnMalformed(Now now, LinkId id, const std::string& why) {
   auto it = links_.find(id);
   if (it == links_.end()) return;
-  if (it->second.phase != Phase::kUp) return Drop(now, id, "");  // no member of ours, as far as anybody knows
+  if (it->second.phase != Link::Phase::kUp) return Drop(now, id, "");  // no member of ours, as far as anybody knows
   CutOff(now, id, it->second, absl::StrCat("what it sent can't be read: ", why));
 }
 
@@ -76,7 +76,7 @@ VectorPtr Node::Believable(const VectorPtr& vector) const {
   const auto limit = [&](const ReplicaId& replica, const Coverage& known) { cut |= out.Limit(replica, known); };
   limit(replica_.self(), Coverage{replica_.own_log().end() - 1, {}});
   for (const auto& [id, link] : links_) {
-    if (link.phase != Phase::kUp || !link.report) continue;
+    if (link.phase != Link::Phase::kUp || !link.report) continue;
     const ReplicaId& member = link.peer.self;
     Coverage known;
     for (const VersionVector* source : {link.report.get(), &replica_.vector()}) {

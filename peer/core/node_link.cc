@@ -20,7 +20,7 @@ namespace leasemap::core {
 
 void Node::OnDialed(Now now, LinkId id, const std::string& address, const std::string& local) {
   Link link{};
-  link.phase = Phase::kHelloSent;
+  link.phase = Link::Phase::kHelloSent;
   link.dialed = true;
   link.address = address;
   link.local = local;
@@ -45,7 +45,7 @@ void Node::OnAccepted(Now now, LinkId id, const std::string& local, const std::s
   // Idle strangers must not keep members out: the oldest of them makes room.
   if (links_.size() >= kMaxLinks) {
     const auto idle = std::find_if(links_.begin(), links_.end(),
-                                   [](const auto& other) { return other.second.phase == Phase::kAwaitHello; });
+                                   [](const auto& other) { return other.second.phase == Link::Phase::kAwaitHello; });
     if (idle == links_.end()) {
       effects_.hang_up.push_back({id, ""});
       return;
@@ -53,7 +53,7 @@ void Node::OnAccepted(Now now, LinkId id, const std::string& local, const std::s
     Drop(now, idle->first, "");
   }
   Link link{};
-  link.phase = Phase::kAwaitHello;
+  link.phase = Link::Phase::kAwaitHello;
   link.address = remote;
   link.local = local;
   link.opened_ms = link.heard_ms = now.mono_ms;
@@ -83,7 +83,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   Heard(now, link);
   const bool small = std::holds_alternative<Ping>(message) || std::holds_alternative<Pong>(message);
   if (!small) link.piece_ms.reset();
-  const bool up = link.phase == Phase::kUp;
+  const bool up = link.phase == Link::Phase::kUp;
   if (up && !Allowed(now, id, link, message)) return;
   if (auto* hello = std::get_if<Hello>(&message)) {
     OnHello(now, id, link, std::move(*hello));
@@ -91,7 +91,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
     OnAccept(now, id, link, *accept);
   } else if (auto* refuse = std::get_if<Refuse>(&message)) {
     OnRefuse(now, id, link, *refuse);
-  } else if (std::holds_alternative<Ping>(message) && link.phase == Phase::kAwaitAccept) {
+  } else if (std::holds_alternative<Ping>(message) && link.phase == Link::Phase::kAwaitAccept) {
     // Heartbeats overtake what is queued: this one came before the Accept that was sent before it.
     effects_.send.push_back({id, Pong{std::get<Ping>(message).token, now.wall_ms}});
   } else if (!up) {
@@ -167,7 +167,7 @@ std::optional<Refuse> Node::Judge(Now now, const Link& link) const {
 }
 
 void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
-  if (link.helloed || (link.phase != Phase::kHelloSent && link.phase != Phase::kAwaitHello)) {
+  if (link.helloed || (link.phase != Link::Phase::kHelloSent && link.phase != Link::Phase::kAwaitHello)) {
     return Drop(now, id, absl::StrCat(link.address, ": a second Hello"));
   }
   link.peer = std::move(hello);
@@ -201,7 +201,7 @@ void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
 
 // Our part of the handshake after their Hello was found good.
 void Node::Answer(Now now, LinkId id, Link& link) {
-  link.phase = Phase::kAwaitAccept;
+  link.phase = Link::Phase::kAwaitAccept;
   if (link.dialed) {
     SendAccept(now, id, link);
   } else {
@@ -222,7 +222,7 @@ void Node::SendAccept(Now now, LinkId id, Link& link) {
 }
 
 void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
-  if (link.phase != Phase::kAwaitAccept) return Drop(now, id, absl::StrCat(link.address, ": an Accept out of turn"));
+  if (link.phase != Link::Phase::kAwaitAccept) return Drop(now, id, absl::StrCat(link.address, ": an Accept out of turn"));
   if (!link.dialed) {
     if (!ClockFits(now, link, accept.wall_ms, link.sent_ms)) {
       return RefuseLink(now, id, link,
@@ -346,9 +346,9 @@ void Node::OnClosed(Now now, LinkId id, const std::string& why) {
   }
   if (asking_ && asking_->link == id) asking_.reset();
   for (auto& [other_id, other] : links_) {
-    if (other.phase == Phase::kProbing && other.probed == id) other.probe_until_ms = now.mono_ms;
+    if (other.phase == Link::Phase::kProbing && other.probed == id) other.probe_until_ms = now.mono_ms;
   }
-  if (link.phase == Phase::kUp) {
+  if (link.phase == Link::Phase::kUp) {
     const LinkId other = UpLinkOf(link.peer.self.node);
     const uint64_t other_incarnation = other != 0 ? links_.at(other).peer.self.incarnation : 0;
     if (membership_.LinkDown(link.peer.self.node, other_incarnation, now.mono_ms)) {
@@ -363,17 +363,17 @@ void Node::OnClosed(Now now, LinkId id, const std::string& why) {
 
 bool Node::is_up(LinkId link) const {
   const auto it = links_.find(link);
-  return it != links_.end() && it->second.phase == Phase::kUp;
+  return it != links_.end() && it->second.phase == Link::Phase::kUp;
 }
 
 size_t Node::links_up() const {
   return static_cast<size_t>(
-      std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link.second.phase == Phase::kUp; }));
+      std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link.second.phase == Link::Phase::kUp; }));
 }
 
 LinkId Node::UpLinkOf(const std::string& node) const {
   for (const auto& [id, link] : links_) {
-    if (link.phase == Phase::kUp && link.peer.self.node == node) return id;
+    if (link.phase == Link::Phase::kUp && link.peer.self.node == node) return id;
   }
   return 0;
 }
@@ -389,7 +389,7 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
     return RefuseLink(now, id, link, {kDuplicate, replica_.self().node});
   }
   // Up before the first one goes: the member stays linked meanwhile, and readiness waits for its report still.
-  link.phase = Phase::kUp;
+  link.phase = Link::Phase::kUp;
   readiness_.OnLinked(link.peer.self, report.vector, report.whole, report.keys);
   if (link.shunned) readiness_.Drop(node);  // its map is not waited for
   if (report.floor) link.peer_floor = *report.floor;

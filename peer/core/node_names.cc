@@ -22,7 +22,7 @@ bool Node::NameIsHeld(Now now, const Hello& hello) const {
   if (member.heard_wall_ms != 0 && now.mono_ms - member.heard_mono_ms < options_.timing.name_hold) return true;
   return std::any_of(links_.begin(), links_.end(), [&](const auto& item) {
     const Link& link = item.second;
-    if (link.phase != Phase::kUp || link.peer.self.node == hello.self.node) return false;
+    if (link.phase != Link::Phase::kUp || link.peer.self.node == hello.self.node) return false;
     // It may be linked with this very process already. (Of an earlier incarnation, after a clock went back, hearsay
     // does not tell.)
     const auto& [known, linked] = *link.peers;
@@ -47,11 +47,11 @@ Node::Duplicate Node::CheckDuplicate(Now now, LinkId id, const Link& link) const
 
 void Node::Probe(Now now, LinkId id, Link& link) {
   size_t probes = 0;
-  for (const auto& [other_id, other] : links_) probes += other.phase == Phase::kProbing;
+  for (const auto& [other_id, other] : links_) probes += other.phase == Link::Phase::kProbing;
   if (probes >= kMaxProbes) {
     return Drop(now, id, absl::StrCat(link.address, ": as many links as may be wait for another's probe"));
   }
-  link.phase = Phase::kProbing;
+  link.phase = Link::Phase::kProbing;
   link.probed = UpLinkOf(link.peer.self.node);
   link.probed_heard_ms = links_.at(link.probed).heard_ms;
   link.probe_until_ms = now.mono_ms + options_.timing.probe;
@@ -61,12 +61,12 @@ void Node::Probe(Now now, LinkId id, Link& link) {
 void Node::EndProbes(Now now) {
   std::vector<LinkId> probing;
   for (const auto& [id, link] : links_) {
-    if (link.phase == Phase::kProbing) probing.push_back(id);
+    if (link.phase == Link::Phase::kProbing) probing.push_back(id);
   }
   for (const LinkId id : probing) {
     Link& link = links_.at(id);
     auto first = links_.find(link.probed);
-    const bool gone = first == links_.end() || first->second.phase != Phase::kUp;
+    const bool gone = first == links_.end() || first->second.phase != Link::Phase::kUp;
     if (!gone && first->second.heard_ms > link.probed_heard_ms) {
       const bool same = first->second.peer.self == link.peer.self;
       RefuseLink(now, id, link,

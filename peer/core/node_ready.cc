@@ -11,15 +11,15 @@
 namespace leasemap::core {
 
 void Node::UpdateReady(Now now) {
-  const auto is_up = [](const auto& item) { return item.second.phase == Phase::kUp; };
+  const auto is_up = [](const auto& item) { return item.second.phase == Link::Phase::kUp; };
   if (readiness_.ready() && !readiness_.shut_out() && std::any_of(links_.begin(), links_.end(), is_up)) return;
   const auto has_peers_map = [&] { return HasPeersMap(now); };
   const bool needs_map = retired_ && retired_->whole && !retired_->for_part && !readiness_.has_full_map();
   Readiness::View view{now.mono_ms, self(), vector(), store().live_keys(), needs_map, membership_, {}, has_peers_map};
   for (const auto& [id, link] : links_) {
-    const bool up = link.phase == Phase::kUp;
+    const bool up = link.phase == Link::Phase::kUp;
     // Who answered our dial with a Hello is about to say what it covers.
-    const bool shaking = link.phase == Phase::kProbing || (link.dialed && link.phase == Phase::kAwaitAccept);
+    const bool shaking = link.phase == Link::Phase::kProbing || (link.dialed && link.phase == Link::Phase::kAwaitAccept);
     if (!up && !shaking) continue;
     const bool long_enough = up && now.mono_ms - link.opened_ms >= options_.timing.ready_after;
     view.links.push_back({link.peer.self.node, up, link.peer_whole, link.peer_settled, link.report, link.report_whole,

@@ -99,7 +99,7 @@ bool Node::HasRoom(const Entry& entry) {
 std::vector<LinkId> Node::LinksToPull() const {
   std::vector<LinkId> out;
   for (const auto& [id, link] : links_) {
-    if (link.phase != Phase::kUp) continue;
+    if (link.phase != Link::Phase::kUp) continue;
     if (link.live_next < replica_.own_log().end() || (link.serving && !link.serving->done())) out.push_back(id);
   }
   return out;
@@ -112,7 +112,7 @@ bool Node::Stands(const Entry& entry) const {
 
 std::optional<Message> Node::Pull(Now, LinkId id) {
   auto it = links_.find(id);
-  if (it == links_.end() || it->second.phase != Phase::kUp) return std::nullopt;
+  if (it == links_.end() || it->second.phase != Link::Phase::kUp) return std::nullopt;
   Link& link = it->second;
   if (link.live_next < replica_.own_log().end()) {
     link.live_next = std::max(link.live_next, replica_.own_log().first());
@@ -174,12 +174,12 @@ int64_t Node::LackDue(Now now, const Link& link) const {
 }
 
 // The link over which to ask for what is lacked; null: there is none.
-std::pair<const LinkId, Node::Link>* Node::LinkToAsk(Now now) {
+std::pair<const LinkId, Link>* Node::LinkToAsk(Now now) {
   // A lack is noted with a report, and this node's vector only grows: most links need not be looked at again.
   const auto due = [&](const Link& link) { return link.lack && now.mono_ms >= LackDue(now, link); };
   for (auto& item : links_) {
     auto& [id, link] = item;
-    if (link.phase != Phase::kUp || link.avoid_until_ms > now.mono_ms || link.shunned || !due(link)) continue;
+    if (link.phase != Link::Phase::kUp || link.avoid_until_ms > now.mono_ms || link.shunned || !due(link)) continue;
     if (asking_ && asking_->link == id) continue;
     UpdateLack(now, link);  // it may have come meanwhile
     if (due(link)) return &item;

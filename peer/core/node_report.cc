@@ -73,7 +73,7 @@ void Node::SendReports(Now now) {
 }
 
 void Node::SendReportIfDue(Now now, LinkId id, Link& link) {
-  if (link.phase != Phase::kUp || link.reported_change == report_change() || now.mono_ms < ReportDue(link)) return;
+  if (link.phase != Link::Phase::kUp || link.reported_change == report_change() || now.mono_ms < ReportDue(link)) return;
   SendReport(now, id, link);
 }
 
@@ -108,7 +108,7 @@ void Node::OnReport(Now now, LinkId, Link& link, const Report& report) {
   // Members that this neighbour's other neighbours are not linked with hear of it through us.
   if (news) {
     const bool relayed = std::any_of(links_.begin(), links_.end(), [&](auto& item) {
-      if (item.second.phase != Phase::kUp) return false;
+      if (item.second.phase != Link::Phase::kUp) return false;
       UpdateRelayed(item.second);
       const auto& to = item.second.relayed;
       return std::binary_search(to.begin(), to.end(), link.peer.self.node);

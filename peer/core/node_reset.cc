@@ -120,7 +120,7 @@ void Node::TakeBack(Now now) {
   const int64_t ceiling_ms = retired_->for_ceiling ? replica_.ceiling().EffectiveAt(now.wall_ms) : kMaxCeilingMs;
   for (const auto& [id, link] : links_) {
     const bool has = link.peer_whole || (retired_->for_part && link.word.part);
-    if (link.phase == Phase::kUp && has && link.word.ceiling_ms <= ceiling_ms) return;
+    if (link.phase == Link::Phase::kUp && has && link.word.ceiling_ms <= ceiling_ms) return;
   }
   Log(true, "reset: no other node was found; going on with the map as it was");
   const bool serves = yielding();

@@ -47,7 +47,7 @@ absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
 void Node::AskForReports(const Dot& dot) {
   for (auto& [id, link] : links_) {
     const bool fresh = dot.replica == replica_.self() && link.live_next <= dot.seq;
-    if (link.phase == Phase::kUp && !fresh) effects_.send.push_back({id, Live{{}, true}});
+    if (link.phase == Link::Phase::kUp && !fresh) effects_.send.push_back({id, Live{{}, true}});
   }
 }
 

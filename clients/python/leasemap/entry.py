@@ -25,6 +25,7 @@ class Entry:
     update_ms: int  # UTC, milliseconds: the time of the write
     origin: str  # the node that took the write
     deleted: bool
+    value_ms: int = 0  # UTC, milliseconds: the time of the write that set the value, where this one kept it; 0: update_ms
 
     @property
     def expires(self) -> Optional[datetime.datetime]:
@@ -100,17 +101,20 @@ def from_proto(entry: Any, value: Optional[Value] = None) -> Entry:
         version=entry.version,
         update_ms=entry.update_time.seconds * 1000 + entry.update_time.nanos // 1_000_000,
         origin=entry.origin,
-        deleted=entry.deleted)
+        deleted=entry.deleted,
+        value_ms=entry.value_time.seconds * 1000 + entry.value_time.nanos // 1_000_000)
 
 
 def older(a: Entry, b: Entry) -> bool:
     """True if `a` is surely replaced by `b`: the part of the order of merges that a client can see. The token is epoch
-    and inverted start, and the larger stands; then the smaller holder (bytewise); then the later write."""
+    and inverted start, and the larger stands; then the smaller holder (bytewise); then the newer value; then the later
+    write."""
     if a.fencing_token != b.fencing_token:
         return a.fencing_token < b.fencing_token
     if a.holder != b.holder:
         return a.holder.encode() > b.holder.encode()
-    return a.update_ms < b.update_ms
+    value_a, value_b = a.value_ms or a.update_ms, b.value_ms or b.update_ms
+    return (value_a, a.update_ms) < (value_b, b.update_ms)
 
 
 def conflict(loser: Entry, winner: Entry) -> bool:

@@ -52,7 +52,7 @@ class _Recent:
     entry: Entry
     stood: Optional[Entry]  # what the base had at that cursor
     confirmed: bool = True  # the stream at hand brought this event
-    pending: Optional[tuple[str, Entry]] = None  # what it brought that is older, the latest
+    pending: Optional[tuple[str, Entry]] = None  # the latest that it brought and that is older
 
 
 @dataclasses.dataclass(slots=True)
@@ -172,14 +172,14 @@ class NearCache:
         old = self._base.get(key) if self._fresh is None else self._fresh.get(key)
         recent = self._recent.get(key)
         if recent is None:
-            if old is not None and _came_before(kind, entry, "update", old):
+            if old is not None and old.version == entry.version and kind != "expired":
                 return []
             self._recent[key] = _Recent(kind, entry, old)
         else:
             again = (kind, entry.version) == (recent.kind, recent.entry.version)
-            if not again and _came_before(kind, entry, recent.kind, recent.entry):
-                if not recent.confirmed and not (recent.pending and _came_before(kind, entry, *recent.pending)):
-                    recent.pending = kind, entry
+            # One stream tells of a key in the order in which the node's copy changed.
+            if not recent.confirmed and not again and _came_before(kind, entry, recent.kind, recent.entry):
+                recent.pending = kind, entry
                 return []
             recent.confirmed = True
             if again:

@@ -356,13 +356,13 @@ Inside::Link Inside::Of(const Node& node, LinkId id, Now now) {
   if (it == node.links_.end()) return out;
   const auto& link = it->second;
   switch (link.phase) {
-    case Node::Phase::kUp:
+    case core::Link::Phase::kUp:
       out.phase = Phase::kUp;
       break;
-    case Node::Phase::kAwaitAccept:
+    case core::Link::Phase::kAwaitAccept:
       out.phase = Phase::kAwaitAccept;
       break;
-    case Node::Phase::kProbing:
+    case core::Link::Phase::kProbing:
       out.phase = Phase::kProbing;
       break;
     default:
