@@ -47,15 +47,15 @@ struct Link {
   uint64_t live_new = 1;   // from this one on it was made since the link is up
   VectorPtr report;        // what the peer covers
   bool report_whole = false;
-  bool peer_whole = false;       // it has the map
-  bool peer_settled = false;     // it has none, and waits only for those who have none (Report::settled)
-  CeilingWord told;              // our ceiling, as told in the handshake
-  CeilingWord word;              // its ceiling, as told last
-  bool tells_ceiling = false;    // it is no older peer, which has none
-  bool shunned = false;          // its map is not taken: it has to yield itself
-  uint64_t map_hash = 0;         // of its map at that report; 0: not to be compared
-  int64_t differs_since_ms = 0;  // its map is another though the vectors are equal; 0: no
-  VersionVector peer_floor;      // as told in the handshake
+  bool peer_whole = false;                     // it has the map
+  bool peer_settled = false;                   // it has none, and waits only for those who have none (Report::settled)
+  CeilingWord told;                            // our ceiling, as told in the handshake
+  CeilingWord word;                            // its ceiling, as told last
+  bool tells_ceiling = false;                  // it is no older peer, which has none
+  bool shunned = false;                        // its map is not taken: it has to yield itself
+  uint64_t map_hash = 0;                       // of its map at that report; 0: not to be compared
+  int64_t differs_since_ms = 0;                // its map is another though the vectors are equal; 0: no
+  VersionVector peer_floor;                    // as told in the handshake
   PeersPtr peers = std::make_shared<Peers>();  // whom the peer knows and is linked with
   std::vector<ReplicaId> names;                // the former, and as which incarnation; ascending
   uint64_t names_change = 0;         // Membership::change() as of which `peers` had nothing new to say; 0: none

@@ -93,9 +93,10 @@ void Node::CompareHashes(Now now) {
     // As a rule they are equal, and then there is nothing else to look at.
     // An older peer ranks by fewer words: its map may be another until it is of this version, too.
     const bool comparable = link.map_hash != replica_.store().hash() && link.map_hash != 0 &&
-                            link.phase == Link::Phase::kUp && link.protocol >= kProtocolValueRank && readiness_.ready() &&
-                            link.peer_whole && link.report && link.report_whole && clock_guard_.trusted() &&
-                            replica_.vector().Covers(*link.report) && link.report->Covers(replica_.vector());
+                            link.phase == Link::Phase::kUp && link.protocol >= kProtocolValueRank &&
+                            readiness_.ready() && link.peer_whole && link.report && link.report_whole &&
+                            clock_guard_.trusted() && replica_.vector().Covers(*link.report) &&
+                            link.report->Covers(replica_.vector());
     if (!comparable) {
       link.differs_since_ms = 0;
       continue;

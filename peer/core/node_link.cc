@@ -222,7 +222,8 @@ void Node::SendAccept(Now now, LinkId id, Link& link) {
 }
 
 void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
-  if (link.phase != Link::Phase::kAwaitAccept) return Drop(now, id, absl::StrCat(link.address, ": an Accept out of turn"));
+  if (link.phase != Link::Phase::kAwaitAccept)
+    return Drop(now, id, absl::StrCat(link.address, ": an Accept out of turn"));
   if (!link.dialed) {
     if (!ClockFits(now, link, accept.wall_ms, link.sent_ms)) {
       return RefuseLink(now, id, link,
@@ -367,8 +368,8 @@ bool Node::is_up(LinkId link) const {
 }
 
 size_t Node::links_up() const {
-  return static_cast<size_t>(
-      std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link.second.phase == Link::Phase::kUp; }));
+  return static_cast<size_t>(std::count_if(links_.begin(), links_.end(),
+                                           [](const auto& link) { return link.second.phase == Link::Phase::kUp; }));
 }
 
 LinkId Node::UpLinkOf(const std::string& node) const {

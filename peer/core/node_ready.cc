@@ -19,7 +19,8 @@ void Node::UpdateReady(Now now) {
   for (const auto& [id, link] : links_) {
     const bool up = link.phase == Link::Phase::kUp;
     // Who answered our dial with a Hello is about to say what it covers.
-    const bool shaking = link.phase == Link::Phase::kProbing || (link.dialed && link.phase == Link::Phase::kAwaitAccept);
+    const bool shaking =
+        link.phase == Link::Phase::kProbing || (link.dialed && link.phase == Link::Phase::kAwaitAccept);
     if (!up && !shaking) continue;
     const bool long_enough = up && now.mono_ms - link.opened_ms >= options_.timing.ready_after;
     view.links.push_back({link.peer.self.node, up, link.peer_whole, link.peer_settled, link.report, link.report_whole,

@@ -73,7 +73,8 @@ void Node::SendReports(Now now) {
 }
 
 void Node::SendReportIfDue(Now now, LinkId id, Link& link) {
-  if (link.phase != Link::Phase::kUp || link.reported_change == report_change() || now.mono_ms < ReportDue(link)) return;
+  if (link.phase != Link::Phase::kUp || link.reported_change == report_change() || now.mono_ms < ReportDue(link))
+    return;
   SendReport(now, id, link);
 }
 

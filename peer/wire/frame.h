@@ -17,7 +17,7 @@
 
 namespace leasemap::wire {
 
-inline constexpr size_t kMaxFrameBytes = 1 << 20;        // design, section 4
+inline constexpr size_t kMaxFrameBytes = 1 << 20;        // larger messages go in pieces (docs/decisions/0020)
 inline constexpr size_t kMaxFirstFrameBytes = 16 << 10;  // a Hello is below 1 KiB: strangers get no more
 inline constexpr size_t kPieceBytes = 16 << 10;          // 0.13 ms at 1 Gbit/s, 0.5 s at 256 kbit/s
 inline constexpr size_t kMaxEnvelopeBytes = 8 << 20;     // an entry is below 1.1 MiB, a report of 64 members below 4

@@ -19,7 +19,8 @@ struct Rank {
   int64_t value_ms = 0, update_ms = 0;  // when its value was set; when it was written
 };
 Rank RankOf(const v1::Entry& entry);
-// True if `a` surely ranks below `b`: token up, holder down, time of the value up, time up (design, section 2).
+// True if `a` surely ranks below `b`: token up, holder down, time of the value up, time up (docs/design.md,
+// section 2.5).
 bool Below(const Rank& a, const Rank& b);
 
 class Fold {
