@@ -141,9 +141,13 @@ class WatchRun {
     v1::GetRequest request;
     v1::GetResponse response;
     PutKey(key, request);
-    const grpc::Status status = connection_.Try(&v1::KeyValue::Stub::Get, request, response);
+    // The stream's own node: another one may lack what the cursor covers.
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + connection_.options().timeout));
+    const grpc::Status status = connection_.key_value().Get(&context, request, &response);
     const bool missing = ReasonOf(status) == "KEY_NOT_FOUND";
     if (!status.ok() && !missing) return status;
+    if (request_.keys_only()) response.mutable_entry()->clear_value_form();
     filter_.Learn(key, missing ? nullptr : &response.entry());
     return grpc::Status::OK;
   }

@@ -12,7 +12,8 @@ import (
 )
 
 // toldMost is how many keys a watch remembers of the events since the last cursor. A node sends a cursor after 1,000
-// events and an eighth of the keys, so it is enough for a million keys; beyond it events may come twice after a move.
+// events and an eighth of the keys, so it is enough for a million keys; beyond it events may come twice after a move, and
+// what only the failed node had may not be taken back.
 const toldMost = 130_000
 
 // Watch goes over the changes of the keys that the options name, as they come; without Prefixes and Keys, of the whole
@@ -184,6 +185,9 @@ func (w *watch) takeBack() (more bool, err error) {
 			continue
 		}
 		if entry, ok := found[key]; ok {
+			if w.args.request.GetKeysOnly() {
+				entry.Value, entry.HasValue = "", false
+			}
 			each.standing = &Event{Kind: KindSet, Entry: entry}
 			w.remember(each.standing) // if it is newer than the cursor, the stream brings it, too
 		}

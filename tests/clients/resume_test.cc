@@ -73,6 +73,15 @@ TEST(ResumeFilter, PrintsWhatStandsInPlaceOfWhatDiedWithANode) {
   EXPECT_TRUE(filter.Admit(Set("a", "v9", 9))) << "it was on its way after all";
 }
 
+TEST(ResumeFilter, AWriteThatComesAgainBeforeTheCursorWins) {
+  ResumeFilter filter;
+  EXPECT_TRUE(filter.Admit(Set("a", "v9", 9)));
+  filter.OnRestart();
+  EXPECT_FALSE(filter.Admit(Set("a", "v1", 1)));
+  EXPECT_FALSE(filter.Admit(Set("a", "v9", 9)));
+  EXPECT_TRUE(filter.OnCursor().empty());
+}
+
 TEST(ResumeFilter, WaitsAgainWhenTheStreamBreaksBeforeACursor) {
   ResumeFilter filter;
   EXPECT_TRUE(filter.Admit(Set("a", "v9", 9)));

@@ -19,6 +19,7 @@ bool ResumeFilter::Admit(const v1::Event& event) {
   }
   if (now.version == last.version) {
     last.confirmed = true;
+    last.standing.reset();
     // The lapse of an ephemeral key is an event of the version that was set.
     const bool lapsed = event.kind() == v1::Event::KIND_EXPIRED && last.kind != v1::Event::KIND_EXPIRED;
     if (lapsed) last.kind = event.kind();
@@ -73,7 +74,8 @@ std::vector<v1::Event> ResumeFilter::TakeBack() {
     if (printed.standing) {
       const v1::Event& event = all.emplace_back(*std::move(printed.standing));
       printed = Describe(event);
-    } else if (!printed.confirmed && printed.kind == v1::Event::KIND_SET) {
+    } else if (!printed.confirmed && printed.kind != v1::Event::KIND_DELETED &&
+               printed.kind != v1::Event::KIND_EXPIRED) {
       v1::Event& event = all.emplace_back();
       event.set_kind(v1::Event::KIND_DELETED);
       PutKey(at->first, *event.mutable_entry());
