@@ -20,6 +20,15 @@ const (
 // BatchGet reads many keys with few calls; keys that do not exist are not in the answer. *BatchError names keys that
 // could not be read; the others are in the answer all the same.
 func (c *Client) BatchGet(ctx context.Context, keys []string) (map[string]Entry, error) {
+	return batchGet(keys, func(request *leasemappb.BatchGetRequest) (*leasemappb.BatchGetResponse, error) {
+		answer, _, err := call(ctx, c, attemptMost, request, leasemappb.KeyValueClient.BatchGet)
+		return answer, err
+	})
+}
+
+// batchGet makes the requests, and gathers what each answer brings.
+func batchGet(keys []string, ask func(*leasemappb.BatchGetRequest) (*leasemappb.BatchGetResponse, error)) (
+	map[string]Entry, error) {
 	found, failed := map[string]Entry{}, map[string]error{}
 	for left := keys; len(left) > 0; {
 		some := left[:min(len(left), batchItems)]
@@ -28,7 +37,7 @@ func (c *Client) BatchGet(ctx context.Context, keys []string) (map[string]Entry,
 			request.Requests = append(request.Requests,
 				&leasemappb.GetRequest{KeyForm: &leasemappb.GetRequest_KeyBytes{KeyBytes: []byte(key)}})
 		}
-		answer, _, err := call(ctx, c, attemptMost, request, leasemappb.KeyValueClient.BatchGet)
+		answer, err := ask(request)
 		if err != nil {
 			return found, err
 		}

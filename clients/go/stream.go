@@ -78,6 +78,11 @@ func (c *Client) read(ctx context.Context, now *stream, f follower) error {
 	// A node that says nothing for this time is dead, whatever its connection looks like.
 	silence := time.AfterFunc(c.silence, now.cancel)
 	defer silence.Stop()
+	if f, ok := f.(interface {
+		begins(context.Context, leasemappb.KeyValueClient)
+	}); ok {
+		f.begins(ctx, stub)
+	}
 	messages, err := stub.Watch(ctx, f.request())
 	for err == nil {
 		var message *leasemappb.WatchResponse

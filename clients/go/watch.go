@@ -41,7 +41,6 @@ func (c *Client) Watch(ctx context.Context, options ...WatchOption) iter.Seq2[Ev
 		}
 		w := &watch{args: args, yield: yield, cursor: args.request.GetCursor(), told: map[string]*telling{}}
 		w.asks = args.request.GetIncludeSnapshot()
-		w.read = func(keys []string) (map[string]Entry, error) { return c.BatchGet(ctx, keys) }
 		c.follow(ctx, w)
 		switch {
 		case w.left:
@@ -68,7 +67,7 @@ type telling struct {
 type watch struct {
 	args   watchArgs
 	yield  func(Event, error) bool
-	read   func(keys []string) (map[string]Entry, error) // what a node has of them
+	read   func(keys []string) (map[string]Entry, error) // what the stream's node has of them
 	cursor string
 	asks   bool // for a snapshot, which is not whole yet
 	told   map[string]*telling
@@ -83,6 +82,21 @@ func (w *watch) request() *leasemappb.WatchRequest {
 		each.confirmed, each.standing = false, nil
 	}
 	return request
+}
+
+// begins: the stream is of this node. Only it has waited until it covered the cursor, so only it is asked.
+func (w *watch) begins(ctx context.Context, stub leasemappb.KeyValueClient) {
+	w.read = func(keys []string) (map[string]Entry, error) {
+		return batchGet(keys, func(request *leasemappb.BatchGetRequest) (*leasemappb.BatchGetResponse, error) {
+			ctx, cancel := context.WithTimeout(ctx, attemptMost)
+			defer cancel()
+			answer, err := stub.BatchGet(ctx, request)
+			if err != nil {
+				return nil, fromCall(ctx, err)
+			}
+			return answer, nil
+		})
+	}
 }
 
 func (w *watch) took(message *leasemappb.WatchResponse) (more bool, err error) {
@@ -164,7 +178,7 @@ func (w *watch) endSnapshot() bool {
 
 // takeBack: the stream has reached a cursor without confirming all that an earlier stream told: such writes died with
 // their node, or are still on their way and will be told again. It tells what stands: what this stream told of the key,
-// or else what a node has.
+// or else what its node has.
 func (w *watch) takeBack() (more bool, err error) {
 	var unknown []string
 	for key, each := range w.told {

@@ -72,7 +72,7 @@ int64_t Node::NextDue(Now now) const {
         due = std::min(due, link.opened_ms + HandshakeMost(link));
     }
   }
-  if (retired_ && readiness_.ready()) due = now.mono_ms + 1;  // more of it to submit anew
+  if (retired_ && readiness_.ready()) due = now.mono_ms + 1;  // more of it to submit again
   if (asking_) due = std::min(due, asking_->heard_ms + options_.timing.session_idle);
   due = std::min({due, waits_.next_due_ms(), explains_.next_due_ms()});
   return std::max(due, now.mono_ms);

@@ -17,7 +17,7 @@ struct NodeOptions {
   std::string node_id;
   std::string cluster = "leasemap";
   LeaseRules rules;
-  std::string advertise;           // host:port; empty: found anew for each link
+  std::string advertise;           // host:port; empty: found for each link
   std::vector<std::string> seeds;  // host:port
   uint64_t seed = 0;               // random bits for the incarnation and for jitter
   Timing timing;
@@ -27,7 +27,7 @@ struct NodeOptions {
   size_t leave_out_bytes = Value::kSharedBytes;  // larger values travel once, and their renewals without them
   // Protocol versions spoken with peers; the simulator runs nodes of the version before.
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
-  int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for so long is forgotten
+  int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for this time is forgotten
   size_t min_members = 1;             // the node is not ready before this many, itself included, have been linked once
   uint64_t max_bytes = kMaxMapBytes;  // that the map may take in memory (room.h)
 };

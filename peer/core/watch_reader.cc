@@ -23,7 +23,7 @@ absl::StatusOr<Watch> WatchReader::Start(WatchFilter filter, bool snapshot, cons
     const auto cursor = DecodeCursor(text);
     const auto invalid = [](const std::string& why) {
       return Refusal(absl::StatusCode::kInvalidArgument, "CURSOR_INVALID",
-                     absl::StrCat("cursor: ", why, "; start anew with include_snapshot"));
+                     absl::StrCat("cursor: ", why, "; start again with include_snapshot"));
     };
     if (!cursor) return invalid("not one that a watch of this version gave");
     if (cursor->cluster != view_.options.cluster) return invalid("it is of another cluster");
@@ -51,7 +51,7 @@ bool WatchReader::HasMissed(Watch& watch) const {
   return news && read_to < store.collected_up_to() && IsBelowFloor(watch);
 }
 
-// What was collected may be news to whoever holds the cursor: a delete that it does not cover, or a lapse after it.
+// What was collected may be news to the holder of the cursor: a delete that it does not cover, or a lapse after it.
 bool WatchReader::IsBelowFloor(const Watch& watch) const {
   const MapState& map = view_.map;
   VersionVector skip = watch.skip;
@@ -68,7 +68,7 @@ bool WatchReader::IsBelowFloor(const Watch& watch) const {
 absl::StatusOr<WatchBatch> WatchReader::Read(Watch& watch) const {
   const auto expired = [](const char* why) {
     return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
-                   absl::StrCat("cursor: ", why, "; drop what you have and start anew with include_snapshot"));
+                   absl::StrCat("cursor: ", why, "; drop what you have and start again with include_snapshot"));
   };
   if (HasMissed(watch)) return expired("changes after it are no longer known here");
   if (watch.phase == Watch::Phase::kWaiting && IsBelowFloor(watch)) {
@@ -83,7 +83,7 @@ absl::StatusOr<WatchBatch> WatchReader::Read(Watch& watch) const {
       if (view_.clock_trusted && watch.skip_told_ms > view_.now.wall_ms + 4 * view_.options.rules.clock_bound_ms) {
         return Refusal(absl::StatusCode::kOutOfRange, "CURSOR_EXPIRED",
                        "cursor: it is from the future, of a node whose clock was wrong; drop what you have and start "
-                       "anew with include_snapshot");
+                       "again with include_snapshot");
       }
       if (view_.now.mono_ms - watch.started_ms >= view_.options.timing.cursor_wait) {
         auto status = Refusal(absl::StatusCode::kUnavailable, "NOT_CAUGHT_UP",
