@@ -283,8 +283,8 @@ bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
   Log(true, "this node was known at a later incarnation; taking a new one (did the clock go back?)");
   TakeIncarnation(NewIncarnation(now.wall_ms, highest, options_.seed));
   std::vector<LinkId> all;
-  for (const auto& [id, link] : links_) all.push_back(id);
-  for (const LinkId id : all) Drop(now, id, "");
+  for (const auto& [other, state] : links_) all.push_back(other);
+  for (const LinkId other : all) Drop(now, other, "");
   return true;
 }
 
