@@ -2,7 +2,7 @@
 #include <chrono>
 #include <thread>
 
-#include "one_node.h"
+#include "tests/rpc/one_node.h"
 
 namespace leasemap::rpc {
 namespace {

@@ -2,9 +2,9 @@
 // whose client broke a large request off is not.
 #include <thread>
 
-#include "one_node.h"
 #include "server/rpc/channelz.h"
-#include "socket.h"
+#include "tests/rpc/one_node.h"
+#include "tests/rpc/socket.h"
 
 namespace leasemap::rpc {
 namespace {
