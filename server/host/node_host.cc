@@ -60,22 +60,22 @@ template <typename F>
 auto NodeHost::Change(F f, const char* call) {
   std::vector<std::pair<Done, core::Effects::Answered>> answers;
   News news;
-  mutex_.lock(call);
+  mutex_.Lock(call);
   if constexpr (std::is_void_v<decltype(f(node_, Clocks()))>) {
     f(node_, Clocks());
     Finish(answers, news);
-    mutex_.unlock();
+    mutex_.Unlock();
     Tell(answers, news);
   } else {
     auto result = f(node_, Clocks());
     Finish(answers, news);
-    mutex_.unlock();
+    mutex_.Unlock();
     Tell(answers, news);
     return result;
   }
 }
 
-// Takes the effects over, under the lock: those on sockets for the network thread, the rest for the caller.
+// Takes the effects over: those on sockets for the network thread, the rest for the caller.
 void NodeHost::Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, News& news) {
   core::Effects effects = node_.Take();
   news = {std::exchange(effects.changed, false), std::exchange(effects.renewed, false)};
@@ -104,7 +104,7 @@ void NodeHost::Tell(const std::vector<std::pair<Done, core::Effects::Answered>>&
   for (const auto& [done, answered] : answers) done(answered);
 }
 
-// Under the lock, before the effects of the same call are looked at: they may have the answer already.
+// Before the effects of the same call are looked at: they may have the answer already.
 void NodeHost::Await(core::WaitId wait, Done done) {
   if (wait == 0) return;
   waiting_.emplace(wait, std::move(done));
@@ -116,7 +116,7 @@ std::string NodeHost::advertised() const {
   const auto listen = net::ParseHostPort(mesh_listen_);
   if (!listen) return mesh_listen_;
   if (!IsAnyAddress(listen->host)) return net::ShowHostPort(listen->host, transport_.port());
-  const std::lock_guard lock(found_mutex_);
+  const MutexLock lock(found_mutex_);
   return found_.empty() ? net::ShowHostPort("any", transport_.port()) : found_;
 }
 
@@ -124,7 +124,7 @@ std::string NodeHost::advertised() const {
 // dial it, and others can dial the one before.
 std::string NodeHost::Found(const std::string& local) {
   std::string plain = PlainAddress(local);
-  const std::lock_guard lock(found_mutex_);
+  const MutexLock lock(found_mutex_);
   if (found_.empty() || IsLoopbackAddress(found_) || (!plain.empty() && !IsLoopbackAddress(plain))) found_ = plain;
   return plain;
 }
@@ -143,6 +143,7 @@ void NodeHost::Leave() {
 void NodeHost::SetSeeds(const std::vector<std::string>& seeds) {
   Change(
       [&](core::Node& node, core::Now) {
+        mutex_.AssertHeld();
         node.SetSeeds(seeds);
         timer_moved_ = true;
       },
@@ -290,6 +291,7 @@ absl::StatusOr<core::Submitted> NodeHost::Submit(const core::WriteCommand& comma
   if (auto status = CheckMemory(command); !status.ok()) return status;
   return Change(
       [&](core::Node& node, core::Now now) {
+        mutex_.AssertHeld();
         auto submitted = node.Submit(now, command);
         if (submitted.ok()) Await(submitted->wait, std::move(done));
         return submitted;
@@ -300,6 +302,7 @@ absl::StatusOr<core::Submitted> NodeHost::Submit(const core::WriteCommand& comma
 absl::StatusOr<core::WaitId> NodeHost::AwaitVersion(const std::string& version, int64_t patience_ms, Done done) {
   return Change(
       [&](core::Node& node, core::Now now) {
+        mutex_.AssertHeld();
         auto wait = node.AwaitVersion(now, version, patience_ms);
         if (wait.ok()) Await(*wait, std::move(done));
         return wait;
@@ -310,6 +313,7 @@ absl::StatusOr<core::WaitId> NodeHost::AwaitVersion(const std::string& version, 
 absl::StatusOr<core::WaitId> NodeHost::Explain(const std::string& key, int64_t patience_ms, Done done) {
   return Change(
       [&](core::Node& node, core::Now now) {
+        mutex_.AssertHeld();
         auto wait = node.Explain(now, key, patience_ms);
         if (wait.ok()) Await(*wait, std::move(done));
         return wait;
@@ -320,6 +324,7 @@ absl::StatusOr<core::WaitId> NodeHost::Explain(const std::string& key, int64_t p
 bool NodeHost::CancelWait(core::WaitId wait) {
   return Change(
       [&](core::Node& node, core::Now) {
+        mutex_.AssertHeld();
         node.CancelWait(wait);
         return waiting_.erase(wait) > 0;
       },
@@ -343,6 +348,7 @@ absl::StatusOr<core::WatchBatch> NodeHost::ReadWatch(core::Watch& watch) const {
 
 absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const std::string& payload) {
   const auto send = [&](core::Node& node, core::Now now) -> absl::StatusOr<int> {
+    mutex_.AssertHeld();
     if (pending_.send.size() >= kMaxPendingSends) {
       auto status = core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
                                   "too many messages are on their way; try again in a moment");

@@ -3,10 +3,10 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "peer/threads/mutex.h"
 #include "server/rpc/gate.h"
 
 namespace leasemap::rpc {
@@ -36,9 +36,9 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
 
   const Gate& gate_;
   const size_t max_streams_;
-  std::mutex mutex_;
-  std::map<const HealthStream*, std::shared_ptr<HealthStream>> streams_;  // guarded by mutex_
-  bool ending_ = false;                                                   // guarded by mutex_
+  Mutex mutex_;
+  std::map<const HealthStream*, std::shared_ptr<HealthStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace leasemap::rpc

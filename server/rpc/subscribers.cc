@@ -14,7 +14,7 @@ class SubscribeStream final : public Subscribers::Reactor {
   explicit SubscribeStream(Subscribers& owner) : owner_(owner) {}
 
   void Deliver(const std::string& from_node, const std::string& payload) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (finished_) return;
     v1::SubscribeResponse message;
     message.set_from_node(from_node);
@@ -30,13 +30,13 @@ class SubscribeStream final : public Subscribers::Reactor {
   }
 
   void End(const absl::Status& status) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!std::exchange(finished_, true)) Finish(ToGrpc(status));
   }
 
   void OnWriteDone(bool ok) override {
     if (!ok) return End(absl::CancelledError("the client is gone"));
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     writing_ = false;
     if (!finished_) Next();
   }
@@ -44,7 +44,7 @@ class SubscribeStream final : public Subscribers::Reactor {
   void OnDone() override { owner_.Remove(this); }
 
  private:
-  void Next() {
+  void Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || queue_.empty()) return;
     response_ = std::move(queue_.front());
     queue_.pop_front();
@@ -55,13 +55,13 @@ class SubscribeStream final : public Subscribers::Reactor {
   }
 
   Subscribers& owner_;
-  std::mutex mutex_;
-  std::deque<v1::SubscribeResponse> queue_;  // guarded by mutex_, as all below
-  size_t bytes_ = 0;                         // of the payloads in queue_
-  uint64_t skipped_ = 0;                     // since the last message that was written
-  v1::SubscribeResponse response_;           // gRPC reads it while writing_
-  bool writing_ = false;
-  bool finished_ = false;
+  Mutex mutex_;
+  std::deque<v1::SubscribeResponse> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;                // of the payloads in queue_
+  uint64_t skipped_ ABSL_GUARDED_BY(mutex_) = 0;            // since the last message that was written
+  v1::SubscribeResponse response_ ABSL_GUARDED_BY(mutex_);  // gRPC reads it while writing_
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 Subscribers::Reactor* Subscribers::Open() {
@@ -70,7 +70,7 @@ Subscribers::Reactor* Subscribers::Open() {
     explicit Refused(const absl::Status& status) { Finish(ToGrpc(status)); }
     void OnDone() override { delete this; }
   };
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (draining_) return new Refused(Gate::Draining());
   if (streams_.size() >= kMaxStreams) {
     return new Refused(core::Refusal(absl::StatusCode::kResourceExhausted, "WATCH_LIMIT",
@@ -85,7 +85,7 @@ Subscribers::Reactor* Subscribers::Open() {
 void Subscribers::Deliver(const std::string& from_node, const std::string& payload) {
   std::vector<std::shared_ptr<SubscribeStream>> all;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [key, stream] : streams_) all.push_back(stream);
   }
   for (const auto& stream : all) stream->Deliver(from_node, payload);
@@ -94,7 +94,7 @@ void Subscribers::Deliver(const std::string& from_node, const std::string& paylo
 void Subscribers::Drain() {
   std::vector<std::shared_ptr<SubscribeStream>> all;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     draining_ = true;
     for (const auto& [key, stream] : streams_) all.push_back(stream);
   }
@@ -103,7 +103,7 @@ void Subscribers::Drain() {
 
 void Subscribers::Remove(const SubscribeStream* stream) {
   std::shared_ptr<SubscribeStream> last;  // freed after the lock
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto it = streams_.find(stream);
   last = std::move(it->second);
   streams_.erase(it);

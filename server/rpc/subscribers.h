@@ -4,11 +4,11 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "grpcpp/support/server_callback.h"
 #include "leasemap/v1/mesh.pb.h"
+#include "peer/threads/mutex.h"
 
 namespace leasemap::rpc {
 
@@ -31,9 +31,9 @@ class Subscribers {
   friend class SubscribeStream;
   void Remove(const SubscribeStream* stream);
 
-  std::mutex mutex_;
-  std::map<const SubscribeStream*, std::shared_ptr<SubscribeStream>> streams_;  // guarded by mutex_
-  bool draining_ = false;                                                       // guarded by mutex_
+  Mutex mutex_;
+  std::map<const SubscribeStream*, std::shared_ptr<SubscribeStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace leasemap::rpc

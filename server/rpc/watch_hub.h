@@ -7,16 +7,16 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "grpcpp/support/server_callback.h"
 #include "leasemap/v1/key_value.pb.h"
+#include "peer/threads/mutex.h"
 #include "server/host/node_host.h"
 
 namespace leasemap::rpc {
@@ -58,30 +58,32 @@ class WatchHub {
  private:
   friend class WatchStream;
   void Remove(const WatchStream* stream);
-  // OK if there is room for one more of this connection; else the refusal. Under the lock.
-  absl::Status CheckRoom(const std::string& peer);
-  std::map<std::string, size_t>::const_iterator Busiest() const;
+  // OK if there is room for one more of this connection; else the refusal.
+  absl::Status CheckRoom(const std::string& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::map<std::string, size_t>::const_iterator Busiest() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A stream holds so many bytes more (or less) that its client has not taken.
   void Hold(int64_t bytes);
   void EndOneThatStalls();
   // A stream wants to be looked at then (monotonic milliseconds), changes aside.
   void WakeAt(int64_t mono_ms);
   void Run();
+  // Waits until streams have to be looked at, and puts them into `due`; false: the hub stops.
+  bool AwaitDue(std::vector<std::shared_ptr<WatchStream>>* due);
 
   const host::NodeHost& host_;
   const Bounds bounds_;
   std::atomic<int64_t> untaken_{0};
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::map<const WatchStream*, std::shared_ptr<WatchStream>> streams_;  // guarded by mutex_
-  std::map<std::string, size_t> by_peer_;                               // guarded by mutex_; streams of each
-  int64_t told_ms_ = INT64_MIN;                                         // guarded by mutex_; when a limit was logged
-  bool notified_ = false;                                               // guarded by mutex_
-  bool renewed_ = false;                                                // guarded by mutex_
-  size_t want_renewals_ = 0;                                            // guarded by mutex_; streams
-  bool draining_ = false;                                               // guarded by mutex_
-  bool stopping_ = false;                                               // guarded by mutex_
-  int64_t wake_ms_ = INT64_MAX;                                         // guarded by mutex_
+  mutable Mutex mutex_;
+  Condition wake_;
+  std::map<const WatchStream*, std::shared_ptr<WatchStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, size_t> by_peer_ ABSL_GUARDED_BY(mutex_);  // streams of each
+  int64_t told_ms_ ABSL_GUARDED_BY(mutex_) = INT64_MIN;            // when a limit was logged
+  bool notified_ ABSL_GUARDED_BY(mutex_) = false;
+  bool renewed_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t want_renewals_ ABSL_GUARDED_BY(mutex_) = 0;  // streams
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t wake_ms_ ABSL_GUARDED_BY(mutex_) = INT64_MAX;
   std::thread thread_;
 };
 

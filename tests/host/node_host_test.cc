@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "peer/threads/mutex.h"
 #include "tests/support/eventually.h"
 
 namespace leasemap::host {
@@ -28,7 +29,7 @@ struct Running {
     host = std::make_unique<NodeHost>(options, listen);
     host->SetListeners({[this] { changes.fetch_add(1); }, nullptr,
                         [this](const core::Effects::Heard& message) {
-                          const std::lock_guard lock(mutex);
+                          const MutexLock lock(mutex);
                           heard.push_back(message.from_node + ":" + message.payload);
                         }});
     status = host->Start();
@@ -52,8 +53,8 @@ struct Running {
   }
 
   std::atomic<int> changes{0};
-  std::mutex mutex;
-  std::vector<std::string> heard;
+  Mutex mutex;
+  std::vector<std::string> heard ABSL_GUARDED_BY(mutex);
   std::unique_ptr<NodeHost> host;  // after what its listeners use
   absl::Status status;
 };
@@ -155,7 +156,7 @@ TEST(NodeHost, BroadcastsReachTheOthers) {
   ASSERT_TRUE(Eventually([&] { return a.links() == 1 && b.links() == 1; }));
   EXPECT_EQ(a.host->SendBroadcast("", "hello").value(), 1);
   EXPECT_TRUE(Eventually([&] {
-    const std::lock_guard lock(b.mutex);
+    const MutexLock lock(b.mutex);
     return b.heard == std::vector<std::string>{"a:hello"};
   }));
   EXPECT_FALSE(a.host->SendBroadcast("nobody", "x").ok());
