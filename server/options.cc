@@ -16,8 +16,8 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "asio/ip/address.hpp"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "peer/net/transport.h"
 #include "server/environment.h"
 

@@ -16,7 +16,7 @@
 
 #include "asio/ip/tcp.hpp"
 #include "asio/steady_timer.hpp"
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
 #include "peer/net/outbox.h"
 #include "peer/net/paths.h"
 #include "peer/wire/codec.h"

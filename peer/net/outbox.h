@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
 #include "peer/wire/codec.h"
 
 namespace leasemap::net {

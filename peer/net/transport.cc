@@ -8,7 +8,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::net {
 

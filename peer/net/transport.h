@@ -17,7 +17,7 @@
 #include "asio/io_context.hpp"
 #include "asio/ip/tcp.hpp"
 #include "asio/steady_timer.hpp"
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
 #include "peer/net/connection.h"
 #include "peer/net/paths.h"
 #include "peer/net/resolver.h"

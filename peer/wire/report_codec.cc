@@ -4,9 +4,9 @@
 #include <optional>
 #include <utility>
 
-#include "peer/core/ceiling.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/sync/ceiling.h"
 #include "peer/wire/codec_parts.h"
 
 namespace leasemap::wire {
@@ -120,7 +120,7 @@ void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report
 
 absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
   if (in.changes() && vector_ == nullptr) return Bad("changes of no report");
-  if (in.changes() && in.vector().entries().empty() && in.vector().marks().empty() && in.gone().empty() &&
+  if (in.changes() && in.vector().runs().empty() && in.vector().marks().empty() && in.gone().empty() &&
       !in.vector().has_past()) {
     out->vector = vector_;
   } else {

@@ -10,7 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::host {
 namespace {

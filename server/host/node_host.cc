@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "asio/post.hpp"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "server/host/address.h"
 #include "spdlog/spdlog.h"
 

@@ -19,7 +19,7 @@
 #include "asio/executor_work_guard.hpp"
 #include "asio/io_context.hpp"
 #include "asio/steady_timer.hpp"
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 #include "peer/net/transport.h"
 #include "server/host/memory.h"
 #include "server/host/watchdog.h"

@@ -1,9 +1,9 @@
 #include "server/rpc/convert.h"
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
-#include "peer/core/hybrid_clock.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/hybrid_clock.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::rpc {
 namespace {

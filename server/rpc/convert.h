@@ -8,8 +8,8 @@
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "leasemap/v1/key_value.pb.h"
-#include "peer/core/entry.h"
-#include "peer/core/node.h"
+#include "peer/core/data/entry.h"
+#include "peer/core/node/node.h"
 
 namespace leasemap::rpc {
 

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/server_context.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "server/host/node_host.h"
 #include "server/rpc/connections.h"
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/key_value_service.h"
 #include "server/rpc/status.h"

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "peer/core/bytes.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/bytes.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "server/rpc/convert.h"
 
 namespace leasemap::rpc {

@@ -8,8 +8,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "server/host/address.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/status.h"
@@ -172,7 +172,7 @@ grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext
   std::vector<core::Conflict> latest;
   uint64_t rest = 0;  // as many older ones are there
   const uint64_t total = host_.Read([&](const core::Node& node) {
-    const auto& all = node.conflicts();
+    const auto& all = node.replica().conflicts();
     size_t bytes = 0;
     uint64_t number = std::min(all.end(), before);
     for (; number > all.first() && latest.size() < most; --number) {

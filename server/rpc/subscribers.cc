@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/status.h"
 
