@@ -20,25 +20,21 @@
 #include "peer/core/limits.h"
 #include "peer/net/transport.h"
 #include "server/environment.h"
+#include "text/duration.h"
 
 namespace leasemap {
 namespace {
 
 using Check = std::function<std::string(std::string&)>;
 
-constexpr int64_t kHourMs = 3'600'000, kYearMs = 8760 * kHourMs;
+constexpr int64_t kYearMs = 8760 * int64_t{3'600'000};
 constexpr char kDescription[] =
     "leasemapd: one node of a Leasemap cluster. A flag may also be set as a variable (LEASEMAP_NODE_ID for "
     "--node-id) or as a line `node-id = …` of --config FILE; flags come first, then variables, then the file.";
 
-std::string ShowMs(int64_t ms) {
-  if (ms != 0 && ms % kHourMs == 0) return absl::StrCat(ms / kHourMs, "h");
-  return ms > 60'000 ? absl::FormatDuration(absl::Milliseconds(ms))
-                     : absl::StrCat(ms % 1000 ? ms : ms / 1000, ms % 1000 ? "ms" : "s");
-}
-
 std::string OutOfRange(int64_t ms, int64_t least, int64_t most) {
-  return absl::StrCat(ShowMs(ms), " is out of range; give ", ShowMs(least), " to ", ShowMs(most));
+  const auto show = [](int64_t ms) { return absl::FormatDuration(absl::Milliseconds(ms)); };
+  return absl::StrCat(show(ms), " is out of range; give ", show(least), " to ", show(most));
 }
 
 std::string Bool(std::string& value) {
@@ -66,12 +62,12 @@ Check Number(int64_t least, int64_t most) {
 
 Check Duration(int64_t least, int64_t most) {
   return [least, most](std::string& value) -> std::string {
-    absl::Duration duration;
-    if (!absl::ParseDuration(value, &duration)) {
-      return absl::StrCat("\"", core::Shown(value), "\" is not a duration; write for example 500ms, 30s or 1h");
+    const auto duration = text::ParseDuration(value);
+    if (!duration.ok()) {
+      return absl::StrCat("\"", core::Shown(value), "\" is ", std::string(duration.status().message()));
     }
-    const int64_t ms = absl::ToInt64Milliseconds(duration);
-    if (absl::Milliseconds(ms) != duration) return absl::StrCat(value, " is not a whole number of milliseconds");
+    const int64_t ms = absl::ToInt64Milliseconds(*duration);
+    if (absl::Milliseconds(ms) != *duration) return absl::StrCat(value, " is not a whole number of milliseconds");
     if (ms < least || ms > most) return OutOfRange(ms, least, most);
     value = absl::StrCat(ms);
     return "";
@@ -366,7 +362,7 @@ const std::vector<Flag>& Flags() {
       {"min-members", "1", "NUMBER",
        "not ready before this many nodes, itself included, have been linked once; 1 to 128",
        Number(1, core::kMaxMembers)},
-      {"max-clock-skew", "500ms", "DURATION", "how far the clocks of two nodes may differ, 1ms to 60s",
+      {"max-clock-skew", "500ms", "DURATION", "how far the clocks of two nodes may differ, 1ms to 1m",
        Duration(1, 60'000)},
       // Shorter than a few silences, a member that is only slow would be forgotten.
       {"forget-after", "72h", "DURATION", "silence after which a member is forgotten, 10s to 8760h",

@@ -4,8 +4,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "clients/cli/core/duration.h"
+#include "clients/cli/core/text.h"
 #include "clients/cli/terminal.h"
+#include "text/duration.h"
 
 namespace leasemap::cli {
 namespace {
@@ -13,8 +14,11 @@ namespace {
 constexpr char kMark = '\1';
 
 absl::Duration DurationOrThrow(const std::string& option, const std::string& text) {
-  const absl::StatusOr<absl::Duration> duration = ParseDuration(text);
-  if (!duration.ok()) throw CLI::ValidationError(option, std::string(duration.status().message()));
+  const absl::StatusOr<absl::Duration> duration = text::ParseDuration(text);
+  if (!duration.ok()) {
+    throw CLI::ValidationError(
+        option, absl::StrCat("\"", Escape(Unmarked(text)), "\" is ", std::string(duration.status().message())));
+  }
   return *duration;
 }
 

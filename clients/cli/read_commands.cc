@@ -8,6 +8,7 @@
 #include "clients/cli/core/request.h"
 #include "clients/cli/print.h"
 #include "clients/cli/terminal.h"
+#include "text/utf8.h"
 
 namespace leasemap::cli {
 namespace {
@@ -96,11 +97,12 @@ class ManyGets {
 void PutRange(const Options& options, v1::ListRequest& request) {
   if (options.prefix) PutPrefix(*options.prefix, request);
   if (options.start_key) {
-    IsUtf8(*options.start_key) ? request.set_start_key(*options.start_key)
-                               : request.set_start_key_bytes(*options.start_key);
+    text::IsUtf8(*options.start_key) ? request.set_start_key(*options.start_key)
+                                     : request.set_start_key_bytes(*options.start_key);
   }
   if (options.end_key) {
-    IsUtf8(*options.end_key) ? request.set_end_key(*options.end_key) : request.set_end_key_bytes(*options.end_key);
+    text::IsUtf8(*options.end_key) ? request.set_end_key(*options.end_key)
+                                   : request.set_end_key_bytes(*options.end_key);
   }
 }
 

@@ -17,6 +17,7 @@
 #include "clients/cli/print.h"
 #include "clients/cli/terminal.h"
 #include "clients/cli/watch_stream.h"
+#include "text/utf8.h"
 
 namespace leasemap::cli {
 namespace {
@@ -33,10 +34,10 @@ class WatchRun {
   explicit WatchRun(Connection& connection) : connection_(connection), random_(std::random_device()()) {
     const Options& options = connection.options();
     for (const std::string& prefix : options.prefixes) {
-      IsUtf8(prefix) ? request_.add_prefixes(prefix) : request_.add_prefixes_bytes(prefix);
+      text::IsUtf8(prefix) ? request_.add_prefixes(prefix) : request_.add_prefixes_bytes(prefix);
     }
     for (const std::string& key : options.keys) {
-      IsUtf8(key) ? request_.add_keys(key) : request_.add_keys_bytes(key);
+      text::IsUtf8(key) ? request_.add_keys(key) : request_.add_keys_bytes(key);
     }
     for (const v1::Event::Kind kind : options.kinds) request_.add_kinds(kind);
     request_.set_include_snapshot(options.snapshot);

@@ -4,6 +4,7 @@
 #include "peer/core/error.h"
 #include "peer/core/hybrid_clock.h"
 #include "peer/core/limits.h"
+#include "text/utf8.h"
 
 namespace leasemap::rpc {
 namespace {
@@ -42,7 +43,7 @@ core::WriteCommand Command(core::Change change, const Request& request, const st
 }  // namespace
 
 void SetKey(const std::string& key, v1::Entry* out) {
-  if (core::IsUtf8(key)) {
+  if (text::IsUtf8(key)) {
     out->set_key(key);
   } else {
     out->set_key_bytes(key);

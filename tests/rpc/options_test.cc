@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -105,7 +106,14 @@ TEST(Options, ErrorsSayWhereAValueIsFrom) {
   EXPECT_EQ(ErrorOf(Read({"--lease-duration=1s"})),
             "--lease-duration: 1s is out of range; give 2s to 8760h (4 times --max-clock-skew is the least)");
   EXPECT_EQ(ErrorOf(ReadFile("# a comment\n\nmax-clock-skew = 2m\n")),
-            "--max-clock-skew (line 3 of " + ConfigFile("") + "): 2m is out of range; give 1ms to 60s");
+            "--max-clock-skew (line 3 of " + ConfigFile("") + "): 2m is out of range; give 1ms to 1m");
+  for (const char* no_duration : {"30", "1d", "inf", "soon"}) {
+    EXPECT_EQ(ErrorOf(Read({"--forget-after", no_duration})),
+              absl::StrCat("--forget-after: \"", no_duration,
+                           "\" is not a duration; write a number and a unit, as 500ms, 30s, 10m, 1h or 1h30m, or 0"));
+  }
+  EXPECT_EQ(ErrorOf(Read({"--forget-after=-1h"})), "--forget-after: \"-1h\" is negative; a duration is 0 or more");
+  EXPECT_EQ(ErrorOf(Read({"--forget-after=1us"})), "--forget-after: 1us is not a whole number of milliseconds");
   EXPECT_EQ(ErrorOf(Read({"--listen"})), "--listen: a value is missing");
   EXPECT_EQ(ErrorOf(Read({"--config=/no/such"})), "--config: /no/such: no file that can be read");
   const Variable listen("LEASEMAP_LISTEN", "0.0.0.0:1"), leasing("LEASEMAP_LEASING", "maybe");

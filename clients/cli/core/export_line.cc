@@ -6,7 +6,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "clients/cli/core/duration.h"
 #include "clients/cli/core/json_line.h"
 #include "clients/cli/core/request.h"
 #include "clients/cli/core/show.h"
@@ -29,11 +28,7 @@ absl::StatusOr<std::optional<absl::Duration>> LeaseOf(const Fields& fields, absl
     const absl::Duration left = absl::Trunc(end - now, absl::Milliseconds(1));
     return left < kShortestLease ? absl::ZeroDuration() : left;
   }
-  const auto at = fields.find("lease");
-  if (at == fields.end()) return std::nullopt;
-  const absl::StatusOr<absl::Duration> lease = ParseDuration(at->second);
-  if (!lease.ok()) return lease.status();
-  return *lease;
+  return TakeLease(fields);
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/wrappers.pb.h"
+#include "text/duration.h"
+#include "text/utf8.h"
 
 namespace leasemap::cli {
 namespace {
@@ -42,7 +44,7 @@ absl::StatusOr<std::string> TakeOne(const Fields& fields, const std::string& nam
 
 absl::StatusOr<Fields> ParseFields(std::string_view line, const std::vector<std::string>& known) {
   google::protobuf::Struct object;
-  if (!IsUtf8(line) || !google::protobuf::util::JsonStringToMessage(std::string(line), &object).ok()) {
+  if (!text::IsUtf8(line) || !google::protobuf::util::JsonStringToMessage(std::string(line), &object).ok()) {
     return absl::InvalidArgumentError("not a JSON object");
   }
   Fields fields;
@@ -77,6 +79,16 @@ absl::Status TakeKeyAndValue(const Fields& fields, v1::SetRequest& request) {
   if (!value.ok()) return value.status();
   is_bytes ? request.set_value_bytes(*value) : request.set_value(*value);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<absl::Duration>> TakeLease(const Fields& fields) {
+  const auto at = fields.find("lease");
+  if (at == fields.end()) return std::nullopt;
+  const absl::StatusOr<absl::Duration> lease = text::ParseDuration(at->second);
+  if (!lease.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("\"lease\" is ", std::string(lease.status().message())));
+  }
+  return *lease;
 }
 
 }  // namespace leasemap::cli
