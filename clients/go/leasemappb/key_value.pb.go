@@ -219,7 +219,7 @@ func (Event_Kind) EnumDescriptor() ([]byte, []int) {
 // When the sides meet, one lease remains and the other is gone. Guard outside resources with the fencing token.
 type Lease struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who holds it: by default the ID of the node that took the write, or what the request named.
+	// The holder: the name in the request, or else the ID of the node that took the write.
 	Holder string `protobuf:"bytes,1,opt,name=holder,proto3" json:"holder,omitempty"`
 	// The number of the takeover: it never falls as the key changes hands.
 	Epoch uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -648,7 +648,7 @@ type SetRequest struct {
 	//	*SetRequest_Value
 	//	*SetRequest_ValueBytes
 	ValueForm isSetRequest_ValueForm `protobuf_oneof:"value_form"`
-	// How long the lease runs from now. Unset: the cluster's default. 0: no lease. Else at least four times the bound on
+	// The duration of the lease, from now on. Unset: the cluster's default. 0: no lease. Else at least four times the bound on
 	// clock skew (2 s by default), at most 100 years; LEASE_INVALID otherwise. With leasing off: unset or 0.
 	LeaseDuration *durationpb.Duration `protobuf:"bytes,5,opt,name=lease_duration,json=leaseDuration,proto3" json:"lease_duration,omitempty"`
 	// The holder of the lease. Empty: the node's ID.
