@@ -8,7 +8,8 @@
 
 namespace leasemap::text {
 
-// What absl::ParseDuration reads, if it is finite and not negative. The message of the error goes behind "… is".
+// Reads a duration by absl::ParseDuration. It must be finite and not negative. The message of an error continues a
+// sentence: put the value and "is" before it.
 absl::StatusOr<absl::Duration> ParseDuration(std::string_view text);
 
 }  // namespace leasemap::text
