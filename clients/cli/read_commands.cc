@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/core/request.h"
+#include "clients/cli/core/text.h"
 #include "clients/cli/print.h"
 #include "clients/cli/terminal.h"
 #include "text/utf8.h"

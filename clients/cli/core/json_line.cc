@@ -29,7 +29,7 @@ std::string Quote(const std::string& text) {
 absl::StatusOr<std::string> TakeOne(const Fields& fields, const std::string& name, bool& is_bytes) {
   const auto text = fields.find(name), coded = fields.find(name + "_bytes");
   if ((text == fields.end()) == (coded == fields.end())) {
-    return absl::InvalidArgumentError(absl::StrCat("give one of \"", name, "\" and \"", name, "_bytes\""));
+    return absl::InvalidArgumentError(absl::StrCat("give either \"", name, "\" or \"", name, "_bytes\""));
   }
   is_bytes = text == fields.end();
   if (!is_bytes) return text->second;
@@ -52,7 +52,7 @@ absl::StatusOr<Fields> ParseFields(std::string_view line, const std::vector<std:
     const std::string& name = field.first;
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("unknown field \"", Escape(name), "\": known are ", absl::StrJoin(known, ", ")));
+          absl::StrCat("unknown field \"", Escape(name), "\"; known are ", absl::StrJoin(known, ", ")));
     }
     if (field.second.kind_case() != google::protobuf::Value::kStringValue) {
       return absl::InvalidArgumentError(absl::StrCat("\"", Escape(name), "\" must be a string in quotes"));

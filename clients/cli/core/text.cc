@@ -76,7 +76,7 @@ absl::StatusOr<std::string> Unescape(std::string_view text) {
       out += static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2]));
       i += 2;
     } else {
-      return absl::InvalidArgumentError("a backslash must start one of \\\\ \\t \\n \\r \\xNN (as `ls` writes them)");
+      return absl::InvalidArgumentError("a backslash must begin one of \\\\ \\t \\n \\r \\xNN (as `ls` writes them)");
     }
   }
   return out;
