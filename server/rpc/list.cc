@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kDefaultPage = 100, kMaxPage = 1000;
 constexpr size_t kPageBytes = 1 << 20;
 constexpr uint64_t kTokenSeed = 0x6c6d70;  // "lmp"
-// Keys looked at under one lock: the dead are skipped, and may be many.
+// The number of keys looked at under one lock. Dead keys are skipped, and there may be many.
 constexpr int kScan = 4096;
 
 struct Range {
@@ -45,13 +45,13 @@ absl::StatusOr<Range> RangeOf(const v1::ListRequest& request) {
       return core::InvalidField(key == &prefix  ? "prefix"
                                 : key == &start ? "start_key"
                                                 : "end_key",
-                                "longer than any key");
+                                "is longer than any key");
   }
   if (!prefix.empty() && !start.empty()) {
-    return core::InvalidField("start_key", "can't be had together with prefix; give one of the two");
+    return core::InvalidField("start_key", "cannot be combined with prefix; give one of the two");
   }
   if (!prefix.empty() && !end.empty()) {
-    return core::InvalidField("end_key", "can't be had together with prefix; give one of the two");
+    return core::InvalidField("end_key", "cannot be combined with prefix; give one of the two");
   }
   if (!prefix.empty()) return Range{prefix, AfterPrefix(prefix)};
   return Range{start, end, !end.empty() && start >= end};
@@ -77,7 +77,7 @@ std::string MakeToken(const Range& range, const std::string& last) {
 }
 
 absl::StatusOr<std::string> ReadToken(const Range& range, const std::string& token) {
-  const auto bad = core::InvalidField("page_token", "not the next_page_token of a page of this same range");
+  const auto bad = core::InvalidField("page_token", "is not the next_page_token of a page of this range");
   if (token.size() > 2 * core::kMaxKeyBytes) return bad;
   const auto raw = core::DecodeBase64(token);
   if (!raw || raw->size() < 16) return bad;
@@ -95,7 +95,7 @@ absl::StatusOr<std::string> ReadToken(const Range& range, const std::string& tok
 absl::Status List(const host::NodeHost& host, const v1::ListRequest& request, v1::ListResponse* response) {
   auto range = RangeOf(request);
   if (!range.ok()) return range.status();
-  if (request.page_size() < 0) return core::InvalidField("page_size", "negative; give 0 (100 entries) to 1000");
+  if (request.page_size() < 0) return core::InvalidField("page_size", "is negative; give 0 (100 entries) to 1000");
   const size_t page = request.page_size() == 0 ? kDefaultPage : std::min<size_t>(request.page_size(), kMaxPage);
   std::string after;
   if (!request.page_token().empty()) {

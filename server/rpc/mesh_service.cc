@@ -163,7 +163,7 @@ grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext
                                                      v1::ListConflictsResponse* response) {
   uint64_t before = UINT64_MAX;  // conflicts are numbered in the order in which they were found
   if (!request->page_token().empty() && !absl::SimpleAtoi(request->page_token(), &before)) {
-    return Finish(context, core::InvalidField("page_token", "is none that an answer of this node gave"));
+    return Finish(context, core::InvalidField("page_token", "is not from an answer of this node"));
   }
   if (request->page_size() < 0) return Finish(context, core::InvalidField("page_size", "must not be negative"));
   const size_t most = request->page_size() == 0 ? SIZE_MAX : static_cast<size_t>(request->page_size());

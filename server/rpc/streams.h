@@ -48,7 +48,7 @@ class Streams {
     return Added::kYes;
   }
 
-  // gRPC is done with the stream. The caller frees what is returned outside of its locks.
+  // gRPC is done with the stream. The caller frees the returned pointer outside of its locks.
   Pointer Remove(const Stream* stream) {
     const std::lock_guard lock(mutex_);
     const auto it = streams_.find(stream);

@@ -1,4 +1,4 @@
-// The Subscribe streams of this node: each has a bounded queue of messages, and drops its oldest when it is full.
+// The Subscribe streams of this node: each has a bounded queue of messages, and drops the oldest one when it is full.
 #pragma once
 
 #include <cstddef>

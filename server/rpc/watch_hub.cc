@@ -15,7 +15,7 @@
 namespace leasemap::rpc {
 
 namespace {
-// A watch that takes nothing for so long is one that stalls, if there is need for its memory.
+// A watch stalls if its client took no message for this time. It is ended if there is need for its memory.
 constexpr int64_t kStalledMs = 2000;
 // The log names a limit that is reached once in this time.
 constexpr int64_t kLogEveryMs = 60'000;
@@ -66,7 +66,7 @@ class WatchStream final : public WatchHub::Reactor {
   void Pump() {
     const std::lock_guard lock(mutex_);
     if (writing_ || finished_) return;
-    if (draining_) watch_.first_due = true;  // at the head a cursor is due now, whatever came before
+    if (draining_) watch_.first_due = true;  // at the head a cursor is due now, also soon after another
     auto batch = hub_.host_.ReadWatch(watch_);
     if (!batch.ok()) return End(batch.status());
     // A stream that is far from the head or still waits for its cursor ends where it is.
@@ -250,8 +250,9 @@ void WatchHub::EndOneThatStalls() {
     if (const int64_t waits = stream->waits_since(); waits <= since_ms) longest = stream, since_ms = waits;
   }
   if (longest == nullptr) return WakeAt(host_.now().mono_ms + kStalledMs / 10);
-  spdlog::warn("ending a watch of {}: it takes nothing, and what watches have not taken holds {} MiB", longest->peer(),
-               untaken_.load() >> 20);
+  spdlog::warn(
+      "ending a watch of {}: its client takes no messages, and messages that clients have not taken hold {} MiB",
+      longest->peer(), untaken_.load() >> 20);
   longest->Cut();
 }
 

@@ -1,8 +1,8 @@
 // The Watch streams of this node.
 //
 // A stream has no queue: it holds a position in the map's revisions (core::Watch) and at most one message that gRPC is
-// writing. It moves on when its last message was written, on the thread that tells so; when it is at the head it
-// waits for the hub's thread, which wakes at each change and when a cursor is due.
+// writing. When gRPC has written the message, the stream moves on, on the same thread. At the head it waits for the
+// hub's thread, which wakes at each change and when a cursor is due.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ class WatchHub {
   using Reactor = grpc::ServerWriteReactor<v1::WatchResponse>;
   struct Bounds {
     size_t streams = 10'000;  // at once: each costs some kilobytes, and a look at each change
-    // Bytes of messages that clients have not taken; beyond it who takes nothing for the longest is ended.
+    // Bytes of messages that clients have not taken; beyond it the watch that took none for the longest time is ended.
     int64_t untaken_bytes = int64_t{128} << 20;
     // One connection may have a tenth of the streams, and all of a hundred: one program that leaks watches takes them
     // from nobody else.
@@ -52,7 +52,7 @@ class WatchHub {
   void Remove(const WatchStream* stream);
   // WATCH_LIMIT, since no stream could be added; also said in the log, now and then.
   absl::Status NoRoom(Added why);
-  // A stream holds so many bytes more (or less) that its client has not taken.
+  // The messages that clients have not taken grew by this number of bytes (negative: they shrank).
   void Hold(int64_t bytes);
   void EndOneThatStalls();
   // A stream wants to be looked at then (monotonic milliseconds), changes aside.
