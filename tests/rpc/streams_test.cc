@@ -63,17 +63,18 @@ TEST(Streams, TakesNoneOnceClosed) {
 // WatchStream's destructor takes the hub's lock, and could take the list's.
 TEST(Streams, FreesWithoutItsLock) {
   struct Asking {
-    explicit Asking(Streams<Asking>& list) : list(list) {}
+    Asking(Streams<Asking>& list, bool& was_empty) : list(list), was_empty(was_empty) {}
     ~Asking() { was_empty = list.empty(); }
     Streams<Asking>& list;
-    static inline bool was_empty = false;
+    bool& was_empty;
   };
+  bool was_empty = false;
   Streams<Asking> streams(1);
-  auto stream = std::make_shared<Asking>(streams);
+  auto stream = std::make_shared<Asking>(streams, was_empty);
   const Asking* key = stream.get();
   ASSERT_EQ(streams.Add(std::move(stream), "a"), Added::kYes);
   streams.Remove(key);
-  EXPECT_TRUE(Asking::was_empty);
+  EXPECT_TRUE(was_empty);
 }
 
 }  // namespace
