@@ -52,8 +52,8 @@ void AddWatch(CLI::App& app, Options& options) {
   CLI::App* watch = AddCommand(
       app, options, kManyKeys, "watch", "Print changes as they happen, and reconnect after a failure",
       "A line is `TIME HOLDER KIND KEY VALUE`. TIME is the time of the change (UTC), HOLDER the holder of the "
-      "lease, KIND is SET, DELETED, EXPIRED, LOST or LEASE. They are escaped as `leasemap ls` does it, and a "
-      "space in the holder or in the key as \\x20.\n"
+      "lease, KIND is SET, DELETED, EXPIRED, LOST or LEASE. HOLDER, KEY and VALUE are escaped as "
+      "`leasemap ls` does it, and a space in the holder or in the key as \\x20.\n"
       "\n"
       "A cursor is a position in the changes. The file holds the last one whose changes were all printed. "
       "So a watch that is started again misses no change, and may print some changes again.\n"
