@@ -253,6 +253,9 @@ TEST(Log, AJsonLineIsOneObjectWhateverTheMessage) {
   EXPECT_EQ(line(spdlog::level::info, "\u00fc\u20ac\U0001F600\xff\xe2\x82"),
             "{\"time\":\"2023-11-14T22:13:20.007Z\",\"level\":\"info\",\"message\":"
             "\"\u00fc\u20ac\U0001F600\\ufffd\\ufffd\\ufffd\"}\n");
+  EXPECT_EQ(line(spdlog::level::info, "a\u202etxt"),  // it turns the text around
+            R"({"time":"2023-11-14T22:13:20.007Z","level":"info","message":"a\u202etxt"})"
+            "\n");
 }
 
 }  // namespace
