@@ -41,7 +41,7 @@ Answer LookUp(const std::string& host, int family) {
     answer.addresses.push_back(endpoint.address());
   }
   freeaddrinfo(found);
-  if (answer.addresses.empty()) answer.error = "the name stands for no address";
+  if (answer.addresses.empty()) answer.error = "the name has no address";
   return answer;
 }
 

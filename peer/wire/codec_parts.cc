@@ -4,6 +4,7 @@
 
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "text/utf8.h"
 
 namespace leasemap::wire {
 namespace {
@@ -15,7 +16,7 @@ constexpr size_t kMaxUnknownBytes = 64 << 10;    // fields of a later version th
 absl::Status Bad(const char* what) { return absl::InvalidArgumentError(what); }
 
 bool GoodName(const std::string& name) {
-  return !name.empty() && name.size() <= core::kMaxNameBytes && core::IsPrintableUtf8(name);
+  return !name.empty() && name.size() <= core::kMaxNameBytes && text::IsPrintableUtf8(name);
 }
 
 void ToProto(const core::Past& past, pb::Past* out) {
@@ -64,7 +65,7 @@ void ToProto(const core::ReplicaId& id, pb::ReplicaId* out) {
 
 void ToProto(const core::VersionVector& vector, pb::Vector* out) {
   for (const auto& [replica, coverage] : vector.runs()) {
-    auto* entry = out->add_runs();
+    auto* entry = out->add_entries();
     entry->set_node(replica.node);
     entry->set_incarnation(replica.incarnation);
     entry->set_prefix(coverage.prefix);
@@ -132,7 +133,7 @@ absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
     out->SetMark(mark.node(), {mark.below(), mark.digest()});
   }
   core::ReplicaId before;
-  for (const auto& entry : in.runs()) {
+  for (const auto& entry : in.entries()) {
     core::ReplicaId replica{entry.node(), entry.incarnation()};
     if (!GoodName(replica.node) || replica.incarnation == 0 || replica <= before) return Bad("a bad vector's replica");
     const bool empty = entry.prefix() == 0 && entry.exceptions().empty();
@@ -165,7 +166,7 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
   for (const int64_t ms : {in.start_s(), in.duration_ms(), in.expire_ms()}) {
     if (ms < 0 || ms > kMaxMs) return Bad("a bad time");
   }
-  if (in.value_is_text() && !core::IsUtf8(in.value())) return Bad("a text that is not UTF-8");
+  if (in.value_is_text() && !text::IsUtf8(in.value())) return Bad("a text that is not UTF-8");
   if (in.tombstone() && !in.value().empty()) return Bad("a tombstone with a value");
   if (in.value_gone() && (!in.value().empty() || in.value_left_out() || in.tombstone() || !in.ephemeral())) {
     return Bad("a value that is gone, where it is there or can't lapse");

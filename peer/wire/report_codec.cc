@@ -8,6 +8,7 @@
 #include "peer/core/data/limits.h"
 #include "peer/core/sync/ceiling.h"
 #include "peer/wire/codec_parts.h"
+#include "text/utf8.h"
 
 namespace leasemap::wire {
 namespace {
@@ -62,7 +63,7 @@ absl::Status ReadPeers(const pb::Report& in, core::Peers* out) {
   if (in.members_size() > many || in.linked_size() > many) return Bad("too many members");
   for (const auto& member : in.members()) {
     if (!core::CheckName("node_id", member.node()).ok() || member.incarnation() == 0 ||
-        member.address().size() > kMaxAddressBytes || !core::IsPrintableUtf8(member.address())) {
+        member.address().size() > kMaxAddressBytes || !text::IsPrintableUtf8(member.address())) {
       return Bad("a bad member");
     }
     out->members.push_back({{member.node(), member.incarnation()}, member.address(), member.generation()});

@@ -29,7 +29,7 @@ inline int64_t ToMs(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1000 + time.nanos() / 1'000'000;
 }
 
-// The core's command, or the first argument that is wrong; UNSUPPORTED names what a later version brings.
+// The core's command, or the first argument that is wrong; UNSUPPORTED names a field of a later version.
 absl::StatusOr<core::WriteCommand> FromProto(const v1::SetRequest& request, const std::string& default_holder);
 absl::StatusOr<core::WriteCommand> FromProto(const v1::DeleteRequest& request, const std::string& default_holder);
 absl::StatusOr<core::WriteCommand> FromProto(const v1::RenewRequest& request, const std::string& default_holder);

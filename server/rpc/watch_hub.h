@@ -1,16 +1,14 @@
 // The Watch streams of this node.
 //
 // A stream has no queue: it holds a position in the map's revisions (core::Watch) and at most one message that gRPC is
-// writing. It moves on when its last message was written, on the thread that tells so; when it is at the head it
-// waits for the hub's thread, which wakes at each change and when a cursor is due.
+// writing. When gRPC has written the message, the stream moves on, on the same thread. At the head it waits for the
+// hub's thread, which wakes at each change and when a cursor is due.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -18,6 +16,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "leasemap/v1/key_value.pb.h"
 #include "server/host/node_host.h"
+#include "server/rpc/streams.h"
 
 namespace leasemap::rpc {
 
@@ -28,24 +27,17 @@ class WatchHub {
   using Reactor = grpc::ServerWriteReactor<v1::WatchResponse>;
   struct Bounds {
     size_t streams = 10'000;  // at once: each costs some kilobytes, and a look at each change
-    // Bytes of messages that clients have not taken; beyond it who takes nothing for the longest is ended.
+    // Bytes of messages that clients have not taken; beyond it the watch that took none for the longest time is ended.
     int64_t untaken_bytes = int64_t{128} << 20;
     // One connection may have a tenth of the streams, and all of a hundred: one program that leaks watches takes them
     // from nobody else.
     size_t per_connection() const { return std::max(streams / 10, std::min<size_t>(streams, 100)); }
   };
-  struct Use {
-    size_t streams = 0, most = 0;
-    std::string busiest;  // the connection with most of them, as gRPC names it; empty without streams
-    size_t of_busiest = 0;
-  };
-
   WatchHub(const host::NodeHost& host, Bounds bounds);
   ~WatchHub();
 
   // A reactor for gRPC, which owns itself: a stream, or one that ends at once with an error.
   Reactor* Open(grpc::CallbackServerContext* context, const v1::WatchRequest& request);
-  static Reactor* Refuse(const absl::Status& status);
 
   // Something changed: streams at the head look again. Any thread; does not block.
   void Notify();
@@ -53,15 +45,14 @@ class WatchHub {
   void NotifyRenewed();
   // Ends all streams with DRAINING, those at the head after a cursor. New ones are refused by the gate.
   void Drain();
-  Use use() const;
+  StreamUse use() const { return streams_.use(); }
 
  private:
   friend class WatchStream;
   void Remove(const WatchStream* stream);
-  // OK if there is room for one more of this connection; else the refusal. Under the lock.
-  absl::Status CheckRoom(const std::string& peer);
-  std::map<std::string, size_t>::const_iterator Busiest() const;
-  // A stream holds so many bytes more (or less) that its client has not taken.
+  // WATCH_LIMIT, since no stream could be added; also said in the log, now and then.
+  absl::Status NoRoom(Added why);
+  // The messages that clients have not taken grew by this number of bytes (negative: they shrank).
   void Hold(int64_t bytes);
   void EndOneThatStalls();
   // A stream wants to be looked at then (monotonic milliseconds), changes aside.
@@ -70,18 +61,16 @@ class WatchHub {
 
   const host::NodeHost& host_;
   const Bounds bounds_;
+  Streams<WatchStream> streams_;
   std::atomic<int64_t> untaken_{0};
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::map<const WatchStream*, std::shared_ptr<WatchStream>> streams_;  // guarded by mutex_
-  std::map<std::string, size_t> by_peer_;                               // guarded by mutex_; streams of each
-  int64_t told_ms_ = INT64_MIN;                                         // guarded by mutex_; when a limit was logged
-  bool notified_ = false;                                               // guarded by mutex_
-  bool renewed_ = false;                                                // guarded by mutex_
-  size_t want_renewals_ = 0;                                            // guarded by mutex_; streams
-  bool draining_ = false;                                               // guarded by mutex_
-  bool stopping_ = false;                                               // guarded by mutex_
-  int64_t wake_ms_ = INT64_MAX;                                         // guarded by mutex_
+  int64_t logged_ms_ = INT64_MIN;  // guarded by mutex_; when the log last named the limit
+  bool notified_ = false;          // guarded by mutex_
+  bool renewed_ = false;           // guarded by mutex_
+  size_t want_renewals_ = 0;       // guarded by mutex_; streams
+  bool stopping_ = false;          // guarded by mutex_
+  int64_t wake_ms_ = INT64_MAX;    // guarded by mutex_
   std::thread thread_;
 };
 

@@ -13,28 +13,6 @@ namespace {
 constexpr char kReason[] = "leasemap.reason";
 constexpr char kRetry[] = "leasemap.retry_ms";
 constexpr char kMetadata[] = "leasemap.metadata.";
-
-// The length of the UTF-8 sequence at the front of `s`, its code point in *point; 0 if it is not valid (RFC 3629).
-size_t Utf8Length(std::string_view s, uint32_t* point) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(s[i]); };
-  const uint8_t first = byte(0);
-  size_t n = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-  if (n == 0 || n > s.size()) return 0;
-  uint32_t p = n == 1 ? first : first & (0xff >> (n + 1));
-  for (size_t i = 1; i < n; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-    p = (p << 6) | (byte(i) & 0x3f);
-  }
-  if ((n == 3 && p < 0x800) || (n == 4 && p < 0x10000) || (p >= 0xd800 && p < 0xe000) || p > 0x10ffff) return 0;
-  *point = p;
-  return n;
-}
-
-// Controls, line and paragraph separators, and the marks that turn the direction of text around.
-bool Prints(uint32_t p) {
-  return p >= 0x20 && !(p >= 0x7f && p < 0xa0) && !(p >= 0x200b && p <= 0x200f) && !(p >= 0x2028 && p <= 0x202e) &&
-         !(p >= 0x2066 && p <= 0x2069) && p != 0xfeff && p < 0xfffe;
-}
 }  // namespace
 
 absl::Status Refusal(absl::StatusCode code, std::string_view reason, const std::string& message) {
@@ -92,40 +70,21 @@ absl::Status KeyNotFound(std::string_view key) {
   return status;
 }
 
-bool IsUtf8(std::string_view bytes) {
-  for (uint32_t point; !bytes.empty();) {
-    const size_t n = Utf8Length(bytes, &point);
-    if (n == 0) return false;
-    bytes.remove_prefix(n);
-  }
-  return true;
-}
-
-bool IsPrintableUtf8(std::string_view bytes) {
-  for (uint32_t point; !bytes.empty();) {
-    const size_t n = Utf8Length(bytes, &point);
-    if (n == 0 || !Prints(point)) return false;
-    bytes.remove_prefix(n);
-  }
-  return true;
-}
-
 std::string Shown(std::string_view bytes) {
   constexpr size_t kMax = 64;
   std::string out;
   size_t room = 0;  // so much of it leaves room for the dots
   while (!bytes.empty()) {
-    uint32_t point = 0;
-    size_t n = Utf8Length(bytes, &point);
-    if (n > 0 && Prints(point)) {
-      out.append(bytes.substr(0, n));
+    const auto [length, code] = text::First(bytes);
+    const bool whole = length > 0 && text::IsPrintable(code);
+    if (whole) {
+      out.append(bytes.substr(0, length));
     } else {
       out += absl::StrFormat("\\x%02x", static_cast<uint8_t>(bytes[0]));
-      n = 1;
     }
     if (out.size() > kMax) return out.substr(0, room) + "...";
     if (out.size() <= kMax - 3) room = out.size();
-    bytes.remove_prefix(n);
+    bytes.remove_prefix(whole ? length : 1);
   }
   return out;
 }

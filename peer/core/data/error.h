@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "text/utf8.h"
 
 namespace leasemap::core {
 
@@ -41,7 +42,7 @@ std::string ShownDuration(int64_t ms);
 // A key of 1 to 4,096 bytes; a name (holder, node ID) of 1 to 255 bytes of printable UTF-8.
 absl::Status CheckKey(std::string_view key);
 absl::Status CheckName(std::string_view field, std::string_view name);
-bool IsUtf8(std::string_view bytes);
-bool IsPrintableUtf8(std::string_view bytes);
+using text::IsPrintableUtf8;
+using text::IsUtf8;
 
 }  // namespace leasemap::core

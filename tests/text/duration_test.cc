@@ -1,9 +1,9 @@
-// Durations of the command line.
-#include "clients/cli/core/duration.h"
+// Durations of flags, of the command line and of the lines of a file.
+#include "text/duration.h"
 
 #include <gtest/gtest.h>
 
-namespace leasemap::cli {
+namespace leasemap::text {
 namespace {
 
 TEST(ParseDuration, TakesNumbersWithUnits) {
@@ -17,7 +17,9 @@ TEST(ParseDuration, TakesNumbersWithUnits) {
 }
 
 TEST(ParseDuration, RefusesEverythingElse) {
-  for (const char* text : {"", "30", "s", "1 h", "1d", "inf", "-inf", "-5s", "30s ", "x", "1h-5m"}) {
+  // Abseil itself reads infinities and signs.
+  for (const char* text : {"", "30", "s", "1 h", "1d", "inf", "-inf", "+inf", "-5s", "30s ", " 30s", "x", "1h-5m",
+                           "0x10s", "1e3s", "9999999999999999h"}) {
     const auto duration = ParseDuration(text);
     EXPECT_EQ(duration.status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
@@ -26,4 +28,4 @@ TEST(ParseDuration, RefusesEverythingElse) {
 }
 
 }  // namespace
-}  // namespace leasemap::cli
+}  // namespace leasemap::text
