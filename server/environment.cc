@@ -1,13 +1,12 @@
 #include "server/environment.h"
 
 #include <algorithm>
-#include <numeric>
-#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/options.h"
+#include "text/edit_distance.h"
 
 namespace leasemap {
 namespace {
@@ -17,7 +16,7 @@ constexpr char kPrefix[] = "LEASEMAP_";
 // A name that is further from a known one is no slip of the keyboard.
 constexpr size_t kMostSlips = 3;
 
-// Of the command line, in the same container; and what the tests and tools of this project read.
+// Variables of the command line in the same container, and of the tests and tools of this project.
 bool IsOfOthers(const std::string& name) {
   for (const char* other : {"LEASEMAP_SERVER", "LEASEMAP_HOLDER", "LEASEMAP_BUILD", "LEASEMAP_TEST_IMAGE"}) {
     if (name == other) return true;
@@ -25,9 +24,9 @@ bool IsOfOthers(const std::string& name) {
   return false;
 }
 
-// Kubernetes tells each container of the services of its namespace. One named leasemap gives LEASEMAP_SERVICE_HOST,
-// LEASEMAP_SERVICE_PORT_GRPC, LEASEMAP_PORT=tcp://…, LEASEMAP_PORT_7400_TCP_ADDR; one named leasemap-mesh has MESH_ in
-// between.
+// Kubernetes gives each container variables for the services of its namespace. One named leasemap gives
+// LEASEMAP_SERVICE_HOST, LEASEMAP_SERVICE_PORT_GRPC, LEASEMAP_PORT=tcp://…, LEASEMAP_PORT_7400_TCP_ADDR; one named
+// leasemap-mesh has MESH_ in between.
 bool IsOfKubernetes(const std::string& name, const std::string& value) {
   if (absl::EndsWith(name, "_SERVICE_HOST") || absl::StrContains(name, "_SERVICE_PORT")) return true;
   if (name == "LEASEMAP_PORT" || (absl::EndsWith(name, "_PORT") && absl::StrContains(value, "://"))) return true;
@@ -35,26 +34,11 @@ bool IsOfKubernetes(const std::string& name, const std::string& value) {
   return port != std::string::npos && port + 6 < name.size() && absl::ascii_isdigit(name[port + 6]);
 }
 
-// How many letters have to be put in, taken out, replaced or swapped with the next (Damerau and Levenshtein).
-size_t Slips(const std::string& a, const std::string& b) {
-  std::vector<size_t> before, last(b.size() + 1), row(b.size() + 1);
-  std::iota(last.begin(), last.end(), 0);
-  for (size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({row[j - 1] + 1, last[j] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before[j - 2] + 1);
-    }
-    before = std::exchange(last, row);
-  }
-  return last.back();
-}
-
 std::string Nearest(const std::string& name) {
   std::string nearest;
   size_t least = kMostSlips + 1;
   const auto look = [&](const std::string& known) {
-    if (const size_t slips = Slips(name, known); slips < least) nearest = known, least = slips;
+    if (const size_t slips = text::EditDistance(name, known); slips < least) nearest = known, least = slips;
   };
   look("LEASEMAP_CONFIG");
   for (const Flag& flag : Flags()) look(VariableOf(flag.name));
@@ -82,7 +66,7 @@ std::vector<std::string> UnknownVariables(const std::vector<std::string>& enviro
     if (known || value.empty() || IsOfOthers(name) || IsOfKubernetes(name, value)) continue;
     const std::string nearest = Nearest(name);
     warnings.push_back(absl::StrCat(
-        "the variable ", name, " is none that leasemapd knows, and is ignored; ",
+        "leasemapd does not know the variable ", name, " and ignores it; ",
         nearest.empty() ? std::string("leasemapd --help lists the flags") : absl::StrCat("is ", nearest, " meant?")));
   }
   std::sort(warnings.begin(), warnings.end());

@@ -1,13 +1,14 @@
 // Sets spdlog up, and writes JSON lines; see log.h.
 #include "server/log.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "peer/core/error.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
+#include "text/utf8.h"
 
 namespace leasemap {
 namespace {
@@ -16,24 +17,19 @@ namespace {
 std::string Escaped(std::string_view text) {
   std::string out;
   while (!text.empty()) {
-    const auto first = static_cast<unsigned char>(text.front());
-    size_t size = 1;
-    if (first >= 0x80) {
-      for (size = 2; size <= 4 && !(size <= text.size() && core::IsUtf8(text.substr(0, size)));) ++size;
-    }
-    if (size > 4) {
+    const auto [length, code] = text::First(text);
+    if (length == 0) {
       out += "\\ufffd";
-      size = 1;
-    } else if (first == '"' || first == '\\') {
+    } else if (code == '"' || code == '\\') {
       out += {'\\', text.front()};
-    } else if (first == '\n') {
+    } else if (code == '\n') {
       out += "\\n";
-    } else if (first < 0x20 || first == 0x7f) {
-      absl::StrAppend(&out, "\\u", absl::Hex(first, absl::kZeroPad4));
+    } else if (code < 0x10000 && !text::IsPrintable(code)) {
+      absl::StrAppend(&out, "\\u", absl::Hex(static_cast<uint32_t>(code), absl::kZeroPad4));
     } else {
-      out += text.substr(0, size);
+      out += text.substr(0, length);
     }
-    text.remove_prefix(size);
+    text.remove_prefix(std::max<size_t>(length, 1));
   }
   return out;
 }

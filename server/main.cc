@@ -32,8 +32,8 @@ namespace {
 constexpr int kWrongUse = 2;
 constexpr int kFailed = 1;
 
-// gRPC calls an error what a client did wrong, in lines that tell nobody what to do: --log-level debug shows them. What
-// it says before it aborts is an error here too.
+// gRPC logs mistakes of clients as errors, in lines that say nothing about what to do: --log-level debug shows them.
+// Its line before an abort is an error here, too.
 void TakeGrpcLog(gpr_log_func_args* said) {
   // Never freed: threads of gRPC may log until the very end.
   static auto* logger = new std::shared_ptr<spdlog::logger>(spdlog::default_logger());
@@ -61,20 +61,20 @@ uint64_t RandomBits() {
   return (static_cast<uint64_t>(device()) << 32) | device();
 }
 
-// Reads all sources, as often as it is asked: the configuration file may have changed.
+// Reads all sources at each call: the configuration file may have changed.
 using Read = std::function<absl::StatusOr<leasemap::Reading>()>;
 
-// SIGHUP: a service manager's reload, log rotation, or a terminal that went. What can change while the node runs does;
-// with what can't be read nothing does.
+// SIGHUP: a reload by a service manager, log rotation, or a closed terminal. The flags that can change while the node
+// runs are set; if a source cannot be read, nothing changes.
 void Reload(const Read& read, leasemap::Reading& reading, leasemap::rpc::Server& server) {
   auto now = read();
-  if (!now.ok()) return spdlog::error("SIGHUP: {}; nothing is changed", std::string(now.status().message()));
+  if (!now.ok()) return spdlog::error("SIGHUP: {}; nothing was changed", std::string(now.status().message()));
   const leasemap::Options& options = now->options;
   server.host().SetSeeds(options.node.seeds);
   spdlog::info("SIGHUP: seeds and log level were read again: {} seeds, {}", options.node.seeds.size(),
                options.log_level);
   for (const auto& name : leasemap::WaitForRestart(reading, *now)) {
-    spdlog::warn("--{} was changed in {}: that takes a restart", name, now->config_file);
+    spdlog::warn("--{} was changed in {}: a restart is needed", name, now->config_file);
   }
   leasemap::SetLogLevel(options.log_level);
   reading = *std::move(now);
@@ -98,7 +98,7 @@ int Serve(leasemap::Reading reading, const Read& read) {
   const uint64_t descriptors = leasemap::rpc::RaiseDescriptorLimit();
   const size_t connections = leasemap::rpc::ConnectionsFor(descriptors, options.max_connections);
   if (connections < options.max_connections) {
-    spdlog::warn("only {} clients may connect, since this process may have {} file descriptors (ulimit -n)",
+    spdlog::warn("only {} clients can connect, since this process may open {} file descriptors (ulimit -n)",
                  connections, descriptors);
   }
   const leasemap::rpc::Limits limits{memory, connections, options.max_watches};
@@ -112,7 +112,7 @@ int Serve(leasemap::Reading reading, const Read& read) {
   int received = 0;
   while (sigwait(&signals, &received) == 0 && received == SIGHUP) Reload(read, reading, server);
   spdlog::info("draining");
-  server.host().Leave();  // the map goes with the process, so it won't come back as this member
+  server.host().Leave();  // the map ends with the process, so this member does not come back
   server.Drain();
   spdlog::info("stopped");
   // Destructors wait for a name that is being resolved, which a dead name server can hold up for half a minute, and

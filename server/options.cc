@@ -16,29 +16,25 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "asio/ip/address.hpp"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "peer/net/transport.h"
 #include "server/environment.h"
+#include "text/duration.h"
 
 namespace leasemap {
 namespace {
 
 using Check = std::function<std::string(std::string&)>;
 
-constexpr int64_t kHourMs = 3'600'000, kYearMs = 8760 * kHourMs;
+constexpr int64_t kYearMs = 8760 * int64_t{3'600'000};
 constexpr char kDescription[] =
     "leasemapd: one node of a Leasemap cluster. A flag may also be set as a variable (LEASEMAP_NODE_ID for "
-    "--node-id) or as a line `node-id = …` of --config FILE; flags come first, then variables, then the file.";
-
-std::string ShowMs(int64_t ms) {
-  if (ms != 0 && ms % kHourMs == 0) return absl::StrCat(ms / kHourMs, "h");
-  return ms > 60'000 ? absl::FormatDuration(absl::Milliseconds(ms))
-                     : absl::StrCat(ms % 1000 ? ms : ms / 1000, ms % 1000 ? "ms" : "s");
-}
+    "--node-id) or as a line `node-id = …` of --config FILE. A flag overrides a variable, and a variable the file.";
 
 std::string OutOfRange(int64_t ms, int64_t least, int64_t most) {
-  return absl::StrCat(ShowMs(ms), " is out of range; give ", ShowMs(least), " to ", ShowMs(most));
+  const auto show = [](int64_t ms) { return absl::FormatDuration(absl::Milliseconds(ms)); };
+  return absl::StrCat(show(ms), " is out of range; give ", show(least), " to ", show(most));
 }
 
 std::string Bool(std::string& value) {
@@ -66,12 +62,12 @@ Check Number(int64_t least, int64_t most) {
 
 Check Duration(int64_t least, int64_t most) {
   return [least, most](std::string& value) -> std::string {
-    absl::Duration duration;
-    if (!absl::ParseDuration(value, &duration)) {
-      return absl::StrCat("\"", core::Shown(value), "\" is not a duration; write for example 500ms, 30s or 1h");
+    const auto duration = text::ParseDuration(value);
+    if (!duration.ok()) {
+      return absl::StrCat("\"", core::Shown(value), "\" is ", std::string(duration.status().message()));
     }
-    const int64_t ms = absl::ToInt64Milliseconds(duration);
-    if (absl::Milliseconds(ms) != duration) return absl::StrCat(value, " is not a whole number of milliseconds");
+    const int64_t ms = absl::ToInt64Milliseconds(*duration);
+    if (absl::Milliseconds(ms) != *duration) return absl::StrCat(value, " is not a whole number of milliseconds");
     if (ms < least || ms > most) return OutOfRange(ms, least, most);
     value = absl::StrCat(ms);
     return "";
@@ -99,7 +95,7 @@ Check Bytes(uint64_t least) {
 
 std::string HostPort(std::string& value) {
   if (net::ParseHostPort(value)) return "";
-  return absl::StrCat("\"", core::Shown(value), "\" is not host:port (an IPv6 host stands in brackets)");
+  return absl::StrCat("\"", core::Shown(value), "\" is not host:port (write an IPv6 host in brackets)");
 }
 
 // Leaves each seed once.
@@ -114,7 +110,7 @@ std::string Seeds(std::string& value) {
     }
     if (std::find(seeds.begin(), seeds.end(), seed) == seeds.end()) seeds.push_back(seed);
   }
-  if (seeds.size() > kMaxSeeds) return absl::StrCat("more than ", kMaxSeeds, " are given");
+  if (seeds.size() > kMaxSeeds) return absl::StrCat("has more than ", kMaxSeeds, " seeds");
   value = absl::StrJoin(seeds, ",");
   return "";
 }
@@ -187,7 +183,8 @@ class ConfigFile : public CLI::ConfigBase {
     CLI::ConfigItem item;
     item.name = std::string(name);
     item.inputs.push_back(Value(absl::StripAsciiWhitespace(line.substr(equals + 1))));
-    if (item.inputs[0] == kOpen) throw wrong(absl::StrCat(": the quotes of ", item.name, " do not end the value"));
+    if (item.inputs[0] == kOpen)
+      throw wrong(absl::StrCat(": the value of ", item.name, " does not end with its quotes"));
     return item;
   }
 
@@ -219,7 +216,7 @@ class Reader {
     app_.add_option("--config", "file with lines `flag = value`")->type_name("FILE");
     for (const Flag& flag : Flags()) {
       const std::string name = absl::StrCat("--", flag.name), help = flag.help;
-      // A flag that is on or off may stand without a value.
+      // A flag that is on or off may have no value.
       CLI::Option* option = flag.is_bool ? app_.add_flag(name, help)->expected(0, 1) : app_.add_option(name, help);
       CLI::Validator check([&flag](std::string& value) { return value.empty() ? "" : flag.check(value); }, "");
       option->type_name(flag.type)->default_str(flag.fallback)->transform(check.application_index(0));
@@ -255,7 +252,7 @@ class Reader {
     if (path.empty()) return;
     std::ifstream file(path);
     file.peek();  // fails for a folder, which can be opened but not read
-    if (!file) throw CLI::ConfigError("no file that can be read");
+    if (!file) throw CLI::ConfigError("not a file that can be read");
     file.clear();
     source_ = [this, path](const std::string& name) { return absl::StrCat("line ", lines_[name], " of ", path); };
     app_.parse_from_stream(file);
@@ -293,7 +290,7 @@ class Reader {
     for (const Flag& flag : Flags()) out.push_back(app_.get_option(absl::StrCat("--", flag.name)));
     return out;
   }
-  // Where the flags were set that no earlier source did.
+  // Notes this source for the flags that no earlier source set.
   void Note(const std::function<std::string(const std::string&)>& source) {
     for (const CLI::Option* option : Settable()) {
       if (option->count() > 0) from_.emplace(NameOf(option), source(NameOf(option)));
@@ -313,7 +310,7 @@ absl::Status SetAddresses(const Reader& reader, Options& out) {
     *to = reader.Get<std::string>(name);
     if (insecure || IsLoopback(net::ParseHostPort(*to)->host)) continue;
     return reader.Wrong(name, absl::StrCat(*to,
-                                           " is beyond loopback, and this version speaks plain text only; if the "
+                                           " is beyond loopback, and this version serves plain text only; if the "
                                            "network is trusted, pass --insecure"));
   }
   out.node.advertise = reader.Get<std::string>("advertise");  // not listened on: it may be anywhere
@@ -330,8 +327,8 @@ absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& hos
   out.node.seeds = absl::StrSplit(reader.Get<std::string>("seeds"), ',', absl::SkipEmpty());
   const auto skew = reader.Get<int64_t>("max-clock-skew"), period = reader.Get<int64_t>("lease-duration");
   if (period < 4 * skew) {
-    return reader.Wrong("lease-duration", absl::StrCat(OutOfRange(period, 4 * skew, kYearMs),
-                                                       " (4 times --max-clock-skew is the least)"));
+    return reader.Wrong("lease-duration",
+                        absl::StrCat(OutOfRange(period, 4 * skew, kYearMs), " (at least 4 times --max-clock-skew)"));
   }
   out.node.rules = {reader.Get<bool>("leasing"), period, skew};
   out.node.forget_after_ms = reader.Get<int64_t>("forget-after");
@@ -348,28 +345,28 @@ absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& hos
 
 const std::vector<Flag>& Flags() {
   static const std::vector<Flag> flags = {
-      {"node-id", "", "NAME", "name of this node, unique in the cluster; the default holder (default: the host name)",
-       Name},
-      {"cluster", "leasemap", "NAME", "name of the cluster; nodes of others are refused", Name},
-      {"listen", "127.0.0.1:7400", "HOST:PORT", "where clients connect, by gRPC", HostPort},
-      {"mesh-listen", "127.0.0.1:7401", "HOST:PORT", "where the other nodes connect", HostPort},
-      {"advertise", "", "HOST:PORT", "what other nodes dial (default: this end of each link, with the mesh port)",
+      {"node-id", "", "NAME",
+       "name of this node, unique in the cluster, and the default holder (default: the host name)", Name},
+      {"cluster", "leasemap", "NAME", "name of the cluster; nodes of other clusters are refused", Name},
+      {"listen", "127.0.0.1:7400", "HOST:PORT", "address for clients (gRPC)", HostPort},
+      {"mesh-listen", "127.0.0.1:7401", "HOST:PORT", "address for the other nodes", HostPort},
+      {"advertise", "", "HOST:PORT",
+       "address that other nodes dial (default: the local address of each link, with the mesh port)", HostPort},
+      {"http-listen", "127.0.0.1:7402", "HOST:PORT", "address for metrics and the status page (not supported yet)",
        HostPort},
-      {"http-listen", "127.0.0.1:7402", "HOST:PORT", "for metrics and the status page (nothing listens there yet)",
-       HostPort},
-      {"seeds", "", "HOST:PORT,...", "other nodes, comma-separated; a name stands for all its addresses", Seeds},
+      {"seeds", "", "HOST:PORT,...", "other nodes, comma-separated; a host name means all its addresses", Seeds},
       {"leasing", "on", "on|off", "whether writes take leases; the same on all nodes", Bool, true},
       {"lease-duration", "1h", "DURATION",
        "the default lease, 4 times --max-clock-skew to 8760h; the same on all nodes", Duration(1, kYearMs)},
       {"data-dir", "", "FOLDER", "for the map on disk (not supported yet: memory only)", Later("")},
       {"fsync", "always", "TEXT", "always, interval or never (not supported yet)", Later("always")},
       {"min-members", "1", "NUMBER",
-       "not ready before this many nodes, itself included, have been linked once; 1 to 128",
+       "the node is not ready before it has linked with this many, itself included; 1 to 128",
        Number(1, core::kMaxMembers)},
-      {"max-clock-skew", "500ms", "DURATION", "how far the clocks of two nodes may differ, 1ms to 60s",
+      {"max-clock-skew", "500ms", "DURATION", "the most by which the clocks of two nodes may differ, 1ms to 1m",
        Duration(1, 60'000)},
       // Shorter than a few silences, a member that is only slow would be forgotten.
-      {"forget-after", "72h", "DURATION", "silence after which a member is forgotten, 10s to 8760h",
+      {"forget-after", "72h", "DURATION", "a member that is silent for this time is forgotten; 10s to 8760h",
        Duration(10'000, kYearMs)},
       {"tls-cert", "", "FILE", "certificate (not supported yet)", Later("")},
       {"tls-key", "", "FILE", "key (not supported yet)", Later("")},
@@ -377,15 +374,15 @@ const std::vector<Flag>& Flags() {
       {"insecure", "off", "on|off", "serve plain text beyond loopback", Bool, true},
       // Less would not take a map of a few values of the largest size.
       {"max-bytes", "", "BYTES",
-       "memory that the map may take, as 512MiB or 4GiB (default: half of what the process may use)",
+       "memory that the map may take, as 512MiB or 4GiB (default: half of the memory of the process)",
        Bytes(16 * core::kMaxValueBytes)},
       {"max-connections", "10000", "NUMBER",
-       "clients' connections at once; fewer where there are too few file descriptors", Number(1, 1'000'000)},
+       "connections of clients at once; fewer if there are too few file descriptors", Number(1, 1'000'000)},
       {"max-watches", "10000", "NUMBER", "watches at once; one connection may have a tenth of them",
        Number(1, 1'000'000)},
-      {"log-level", "info", "LEVEL", "trace, debug, info, warn or error; read again on SIGHUP, as the seeds are",
+      {"log-level", "info", "LEVEL", "trace, debug, info, warn or error; SIGHUP reads it and the seeds again",
        OneOf({"trace", "debug", "info", "warn", "error"})},
-      {"log-format", "text", "text|json", "lines of text, or one JSON object a line", OneOf({"text", "json"})},
+      {"log-format", "text", "text|json", "lines of text, or one JSON object per line", OneOf({"text", "json"})},
   };
   return flags;
 }

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 
 namespace leasemap {
 

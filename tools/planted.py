@@ -32,7 +32,7 @@ def build(patch, program="sim/sim"):
     """The simulator, or the explorer, with this bug. All files of the copy are new each time: an old date would keep
     the last bug built."""
     copy = WORK / "tree"
-    for folder in ["CMakeLists.txt", "CMakePresets.json", "cmake", "protos", "peer", "server", "tests"]:
+    for folder in ["CMakeLists.txt", "CMakePresets.json", "cmake", "protos", "text", "peer", "server", "tests"]:
         source, target = ROOT / folder, copy / folder
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile)

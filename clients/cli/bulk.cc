@@ -5,9 +5,11 @@
 #include "absl/strings/str_cat.h"
 #include "clients/cli/core/lines.h"
 #include "clients/cli/core/request.h"
+#include "clients/cli/core/text.h"
 #include "clients/cli/print.h"
 #include "clients/cli/terminal.h"
 #include "google/protobuf/struct.pb.h"
+#include "text/utf8.h"
 
 namespace leasemap::cli {
 
@@ -55,7 +57,7 @@ int Bulk::Send() {
   v1::BatchSetResponse response;
   const grpc::Status status = connection_.Try(&v1::KeyValue::Stub::BatchSet, request, response);
   const size_t first = chunk_.items().front().line, last = chunk_.items().back().line;
-  // gRPC itself refuses what is larger than any request may be: that is of one line alone, since chunks are small.
+  // gRPC itself refuses a request above its limit: it has one line alone, since other chunks are small.
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && ReasonOf(status).empty() && first == last) {
     Fail(first, KeyOf(chunk_.items().front().request), "VALUE_TOO_LARGE",
          absl::StrCat("too large for one request (", status.error_message(), ")"));
@@ -63,7 +65,7 @@ int Bulk::Send() {
     progress_.Clear();
     const int exit_code = connection_.Report(status);
     Complain() << "the lines before line " << first << " are done; lines " << first << " to " << last
-               << " may be or not\n";
+               << " may be done or not\n";
     Summarize();
     return exit_code;
   } else {
@@ -78,7 +80,7 @@ void Bulk::Take(const v1::BatchSetResponse& response) {
   for (size_t i = 0; i < chunk_.items().size(); ++i) {
     const Chunk::Item& item = chunk_.items()[i];
     if (static_cast<int>(i) >= response.results_size()) {
-      Fail(item.line, KeyOf(item.request), "", "the node did not answer for this item");
+      Fail(item.line, KeyOf(item.request), "", "the node did not answer for this line");
       continue;
     }
     const v1::ItemStatus& status = response.results(static_cast<int>(i)).status();
@@ -100,7 +102,7 @@ void Bulk::Fail(size_t line, const std::string& key, const std::string& reason, 
   google::protobuf::Struct object;
   auto& fields = *object.mutable_fields();
   fields["line"].set_number_value(static_cast<double>(line));
-  if (!key.empty()) fields["key"].set_string_value(IsUtf8(key) ? key : Escape(key));
+  if (!key.empty()) fields["key"].set_string_value(text::IsUtf8(key) ? key : Escape(key));
   if (!reason.empty()) fields["reason"].set_string_value(reason);
   fields["message"].set_string_value(message);
   PrintJson(object);

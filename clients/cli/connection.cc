@@ -31,7 +31,7 @@ google::rpc::ErrorInfo InfoOf(const grpc::Status& status) {
 constexpr int kFirstBackoffMs = 100;
 constexpr int kLargestBackoffMs = 500;
 // gRPC names this one for the back-off, but takes it for how long one attempt to connect may last: long enough for a
-// far away node and a lost packet, short enough that a black-holed address is told well within the default timeout.
+// far away node and a lost packet, short enough that a black-holed address is reported well within the default timeout.
 constexpr int kConnectAttemptMs = 1000;
 // How long a write waits for the connection to one of several servers: for one attempt, and some for a name.
 constexpr absl::Duration kConnectWait = absl::Milliseconds(2 * kConnectAttemptMs);
@@ -96,11 +96,12 @@ void Connection::Settle() {
 int Connection::Report(const grpc::Status& status) const {
   if (IsUnreachable(status)) {
     const bool all = !unknown_ && asked_ > servers_.size();
-    Complain() << "no answer from " << (all ? absl::StrJoin(options_.servers, ", ") : server()) << " ("
-               << status.error_message() << "); "
-               << (unknown_
-                       ? "the node may have done the write or not: look before you repeat it, or use --request-id\n"
-                       : "is a node running there? Name another with --server host:port or LEASEMAP_SERVER\n");
+    Complain()
+        << "no answer from " << (all ? absl::StrJoin(options_.servers, ", ") : server()) << " ("
+        << status.error_message() << "); "
+        << (unknown_
+                ? "the node may have done the write or not: read the key before you repeat it, or use --request-id\n"
+                : "is a node running there? Name another with --server host:port or LEASEMAP_SERVER\n");
     return kUnreachable;
   }
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED && ReasonOf(status).empty()) {

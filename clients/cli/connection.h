@@ -41,7 +41,7 @@ class Connection {
   grpc::Status Try(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                    const Request& request, Response& response) {
     const bool safe = IsSafeToRepeat(request);
-    grpc::Status told;
+    grpc::Status best;
     Begin();
     do {
       // A write is handed to gRPC only once the server is there: so it is known that others never got it.
@@ -52,14 +52,14 @@ class Connection {
       response.Clear();
       const grpc::Status status = (StubOf(static_cast<Stub*>(nullptr)).*method)(&context, request, &response);
       if (status.ok()) return status;
-      // The refusal of one node tells more than the silence of another.
-      if (told.ok() || !IsUnreachable(status)) told = status;
+      // The refusal of one node is more useful than the silence of another.
+      if (best.ok() || !IsUnreachable(status)) best = status;
       unknown_ = !safe && connects && servers_.size() > 1 && IsUnreachable(status);
       const bool another =
           !connects || MayAskAnother(static_cast<absl::StatusCode>(status.error_code()), ReasonOf(status), safe);
       if (!another) return status;
     } while (Next());
-    return told;
+    return best;
   }
 
   // Moves to the next server; false if that was the last one since Begin.

@@ -1,4 +1,4 @@
-// Keeps the cursor of a watch in a file, so that the watch goes on where it was when it is started again.
+// Keeps the cursor of a watch in a file, so that a watch that is started again continues where it was.
 #ifndef LEASEMAP_CLIENTS_CLI_CURSOR_FILE_H_
 #define LEASEMAP_CLIENTS_CLI_CURSOR_FILE_H_
 

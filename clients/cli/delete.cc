@@ -65,7 +65,7 @@ class Deletions {
     return kDone;
   }
 
-  // Goes through the keys page by page. Another exit code than kDone: the list failed.
+  // Adds the keys page by page. Another exit code than kDone: the list failed.
   int AddPrefix() {
     v1::ListRequest request;
     PutPrefix(*connection_.options().prefix, request);
@@ -113,12 +113,13 @@ class Deletions {
   void Show(const Call& call) {
     if (!call.status.ok()) {
       ++failed_;
-      // Of a node that can't be reached one report is enough.
+      // One report of an unreachable node is enough.
       if (IsCutOff() && IsUnreachable(call.status)) return;
       exit_code_ = std::max(exit_code_, connection_.Report(call.status));
       const bool several = OfPrefix() || connection_.options().keys.size() > 1;
       if (several && IsCutOff()) {
-        Complain() << "the keys before \"" << Escape(call.key) << "\" are done; it and those after it may be or not\n";
+        Complain() << "the keys before \"" << Escape(call.key)
+                   << "\" are done; this key and those after it may be done or not\n";
       }
       return;
     }

@@ -4,8 +4,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "clients/cli/core/duration.h"
+#include "clients/cli/core/text.h"
 #include "clients/cli/terminal.h"
+#include "text/duration.h"
 
 namespace leasemap::cli {
 namespace {
@@ -13,8 +14,11 @@ namespace {
 constexpr char kMark = '\1';
 
 absl::Duration DurationOrThrow(const std::string& option, const std::string& text) {
-  const absl::StatusOr<absl::Duration> duration = ParseDuration(text);
-  if (!duration.ok()) throw CLI::ValidationError(option, std::string(duration.status().message()));
+  const absl::StatusOr<absl::Duration> duration = text::ParseDuration(text);
+  if (!duration.ok()) {
+    throw CLI::ValidationError(
+        option, absl::StrCat("\"", Escape(Unmarked(text)), "\" is ", std::string(duration.status().message())));
+  }
   return *duration;
 }
 
@@ -23,13 +27,13 @@ absl::Duration DurationOrThrow(const std::string& option, const std::string& tex
 void AddSharedOptions(CLI::App& app, Options& options) {
   AddText(
       &app, "--server", options.server, "HOST:PORT",
-      "The node to talk to (LEASEMAP_SERVER; 127.0.0.1:7400; the port is 7400 where none is given). Of several, with "
-      "commas between them, the next is asked where one is not reached or does not serve");
+      "The node to ask, or several with commas between them: if one cannot be reached or does not serve, the next is "
+      "asked (default: LEASEMAP_SERVER, or 127.0.0.1:7400; the default port is 7400)");
   AddText(&app, "--holder", options.holder, "NAME",
-          "Who the leases are for (LEASEMAP_HOLDER; by default the ID of the node that takes the write)");
+          "The holder of the leases (default: LEASEMAP_HOLDER, or the ID of the node that takes the write)");
   app.add_option_function<std::string>(
          "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
-         "text (the default), or json: one object a line")
+         "text (the default), or json: one object per line")
       ->type_name("FORM")
       ->check(CLI::IsMember({"text", "json"}).description(""));
   app.add_option_function<std::string>(
@@ -46,7 +50,7 @@ void AddSharedOptions(CLI::App& app, Options& options) {
            options.timeout = DurationOrThrow("--timeout", text);
            if (options.timeout == absl::ZeroDuration()) throw CLI::ValidationError("--timeout", "must be above 0");
          },
-         "How long to wait for the answer of a node (5s)")
+         "How long to wait for the answer of a node (default: 5s)")
       ->type_name("DURATION");
 }
 
@@ -103,7 +107,7 @@ void AddKey(CLI::App* command, Options& options) {
 
 void AddLease(CLI::App* command, Options& options, const std::string& otherwise) {
   AddDuration(command, "--lease", options.lease,
-              absl::StrCat("How long the lease runs, as 30s or 1h; 0: no lease (by default ", otherwise, ")"));
+              absl::StrCat("The duration of the lease, as 30s or 1h; 0: no lease (default: ", otherwise, ")"));
 }
 
 }  // namespace leasemap::cli

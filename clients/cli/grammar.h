@@ -1,5 +1,5 @@
-// The commands and options that the command line knows, as CLI11 is told of them. ParseOptions (options.cc) builds them
-// and reads the arguments by them.
+// Defines the commands and options of the command line for CLI11. ParseOptions (options.cc) builds them and reads the
+// arguments with them.
 #ifndef LEASEMAP_CLIENTS_CLI_GRAMMAR_H_
 #define LEASEMAP_CLIENTS_CLI_GRAMMAR_H_
 
@@ -22,7 +22,7 @@ inline constexpr char kProgram[] = "The program";
 // grammar.cc: what several commands share. Each function that reads a value throws CLI::ValidationError, with what is
 // wrong, for a bad one.
 void AddSharedOptions(CLI::App& app, Options& options);
-// Adds a command. `notes` stand at the end of its help, with examples; the help wraps them (see Notes in help.cc).
+// Adds a command. Its help ends with `notes`, which have examples; the help wraps them (see Notes in help.cc).
 CLI::App* AddCommand(CLI::App& app, Options& options, const char* group, const std::string& word,
                      const std::string& about, const std::string& notes);
 void AddKey(CLI::App* command, Options& options);

@@ -7,7 +7,7 @@
 namespace leasemap::cli {
 namespace {
 
-constexpr char kMinVersion[] = "First wait until the write of this version is at the node";
+constexpr char kMinVersion[] = "First wait until the node has the write of this version";
 
 void AckOrThrow(const std::string& word, Options& options) {
   options.ack = v1::ACK_UNSPECIFIED;
@@ -22,7 +22,7 @@ void AckOrThrow(const std::string& word, Options& options) {
 
 void AddVersions(CLI::App* command, Options& options) {
   AddText(command, "--if-version", options.if_version, "VERSION",
-          "Only if the key is at this version, or its value was set by the write of this version");
+          "Only if this is the key's present version, or the version of the write that set its value");
   AddText(command, "--min-version", options.min_version, "VERSION", kMinVersion);
 }
 
@@ -30,18 +30,18 @@ void AddAcks(CLI::App* command, Options& options) {
   command
       ->add_option_function<std::string>(
           "--ack", [&options](const std::string& word) { AckOrThrow(word, options); },
-          "Who must have the write before it is answered: local (this node, the default), majority, all, or a number "
-          "of nodes")
+          "The nodes that must have the write before the answer: local (this node, the default), majority, all, or a "
+          "number of nodes")
       ->type_name("WHO");
   AddText(command, "--request-id", options.request_id, "NAME",
-          "A name for this request: when repeated under the same name it is answered and not done again");
+          "A name for this request: a node that did a request of this name answers it, and does not repeat it");
 }
 
 void AddGet(CLI::App& app, Options& options) {
   CLI::App* get =
-      AddCommand(app, options, kKeys, "get", "Print the value of a key, or of several",
-                 "Of one key it prints the value. Of several it prints a line `KEY<TAB>VALUE` for each, in\n"
-                 "the order of the arguments and escaped as `leasemap ls` does it; it reports each key that\n"
+      AddCommand(app, options, kKeys, "get", "Print the value of a key, or of several keys",
+                 "For one key it prints the value. For several it prints a line `KEY<TAB>VALUE` each, in the\n"
+                 "order of the arguments and escaped as `leasemap ls` does it. It reports each key that\n"
                  "does not exist, and then exits with 1.\n"
                  "\n"
                  "Examples:\n"
@@ -52,7 +52,7 @@ void AddGet(CLI::App& app, Options& options) {
                  "  leasemap get color -o json");
   AddWords(get, "KEY", options.keys, "The key, 1 to 4,096 bytes")->required();
   get->add_flag("--meta", options.meta,
-                "Also show holder, lease, version, update time, origin and fencing token; bytes that are no text are "
+                "Also show holder, lease, version, update time, origin and fencing token; other bytes than text are "
                 "escaped");
   get->add_flag("--raw", options.raw, "Write exactly the value's bytes, without a newline after them");
   AddText(get, "--min-version", options.min_version, "VERSION", kMinVersion);
@@ -60,9 +60,9 @@ void AddGet(CLI::App& app, Options& options) {
 
 void AddSet(CLI::App& app, Options& options) {
   CLI::App* set = AddCommand(app, options, kKeys, "set", "Write a key, and take or renew its lease",
-                             "VALUE is the value itself, or @FILE for a file's bytes, or - for standard input, which\n"
-                             "is also read where VALUE is left out. Every byte counts, also a newline at the end. A\n"
-                             "value that begins with @ is written with one @ more, as @@home.\n"
+                             "VALUE is the value itself, or @FILE for the bytes of a file, or - for standard input.\n"
+                             "Without VALUE, standard input is read. A newline at the end is part of the value. Write\n"
+                             "a value that begins with @ with one more @, as @@home.\n"
                              "\n"
                              "Examples:\n"
                              "  leasemap set color blue\n"
@@ -73,19 +73,20 @@ void AddSet(CLI::App& app, Options& options) {
                              "  leasemap set -- temperature -7");
   set->alias("put");
   AddKey(set, options);
-  AddText(set, "VALUE", options.value, "", "The value, @FILE, or - (see below); one that starts with - goes after --");
-  AddLease(set, options, "what the cluster was started with");
+  AddText(set, "VALUE", options.value, "",
+          "The value, @FILE, or - (see below); write a value that starts with - after --");
+  AddLease(set, options, "--lease-duration of the cluster");
   AddText(set, "--if-version", options.if_version, "VERSION", "Write only if this is the key's present version");
-  set->add_flag("--if-absent", options.if_absent, "Write only if there is no such key");
+  set->add_flag("--if-absent", options.if_absent, "Write only if the key does not exist");
   set->add_flag("--ephemeral", options.ephemeral, "The key vanishes when its lease lapses or is released");
   AddAcks(set, options);
   set->add_flag("--validate-only", options.validate_only, "Check everything and write nothing");
 }
 
 void AddDelete(CLI::App& app, Options& options) {
-  CLI::App* del = AddCommand(app, options, kKeys, "del", "Delete a key, several, or all with a prefix",
-                             "It deletes key by key and asks nothing. It reports each key that a node refuses to\n"
-                             "delete, goes on with the others, and then exits with 1.\n"
+  CLI::App* del = AddCommand(app, options, kKeys, "del", "Delete a key, several keys, or all keys with a prefix",
+                             "It deletes key by key and does not ask. It reports each key that a node refuses to\n"
+                             "delete, continues with the others, and then exits with 1.\n"
                              "\n"
                              "Examples:\n"
                              "  leasemap del color\n"
@@ -100,17 +101,17 @@ void AddDelete(CLI::App& app, Options& options) {
 }
 
 void AddLeaseCommands(CLI::App& app, Options& options) {
-  CLI::App* renew = AddCommand(app, options, kKeys, "renew", "Extend the lease on a key, from now on; the value stays",
+  CLI::App* renew = AddCommand(app, options, kKeys, "renew", "Extend the lease on a key, and keep the value",
                                "Examples:\n"
                                "  leasemap renew color\n"
                                "  leasemap renew leader --lease 10s --only-if-held");
   AddKey(renew, options);
-  AddLease(renew, options, "as long as last asked for");
+  AddLease(renew, options, "the duration that was last asked for");
   renew->add_flag("--only-if-held", options.only_if_held,
                   "Fail if the lease has ended, instead of acquiring a new one");
   AddVersions(renew, options);
 
-  CLI::App* release = AddCommand(app, options, kKeys, "release", "Give the lease on a key up; the value stays",
+  CLI::App* release = AddCommand(app, options, kKeys, "release", "Give up the lease on a key, and keep the value",
                                  "Examples:\n"
                                  "  leasemap release color\n"
                                  "  leasemap release color --holder job-7");
@@ -125,9 +126,10 @@ void AddKeyCommands(CLI::App& app, Options& options) {
   AddSet(app, options);
   AddDelete(app, options);
   AddLeaseCommands(app, options);
-  CLI::App* explain = AddCommand(app, options, kKeys, "explain", "Show how each member of the cluster sees a key",
-                                 "Example:\n"
-                                 "  leasemap explain color");
+  CLI::App* explain =
+      AddCommand(app, options, kKeys, "explain", "Show the entry of a key on each member of the cluster",
+                 "Example:\n"
+                 "  leasemap explain color");
   AddKey(explain, options);
 }
 

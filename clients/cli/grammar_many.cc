@@ -27,8 +27,8 @@ uint64_t LimitOrThrow(const std::string& text) {
 void AddList(CLI::App& app, Options& options) {
   CLI::App* ls =
       AddCommand(app, options, kManyKeys, "ls", "List keys and values in key order",
-                 "A line is `KEY<TAB>VALUE`; tabs, newlines, other control characters and bytes that are no\n"
-                 "UTF-8 are escaped, as \\t, \\n and \\x1b, and a backslash as \\\\.\n"
+                 "A line is `KEY<TAB>VALUE`. Tabs, newlines, characters that do not print and bytes that are\n"
+                 "not UTF-8 are escaped, as \\t, \\n and \\x1b, and a backslash as \\\\.\n"
                  "\n"
                  "Examples:\n"
                  "  leasemap ls\n"
@@ -37,43 +37,43 @@ void AddList(CLI::App& app, Options& options) {
                  "  leasemap ls --start a --end b --limit 10");
   ls->alias("list");
   AddText(ls, "PREFIX", options.prefix, "", "Only keys that start with this");
-  AddText(ls, "--start", options.start_key, "KEY", "The first key wanted");
-  AddText(ls, "--end", options.end_key, "KEY", "The first key no longer wanted");
+  AddText(ls, "--start", options.start_key, "KEY", "List this key and those above it");
+  AddText(ls, "--end", options.end_key, "KEY", "List only keys below this one");
   ls->add_option_function<std::string>(
-        "--limit", [&options](const std::string& text) { options.limit = LimitOrThrow(text); }, "The most keys to list")
+        "--limit", [&options](const std::string& text) { options.limit = LimitOrThrow(text); },
+        "List at most this many keys")
       ->type_name("NUMBER");
   ls->add_flag("-l,--long", options.long_form,
-               "A table with the holder, what is left of the lease, and the version; long values are cut");
+               "A table with the holder, the time left of the lease, and the version; long values are cut");
   ls->add_flag("--keys-only", options.keys_only, "Leave the values out");
 }
 
 void AddWatch(CLI::App& app, Options& options) {
-  CLI::App* watch =
-      AddCommand(app, options, kManyKeys, "watch", "Print changes as they happen; reconnects by itself",
-                 "A line is `TIME HOLDER KIND KEY VALUE`: when it happened (UTC), the holder of the lease that "
-                 "it was written under, SET, DELETED, EXPIRED, LOST or LEASE, and the key and the value, escaped as "
-                 "`leasemap ls` does it; a space in the holder or in the key is \\x20.\n"
-                 "\n"
-                 "A cursor says how far the watch has come. The file always holds the last one whose "
-                 "changes were printed: a watch that was ended may print some changes again, and misses "
-                 "none.\n"
-                 "\n"
-                 "Examples:\n"
-                 "  leasemap watch\n"
-                 "  leasemap watch jobs/ --snapshot\n"
-                 "  leasemap watch jobs/ --snapshot --cursor-file jobs.cursor\n"
-                 "  leasemap watch --key color --key shape --kinds set,deleted");
-  AddWords(watch, "PREFIX", options.prefixes, "Keys that start with one of these (without, all keys)");
+  CLI::App* watch = AddCommand(
+      app, options, kManyKeys, "watch", "Print changes as they happen, and reconnect after a failure",
+      "A line is `TIME HOLDER KIND KEY VALUE`. TIME is the time of the change (UTC), HOLDER the holder of the "
+      "lease, KIND is SET, DELETED, EXPIRED, LOST or LEASE. HOLDER, KEY and VALUE are escaped as "
+      "`leasemap ls` does it, and a space in the holder or in the key as \\x20.\n"
+      "\n"
+      "A cursor is a position in the changes. The file holds the last one whose changes were all printed. "
+      "So a watch that is started again misses no change, and may print some changes again.\n"
+      "\n"
+      "Examples:\n"
+      "  leasemap watch\n"
+      "  leasemap watch jobs/ --snapshot\n"
+      "  leasemap watch jobs/ --snapshot --cursor-file jobs.cursor\n"
+      "  leasemap watch --key color --key shape --kinds set,deleted");
+  AddWords(watch, "PREFIX", options.prefixes, "Keys that start with one of these (default: all keys)");
   AddWords(watch, "--key", options.keys, "This key; may be repeated")
       ->type_name("KEY")
       ->expected(1)
       ->allow_extra_args(false);
-  watch->add_flag("--snapshot", options.snapshot, "First print every matching key as it is now");
+  watch->add_flag("--snapshot", options.snapshot, "First print the present value of every matching key");
   AddText(watch, "--cursor", options.cursor, "CURSOR",
-          "Go on after this cursor, as an earlier watch of the same keys showed it, on any node");
+          "Continue after this cursor, which an earlier watch of the same keys showed, on any node");
   AddText(watch, "--cursor-file", options.cursor_file, "FILE",
-          "Keep the cursor in this file and go on from it; without the file the watch starts, with --snapshot by every "
-          "key");
+          "Keep the cursor in this file, and continue from it; if there is no such file, start a watch (add --snapshot "
+          "to print every key first)");
   watch->add_flag("--show-cursor", options.show_cursor, "Print cursors, as lines `# cursor CURSOR`");
   watch
       ->add_option_function<std::vector<std::string>>(
@@ -81,8 +81,8 @@ void AddWatch(CLI::App& app, Options& options) {
           [&options](const std::vector<std::string>& words) {
             for (const std::string& word : words) options.kinds.push_back(KindOrThrow(word));
           },
-          "Only these: set, deleted, expired (the default is all three), lost, lease (renewals); with commas between "
-          "them")
+          "The kinds of changes, with commas between them: set, deleted, expired (default: these three), lost, lease "
+          "(renewals)")
       ->type_name("KINDS")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
@@ -93,17 +93,17 @@ void AddWatch(CLI::App& app, Options& options) {
 
 void AddBatch(CLI::App& app, Options& options) {
   CLI::App* batch =
-      AddCommand(app, options, kManyKeys, "batch", "Write many keys, one a line of standard input",
+      AddCommand(app, options, kManyKeys, "batch", "Write many keys, one for each line of standard input",
                  "A line is a JSON object:\n"
                  "  {\"key\":\"k\",\"value\":\"v\",\"lease\":\"30s\",\"holder\":\"h\"}\n"
-                 "lease and holder may be left out; bytes are given as key_bytes and value_bytes, in\n"
-                 "base64. Or a line is KEY<TAB>VALUE as `leasemap ls` prints it. It is no transaction: a\n"
-                 "refused line is reported, and the others are written.\n"
+                 "lease and holder may be left out; give other bytes than text as key_bytes and\n"
+                 "value_bytes, in base64. Or a line is KEY<TAB>VALUE, as `leasemap ls` prints it. A batch is\n"
+                 "not a transaction: it reports each refused line, and writes the others.\n"
                  "\n"
                  "Examples:\n"
                  "  leasemap batch --lease 0 < settings.tsv\n"
                  "  leasemap --server a:7400 ls | leasemap --server b:7400 batch");
-  AddLease(batch, options, "what the cluster was started with");
+  AddLease(batch, options, "--lease-duration of the cluster");
 }
 
 void AddTransfer(CLI::App& app, Options& options) {
@@ -112,9 +112,9 @@ void AddTransfer(CLI::App& app, Options& options) {
                  "A line is an entry, in key order:\n"
                  "  {\"key\":\"k\",\"value\":\"v\",\"holder\":\"h\",\"lease\":\"1h\",\n"
                  "   \"expire_time\":\"...\",\"version\":\"...\",\"update_time\":\"...\"}\n"
-                 "Bytes that are no text stand in key_bytes and value_bytes, in base64. lease is for how\n"
-                 "long the last write took the lease; it is 0, and expire_time is left out, where there is\n"
-                 "none. The map may change while it is exported.\n"
+                 "Other bytes than text are in key_bytes and value_bytes, in base64. lease is the duration\n"
+                 "that the last write asked for. Without a lease it is 0, and expire_time is left out. The\n"
+                 "map may change during the export.\n"
                  "\n"
                  "Examples:\n"
                  "  leasemap export > map.jsonl\n"
@@ -122,22 +122,21 @@ void AddTransfer(CLI::App& app, Options& options) {
   AddText(out, "--prefix", options.prefix, "PREFIX", "Only keys that start with this");
 
   CLI::App* in =
-      AddCommand(app, options, kManyKeys, "import", "Write the entries that export wrote",
-                 "Each line is written by a Set of its own, under the lease of the line's holder until the\n"
-                 "line's expire_time; a lease that has ended by then, or ends within two seconds, is not\n"
-                 "taken. An ephemeral key whose lease has ended is not written, without --lease. Import\n"
-                 "reports each line that is refused, goes on, and then exits with 1.\n"
+      AddCommand(app, options, kManyKeys, "import", "Write the entries of a file that export made",
+                 "Import writes each line by a Set of its own, with the holder and the expire_time of the\n"
+                 "line. If the lease has ended, or ends within two seconds, the key gets no lease; an\n"
+                 "ephemeral key is then written only with --lease. Import reports each refused line,\n"
+                 "continues with the others, and then exits with 1.\n"
                  "\n"
-                 "Import does not carry over version, update_time, epoch and fencing token: each is that of the "
-                 "new write.\n"
+                 "Version, update_time, epoch and fencing token are those of the new write, not those of the file.\n"
                  "\n"
                  "Examples:\n"
                  "  leasemap import map.jsonl\n"
                  "  leasemap import --if-absent --lease 0 < map.jsonl\n"
                  "  leasemap import --holder job-7 map.jsonl");
-  AddText(in, "FILE", options.file, "", "The file to read; - or none: standard input");
+  AddText(in, "FILE", options.file, "", "The file to read; without FILE, or with -, standard input");
   AddLease(in, options, "until the line's expire_time");
-  in->add_flag("--if-absent", options.if_absent, "Write only keys that do not exist; the others are counted");
+  in->add_flag("--if-absent", options.if_absent, "Write only keys that do not exist, and count the others");
 }
 
 }  // namespace

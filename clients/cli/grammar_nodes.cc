@@ -5,33 +5,33 @@
 namespace leasemap::cli {
 
 void AddNodeCommands(CLI::App& app, Options& options) {
-  AddCommand(app, options, kCluster, "members", "List the nodes of the cluster as the asked one sees them",
+  AddCommand(app, options, kCluster, "members", "List the nodes of the cluster, as the asked node sees them",
              "Examples:\n"
              "  leasemap members\n"
              "  leasemap members --server node2:7400 -o json");
   AddText(AddCommand(app, options, kCluster, "forget",
-                     "Forget a member that will not come back: nobody waits for it any more",
+                     "Forget a member that will not come back: no node waits for it any more",
                      "Example:\n"
                      "  leasemap forget node-3"),
           "NODE_ID", options.node_id, "", "As `leasemap members` shows it")
       ->required();
-  AddCommand(app, options, kCluster, "conflicts", "List the writes of this node that lost to another lease's",
+  AddCommand(app, options, kCluster, "conflicts", "List the writes of this node that lost to another lease",
              "Example:\n"
              "  leasemap conflicts");
-  AddCommand(app, options, kCluster, "status", "Show who the node is, what it holds and how far it has come",
+  AddCommand(app, options, kCluster, "status", "Show the state of the node: its map, members and limits",
              "Examples:\n"
              "  leasemap status\n"
              "  leasemap status -o json");
   CLI::App* health =
-      AddCommand(app, options, kCluster, "healthcheck", "Exit 0 if the node serves, 1 if not, 3 if unreachable",
-                 "Without --server and LEASEMAP_SERVER it asks the node that these variables start:\n"
-                 "LEASEMAP_LISTEN, or the line `listen` of LEASEMAP_CONFIG.\n"
+      AddCommand(app, options, kCluster, "healthcheck", "Exit with 0 if the node serves, 1 if not, 3 if unreachable",
+                 "Without --server and LEASEMAP_SERVER it asks the address in LEASEMAP_LISTEN, or in the\n"
+                 "line `listen` of the file LEASEMAP_CONFIG.\n"
                  "\n"
                  "Examples:\n"
                  "  leasemap healthcheck\n"
                  "  leasemap healthcheck --service liveness");
   AddText(health, "--service", options.service, "NAME",
-          "Ask for one service, as leasemap.v1.KeyValue, or for liveness (the process runs)");
+          "The service to ask for, as leasemap.v1.KeyValue, or liveness: whether the process runs");
   AddText(AddCommand(app, options, kProgram, "help", "Show the help of the program, or of a command",
                      "Example:\n"
                      "  leasemap help set"),

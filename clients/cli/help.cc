@@ -53,7 +53,7 @@ std::string Notes(const std::string& text) {
   return out.empty() ? "" : "\n" + out;
 }
 
-// KEY, [PREFIX] or [KEY]…, as it stands in the usage line.
+// KEY, [PREFIX] or [KEY...], as the usage line has it.
 std::string Positional(const CLI::Option& option) {
   const std::string name = option.get_name(true);
   const std::string many = option.get_items_expected_max() > 1 ? "..." : "";

@@ -1,4 +1,4 @@
-// The commands that write one key: set, renew and release. Each shows what the write left behind.
+// The commands that write one key: set, renew and release. Each shows the result of the write.
 #include <fstream>
 #include <iostream>
 #include <optional>

@@ -1,4 +1,4 @@
-// `leasemap`: the command line. Reads what is asked for, runs that one command against one node, and exits with 0
+// `leasemap`: the command line. Reads the arguments, runs one command against one node, and exits with 0
 // (done), 1 (refused or not found), 2 (wrong use) or 3 (unreachable).
 #include <iostream>
 #include <map>

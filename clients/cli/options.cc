@@ -89,7 +89,7 @@ std::string UnknownOption(const CLI::App& app, const CLI::App* command, const st
   }
   const std::string nearest = name.size() > 2 ? Nearest(name.substr(name.find_first_not_of('-')), known) : "";
   const std::string where = command == nullptr ? "" : absl::StrCat("`leasemap ", command->get_name(), "` has ");
-  const std::string hint = nearest.empty() ? " (an argument that starts with - goes after --)" : Meant(nearest, "--");
+  const std::string hint = nearest.empty() ? " (write an argument that starts with - after --)" : Meant(nearest, "--");
   return absl::StrCat(where, "no option ", Escape(name), hint);
 }
 
@@ -133,10 +133,10 @@ int SayWrongUse(const CLI::App* command, std::string what) {
   return kWrongUse;
 }
 
-// Says which options do not fit together, where the grammar can't. Empty if all fit.
+// Says which options cannot be combined, for rules that the grammar cannot express. Empty if all fit.
 std::string Misfit(const Options& options) {
   if (options.raw && (options.keys.size() > 1 || options.meta || options.json)) {
-    return "--raw writes the bytes of one KEY, and goes with neither --meta nor -o json";
+    return "--raw writes the bytes of one KEY, and cannot be combined with --meta or -o json";
   }
   if (!options.cursor.empty() && !options.cursor_file.empty()) return "give --cursor or --cursor-file, not both";
   if (options.command != "del") return "";
@@ -144,8 +144,8 @@ std::string Misfit(const Options& options) {
   if (!options.keys.empty() && options.prefix) return "give KEY or --prefix, not both";
   if (options.keys.empty() && !options.prefix) return "KEY is required, or --prefix";
   if (options.keys.size() == 1) return "";
-  if (!options.if_version.empty()) return "--if-version goes with one KEY";
-  if (!options.request_id.empty()) return "--request-id goes with one KEY";
+  if (!options.if_version.empty()) return "--if-version takes exactly one KEY";
+  if (!options.request_id.empty()) return "--request-id takes exactly one KEY";
   return "";
 }
 

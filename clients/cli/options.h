@@ -1,4 +1,4 @@
-// What the command line asks for: the command, its arguments and the options that all commands share.
+// The parsed command line: the command, its arguments and the options that all commands share.
 #ifndef LEASEMAP_CLIENTS_CLI_OPTIONS_H_
 #define LEASEMAP_CLIENTS_CLI_OPTIONS_H_
 

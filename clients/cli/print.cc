@@ -17,7 +17,7 @@
 namespace leasemap::cli {
 namespace {
 
-// How much of a value `ls -l` shows where no terminal says how wide it is, and at least on one that is narrow.
+// The columns of a value that `ls -l` shows without a terminal, and the least on a narrow one.
 constexpr size_t kValueWidth = 40;
 constexpr size_t kLeastValueWidth = 12;
 
@@ -36,8 +36,8 @@ Color ColorOf(v1::Event::Kind kind) {
   }
 }
 
-// When it happened: a lapse at the end of the lease, everything else when it was written. A key that vanished between
-// two snapshots tells nothing.
+// The time of the event: the end of the lease for a lapse, the time of the write for all others. A key that vanished
+// between two snapshots has none.
 std::string TimeOfEvent(const v1::Event& event) {
   const v1::Entry& entry = event.entry();
   if (event.kind() == v1::Event::KIND_EXPIRED) return ShowMoment(entry.lease().expire_time());

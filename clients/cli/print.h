@@ -21,12 +21,12 @@ void PrintJson(const google::protobuf::Message& message, bool zeros = false);
 void PrintValue(const v1::Entry& entry);
 // `key<TAB>value`, both escaped; the key alone if the entry came without its value.
 void PrintListed(const v1::Entry& entry);
-// What a write left behind: who holds the lease and for how long, and the version for --if-version.
+// The result of a write: the holder and the duration of the lease, and the version for --if-version.
 void PrintWritten(const v1::Entry& entry);
 // `TIME HOLDER SET key value`, `TIME HOLDER DELETED key` …: when, by whom, the kind, the key (a space in it or in the
 // holder is shown as \x20), and the rest of the line is the value. Unknown parts are shown as -.
 void PrintEvent(const v1::Event& event);
-// What the entry carries besides its value, one thing a line.
+// The fields of the entry beside its value, one per line.
 void PrintMeta(const v1::Entry& entry, absl::Time now);
 
 // The table of `ls -l`, page by page: the columns stay as wide as they were, or grow.
@@ -38,7 +38,7 @@ class LongList {
   void Print(const google::protobuf::RepeatedPtrField<v1::Entry>& entries, size_t count, absl::Time now);
 
  private:
-  // What the other columns leave of the terminal's line.
+  // The width that the other columns leave.
   static size_t RoomForValues(const std::vector<Columns::Row>& rows);
 
   const bool keys_only_;

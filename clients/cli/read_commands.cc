@@ -6,8 +6,10 @@
 #include "absl/time/clock.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/core/request.h"
+#include "clients/cli/core/text.h"
 #include "clients/cli/print.h"
 #include "clients/cli/terminal.h"
+#include "text/utf8.h"
 
 namespace leasemap::cli {
 namespace {
@@ -96,11 +98,12 @@ class ManyGets {
 void PutRange(const Options& options, v1::ListRequest& request) {
   if (options.prefix) PutPrefix(*options.prefix, request);
   if (options.start_key) {
-    IsUtf8(*options.start_key) ? request.set_start_key(*options.start_key)
-                               : request.set_start_key_bytes(*options.start_key);
+    text::IsUtf8(*options.start_key) ? request.set_start_key(*options.start_key)
+                                     : request.set_start_key_bytes(*options.start_key);
   }
   if (options.end_key) {
-    IsUtf8(*options.end_key) ? request.set_end_key(*options.end_key) : request.set_end_key_bytes(*options.end_key);
+    text::IsUtf8(*options.end_key) ? request.set_end_key(*options.end_key)
+                                   : request.set_end_key_bytes(*options.end_key);
   }
 }
 

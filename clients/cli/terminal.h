@@ -1,4 +1,4 @@
-// What the program's standard streams are: terminals or not, how wide, and whether they get colours.
+// Describes the standard streams of the program: terminals or not, their width, and whether they get colours.
 #ifndef LEASEMAP_CLIENTS_CLI_TERMINAL_H_
 #define LEASEMAP_CLIENTS_CLI_TERMINAL_H_
 
@@ -14,10 +14,10 @@ enum class Stream { kIn = 0, kOut = 1, kError = 2 };  // by file descriptor
 
 bool IsTerminal(Stream stream);
 
-// The columns of the terminal that standard output is; 0 if it is none or does not tell.
+// The columns of the terminal that standard output is; 0 if it is none, or its width is not known.
 size_t TerminalWidth();
 
-// What --color asked for. Holds for the whole program; call it before anything is printed.
+// Sets the choice of --color for the whole program. Call it before anything is printed.
 void ChooseColors(ColorMode mode);
 
 // The text for the stream, in the colour if the stream gets colours.

@@ -17,13 +17,14 @@
 #include "clients/cli/print.h"
 #include "clients/cli/terminal.h"
 #include "clients/cli/watch_stream.h"
+#include "text/utf8.h"
 
 namespace leasemap::cli {
 namespace {
 
 // A node sends a cursor at least every 15 s; after three of those missing it is taken for dead.
 constexpr absl::Duration kLongestSilence = absl::Seconds(45);
-// A node asked to go on from a cursor may wait so long for the writes the cursor names before it answers.
+// A node that resumes from a cursor may wait this long for the writes that the cursor names before it answers.
 constexpr absl::Duration kCatchUp = absl::Seconds(10);
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
@@ -33,10 +34,10 @@ class WatchRun {
   explicit WatchRun(Connection& connection) : connection_(connection), random_(std::random_device()()) {
     const Options& options = connection.options();
     for (const std::string& prefix : options.prefixes) {
-      IsUtf8(prefix) ? request_.add_prefixes(prefix) : request_.add_prefixes_bytes(prefix);
+      text::IsUtf8(prefix) ? request_.add_prefixes(prefix) : request_.add_prefixes_bytes(prefix);
     }
     for (const std::string& key : options.keys) {
-      IsUtf8(key) ? request_.add_keys(key) : request_.add_keys_bytes(key);
+      text::IsUtf8(key) ? request_.add_keys(key) : request_.add_keys_bytes(key);
     }
     for (const v1::Event::Kind kind : options.kinds) request_.add_kinds(kind);
     request_.set_include_snapshot(options.snapshot);
@@ -88,9 +89,9 @@ class WatchRun {
     if (reason == "CURSOR_EXPIRED") {
       Complain() << "the cursor has expired: the node no longer knows all changes since then; "
                  << (file.empty() ? "start again without --cursor" : "remove " + file + " and start again")
-                 << ", with --snapshot to see every key as it is now\n";
+                 << ", with --snapshot to see the present value of every key\n";
     } else if (reason == "CURSOR_INVALID" && !file.empty()) {
-      Complain() << "the cursor stands in " << file << "; name another file for a watch of other keys\n";
+      Complain() << "the cursor is in " << file << "; name another file for a watch of other keys\n";
     }
     return exit_code;
   }
@@ -177,7 +178,7 @@ class WatchRun {
       return;
     }
     if (response.lost_skipped() > 0) {
-      std::cout << "# " << response.lost_skipped() << " conflicts went by unread; leasemap conflicts counts them\n";
+      std::cout << "# " << response.lost_skipped() << " LOST events are missing; `leasemap conflicts` counts all\n";
     }
     if (response.snapshot_end()) std::cout << "# snapshot end\n";
     if (connection_.options().show_cursor && !response.cursor().empty()) {

@@ -31,15 +31,15 @@ const (
 // that does not is made, and vanishes with the lease (Value, Persistent).
 //
 // It is not mutual exclusion by itself: two programs that ask two nodes in the same moment, or on two sides of a
-// network partition, may each be granted a lease on one key. Once the nodes have spoken one of the two stands, and the
-// other program's lease is lost. Guard outside resources with the fencing token. WithAck says how much is waited for:
+// network partition, may each be granted a lease on one key. When the nodes have exchanged both, one lease remains, and
+// the other is lost. Guard outside resources with the fencing token. WithAck sets which nodes must have the lease:
 //
-//   - AckLocal (the default of Lease): the node that was asked. It works on both sides of a partition, and everyone who
-//     waited for a release may be granted the lease at once, by a node each, until the nodes have spoken.
+//   - AckLocal (the default of Lease): the node that was asked. It works on both sides of a partition. All who wait
+//     for a release may be granted the lease at once, each by another node, until the nodes have exchanged the grants.
 //   - AckMajority (the default of Lock and Election): more than half of the remembered members have it. The smaller
 //     side of a partition grants nothing, and the death of a node takes nothing back. Two that race may still both have
-//     it for as long as a message takes.
-//   - AckAll: of several that race at most one gets it. One remembered member that does not answer, and nobody does.
+//     it for the time of a message.
+//   - AckAll: of several that race at most one gets it. If one remembered member does not answer, none gets it.
 //
 // Further errors: ErrUnavailable, ErrAckIncomplete (too few nodes answered; the client gives the lease up), ErrInvalid,
 // ErrUnsupported (leasing is off).
@@ -53,7 +53,7 @@ func (c *Client) Lease(ctx context.Context, key string, options ...LeaseOption) 
 
 func (c *Client) acquire(ctx context.Context, key string, args leaseArgs) (*Lease, error) {
 	if args.duration <= 0 || args.duration > durationMost {
-		return nil, invalid("a lease of %v can't be kept; give 2 s or more (four times the clock bound)", args.duration)
+		return nil, invalid("a lease of %v cannot be kept; give 2 s or more (four times the clock bound)", args.duration)
 	}
 	var woken <-chan struct{}
 	for {

@@ -97,10 +97,10 @@ func (c *Client) get(ctx context.Context, request *leasemappb.GetRequest, most t
 	return fromProto(answer.GetEntry()), nil
 }
 
-// Set writes the key if no other holder's lease on it is live, takes or renews the lease, and returns the entry. Under
-// a lease that this client keeps, that lease goes on as it is. Errors: ErrLeaseHeld, ErrVersionMismatch, ErrInvalid,
-// ErrLimit; with WithAck also ErrSuperseded, and ErrAckIncomplete (the write stands); ErrUnavailable (the write may
-// stand). A try whose answer was lost is not done twice.
+// Set writes the key if no other holder's lease on it is live, takes or renews the lease, and returns the entry. A
+// lease that this client keeps is not changed. Errors: ErrLeaseHeld, ErrVersionMismatch, ErrInvalid,
+// ErrLimit; with WithAck also ErrSuperseded, and ErrAckIncomplete (the write remains); ErrUnavailable (the write may
+// have been done). A try whose answer was lost is not done twice.
 func (c *Client) Set(ctx context.Context, key, value string, options ...SetOption) (Entry, error) {
 	request, lease, args, err := c.setRequest(key, value, options)
 	if err != nil {
@@ -152,8 +152,8 @@ func (c *Client) setRequest(key, value string, options []SetOption) (*leasemappb
 	return request, lease, args, err
 }
 
-// Delete deletes the key under the same rule as Set, gives its lease up, and returns what the delete wrote. Errors as
-// for Set, and ErrKeyNotFound, unless MissingOK says otherwise: then the entry is empty.
+// Delete deletes the key under the same rule as Set, gives its lease up, and returns the new entry. Errors as for
+// Set, and ErrKeyNotFound; with MissingOK the entry of a missing key is empty.
 func (c *Client) Delete(ctx context.Context, key string, options ...DeleteOption) (Entry, error) {
 	args := deleteArgs{}
 	for _, option := range options {
@@ -233,9 +233,9 @@ func (c *Client) Renew(ctx context.Context, key string, duration time.Duration) 
 	return entry, nil
 }
 
-// List goes over the entries whose keys start with the prefix, in bytewise order of the keys, as the client's node has
-// them, page by page; the map may change between pages. An error ends it. The client's timeout is for each page where
-// the context has no deadline.
+// List iterates over the entries of the client's node whose keys start with the prefix, in bytewise order of the keys,
+// page by page; the map may change between pages. An error ends it. If the
+// context has no deadline, the client's timeout is for each page.
 func (c *Client) List(ctx context.Context, prefix string, options ...ListOption) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		request := &leasemappb.ListRequest{PageSize: 1000,

@@ -51,9 +51,9 @@ type Client struct {
 	renewals int           // under way
 }
 
-// New makes a client for the nodes at these endpoints: host:port, with commas between. A name stands for all its
-// addresses, each of which is a node. The client starts at a node that chance chooses and stays there until that one
-// fails. Names are looked up at once, for 2 s at most. No connection is made before the first call.
+// New makes a client for the nodes at these endpoints: host:port, with commas between. A name means all its addresses,
+// each of which is a node. The client starts at a random node and stays there until that one fails. Names are looked up
+// at once, for 2 s at most. No connection is made before the first call.
 func New(endpoints string, options ...Option) (*Client, error) {
 	c := &Client{config: config{timeout: 5 * time.Second, log: slog.Default()}, now: bootTime, chance: mathrand.Float64,
 		silence: silenceMost,

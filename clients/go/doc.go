@@ -2,8 +2,8 @@
 //
 // A [Client] speaks with one node of a cluster, and with the next one when that fails. It gets, sets and deletes keys,
 // lists them, and watches their changes. A [Map] is a copy in this process, which a watch keeps fresh: its reads ask
-// nobody. A [Lease] is renewed in the background until it is released or lost; Lock, Elect and Registry are leases with
-// a use.
+// no node. A [Lease] is renewed in the background until it is released or lost. Lock, Elect and Registry are built on
+// leases.
 //
 //	client, err := leasemap.New("127.0.0.1:7400,127.0.0.1:7410")
 //	if err != nil {
@@ -19,9 +19,9 @@
 //
 // # Writes and leases
 //
-// By default a Set takes its key for the cluster's lease, an hour: nobody else may change it for that time, not even the
-// next run of the same program, whose holder is another ([WithHolder]). Use [WithLease](0) for keys that others may
-// change. A node answers a write when it has it itself; [WithAck] waits for more.
+// By default a Set takes a lease of the cluster's duration, an hour. Until it ends no other holder may change the key,
+// and the next run of the same program is another holder ([WithHolder]). Use [WithLease](0) for keys that others may
+// change. A node answers a write when it has the write itself; [WithAck] waits for more nodes.
 //
 // # Limits
 //
@@ -31,8 +31,8 @@
 //
 // # Time
 //
-// Durations are Go's; the API takes whole milliseconds. Deadlines of leases are of the clock that goes on while the
-// machine sleeps (on Linux), and are counted from before a request was sent, so they end before the cluster's.
+// Durations are Go's; the API takes whole milliseconds. Deadlines of leases are of a clock that runs while the
+// machine sleeps (on Linux), and count from before a request was sent, so they come before the cluster's.
 //
 // # Errors
 //

@@ -15,7 +15,7 @@ type Entry struct {
 	Key string
 	// Value is empty where the key is deleted, or where keys alone were asked for (see HasValue).
 	Value string
-	// HasValue tells an empty value from none.
+	// HasValue is true if the entry has a value, which may be empty.
 	HasValue bool
 	// Binary: the value was set as bytes, not as text. Go does not care; Python and JSON do.
 	Binary bool
@@ -25,12 +25,13 @@ type Entry struct {
 	Holder string
 	// LeaseStart is when the lease was acquired (UTC, whole seconds); a renewal keeps it.
 	LeaseStart time.Time
-	// Expires is until when other holders are refused (UTC, milliseconds). Not after Updated if there is no lease.
+	// Expires is the end of the lease: until then other holders are refused (UTC, milliseconds). Not after Updated if
+	// there is no lease.
 	Expires time.Time
 	// FencingToken is 32 hex digits that order the leases of one key as strings. A resource that keeps the greatest
 	// token it has seen, and refuses smaller ones, is safe from holders of the past.
 	FencingToken string
-	// Version is which write this is: opaque, the same on every node, never used twice.
+	// Version names this write: opaque, the same on every node, never used twice.
 	Version string
 	// Updated is the time of the write (UTC, milliseconds), by the clock of the node that took it.
 	Updated time.Time
@@ -43,20 +44,20 @@ type Entry struct {
 // Leased is true if the entry was written with a lease that was not given up. It may have lapsed since.
 func (e Entry) Leased() bool { return !e.Deleted && e.Expires.After(e.Updated) }
 
-// Kind says what an event tells.
+// Kind is the kind of an event.
 type Kind int
 
 const (
-	// KindSet: a value was set, or the key changed hands. From Watch also a renewal; a Map tells none of those.
+	// KindSet: a value was set, or the key changed hands. From Watch also a renewal; a Map makes no event of it.
 	KindSet Kind = iota + 1
 	// KindDeleted: the key was deleted.
 	KindDeleted
-	// KindExpired: an ephemeral key vanished, since its lease lapsed or was given up. Entry is what vanished.
+	// KindExpired: an ephemeral key vanished, since its lease lapsed or was given up. Entry is its last one.
 	KindExpired
-	// KindLost: a write lost to another lease's: two sides of a partition granted one each. Entry is the write that is
-	// gone, Winner what stands.
+	// KindLost: a write lost to the write of another lease: two sides of a partition granted one each. Entry is the lost
+	// write, Winner the one that replaced it.
 	KindLost
-	// KindBookmark: nothing changed; Cursor is new, or the snapshot is whole. Sent only where Bookmarks was asked for.
+	// KindBookmark: nothing changed; Cursor is new, or the snapshot is complete. Only with the option Bookmarks.
 	KindBookmark
 )
 
@@ -74,11 +75,11 @@ var kindsOfProto = map[leasemappb.Event_Kind]Kind{
 type Event struct {
 	Kind  Kind
 	Entry Entry
-	// Winner is the entry that stands after KindLost; its Key is empty where that is not known.
+	// Winner, of KindLost, is the entry that replaced the lost write; its Key is empty if it is not known.
 	Winner Entry
 	// Cursor, of a bookmark: a watch for the same keys and kinds resumes after it, on any node (FromCursor).
 	Cursor string
-	// SnapshotEnd, of a bookmark: all that was there when the watch began has been told.
+	// SnapshotEnd, of a bookmark: the loop got all entries from before the watch began.
 	SnapshotEnd bool
 }
 
@@ -122,7 +123,7 @@ func withValue(e Entry, value string, binary bool) Entry {
 func isText(s string) bool { return utf8.ValidString(s) }
 
 // older is true if a is surely replaced by b: the part of the order of merges that a client can see. The token is epoch
-// and inverted start, and the larger stands; then the smaller holder (bytewise); then the later write.
+// and inverted start, and the larger one remains; then the smaller holder (bytewise); then the later write.
 func older(a, b *Entry) bool {
 	if a.FencingToken != b.FencingToken {
 		return a.FencingToken < b.FencingToken
@@ -137,7 +138,7 @@ func older(a, b *Entry) bool {
 }
 
 // ranksBelow is true if an event is surely of an earlier state of its key than another: its entry is older, or the
-// lapse of the same one was told.
+// lapse of the same one came before.
 func ranksBelow(kind Kind, entry *Entry, thanKind Kind, than *Entry) bool {
 	if entry.Version == than.Version {
 		return kind == KindSet && thanKind == KindExpired

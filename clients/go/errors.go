@@ -20,37 +20,37 @@ import (
 var (
 	// ErrKeyNotFound: there is no such key.
 	ErrKeyNotFound = errors.New("leasemap: key not found")
-	// ErrLeaseHeld: another holder's lease on the key is live. *LeaseHeldError says whose, and until when.
+	// ErrLeaseHeld: another holder's lease on the key is live. *LeaseHeldError has its holder and its end.
 	ErrLeaseHeld = errors.New("leasemap: lease held")
-	// ErrLeaseLost: a lease of this program is gone; stop what it guards. *LeaseLostError says why.
+	// ErrLeaseLost: a lease of this program is gone; stop the work that it guards. *LeaseLostError has the reason.
 	ErrLeaseLost = errors.New("leasemap: lease lost")
 	// ErrVersionMismatch: the key changed meanwhile (IfVersion), or exists (IfAbsent). Read it again, then decide.
 	ErrVersionMismatch = errors.New("leasemap: version mismatch")
-	// ErrSuperseded: another write replaced this one before it was acked. *SupersededError says which.
+	// ErrSuperseded: another write replaced this one before it was acked. *SupersededError names it.
 	ErrSuperseded = errors.New("leasemap: superseded")
-	// ErrAckIncomplete: the write stands and goes on spreading, but not all nodes that were asked for had it in time.
-	// *AckIncompleteError says which.
+	// ErrAckIncomplete: the write remains and spreads, but not all wanted nodes had it in time. *AckIncompleteError lists
+	// the nodes.
 	ErrAckIncomplete = errors.New("leasemap: ack incomplete")
-	// ErrCursor: a watch can't resume from its cursor; take a snapshot. A Map does so by itself.
+	// ErrCursor: a watch cannot resume from its cursor; take a snapshot. A Map does so by itself.
 	ErrCursor = errors.New("leasemap: cursor expired or invalid")
 	// ErrInvalid: the request breaks a limit or a rule of the API (docs/limits.md); nothing was changed.
 	ErrInvalid = errors.New("leasemap: invalid")
 	// ErrLimit: a node has no room for more. The message says of what, and what to raise.
 	ErrLimit = errors.New("leasemap: limit")
-	// ErrUnavailable: no node answered in time, or each answered that it does not serve now. A write that failed so
-	// may stand.
+	// ErrUnavailable: no node answered in time, or each answered that it does not serve now. A write that
+	// failed so may have been done.
 	ErrUnavailable = errors.New("leasemap: unavailable")
-	// ErrUnsupported: the server does not know or allow this, as leases on a cluster with leasing off.
+	// ErrUnsupported: the server does not support the call, as leases on a cluster with leasing off.
 	ErrUnsupported = errors.New("leasemap: unsupported")
-	// ErrPermission: the server does not know the caller, or does not allow it this.
+	// ErrPermission: the server does not know the caller, or does not allow the call.
 	ErrPermission = errors.New("leasemap: permission denied")
 	// ErrClosed: the client or map was closed.
 	ErrClosed = errors.New("leasemap: closed")
 )
 
-// CallError is any error that a call of this library ends with, or what the more special types contain. errors.Is finds
-// its kind (ErrKeyNotFound …), and, if the caller's context ended the call, context.Canceled or
-// context.DeadlineExceeded and the context's cause, as ErrLeaseLost.
+// CallError is any error of a call of this library; the more special types contain one. errors.Is finds its kind
+// (ErrKeyNotFound …), and, if the caller's context ended the call, context.Canceled or context.DeadlineExceeded and the
+// context's cause, as ErrLeaseLost.
 type CallError struct {
 	// Code is the gRPC code.
 	Code codes.Code
@@ -61,7 +61,7 @@ type CallError struct {
 	Message string
 	// Metadata are the server's further facts.
 	Metadata map[string]string
-	// RetryAfter is after how long trying again makes sense; 0 if the server did not say.
+	// RetryAfter is the time after which a retry makes sense; 0 if the server gave none.
 	RetryAfter time.Duration
 	// Node is host:port of the node that was asked; empty for an item of a batch, and where none was.
 	Node string
@@ -81,7 +81,7 @@ func (e *CallError) Error() string {
 	return "leasemap: " + e.Code.String() + ": " + e.Message
 }
 
-// Is tells errors.Is whether target is the kind of this error.
+// Is reports to errors.Is whether target is the kind of this error.
 func (e *CallError) Is(target error) bool { return e.kind != nil && target == e.kind }
 
 // Unwrap gives the error of the caller's context, if that ended the call.
@@ -90,25 +90,25 @@ func (e *CallError) Unwrap() error { return e.cause }
 // GRPCStatus is the error as gRPC has it, for status.FromError.
 func (e *CallError) GRPCStatus() *status.Status { return status.New(e.Code, e.Message) }
 
-// LeaseHeldError says who holds the lease that is in the way. errors.Is finds ErrLeaseHeld.
+// LeaseHeldError names the holder of the lease that is in the way. errors.Is finds ErrLeaseHeld.
 type LeaseHeldError struct {
 	*CallError
 	// Holder has the lease. It may be this client's own name: another goroutine holds it, or another client of that name.
 	Holder string
-	// Expires is until when (UTC); zero if the server did not say, as for an item of a batch. Other nodes still wait
-	// out the bound on clock skew after that; RetryAfter contains it.
+	// Expires is the end of the lease (UTC); zero if the server gave none, as for an item of a batch. Other nodes wait
+	// for the bound on clock skew after that; RetryAfter contains it.
 	Expires time.Time
 }
 
 // Unwrap gives the *CallError within.
 func (e *LeaseHeldError) Unwrap() error { return e.CallError }
 
-// LeaseLostError says that a lease which this program held is no longer its own: what it guards may be another's
-// already. errors.Is finds ErrLeaseLost. It is the cause of contexts that end with the lease (context.Cause).
+// LeaseLostError reports that this program no longer has a lease: another holder may already have it. errors.Is finds
+// ErrLeaseLost. It is the cause of contexts that end with the lease (context.Cause).
 type LeaseLostError struct {
-	// Key is what the lease was on.
+	// Key is the key of the lease.
 	Key string
-	// Why says what was seen.
+	// Why is the reason.
 	Why string
 }
 
@@ -117,7 +117,7 @@ func (e *LeaseLostError) Error() string {
 	return fmt.Sprintf("leasemap: the lease on %q was lost: %s", e.Key, e.Why)
 }
 
-// Is tells errors.Is that this is ErrLeaseLost.
+// Is reports to errors.Is that this is ErrLeaseLost.
 func (e *LeaseLostError) Is(target error) bool { return target == ErrLeaseLost }
 
 // SupersededError says which write replaced this one before it was acked. errors.Is finds ErrSuperseded.
@@ -125,14 +125,14 @@ type SupersededError struct {
 	*CallError
 	// Version is this write's.
 	Version string
-	// WinnerVersion and WinnerHolder are those of the write that stands.
+	// WinnerVersion and WinnerHolder are those of the write that replaced it.
 	WinnerVersion, WinnerHolder string
 }
 
 // Unwrap gives the *CallError within.
 func (e *SupersededError) Unwrap() error { return e.CallError }
 
-// AckIncompleteError says which nodes have the write, which stands. errors.Is finds ErrAckIncomplete.
+// AckIncompleteError lists the nodes that have the write, which remains. errors.Is finds ErrAckIncomplete.
 type AckIncompleteError struct {
 	*CallError
 	// Version is the write's.
@@ -262,7 +262,7 @@ func held(holder, format string, args ...any) error {
 }
 
 func closedError() error {
-	return &CallError{Code: codes.Canceled, Message: "it was closed; make a new one", kind: ErrClosed}
+	return &CallError{Code: codes.Canceled, Message: "the client or map was closed; make a new one", kind: ErrClosed}
 }
 
 // unavailable is the error of a wait that found no node.

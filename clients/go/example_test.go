@@ -39,7 +39,7 @@ func ExampleClient_Set() {
 	case errors.As(err, &held):
 		fmt.Println(held.Holder, "has the key until", held.Expires)
 	case errors.Is(err, leasemap.ErrAckIncomplete):
-		fmt.Println("the write stands, and spreads")
+		fmt.Println("the write remains, and spreads")
 	}
 }
 

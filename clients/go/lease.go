@@ -33,13 +33,13 @@ func newLease(c *Client, key string, args leaseArgs) *Lease {
 	return l
 }
 
-// Key is what the lease is on.
+// Key is the key of the lease.
 func (l *Lease) Key() string { return l.key }
 
 // Held is true if the lease is surely this program's: its local deadline has not come, and nobody was seen to take it.
 // The deadline is three quarters of the duration after the last renewal that worked, counted from before that was sent,
-// by the clock that goes on while the machine sleeps; so it comes before any node lets others in. Look before each
-// thing that the lease guards, and give the thing the fencing token: between this look and the thing time may pass.
+// by a clock that runs while the machine sleeps; so it comes before any node lets others in. Check before each use of
+// the resource that the lease guards, and pass it the fencing token: time may pass between the check and the use.
 func (l *Lease) Held() bool {
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
@@ -83,9 +83,9 @@ func (l *Lease) Err() error {
 	return nil
 }
 
-// Context is a context that ends with the lease, or with its parent. context.Cause says why: *LeaseLostError if the
-// lease was lost. Work under it: what the lease guards stops when another may have it. The end comes when the program
-// is told, which after a sleep of the machine may be a second late; Held is exact.
+// Context is a context that ends with the lease, or with its parent. context.Cause has the reason: *LeaseLostError if the
+// lease was lost. Work under it, so that the work stops when another holder may have the lease. After a sleep of the
+// machine the end may come a second late; Held is exact.
 func (l *Lease) Context(parent context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(parent)
 	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })

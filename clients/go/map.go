@@ -16,11 +16,11 @@ import (
 // syncMost is how long Client.Map waits for a node's map where the context has no deadline.
 const syncMost = 10 * time.Second
 
-// Map is a copy of the cluster's map, or of what is below a prefix, in this process. One watch keeps it fresh. Reads
-// look into the copy and ask nobody. Writes go by the client. All its maps show a write that a node answered at once,
-// to all goroutines, until the watch has its word on that write or a later one. If the watch does not bring it within
-// 30 s, or within 3 s after it moved to another node, the write died with its node, and what the watch knows is shown
-// again. Two clients, even of one process, see each other's writes by their watches only.
+// Map is a copy of the cluster's map, or of the keys below a prefix, in this process. One watch keeps it fresh. Reads
+// look into the copy and ask no node. The client sends the writes. All its maps show an answered write at once, to all
+// goroutines, until the watch brings that write or a later one. If the watch does not bring it within 30 s, or within
+// 3 s after it moved to another node, the write died with its node, and the maps show the entry of the watch again. Two
+// clients, even of one process, see each other's writes by their watches only.
 //
 // All methods may be called from many goroutines at once.
 type Map struct {
@@ -38,8 +38,8 @@ type Map struct {
 	expiry *time.Timer         // lets go of own writes
 }
 
-// Map makes a copy of what is below the prefix ("" for the whole map) and waits until it is whole: until the context
-// ends, or for 10 s where it has no deadline; then ErrUnavailable, and what the last node said. The copy takes about
+// Map makes a copy of the keys below the prefix ("" for the whole map) and waits until it is complete: until the context
+// ends, or for 10 s if it has no deadline; then ErrUnavailable, with the error of the last node. The copy takes about
 // 0.4 KB a key beside its value. End it with Close, or with the client.
 func (c *Client) Map(ctx context.Context, prefix string) (*Map, error) {
 	m, err := c.startMap(prefix)
@@ -119,7 +119,8 @@ func (m *Map) Len() int {
 	return len(shown.entries)
 }
 
-// All goes over keys and values as they are at its start, in order of the keys. It makes a list of the keys for that.
+// All iterates over the keys and values of the moment at which it starts, in order of the keys. It makes a list of the
+// keys for that.
 func (m *Map) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		shown := m.cache.shown.Load()
@@ -141,11 +142,11 @@ func (m *Map) All() iter.Seq2[string, string] {
 // Prefix is what all keys of the map start with.
 func (m *Map) Prefix() string { return m.prefix }
 
-// Synced is true while the watch lives and has brought all that its node has: reads then lag behind that node by the
-// way of a message. It is false while the map looks for a node; the copy may then be old.
+// Synced is true while the watch lives and has brought all entries of its node: reads then lag behind that node by one
+// message. It is false while the map looks for a node; the copy may then be old.
 func (m *Map) Synced() bool { return m.cache.synced.Load() }
 
-// WaitSynced waits until Synced, or until the context ends: then ErrUnavailable, and what the last node said.
+// WaitSynced waits until Synced, or until the context ends: then ErrUnavailable, with the error of the last node.
 func (m *Map) WaitSynced(ctx context.Context) error {
 	for {
 		m.mu.Lock()
@@ -161,7 +162,7 @@ func (m *Map) WaitSynced(ctx context.Context) error {
 		case <-ctx.Done():
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			return unavailable(ctx.Err(), "no node gave its map in time; the last said: %v", m.last)
+			return unavailable(ctx.Err(), "no node gave its map in time; the last error: %v", m.last)
 		}
 	}
 }
@@ -191,16 +192,17 @@ func (m *Map) below(key string) error {
 	return nil
 }
 
-// Events goes over the map's changes from the call of Events on, until the loop is left, or the context or the map
+// Events iterates over the map's changes from the call of Events on, until the loop is left, or the context or the map
 // ends.
 //
-//   - KindSet: a value was set, or the key changed hands. A renewal is not told, nor what the map had at the start.
+//   - KindSet: a value was set, or the key changed hands. Renewals make no event, nor do the entries of the first
+//     snapshot.
 //   - KindDeleted, KindExpired: the key is gone.
 //   - KindLost: a write of this client, or one that its node took, lost to another lease's write (Winner).
 //
 // A program that is slow sees the latest event of each key only, and of 100,000 keys at most: beyond that the oldest
-// are skipped, and the log says so. The map's watch never waits for it. After a move to a node where the cursor is no
-// good any more the map compares a new snapshot with what it has, and tells the difference. Go over it once; each call
+// are skipped, and the log says so. The map's watch never waits for it. After a move to a node where the cursor has
+// expired, the map compares a new snapshot with its copy, and makes events of the difference. Iterate once; each call
 // has events of its own. End the context if the loop may never begin: until then, or until the map is closed, events
 // are kept for it.
 func (m *Map) Events(ctx context.Context) iter.Seq[Event] {

@@ -61,7 +61,7 @@ func (c *Client) stub(target string) (leasemappb.KeyValueClient, error) {
 		// passthrough: the address is dialled as it is.
 		conn, err = grpc.NewClient("passthrough:///"+target, append(dialOptions(authority), c.config.dial...)...)
 		if err != nil {
-			return nil, invalid("gRPC can't connect to %s: %v", target, err)
+			return nil, invalid("gRPC cannot connect to %s: %v", target, err)
 		}
 		c.conns[target] = conn
 	}

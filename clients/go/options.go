@@ -23,17 +23,17 @@ type config struct {
 	log     *slog.Logger
 }
 
-// WithHolder sets in whose name the client writes and holds leases: 1 to 255 bytes of printable UTF-8. The default is
-// made of host, process and chance, and stays the same while the client moves between nodes. Give a name of its own to
-// each program that must find its leases again after a restart. Two clients of one holder do not keep each other out.
+// WithHolder sets the holder of the client's writes and leases: 1 to 255 bytes of printable UTF-8. The default has the
+// host, the process and random bits, and stays the same while the client moves between nodes. Give a name of its own to
+// each program that must keep its leases over a restart. Two clients of one holder do not keep each other out.
 func WithHolder(holder string) Option { return func(c *config) { c.holder = holder } }
 
-// WithLease sets for how long a Set takes its key by default, so that other holders are refused: 0 for no lease, else
+// WithLease sets the default duration of the lease of a Set, during which other holders are refused: 0 for no lease, else
 // four times the cluster's clock bound at least (2 s). Without this option it is the cluster's default, an hour. Such
-// leases are not renewed, and not given up when the client is closed: Client.Lease is for that.
+// leases are not renewed, and not given up when the client is closed; use Client.Lease for that.
 func WithLease(duration time.Duration) Option { return func(c *config) { c.lease = &duration } }
 
-// WithTimeout sets how long a call may take, with all tries at all nodes, where the caller's context has no deadline.
+// WithTimeout sets how long a call may take, with all tries at all nodes, if the caller's context has no deadline.
 // The default is 5 s.
 func WithTimeout(timeout time.Duration) Option { return func(c *config) { c.timeout = timeout } }
 
@@ -43,16 +43,17 @@ func WithDialOptions(options ...grpc.DialOption) Option {
 	return func(c *config) { c.dial = append(c.dial, options...) }
 }
 
-// WithLogger sets where the client tells what no error tells: leases that could not be renewed or given up at the first
+// WithLogger sets the log for faults that no call returns: leases that could not be renewed or given up at the first
 // try, events that were skipped. The default is slog.Default().
 func WithLogger(log *slog.Logger) Option { return func(c *config) { c.log = log } }
 
-// Ack says who must have a write before it is answered. A positive number is a number of nodes, the one that takes the
-// write included.
+// Ack sets which nodes must have a write before it is answered. A positive number is a number of nodes, the one that
+// takes the write included.
 type Ack int
 
 const (
-	// AckLocal waits for the node that takes the write alone. If that node dies before it told anyone, the write is gone.
+	// AckLocal waits for the node that takes the write alone. If that node dies before it sent the write on, the write
+	// is gone.
 	AckLocal Ack = 0
 	// AckMajority waits for more than half of the remembered members.
 	AckMajority Ack = -1
@@ -111,8 +112,8 @@ type leaseArgs struct {
 // AckOption is made by WithAck.
 type AckOption struct{ ack Ack }
 
-// WithAck says who must have the write before it is answered. For a lease it is the write that takes it; Client.Lease
-// says what that means.
+// WithAck sets which nodes must have the write before it is answered. For a lease it is the write that takes it; see
+// Client.Lease.
 func WithAck(ack Ack) AckOption { return AckOption{ack} }
 
 func (o AckOption) applySet(a *setArgs)       { a.ack = o.ack }
@@ -135,7 +136,7 @@ func (o setOption) applySet(a *setArgs) { o(a) }
 // IfAbsent writes only if the key does not exist: ErrVersionMismatch otherwise.
 func IfAbsent() SetOption { return setOption(func(a *setArgs) { a.ifAbsent = true }) }
 
-// LeaseFor sets for how long this Set takes the key (WithLease has the rules).
+// LeaseFor sets the duration of the lease of this Set (WithLease has the rules).
 func LeaseFor(duration time.Duration) SetOption {
 	return setOption(func(a *setArgs) { a.lease = &duration })
 }
@@ -144,7 +145,7 @@ func LeaseFor(duration time.Duration) SetOption {
 func Ephemeral() SetOption { return setOption(func(a *setArgs) { a.ephemeral = true }) }
 
 // AsBytes marks the value as bytes. Without this option a value that is UTF-8 is marked as text: clients in Python, and
-// JSON, tell the two apart.
+// JSON, distinguish the two.
 func AsBytes() SetOption { return setOption(func(a *setArgs) { a.binary = true }) }
 
 type deleteOption func(*deleteArgs)
@@ -158,9 +159,9 @@ type leaseOption func(*leaseArgs)
 
 func (o leaseOption) applyLease(a *leaseArgs) { o(a) }
 
-// Duration sets for how long a lease is taken each time; the default is 10 s, and the cluster wants four times its
-// clock bound at least (2 s). It is how long others wait if this program dies, and three quarters of it is how long
-// this program may be cut off without losing the lease.
+// Duration sets the duration of a lease and of each renewal. The default is 10 s, and the least is four times the
+// cluster's clock bound (2 s). Others wait for this time if this program dies. For three quarters of it this program may
+// be cut off without losing the lease.
 func Duration(d time.Duration) LeaseOption { return leaseOption(func(a *leaseArgs) { a.duration = d }) }
 
 // Value is written with the lease. Without it a key that exists keeps its value, and one that does not is made with the
@@ -226,8 +227,8 @@ func Keys(keys ...string) WatchOption {
 	})
 }
 
-// Kinds watches for these kinds of events alone. Without it they are KindSet, KindDeleted and KindExpired; KindLost
-// comes only if it is asked for, from the node that took the write, and is no part of what a cursor covers.
+// Kinds watches for these kinds of events alone. Without it they are KindSet, KindDeleted and KindExpired. KindLost
+// comes only if it is asked for, from the node that took the write, and no cursor covers it.
 func Kinds(kinds ...Kind) WatchOption {
 	return watchOption(func(a *watchArgs) {
 		for proto, kind := range kindsOfProto {
@@ -240,7 +241,7 @@ func Kinds(kinds ...Kind) WatchOption {
 	})
 }
 
-// Snapshot tells first, as KindSet, every matching key as it is now.
+// Snapshot begins with the present entry of every matching key, as KindSet.
 func Snapshot() WatchOption {
 	return watchOption(func(a *watchArgs) { a.request.IncludeSnapshot = true })
 }
@@ -251,8 +252,8 @@ func FromCursor(cursor string) WatchOption {
 	return watchOption(func(a *watchArgs) { a.request.Cursor = cursor })
 }
 
-// Bookmarks asks for events of KindBookmark: one with each cursor, at least every 15 s once the watch has told all that
-// there is, and one at the end of a snapshot.
+// Bookmarks asks for events of KindBookmark: one with each cursor, at least every 15 s at the head of the changes,
+// and one at the end of a snapshot.
 func Bookmarks() WatchOption { return watchOption(func(a *watchArgs) { a.bookmarks = true }) }
 
 // durationProto is a duration as the API has it: milliseconds.

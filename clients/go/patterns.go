@@ -24,10 +24,10 @@ func (c *Client) TryLock(ctx context.Context, key string, options ...LeaseOption
 }
 
 // Elect makes this program a candidate for the lead, and calls lead while it leads. Its context ends when the lead is
-// lost, and with ctx; return then. After a lost lead this program stands again; when lead returns otherwise the lead is
-// given up, and Elect returns what it returned. Elect also returns when ctx ends, and with errors that waiting does not
-// mend. The key is ephemeral; its value is what others read of the leader, as its address. Options as for Client.Lock;
-// the Duration is after how long a dead leader is replaced.
+// lost, and with ctx; return then. After a lost lead this program is a candidate again. When lead returns otherwise the
+// lead is given up, and Elect returns the error of lead. Elect also returns when ctx ends, and with errors that do not
+// end by waiting. The key is ephemeral; others read its value, as the address of the leader. Options as for
+// Client.Lock; a dead leader is replaced after the Duration.
 func (c *Client) Elect(ctx context.Context, key, value string, lead func(context.Context, *Lease) error,
 	options ...LeaseOption) error {
 	for {
@@ -45,8 +45,8 @@ func (c *Client) Elect(ctx context.Context, key, value string, lead func(context
 	}
 }
 
-// Leader goes over the leaders of an election: the value of who leads, "" while nobody does, first as it is now, then
-// each time that it changes. It ends as Watch does.
+// Leader iterates over the leaders of an election: the value of the leader, "" while there is none; first the present
+// one, then each change. It ends as Watch does.
 func (c *Client) Leader(ctx context.Context, key string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		leader, told := "", false
@@ -189,8 +189,8 @@ func (r *Registry) Instances() map[string]string {
 	return found
 }
 
-// Changes goes over the instances, first as they are now, then each time that one came, changed or went, until the loop
-// is left, or the context or the registry ends. Go over it once.
+// Changes iterates over the instances: first the present ones, then after each change, until the loop is left, or the
+// context or the registry ends. Iterate once.
 func (r *Registry) Changes(ctx context.Context) iter.Seq[map[string]string] {
 	events := r.copy.Events(ctx)
 	return func(yield func(map[string]string) bool) {

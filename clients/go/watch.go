@@ -16,12 +16,12 @@ import (
 // what only the failed node had may not be taken back.
 const toldMost = 130_000
 
-// Watch goes over the changes of the keys that the options name, as they come; without Prefixes and Keys, of the whole
-// map. When its node fails it goes on at the next one, from its last cursor: nothing is lost, and nothing is told
-// twice. But a write that only the failed node had is taken back: what stands in its place is told, as KindSet or
-// KindDeleted. A program that is slow skips versions that were replaced meanwhile. It ends when the loop is left, with the
-// context (whose error is told last), when the client is closed (ErrClosed), or with an error that no node can mend:
-// ErrCursor, ErrInvalid, ErrPermission, ErrUnsupported.
+// Watch iterates over the changes of the keys that the options name, as they come; without Prefixes and Keys, of the
+// whole map. When its node fails it continues at the next one, from its last cursor: no event is lost, and none comes
+// twice. A write that only the failed node had is taken back: the loop gets the present entry of its key, as KindSet or
+// KindDeleted. A program that is slow skips versions that were replaced meanwhile. It ends when the loop is left, with
+// the context (whose error comes last), when the client is closed (ErrClosed), or with an error that another node would
+// give, too: ErrCursor, ErrInvalid, ErrPermission, ErrUnsupported.
 //
 //	for event, err := range client.Watch(ctx, leasemap.Prefixes("config/"), leasemap.Snapshot()) {
 //		if err != nil {

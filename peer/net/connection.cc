@@ -14,20 +14,20 @@ namespace leasemap::net {
 namespace {
 // The beginning of a heartbeat, which the rest will follow at once, is no piece of a large message.
 constexpr size_t kLeastPiece = 256;
-// One write hands the kernel so much, and what is small waits behind no more than that: as little over a thin link as a
-// frame has, as much over a fast one as makes few calls.
+// The bytes that one write hands to the kernel; small messages wait behind no more than these. Over a thin link it is
+// one frame, over a fast one enough for few calls.
 constexpr size_t kLeastWrite = wire::kPieceBytes, kMostWrite = 128 << 10;
 constexpr std::chrono::milliseconds kQuickWrite{5}, kSlowWrite{50};
 constexpr size_t kWriteFrames = 64;
-// The kernel takes more only while it has less than this that it has not sent, whatever its buffer has room for
+// The kernel takes more only while it has fewer unsent bytes than this, even if its buffer has more room
 // (tcp(7), TCP_NOTSENT_LOWAT): a second at 256 kbit/s.
 constexpr int kUnsentBytes = 32 << 10;
-// A link is stuck once a packet was repeated so often in a row without any answer: the second time after 600 ms (RFC
+// A link is stuck once a packet was repeated this often in a row without any answer: the second time after 600 ms (RFC
 // 6298), longer than a path takes that is only slow. Where later packets, the small ones, are answered, the kernel
 // counts those that it holds for lost, and all that it repeated.
 constexpr uint8_t kStuckRepeats = 2;
 constexpr uint32_t kStuckRepeatsInAll = 5;
-// Heartbeats come every second: who sent nothing for so long misses two.
+// Heartbeats come every second: a peer that sent nothing for this time missed two.
 constexpr uint32_t kNothingMs = 2500;
 // A session over keys that the peer has gives small messages for much walking: other links get their turn in between.
 constexpr int kPullsAtOnce = 8;
@@ -68,7 +68,7 @@ void Connection::Read() {
 }
 
 void Connection::OnRead(size_t bytes) {
-  if (hanging_up_) return Read();  // drain, so that what was queued still reaches the peer before a reset would
+  if (hanging_up_) return Read();  // read on, so that queued bytes reach the peer before a reset could
   reader_.Feed({buffer_.data(), bytes});
   bool piece = false;
   while (const auto frame = reader_.Next()) {
@@ -104,10 +104,10 @@ void Connection::OnMalformed(const absl::Status& status) {
   callbacks_.on_malformed(why);
 }
 
-// What ended the connection, or what speaks there if it is no node.
+// The reason why the connection ended, or the protocol at its other end if that is no node.
 std::string Connection::Described(const std::string& why) const {
   const std::string guess = greeted_ ? "" : reader_.Guess();
-  return guess.empty() ? why : absl::StrCat("what answers there speaks ", guess);
+  return guess.empty() ? why : absl::StrCat("the program at that address speaks ", guess);
 }
 
 void Connection::Send(const core::Message& message) {
@@ -143,7 +143,7 @@ void Connection::Pump() {
 void Connection::Write() {
   if (closed_ || !writing_.empty()) return;
   if (outbox_.empty()) {
-    // Not closed yet: with bytes of the peer unread that would be a reset, which may overtake what was just written.
+    // Not closed yet: with bytes of the peer unread that would be a reset, which may overtake the last bytes.
     asio::error_code ignored;
     if (hanging_up_) socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
     return;

@@ -2,8 +2,8 @@
 //
 // All calls and callbacks are on the thread of its io_context. Two kinds of messages are written: small ones that the
 // node sends when it likes (Send), and bulk that the connection asks for when its queue has room (pull), so that a slow
-// peer is never the reason for a long queue. What is small goes first (outbox.h); so that it need not wait behind what
-// the kernel was given, that gets little at a time.
+// peer is never the reason for a long queue. Small messages leave first (outbox.h). The kernel gets little at a time,
+// so that they need not wait behind bytes that it already has.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 
 #include "asio/ip/tcp.hpp"
 #include "asio/steady_timer.hpp"
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
 #include "peer/net/outbox.h"
 #include "peer/net/paths.h"
 #include "peer/wire/codec.h"
@@ -26,14 +26,14 @@ namespace leasemap::net {
 
 // Bulk is asked for while less than this is queued: enough to keep a link busy, little enough to stay fresh.
 inline constexpr size_t kPullBelowBytes = 256 << 10;
-// A peer that lets so many bytes of small messages pile up does not read: the connection is closed.
+// A peer that lets this many bytes of small messages pile up does not read: the connection is closed.
 inline constexpr size_t kMaxQueuedBytes = 16 << 20;
 // Broadcasts are dropped while more than this is queued.
 inline constexpr size_t kMaxBroadcastQueue = 4 << 20;
-// A peer whose large message takes long is told of so often: often enough for a link that is closed after 3 s of
-// silence.
+// The shortest time between two reports of pieces of a large message: often enough for a link that is closed after 3 s
+// of silence.
 inline constexpr std::chrono::milliseconds kPieceEvery{100};
-// What was queued before a hang-up has so long to leave.
+// Messages that were queued before a hang-up have this time to leave.
 inline constexpr int kLingerMs = 500;
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -42,7 +42,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::function<void(core::Message)> on_message;
     // A piece of a message that is not whole yet came; at most once in kPieceEvery.
     std::function<void()> on_piece;
-    // Once, when a peer that had greeted sent what can't be read; nothing more is read then, and the owner hangs up.
+    // Once, when a peer that had greeted sent bytes that cannot be read. Nothing more is read then, and the owner hangs
+    // up.
     std::function<void(const std::string& why)> on_malformed;
     // Once, when the connection ended by itself; never after HangUp.
     std::function<void(const std::string& why)> on_closed;
@@ -56,12 +57,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Send(const core::Message& message);
   // Asks `pull` for as much as there is room for.
   void Pump();
-  // Writes what is queued, then closes; no callback comes any more.
+  // Writes the queue, then closes; no callback comes any more.
   void HangUp();
 
   // The machine at the other end; empty: it was gone at once.
   const std::string& remote_ip() const { return remote_ip_; }
-  // How the link stood when it ended or was hung up.
+  // The state of the link when it ended or was hung up.
   LinkEnd end() const { return end_; }
   std::chrono::milliseconds lasted() const;
 
@@ -82,17 +83,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   wire::FrameReader reader_;
   wire::Decoder decoder_;
   std::array<char, 64 << 10> buffer_;
-  Outbox outbox_;                    // what is not yet being written
+  Outbox outbox_;                    // messages that are not yet being written
   std::deque<std::string> writing_;  // frames that the write under way refers to
   size_t writing_bytes_ = 0;
-  size_t write_bytes_;  // one write takes so much (Write)
+  size_t write_bytes_;  // bytes of one write (Write)
   std::chrono::steady_clock::time_point piece_told_;
   std::string remote_ip_;
   const std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();
   LinkEnd end_ = LinkEnd::kFine;
   bool greeted_ = false;      // a Hello came: larger frames are taken from now on
   bool pump_posted_ = false;  // a Pump is in the queue of the io_context
-  bool broken_ = false;       // nothing more is read: what came can't be
+  bool broken_ = false;       // the peer sent bytes that cannot be read; nothing more is read
   bool hanging_up_ = false;
   bool closed_ = false;
 };

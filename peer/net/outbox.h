@@ -1,4 +1,4 @@
-// What one end of a link has yet to write, and in which order.
+// The messages that one end of a link has yet to write, and their order.
 //
 // Heartbeats go first, then small messages in their order, then reports, then bulk. A message of several frames (its
 // pieces, see frame.h) is never mixed with another such message, but small ones go between the frames of bulk: so a
@@ -14,14 +14,14 @@
 #include <string>
 #include <vector>
 
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
 #include "peer/wire/codec.h"
 
 namespace leasemap::net {
 
 class Outbox {
  public:
-  // What the peer's Hello says that it understands.
+  // The peer's Hello came: later messages are in a form that its version reads.
   void Heard(const core::Hello& peer) { encoder_.Heard(peer); }
   void Add(const core::Message& message);
   // Entries and sessions, which their owner makes only while there is room.

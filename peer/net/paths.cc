@@ -43,9 +43,9 @@ std::map<std::string, std::string> Paths::Describe(int64_t now_ms) const {
   for (const auto& [ip, path] : paths_) {
     if (!path.stuck || SegmentTo(ip, now_ms) == 0) continue;
     out.emplace(ip, absl::StrCat("large packets to ", ip,
-                                 " vanish: links stood still though small packets pass; they "
-                                 "are made with segments of ",
-                                 path.segment, " bytes now; check the MTU of the networks in between"));
+                                 " are lost: links stalled although small packets pass; they "
+                                 "now use segments of ",
+                                 path.segment, " bytes; check the MTU of the networks in between"));
   }
   return out;
 }

@@ -1,9 +1,9 @@
-// What is known of the ways to other machines: whether large packets vanish on one of them.
+// Remembers the paths to other machines on which large packets are lost.
 //
 // A path that drops packets above some size without a word (RFC 2923, section 2.1, calls it a black hole) lets
-// handshakes and heartbeats pass. A link over it is made, stands still at the first large message, and is given up for
-// silence; so is the next. After two such ends in a row links to that machine are made with a smaller segment size,
-// which the dialer tells the other end, too. After an hour the usual size is tried again.
+// handshakes and heartbeats pass. A link over it comes up, stalls at the first large message, and ends for silence; so
+// does the next. After two such ends in a row links to that machine use a smaller segment size, which the dialer
+// announces to the other end. After an hour the usual size is tried again.
 //
 // Time is an input. Not thread-safe.
 #pragma once
@@ -15,11 +15,11 @@
 
 namespace leasemap::net {
 
-// How a link stood when it ended.
+// The state of a link at its end.
 enum class LinkEnd {
   kFine,    // nothing that was written waits
-  kSilent,  // the machine there takes what is written, and nothing comes: it may be that what it writes vanishes
-  kStuck,   // what was written is repeated again and again, while what is small comes from there
+  kSilent,  // the other machine acks bytes, and nothing comes from it: perhaps its own large packets are lost
+  kStuck,   // written bytes are repeated again and again, while small messages come from there
 };
 
 class Paths {
@@ -27,7 +27,7 @@ class Paths {
   static constexpr int kSmaller = 1200;  // with all headers below 1,280 bytes, which every IPv6 path takes (RFC 8200)
   static constexpr int kSmallest = 536;  // … below 576, the least that an IPv4 host takes (RFC 1122, 3.3.3)
   static constexpr int kEnds = 2;        // in a row: a single one may be a machine that stalled
-  static constexpr int64_t kLastsMs = 60'000;  // a link that lasts for so long is none of them
+  static constexpr int64_t kLastsMs = 60'000;  // a link that lasts this long is none of them
   static constexpr int64_t kForgetMs = 3'600'000;
   static constexpr size_t kMostPaths = 256;  // the one that was heard of first makes room
 

@@ -13,7 +13,7 @@
 #include "asio/ip/tcp.hpp"
 #include "asio/post.hpp"
 #include "asio/steady_timer.hpp"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "peer/threads/mutex.h"
 
 namespace leasemap::net {
@@ -42,7 +42,7 @@ Answer LookUp(const std::string& host, int family) {
     answer.addresses.push_back(endpoint.address());
   }
   freeaddrinfo(found);
-  if (answer.addresses.empty()) answer.error = "the name stands for no address";
+  if (answer.addresses.empty()) answer.error = "the name has no address";
   return answer;
 }
 

@@ -8,18 +8,18 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::net {
 
 using asio::ip::tcp;
 
 namespace {
-// When no descriptor is left for accept(), it is tried again after so long: spinning would not free one.
+// If no descriptor is left for accept(), the next try is after this time: spinning would not free one.
 constexpr auto kAcceptAgain = std::chrono::milliseconds(200);
-// Links and those that are saying their last word (half a second at most). The node refuses what is beyond its own
-// bound, which takes a moment each: this is room for that, and less than the usual 1,024 descriptors, which clients
-// need too.
+// Links, and those that still write their last bytes (half a second at most). The node refuses links beyond its own
+// bound, and each refusal takes a moment: this is room for that, and less than the usual 1,024 descriptors, which
+// clients need, too.
 constexpr size_t kMaxSockets = 768;
 
 int64_t MonoMs() {
@@ -83,7 +83,7 @@ void Transport::AcceptNext() {
   acceptor_.async_accept([this](const asio::error_code& error, tcp::socket socket) {
     if (stopped_) return;
     std::erase_if(closing_, [](const auto& connection) { return connection.expired(); });
-    const bool full = links_.size() + closing_.size() >= kMaxSockets;  // the socket goes with this call
+    const bool full = links_.size() + closing_.size() >= kMaxSockets;  // the socket closes at the end of this call
     if (error || full) {
       accept_again_.expires_after(kAcceptAgain);
       accept_again_.async_wait([this](const asio::error_code& cancelled) {
@@ -170,7 +170,7 @@ void Transport::ConnectNext(std::shared_ptr<Dialing> dial, const std::string& wh
     const MutexLock lock(paths_mutex_);
     return paths_.SegmentTo(to.address().to_string(), MonoMs());
   }();
-  // Before the connect: the other end is told, too (tcp(7), TCP_MAXSEG).
+  // Before the connect: so the other end gets it, too (tcp(7), TCP_MAXSEG).
   if (segment != 0) setsockopt(dial->socket.native_handle(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
   dial->socket.async_connect(to, [this, dial](const asio::error_code& failed) {
     if (!failed) return OnConnected(dial, "");

@@ -1,7 +1,7 @@
 // The mesh's sockets: listens, dials, resolves names, and carries messages over links. Asio with callbacks; one thread.
 //
-// It knows nothing of nodes: whoever owns it (server/host) turns what happens here into calls of core::Node, and the
-// node's effects into calls of this class. All calls and callbacks are on the thread that runs its io_context.
+// It knows nothing of nodes: its owner (server/host) turns its callbacks into calls of core::Node, and the effects of
+// the node into calls of this class. All calls and callbacks are on the thread that runs its io_context.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@
 #include "asio/io_context.hpp"
 #include "asio/ip/tcp.hpp"
 #include "asio/steady_timer.hpp"
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
 #include "peer/net/connection.h"
 #include "peer/net/paths.h"
 #include "peer/net/resolver.h"
@@ -36,7 +36,7 @@ class Transport {
  public:
   struct Callbacks {
     std::function<void(core::LinkId, const std::string& address, const std::string& local)> on_dialed;
-    // `why`: what the system says of it.
+    // `why`: the error of the system.
     std::function<void(const std::string& address, const std::string& why)> on_dial_failed;
     std::function<void(const std::string& seed, const std::vector<std::string>& addresses, const std::string& why)>
         on_resolved;
@@ -61,9 +61,9 @@ class Transport {
   void Send(core::LinkId link, const core::Message& message);
   void Pump(core::LinkId link);
   void HangUp(core::LinkId link);
-  // Closes the listener and every link, after what was queued.
+  // Closes the listener and every link, after their queues.
   void Stop();
-  // What is wrong with the ways to other machines, for people. Any thread.
+  // Faults of the paths to other machines, for people. Any thread.
   std::vector<std::string> PathNotes() const;
   // Every link that was hung up is closed by now.
   bool closed() const;

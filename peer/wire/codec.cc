@@ -1,8 +1,8 @@
 #include "peer/wire/codec.h"
 
 #include "google/protobuf/arena.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "peer/wire/codec_parts.h"
 #include "peer/wire/frame.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
 #include "peer/wire/report_codec.h"
 
 namespace leasemap::wire {

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
+#include "text/utf8.h"
 
 namespace leasemap::wire {
 namespace {
@@ -15,7 +16,7 @@ constexpr size_t kMaxUnknownBytes = 64 << 10;    // fields of a later version th
 absl::Status Bad(const char* what) { return absl::InvalidArgumentError(what); }
 
 bool GoodName(const std::string& name) {
-  return !name.empty() && name.size() <= core::kMaxNameBytes && core::IsPrintableUtf8(name);
+  return !name.empty() && name.size() <= core::kMaxNameBytes && text::IsPrintableUtf8(name);
 }
 
 void ToProto(const core::Past& past, pb::Past* out) {
@@ -165,7 +166,7 @@ absl::Status FromProto(pb::Entry&& in, core::Entry* out) {
   for (const int64_t ms : {in.start_s(), in.duration_ms(), in.expire_ms()}) {
     if (ms < 0 || ms > kMaxMs) return Bad("a bad time");
   }
-  if (in.value_is_text() && !core::IsUtf8(in.value())) return Bad("a text that is not UTF-8");
+  if (in.value_is_text() && !text::IsUtf8(in.value())) return Bad("a text that is not UTF-8");
   if (in.tombstone() && !in.value().empty()) return Bad("a tombstone with a value");
   if (in.value_gone() && (!in.value().empty() || in.value_left_out() || in.tombstone() || !in.ephemeral())) {
     return Bad("a value that is gone, where it is there or can't lapse");

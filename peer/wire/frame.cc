@@ -41,7 +41,7 @@ std::string FrameReader::Guess() const {
   const auto starts = [&](std::string_view with) { return bytes.substr(0, with.size()) == with; };
   // RFC 9113, section 3.4: a server begins with SETTINGS: a length of 3 bytes, type 4, no flags, stream 0.
   if (bytes.size() >= 9 && bytes.substr(3, 6) == std::string_view("\x04\0\0\0\0\0", 6)) {
-    return "HTTP/2, as a gRPC port does; a mesh port is meant (--mesh-listen, 7401 by default)";
+    return "HTTP/2, as a gRPC port does; give the mesh port (--mesh-listen, 7401 by default)";
   }
   if (starts("HTTP/")) return "HTTP";
   if (starts("SSH-")) return "SSH";

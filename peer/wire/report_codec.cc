@@ -4,10 +4,11 @@
 #include <optional>
 #include <utility>
 
-#include "peer/core/ceiling.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/sync/ceiling.h"
 #include "peer/wire/codec_parts.h"
+#include "text/utf8.h"
 
 namespace leasemap::wire {
 namespace {
@@ -62,7 +63,7 @@ absl::Status ReadPeers(const pb::Report& in, core::Peers* out) {
   if (in.members_size() > many || in.linked_size() > many) return Bad("too many members");
   for (const auto& member : in.members()) {
     if (!core::CheckName("node_id", member.node()).ok() || member.incarnation() == 0 ||
-        member.address().size() > kMaxAddressBytes || !core::IsPrintableUtf8(member.address())) {
+        member.address().size() > kMaxAddressBytes || !text::IsPrintableUtf8(member.address())) {
       return Bad("a bad member");
     }
     out->members.push_back({{member.node(), member.incarnation()}, member.address(), member.generation()});
@@ -120,7 +121,7 @@ void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report
 
 absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
   if (in.changes() && vector_ == nullptr) return Bad("changes of no report");
-  if (in.changes() && in.vector().entries().empty() && in.vector().marks().empty() && in.gone().empty() &&
+  if (in.changes() && in.vector().runs().empty() && in.vector().marks().empty() && in.gone().empty() &&
       !in.vector().has_past()) {
     out->vector = vector_;
   } else {

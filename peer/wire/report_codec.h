@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "leasemap/peer/v1/peer.pb.h"
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
 
 namespace leasemap::wire {
 

@@ -1,4 +1,4 @@
-// Addresses in the form that is shown and told to others. A socket of [::] names IPv4 addresses as ::ffff:10.9.0.1.
+// Addresses in the form that people and other nodes get. A socket of [::] names IPv4 addresses as ::ffff:10.9.0.1.
 #pragma once
 
 #include <string>

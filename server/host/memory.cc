@@ -10,13 +10,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::host {
 namespace {
 
 constexpr uint64_t kNone = UINT64_MAX;
-// The rest is room for what is under way while nobody looks.
+// The rest is room for requests that arrive between two checks.
 constexpr uint64_t kMostPercent = 85;
 constexpr int64_t kLookEveryMs = 100;
 constexpr int64_t kTrimEveryMs = 1000;  // it walks the whole heap
@@ -95,7 +95,7 @@ bool MemoryGuard::Short(int64_t mono_ms) {
   const uint64_t most = limit_ / 100 * kMostPercent;
   bool is_short = used_() > most;
   if (is_short && mono_ms >= next_trim_ms_.load(std::memory_order_relaxed)) {
-    // What was deleted is often still with the allocator.
+    // The allocator often still has the memory of deleted entries.
     next_trim_ms_.store(mono_ms + kTrimEveryMs, std::memory_order_relaxed);
     malloc_trim(0);
     is_short = used_() > most;

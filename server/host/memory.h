@@ -1,4 +1,4 @@
-// How much memory this process may use, and how much it does.
+// Reads how much memory this process may use, and how much it uses.
 #pragma once
 
 #include <atomic>
@@ -19,11 +19,12 @@ uint64_t MemoryUsed();
 // members bring beyond the limit (core/room.h), for what is copied while it is changed, and for the allocator's holes.
 uint64_t DefaultMapBytes(uint64_t limit);
 
-// Bytes that gRPC may hold for calls under way: an eighth of the limit, at least so much that some requests of the
-// largest size (a batch) fit, and at most what it needs on a large machine.
+// Bytes that gRPC may hold for running calls: an eighth of the limit, but enough for some requests of the largest size
+// (a batch), and no more than it needs on a large machine.
 uint64_t CallBytes(uint64_t limit);
 
-// Looks, at most ten times a second, whether the process comes near to its limit: whatever the count of the map says.
+// Checks, at most ten times a second, whether the memory of the process comes near to its limit. The count of the map
+// is not asked.
 class MemoryGuard {
  public:
   using Probe = uint64_t (*)();

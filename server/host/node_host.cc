@@ -7,17 +7,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "asio/post.hpp"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "server/host/address.h"
 #include "spdlog/spdlog.h"
 
 namespace leasemap::host {
 namespace {
 
-// A stop waits so long for links to take what was written here: with the drain (3 s) and the links' linger below 5 s.
+// A stop waits this long until links have sent the own writes: with the drain (3 s) and the links' linger below 5 s.
 constexpr int64_t kLeaveMs = 1000;
 
-// Broadcasts are refused while so many messages wait for the network thread: with 64 KiB each some 64 MiB, and one
+// Broadcasts are refused while this many messages wait for the network thread: with 64 KiB each some 64 MiB, and one
 // broadcast more.
 constexpr size_t kMaxPendingSends = 1024;
 
@@ -28,9 +28,9 @@ void Append(std::vector<T>& to, std::vector<T>& from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
-// The boot-time clock is one that nobody sets and that goes on while the machine sleeps: a wall clock that moves
-// against it was stepped, and links and leases are as old after a sleep as everybody else sees them. (CLOCK_MONOTONIC,
-// which timers wait by, stands still then; so waits are always for a span.)
+// Nobody sets the boot-time clock, and it runs while the machine sleeps. So a wall clock that moves against it was
+// stepped, and after a sleep links and leases have the age that others see. (Timers use CLOCK_MONOTONIC, which stops
+// during a sleep; so waits are always for a span.)
 core::Now Clocks() {
   timespec boot{};
   clock_gettime(CLOCK_BOOTTIME, &boot);
@@ -93,7 +93,7 @@ void NodeHost::Finish(std::vector<std::pair<Done, core::Effects::Answered>>& ans
   Append(pending_.resolve, effects.resolve);
   Append(pending_.heard, effects.heard);
   Append(pending_.log, effects.log);
-  // What the network thread does itself may also have moved the timer.
+  // The network thread itself may also have moved the timer.
   const bool needed = std::exchange(timer_moved_, false) || !idle || io_.get_executor().running_in_this_thread();
   if (needed && !std::exchange(perform_posted_, true)) asio::post(io_, [this] { Perform(); });
 }
@@ -120,8 +120,8 @@ std::string NodeHost::advertised() const {
   return found_.empty() ? net::ShowHostPort("any", transport_.port()) : found_;
 }
 
-// This end of a link, in the form that the other end is told. It is shown from now on, unless only this machine can
-// dial it, and others can dial the one before.
+// The address of this end of a link, in the form that the other end gets. It is shown from now on, unless only this
+// machine can dial it and others can dial the one before.
 std::string NodeHost::Found(const std::string& local) {
   std::string plain = PlainAddress(local);
   const MutexLock lock(found_mutex_);
@@ -155,7 +155,7 @@ void NodeHost::Stop() {
   if (!thread_.joinable()) return;
   asio::post(io_, [this] {
     timer_due_ms_ = INT64_MAX;  // never set again
-    // Behind the Perform of whatever was done before: a Leave is sent first.
+    // After the Perform of earlier calls: a Leave is sent first.
     asio::post(io_, [this] { LeaveLinks(Clocks().mono_ms + kLeaveMs); });
   });
   thread_.join();

@@ -18,7 +18,7 @@
 #include "asio/executor_work_guard.hpp"
 #include "asio/io_context.hpp"
 #include "asio/steady_timer.hpp"
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 #include "peer/net/transport.h"
 #include "peer/threads/mutex.h"
 #include "server/host/memory.h"
@@ -46,14 +46,14 @@ class NodeHost {
   void SetListeners(Listeners listeners) { listeners_ = std::move(listeners); }
   // Listens and starts the network thread.
   absl::Status Start();
-  // Tells the members that this node won't come back with its map, so that nobody waits for it. Before Stop.
+  // Announces to the members that this node leaves with its map, so that none waits for it. Before Stop.
   void Leave();
   // Other seeds from now on.
   void SetSeeds(const std::vector<std::string>& seeds);
   // Closes links and ends the thread. The node can still be read.
   void Stop();
 
-  // The node's lock is stuck (watchdog.h): calls would wait, for how long nobody knows.
+  // The node's lock is stuck (watchdog.h): calls would wait for an unknown time.
   bool stuck() const { return watchdog_.stuck(); }
   std::string stuck_note() const { return watchdog_.Describe(); }
   // Ways to other machines on which large packets vanish, for people.
@@ -61,7 +61,7 @@ class NodeHost {
   // The first thing that the node waits for before it is ready, for people; empty if it is ready.
   std::string WaitsFor() const;
   bool ready() const { return ready_.load(std::memory_order_acquire); }
-  // host:port that other nodes are told: --advertise, or the listening address. A node that listens on every address of
+  // host:port that other nodes get: --advertise, or the listening address. A node that listens on every address of
   // its machine shows the one that a link found, and any:PORT before the first link.
   std::string advertised() const;
   uint16_t mesh_port() const { return transport_.port(); }
@@ -72,7 +72,7 @@ class NodeHost {
   // A write that waits for nobody.
   absl::StatusOr<core::EntryPtr> Write(const core::WriteCommand& command);
 
-  // What waits: each answers at once (an error, or no wait: 0), or else calls `done` once, when the node has the
+  // Calls that wait: each answers at once (an error, or no wait: 0), or else calls `done` once, when the node has the
   // answer: on any thread, without the lock, perhaps before it returns. `done` must not block.
   using Done = std::function<void(const core::Effects::Answered&)>;
   absl::StatusOr<core::Submitted> Submit(const core::WriteCommand& command, Done done);
@@ -80,7 +80,7 @@ class NodeHost {
   absl::StatusOr<core::WaitId> Explain(const std::string& key, int64_t patience_ms, Done done);
   // True: `done` was not called, and never will be.
   bool CancelWait(core::WaitId wait);
-  // Answers all that wait with what is known by now.
+  // Answers all waiting calls with the present state.
   void EndWaits();
 
   absl::StatusOr<core::Watch> StartWatch(core::WatchFilter filter, bool snapshot, const std::string& cursor) const;

@@ -8,7 +8,7 @@
 namespace leasemap::host {
 namespace {
 
-// What was wrong is shown for so long after it ended: somebody who is called looks at the status first.
+// A fault is shown for this time after its end: people who are called look at the status first.
 constexpr std::chrono::minutes kShown{10};
 
 int64_t Ms(auto span) { return std::chrono::duration_cast<std::chrono::milliseconds>(span).count(); }

@@ -1,9 +1,9 @@
 // The lock of the node, watched from outside: which call holds it, and whether it is stuck.
 //
 // The lock is held for microseconds. If one call holds it through several looks of the watchdog, something is wrong (a
-// bug, a machine without memory, a debugger): the log says which call, and the owner is told, so that health turns
-// NOT_SERVING and clients go elsewhere. Calls that only waited long are logged when they got it. Counting looks instead
-// of time makes it sound when the whole process sleeps: what stood still was not the call, but everything.
+// bug, a machine without memory, a debugger): the log names the call, and the owner is notified, so that health turns
+// NOT_SERVING and clients use other nodes. A call that only waited for long is logged when it got the lock. The
+// watchdog counts looks instead of time, so that it stays silent when the whole process slept and not only that call.
 //
 // Without contention a call pays two stores for it, and no look at a clock.
 #pragma once
@@ -38,7 +38,8 @@ class ABSL_LOCKABLE WatchedMutex {
   // For functions that a function under the lock was given: clang does not see that it is held.
   void AssertHeld() const ABSL_ASSERT_EXCLUSIVE_LOCK() {}
 
-  // Who holds it; null: nobody. The turn counts who held it, so that the same call twice is told from one long one.
+  // The call that holds the lock; null: none. The turn counts holders, so that two short calls of one name differ from
+  // one long call.
   struct Seen {
     const char* call;
     uint64_t turn;
@@ -75,7 +76,7 @@ class ABSL_SCOPED_LOCKABLE Hold {
 
 class Watchdog {
  public:
-  // A look so often; a lock that one call holds through five of them, a second, is stuck.
+  // The time between two looks. A lock that one call holds through five of them, more than a second, is stuck.
   static constexpr std::chrono::milliseconds kEvery{250};
   static constexpr int kLooks = 5;
 
@@ -87,7 +88,7 @@ class Watchdog {
   void Stop();
 
   bool stuck() const { return stuck_.load(std::memory_order_acquire); }
-  // For people: what is stuck, or was within the last ten minutes; empty if nothing.
+  // For people: the call that is stuck, or was within the last ten minutes; empty if there is none.
   std::string Describe() const;
 
  private:
@@ -99,7 +100,7 @@ class Watchdog {
   const std::function<void()> changed_;
   const std::chrono::milliseconds every_;
   WatchedMutex::Seen seen_{nullptr, 0};  // the watchdog's thread
-  int looks_ = 0;                        // the watchdog's thread: so often seen_ was seen
+  int looks_ = 0;                        // the watchdog's thread: how often it saw seen_
   std::atomic<bool> stuck_{false};
   mutable Mutex state_mutex_;
   Condition wake_;

@@ -1,4 +1,4 @@
-// What gRPC's own counters (channelz) say about the connections it serves. It counts, for each socket, the streams that
+// Reads gRPC's own counters (channelz) of the connections that it serves. It counts, for each socket, the streams that
 // began, the messages that came whole and the streams that failed.
 // (grpc/grpc.h, grpc_channelz_*; the JSON of grpc/channelz/v1/channelz.proto)
 #pragma once
@@ -13,7 +13,8 @@ namespace leasemap::rpc {
 // Socket IDs by peer, as gRPC names peers, of every server of this process. Costs some microseconds a connection.
 std::unordered_map<std::string, int64_t> SocketIds();
 
-// How many requests have surely begun on this socket and not come whole, or nothing if gRPC does not know the socket.
+// The number of requests that have surely begun on this socket and not arrived completely; nothing if gRPC does not
+// know the socket.
 //
 // Each stream of our services brings one message. A stream without one is unfinished, or its client broke it off: then
 // it counts as failed. Streams that failed after their message hide as many unfinished ones, so this may be too low.

@@ -31,9 +31,9 @@ using std::chrono::milliseconds;
 // How often connections are looked at: in that time a fast link brings some 100 MiB at most, which gRPC's quota, three
 // times the bound on unfinished bytes, still holds.
 constexpr milliseconds kLookEvery{100};
-// With no descriptor left, or a port that can't be listened on, it is tried again after so long.
+// If no descriptor is left, or the port cannot be opened, the thread tries again after this time.
 constexpr milliseconds kAgain{100};
-// Who is refused has so long to read why, and so many do at once.
+// A refused client has this time to read the reason. At most this many refused connections are open at once.
 constexpr milliseconds kRefusal{1000};
 constexpr size_t kMaxRefusals = 64;
 constexpr int kAcceptAtOnce = 64;
@@ -46,7 +46,7 @@ constexpr int64_t kUnknownRequests = 100;
 constexpr milliseconds kTrimAfter{2000};
 // Links of members (peer/net/transport.cc: 768), files, and gRPC's own; half of very few descriptors.
 constexpr uint64_t kReserved = 1024;
-// More than anybody has clients; a table of so many is made in no time.
+// No node has more clients than this, and a table of this size costs nothing.
 constexpr rlim_t kMostDescriptors = 1 << 20;
 // A host that vanished, without a word of TCP: found in 30 + 3 × 10 s when idle, and when it lets data wait.
 constexpr int kKeepIdleS = 30, kKeepEveryS = 10, kKeepTimes = 3;
@@ -252,7 +252,7 @@ void Connections::Accept(int listener) {
   for (int i = 0; i < kAcceptAtOnce; ++i) {
     const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-      // Who waits in the queue is told at once, instead of being left there: by the descriptor that is kept for it.
+      // A spare descriptor lets the node refuse the first client of the queue at once, instead of leaving it there.
       close(std::exchange(spare_, -1));
       if (const int refused = accept(listener, nullptr, nullptr); refused >= 0) close(refused);
       spare_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -262,7 +262,7 @@ void Connections::Accept(int listener) {
     if (fd < 0) {
       const bool dead = errno == EBADF || errno == EINVAL || errno == ENOTSOCK || errno == EOPNOTSUPP;
       if (!dead) return;  // nobody else waits, or one that has gone again
-      spdlog::error("gRPC can't listen any more ({}); trying again", std::generic_category().message(errno));
+      spdlog::error("gRPC cannot listen any more ({}); trying again", std::generic_category().message(errno));
       CloseListeners();
       listening_(false);
       return;
@@ -284,7 +284,7 @@ void Connections::Accept(int listener) {
       const MutexLock lock(mutex_);
       by_peer_[connection->peer] = connection;
     }
-    epoll_event event{};  // hang-ups and errors are always told
+    epoll_event event{};  // epoll always reports hang-ups and errors
     event.data.fd = connection->fd;
     epoll_ctl(epoll_, EPOLL_CTL_ADD, connection->fd, &event);
     by_fd_.emplace(connection->fd, std::move(connection));
@@ -300,7 +300,7 @@ void Connections::Refuse(int fd) {
     close(fd);
     return;
   }
-  const std::string why = Goaway(absl::StrCat("CONNECTION_LIMIT: this node serves as many connections as it may (",
+  const std::string why = Goaway(absl::StrCat("CONNECTION_LIMIT: this node has as many connections as it may have (",
                                               bounds_.connections, "); use another node, or raise --max-connections"));
   [[maybe_unused]] const ssize_t written = write(fd, why.data(), why.size());
   shutdown(fd, SHUT_WR);
@@ -332,8 +332,8 @@ void Connections::Look() {
     const bool guilty = HasUnfinished(*suspect);
     if (guilty && !late && !too_much) continue;
     if (guilty) {
-      EndStalled(*suspect, late ? "its request did not come whole in time"
-                                : "unfinished requests hold too much memory, and it has had one for the longest");
+      EndStalled(*suspect, late ? "its request did not arrive completely in time"
+                                : "unfinished requests hold too much memory, and its request is the oldest");
     }
     all -= suspect->unfinished;
     suspect->Acquit(now);
@@ -354,7 +354,7 @@ bool Connections::Count(Connection& connection) {
   return true;
 }
 
-// Whether the connection holds so much that has not come whole that it is watched.
+// Whether the connection holds so many unfinished bytes that it is watched.
 //
 // A suspicion ends once the bytes that were unfinished when it began must have come whole. Of these the requests
 // smaller than half the mean have at most half together, so the larger ones bring the other half. Small requests that
@@ -406,7 +406,7 @@ void Connections::EndStalled(const Connection& connection, const char* why) {
   if (ended_count_++ % 100 == 0) {
     spdlog::warn("ending the connection of {}: {} ({} KiB)", connection.peer, why, connection.unfinished >> 10);
   }
-  shutdown(connection.fd, SHUT_RDWR);  // the hang-up is told, here and to gRPC
+  shutdown(connection.fd, SHUT_RDWR);  // both epoll here and gRPC see the hang-up
   trim_at_ = Clock::now() + kTrimAfter;
 }
 

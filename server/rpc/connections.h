@@ -1,9 +1,9 @@
-// The clients' connections: this process listens itself, bounds them, and hands each to gRPC.
+// The connections of clients: this process itself listens, bounds their number, and hands each one to gRPC.
 //
-// gRPC 1.51 stops listening for good at its first EMFILE, has no bound on connections, and can't tell who fills its
-// memory with requests that never come whole. So a thread of ours accepts, and keeps a second descriptor of each
-// connection: by it the thread learns when the connection has ended, looks at how many bytes came (TCP_INFO), and ends
-// those that stall. No byte of a call passes through it. (docs/decisions/0019)
+// gRPC 1.51 stops listening for ever at its first EMFILE, has no bound on connections, and does not know which client
+// fills its memory with requests that never arrive completely. So a thread of this class accepts connections, and keeps
+// a second descriptor of each. With it the thread sees when the connection has ended and how many bytes arrived
+// (TCP_INFO), and ends connections that stall. No byte of a call passes through it. (docs/decisions/0019)
 #pragma once
 
 #include <atomic>
@@ -35,7 +35,7 @@ class Connections {
     uint64_t unfinished_bytes = uint64_t{128} << 20;
     std::chrono::milliseconds arrive{60'000};  // a request comes whole within that
   };
-  // What gRPC takes for one stream before its call is looked at.
+  // Bytes that gRPC takes for one stream before our code sees the call.
   static constexpr uint64_t kFreeBytes = 64 << 10;
 
   struct Use {
@@ -43,8 +43,8 @@ class Connections {
     uint64_t refused = 0, ended = 0;  // beyond the bound on connections; because they stalled
   };
 
-  // `take` owns the descriptor from then on. `listening` is told when the port is dead or alive again. Both are called
-  // on the thread of this class.
+  // `take` owns the descriptor from then on. `listening` is called when the port is dead, and when it is alive again.
+  // The thread of this class calls both.
   Connections(Bounds bounds, std::function<void(int listener, int fd)> take, std::function<void(bool)> listening);
   ~Connections();
 
@@ -56,7 +56,7 @@ class Connections {
   // Ends the thread; `take` is called no more.
   void Stop();
 
-  // A request of the connection of this peer (as gRPC names it) has come whole, of so many bytes. Any thread.
+  // A request of `bytes` bytes has arrived completely on the connection of this peer (as gRPC names it). Any thread.
   void Arrived(const std::string& peer, uint64_t bytes);
   Use use() const;
 
@@ -98,9 +98,10 @@ class Connections {
   std::thread thread_;
 };
 
-// The most connections of clients with so many file descriptors, each taking two: members and the rest keep a part.
+// The most connections of clients for this number of file descriptors. Each takes two; members and the rest keep a
+// part.
 size_t ConnectionsFor(uint64_t descriptors, size_t wanted);
-// Raises this process's soft limit on file descriptors to the hard one; returns what it is then.
+// Raises this process's soft limit on file descriptors to the hard one; returns the new one.
 uint64_t RaiseDescriptorLimit();
 
 }  // namespace leasemap::rpc

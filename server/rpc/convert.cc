@@ -1,20 +1,21 @@
 #include "server/rpc/convert.h"
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
-#include "peer/core/hybrid_clock.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/hybrid_clock.h"
+#include "peer/core/data/limits.h"
+#include "text/utf8.h"
 
 namespace leasemap::rpc {
 namespace {
 
-// One watch asks for at most so much: the filter is matched against every change.
+// The most that one watch may ask for: the node matches the filter against every change.
 constexpr int kMaxWatchPrefixes = 64;
 constexpr int kMaxWatchKeys = 1000;
 
 absl::StatusOr<core::Ack> AckOf(v1::Ack ack, uint32_t nodes) {
   if (ack != v1::ACK_UNSPECIFIED && nodes != 0) {
-    return core::InvalidField("ack_nodes", "can't be had together with ack; give one of the two");
+    return core::InvalidField("ack_nodes", "cannot be combined with ack; give one of the two");
   }
   if (nodes != 0) return core::Ack{core::Ack::Level::kNodes, nodes};
   switch (ack) {
@@ -26,7 +27,7 @@ absl::StatusOr<core::Ack> AckOf(v1::Ack ack, uint32_t nodes) {
     case v1::ACK_ALL:
       return core::Ack{core::Ack::Level::kAll, 0};
     default:
-      return core::InvalidField("ack", "an unknown value");
+      return core::InvalidField("ack", "is an unknown value");
   }
 }
 
@@ -42,7 +43,7 @@ core::WriteCommand Command(core::Change change, const Request& request, const st
 }  // namespace
 
 void SetKey(const std::string& key, v1::Entry* out) {
-  if (core::IsUtf8(key)) {
+  if (text::IsUtf8(key)) {
     out->set_key(key);
   } else {
     out->set_key_bytes(key);
@@ -69,7 +70,7 @@ void ToProto(const core::Entry& entry, bool with_value, v1::Entry* out) {
   lease->mutable_start_time()->set_seconds(entry.lease.start_s);
   SetTime(entry.lease.expire_ms, lease->mutable_expire_time());
   lease->set_fencing_token(core::FencingToken(entry.lease));
-  if (entry.dot.seq != 0) out->set_version(core::VersionOf(entry.dot));  // else it was only validated
+  if (entry.dot.seq != 0) out->set_version(core::VersionOf(entry.dot));  // a request that was only validated has none
   SetTime(core::StampMs(entry.stamp), out->mutable_update_time());
   if (entry.value_dot.seq != 0) SetTime(core::StampMs(entry.value_stamp), out->mutable_value_time());
   out->set_origin(entry.dot.replica.node);
@@ -84,7 +85,7 @@ absl::StatusOr<int64_t> ToMs(const google::protobuf::Duration& duration) {
                      duration.nanos() < 1'000'000'000;
   if (!valid) {
     return core::Refusal(absl::StatusCode::kInvalidArgument, "LEASE_INVALID",
-                         "lease_duration: negative or malformed; give 0 (no lease) or a positive duration");
+                         "lease_duration is negative or malformed; give 0 (no lease) or a positive duration");
   }
   const int64_t ms = duration.seconds() * 1000 + duration.nanos() / 1'000'000;
   return ms == 0 && duration.nanos() > 0 ? 1 : ms;  // below a millisecond is too short, not "no lease"
@@ -102,7 +103,7 @@ absl::StatusOr<core::WriteCommand> FromProto(const v1::SetRequest& request, cons
       command.value = request.value_bytes();
       break;
     case v1::SetRequest::VALUE_FORM_NOT_SET:
-      return core::InvalidField("value", "no value is given; give value (text) or value_bytes, which may be empty");
+      return core::InvalidField("value", "is missing; give value (text) or value_bytes, which may be empty");
   }
   if (request.has_lease_duration()) {
     const auto ms = ToMs(request.lease_duration());
@@ -110,7 +111,7 @@ absl::StatusOr<core::WriteCommand> FromProto(const v1::SetRequest& request, cons
     command.duration_ms = *ms;
   }
   command.ephemeral = request.on_lapse() == v1::ON_LAPSE_DELETE;
-  if (!v1::OnLapse_IsValid(request.on_lapse())) return core::InvalidField("on_lapse", "an unknown value");
+  if (!v1::OnLapse_IsValid(request.on_lapse())) return core::InvalidField("on_lapse", "is an unknown value");
   const auto ack = AckOf(request.ack(), request.ack_nodes());
   if (!ack.ok()) return ack.status();
   command.ack = *ack;
@@ -156,15 +157,16 @@ absl::StatusOr<core::WriteCommand> FromProto(const v1::ReleaseRequest& request, 
 absl::StatusOr<core::WatchFilter> FromProto(const v1::WatchRequest& request) {
   core::WatchFilter filter;
   if (request.prefixes_size() + request.prefixes_bytes_size() > kMaxWatchPrefixes) {
-    return core::InvalidField("prefixes", absl::StrCat("more than ", kMaxWatchPrefixes, "; use several watches"));
+    return core::InvalidField("prefixes", absl::StrCat("has more than ", kMaxWatchPrefixes, "; use several watches"));
   }
   if (request.keys_size() + request.keys_bytes_size() > kMaxWatchKeys) {
-    return core::InvalidField("keys", absl::StrCat("more than ", kMaxWatchKeys, "; use several watches"));
+    return core::InvalidField("keys", absl::StrCat("has more than ", kMaxWatchKeys, "; use several watches"));
   }
   for (const auto& prefix : request.prefixes()) filter.prefixes.insert(prefix);
   for (const auto& prefix : request.prefixes_bytes()) filter.prefixes.insert(prefix);
   for (const auto& prefix : filter.prefixes) {
-    if (prefix.size() > core::kMaxKeyBytes) return core::InvalidField("prefixes", "a prefix is longer than any key");
+    if (prefix.size() > core::kMaxKeyBytes)
+      return core::InvalidField("prefixes", "has a prefix that is longer than any key");
   }
   for (const auto& key : request.keys()) filter.keys.insert(key);
   for (const auto& key : request.keys_bytes()) filter.keys.insert(key);
@@ -189,11 +191,12 @@ absl::StatusOr<core::WatchFilter> FromProto(const v1::WatchRequest& request) {
         filter.kinds.insert(core::EventKind::kLease);
         break;
       default:
-        return core::InvalidField("kinds", "an unknown value");
+        return core::InvalidField("kinds", "has an unknown value");
     }
   }
   if (!request.cursor().empty() && request.include_snapshot()) {
-    return core::InvalidField("include_snapshot", "can't be had together with cursor: resume, or start anew");
+    return core::InvalidField("include_snapshot",
+                              "cannot be combined with cursor; give a cursor to resume, or include_snapshot to start");
   }
   return filter;
 }

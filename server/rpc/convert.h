@@ -8,8 +8,8 @@
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "leasemap/v1/key_value.pb.h"
-#include "peer/core/entry.h"
-#include "peer/core/node.h"
+#include "peer/core/data/entry.h"
+#include "peer/core/node/node.h"
 
 namespace leasemap::rpc {
 
@@ -29,7 +29,7 @@ inline int64_t ToMs(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1000 + time.nanos() / 1'000'000;
 }
 
-// The core's command, or the first argument that is wrong; UNSUPPORTED names what a later version brings.
+// The core's command, or the first argument that is wrong; UNSUPPORTED names a field of a later version.
 absl::StatusOr<core::WriteCommand> FromProto(const v1::SetRequest& request, const std::string& default_holder);
 absl::StatusOr<core::WriteCommand> FromProto(const v1::DeleteRequest& request, const std::string& default_holder);
 absl::StatusOr<core::WriteCommand> FromProto(const v1::RenewRequest& request, const std::string& default_holder);

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/server_context.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "server/host/node_host.h"
 #include "server/rpc/connections.h"
 
@@ -21,7 +21,8 @@ class Gate {
 
   void Drain() { draining_.store(true, std::memory_order_release); }
   bool draining() const { return draining_.load(std::memory_order_acquire); }
-  // What health says. A stuck node still takes calls, which may yet be answered, but nobody should send it more.
+  // The answer of health checks. A stuck node still takes calls, which may yet be answered, but nobody should send it
+  // more.
   bool serving() const {
     return host_.ready() && !draining() && !host_.stuck() && listening_.load(std::memory_order_acquire);
   }
@@ -61,7 +62,7 @@ class Gate {
 
   const host::NodeHost& host_;
   Connections& connections_;
-  const std::string node_;  // its ID, as metadata may have it: what is not ASCII is escaped as in C
+  const std::string node_;  // its ID, in a form for metadata: bytes that are not ASCII are escaped as in C
   std::atomic<bool> draining_{false}, listening_{true};
 };
 

@@ -1,13 +1,16 @@
 #include "server/rpc/health_service.h"
 
+#include <memory>
 #include <utility>
-#include <vector>
+
+#include "server/rpc/refused.h"
 
 namespace leasemap::rpc {
 
 namespace {
 constexpr char kEnding[] = "this node is shutting down";
-}
+constexpr char kNoMoreWatches[] = "this node takes no more health watches; call Check instead";
+}  // namespace
 
 class HealthStream final : public grpc::ServerWriteReactor<HealthService::Response> {
  public:
@@ -47,7 +50,7 @@ class HealthStream final : public grpc::ServerWriteReactor<HealthService::Respon
     const MutexLock lock(mutex_);
     End();
   }
-  void OnDone() override { owner_.Remove(this); }
+  void OnDone() override { owner_.streams_.Remove(this); }
 
  private:
   void End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -84,52 +87,24 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
   return reactor;
 }
 
-grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(grpc::CallbackServerContext* context,
                                                                         const Request* request) {
-  class Refused final : public grpc::ServerWriteReactor<Response> {
-   public:
-    // Clients take UNIMPLEMENTED for healthy, and anything else for a node that can't be called.
-    explicit Refused(bool ending) {
-      Finish(ending ? grpc::Status(grpc::StatusCode::UNAVAILABLE, kEnding)
-                    : grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no more health watches; ask by Check"));
-    }
-    void OnDone() override { delete this; }
-  };
+  using Reactor = grpc::ServerWriteReactor<Response>;
   auto stream = std::make_shared<HealthStream>(*this, request->service());
-  {
-    const MutexLock lock(mutex_);
-    if (ending_ || streams_.size() >= max_streams_) return new Refused(ending_);
-    streams_.emplace(stream.get(), stream);
-  }
+  const Added added = streams_.Add(stream, context->peer());
+  if (added == Added::kClosed) return Refused<Reactor>({grpc::StatusCode::UNAVAILABLE, kEnding});
+  // Clients take UNIMPLEMENTED for healthy, and anything else for a node that cannot be called.
+  if (added != Added::kYes) return Refused<Reactor>({grpc::StatusCode::UNIMPLEMENTED, kNoMoreWatches});
   stream->Pump();
   return stream.get();
 }
 
 void HealthService::Notify() {
-  std::vector<std::shared_ptr<HealthStream>> all;
-  {
-    const MutexLock lock(mutex_);
-    for (const auto& [key, stream] : streams_) all.push_back(stream);
-  }
-  for (const auto& stream : all) stream->Pump();
+  for (const auto& stream : streams_.All()) stream->Pump();
 }
 
 void HealthService::EndStreams() {
-  std::vector<std::shared_ptr<HealthStream>> all;
-  {
-    const MutexLock lock(mutex_);
-    ending_ = true;
-    for (const auto& [key, stream] : streams_) all.push_back(stream);
-  }
-  for (const auto& stream : all) stream->EndAfterState();
-}
-
-void HealthService::Remove(const HealthStream* stream) {
-  std::shared_ptr<HealthStream> last;  // freed after the lock
-  const MutexLock lock(mutex_);
-  auto it = streams_.find(stream);
-  last = std::move(it->second);
-  streams_.erase(it);
+  for (const auto& stream : streams_.Close()) stream->EndAfterState();
 }
 
 }  // namespace leasemap::rpc

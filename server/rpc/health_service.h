@@ -1,13 +1,12 @@
 // grpc.health.v1.Health: "" and the two services are SERVING while KeyValue calls are served; "liveness" always is.
 #pragma once
 
-#include <map>
-#include <memory>
 #include <string>
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "peer/threads/mutex.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/streams.h"
 
 namespace leasemap::rpc {
 
@@ -19,7 +18,7 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   using Response = grpc::health::v1::HealthCheckResponse;
 
   // `max_streams`: as many as there may be connections, since each client with health checking has one.
-  HealthService(const Gate& gate, size_t max_streams) : gate_(gate), max_streams_(max_streams) {}
+  HealthService(const Gate& gate, size_t max_streams) : gate_(gate), streams_(max_streams) {}
 
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext*, const Request*, Response*) override;
   grpc::ServerWriteReactor<Response>* Watch(grpc::CallbackServerContext*, const Request*) override;
@@ -32,13 +31,9 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
  private:
   friend class HealthStream;
   Response::ServingStatus StateOf(const std::string& service) const;
-  void Remove(const HealthStream* stream);
 
   const Gate& gate_;
-  const size_t max_streams_;
-  Mutex mutex_;
-  std::map<const HealthStream*, std::shared_ptr<HealthStream>> streams_ ABSL_GUARDED_BY(mutex_);
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  Streams<HealthStream> streams_;
 };
 
 }  // namespace leasemap::rpc

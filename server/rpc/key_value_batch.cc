@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/key_value_service.h"
 #include "server/rpc/status.h"
@@ -24,7 +24,7 @@ absl::Status CheckBatch(int size) {
 
 absl::Status TooLarge() {
   return core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
-                       "the items up to this one are over 8 MiB together; send it in another call");
+                       "the items up to this one have over 8 MiB together; send this one in another call");
 }
 
 void Settle(const absl::Status& outcome, const core::EntryPtr& entry, v1::BatchResult* result) {
@@ -119,7 +119,7 @@ grpc::ServerUnaryReactor* KeyValueService::BatchGet(grpc::CallbackServerContext*
                          if (bytes > 0 && with > kMaxAnswers) {
                            return core::Refusal(
                                absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
-                               "the answers are over 1 MiB together; ask for this key in another call");
+                               "the answers up to this one have over 1 MiB together; ask for this key in another call");
                          }
                          bytes = with;
                          ToProto(*entry, true, result->mutable_entry());

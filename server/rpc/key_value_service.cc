@@ -3,9 +3,10 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/list.h"
+#include "server/rpc/refused.h"
 #include "server/rpc/status.h"
 #include "server/rpc/waiting_call.h"
 
@@ -144,18 +145,13 @@ grpc::ServerUnaryReactor* KeyValueService::List(grpc::CallbackServerContext* con
 }
 
 grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>* KeyValueService::Write(grpc::CallbackServerContext*) {
-  class Refused final : public grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse> {
-   public:
-    Refused() { Finish(ToGrpc(Unserved("Write"))); }
-    void OnDone() override { delete this; }
-  };
-  return new Refused();
+  return Refused<grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>>(ToGrpc(Unserved("Write")));
 }
 
 grpc::ServerWriteReactor<v1::WatchResponse>* KeyValueService::Watch(grpc::CallbackServerContext* context,
                                                                     const v1::WatchRequest* request) {
   const auto status = gate_.Check(*context, *request);
-  return status.ok() ? hub_.Open(context, *request) : WatchHub::Refuse(status);
+  return status.ok() ? hub_.Open(context, *request) : Refused<WatchHub::Reactor>(ToGrpc(status));
 }
 
 }  // namespace leasemap::rpc

@@ -47,7 +47,7 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* BatchWrite(grpc::CallbackServerContext* context, const Request& request,
                                        Response* response);
-  // Writes at once. `changed`: there was something to change, and `out` is the entry as it stands now.
+  // Writes at once. `changed`: there was something to change, and `out` is the present entry.
   template <typename Request>
   absl::Status WriteOne(const Request& request, v1::Entry* out, bool* changed) {
     const auto command = FromProto(request, host_.options().node_id);

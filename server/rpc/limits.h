@@ -1,4 +1,4 @@
-// What the gRPC side of a node may take of the machine: set by flags, told in docs/limits.md.
+// The memory, connections and streams that the gRPC side of a node may use. Flags set them; docs/limits.md lists them.
 #pragma once
 
 #include <chrono>
@@ -8,13 +8,13 @@
 namespace leasemap::rpc {
 
 struct Limits {
-  // Of memory, that the process may use (host/memory.h); 0: none is known.
+  // Bytes of memory that the process may use (host/memory.h); 0: not known.
   uint64_t memory = 0;
   // Clients' connections at once: each costs two descriptors and some 100 KiB.
   size_t connections = 10'000;
   // Watch and Subscribe streams at once, each kind: each costs some kilobytes, and a look at each change.
   size_t watches = 10'000;
-  // A request comes whole within that: a megabyte at 140 kbit/s.
+  // A request must arrive completely within this time: a megabyte at 140 kbit/s.
   std::chrono::milliseconds arrive{60'000};
 };
 

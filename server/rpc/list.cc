@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <vector>
 
-#include "peer/core/bytes.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/bytes.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "server/rpc/convert.h"
+
+#define XXH_INLINE_ALL  // headers alone: a node needs no library of it
+#include "xxhash.h"
 
 namespace leasemap::rpc {
 namespace {
@@ -14,7 +17,7 @@ namespace {
 constexpr size_t kDefaultPage = 100, kMaxPage = 1000;
 constexpr size_t kPageBytes = 1 << 20;
 constexpr uint64_t kTokenSeed = 0x6c6d70;  // "lmp"
-// Keys looked at under one lock: the dead are skipped, and may be many.
+// The number of keys looked at under one lock. Dead keys are skipped, and there may be many.
 constexpr int kScan = 4096;
 
 struct Range {
@@ -42,23 +45,26 @@ absl::StatusOr<Range> RangeOf(const v1::ListRequest& request) {
       return core::InvalidField(key == &prefix  ? "prefix"
                                 : key == &start ? "start_key"
                                                 : "end_key",
-                                "longer than any key");
+                                "is longer than any key");
   }
   if (!prefix.empty() && !start.empty()) {
-    return core::InvalidField("start_key", "can't be had together with prefix; give one of the two");
+    return core::InvalidField("start_key", "cannot be combined with prefix; give one of the two");
   }
   if (!prefix.empty() && !end.empty()) {
-    return core::InvalidField("end_key", "can't be had together with prefix; give one of the two");
+    return core::InvalidField("end_key", "cannot be combined with prefix; give one of the two");
   }
   if (!prefix.empty()) return Range{prefix, AfterPrefix(prefix)};
   return Range{start, end, !end.empty() && start >= end};
 }
 
+// Finds mistakes and cut tokens; it keeps nobody from making one.
+uint64_t Hash(std::string_view bytes) { return XXH3_64bits_withSeed(bytes.data(), bytes.size(), kTokenSeed); }
+
 uint64_t HashOf(const Range& range) {
   std::string canonical;
   core::PutString(canonical, range.start);
   core::PutString(canonical, range.end);
-  return core::Hash64(canonical, kTokenSeed);
+  return Hash(canonical);
 }
 
 // A token: the hash of the range, the last key sent, a checksum.
@@ -66,12 +72,12 @@ std::string MakeToken(const Range& range, const std::string& last) {
   std::string raw;
   core::PutFixed64(raw, HashOf(range));
   core::PutString(raw, last);
-  core::PutFixed64(raw, core::Hash64(raw, kTokenSeed));
+  core::PutFixed64(raw, Hash(raw));
   return core::EncodeBase64(raw);
 }
 
 absl::StatusOr<std::string> ReadToken(const Range& range, const std::string& token) {
-  const auto bad = core::InvalidField("page_token", "not the next_page_token of a page of this same range");
+  const auto bad = core::InvalidField("page_token", "is not the next_page_token of a page of this range");
   if (token.size() > 2 * core::kMaxKeyBytes) return bad;
   const auto raw = core::DecodeBase64(token);
   if (!raw || raw->size() < 16) return bad;
@@ -79,8 +85,7 @@ absl::StatusOr<std::string> ReadToken(const Range& range, const std::string& tok
   const uint64_t hash = in.Fixed64();
   const std::string last(in.String(core::kMaxKeyBytes));
   const uint64_t checksum = in.Fixed64();
-  const bool whole =
-      in.done() && checksum == core::Hash64(std::string_view(*raw).substr(0, raw->size() - 8), kTokenSeed);
+  const bool whole = in.done() && checksum == Hash(std::string_view(*raw).substr(0, raw->size() - 8));
   if (!whole || hash != HashOf(range)) return bad;
   return last;
 }
@@ -90,7 +95,7 @@ absl::StatusOr<std::string> ReadToken(const Range& range, const std::string& tok
 absl::Status List(const host::NodeHost& host, const v1::ListRequest& request, v1::ListResponse* response) {
   auto range = RangeOf(request);
   if (!range.ok()) return range.status();
-  if (request.page_size() < 0) return core::InvalidField("page_size", "negative; give 0 (100 entries) to 1000");
+  if (request.page_size() < 0) return core::InvalidField("page_size", "is negative; give 0 (100 entries) to 1000");
   const size_t page = request.page_size() == 0 ? kDefaultPage : std::min<size_t>(request.page_size(), kMaxPage);
   std::string after;
   if (!request.page_token().empty()) {

@@ -8,8 +8,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "server/host/address.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/status.h"
@@ -32,7 +32,7 @@ void SetDuration(int64_t ms, google::protobuf::Duration* out) {
 // One answer of ListConflicts: well below the 4 MiB that a gRPC client takes by default.
 constexpr size_t kMaxConflictsAnswer = 1 << 20;
 
-void SetUse(const Connections::Use& connections, const WatchHub::Use& watches, v1::GetStatusResponse* out) {
+void SetUse(const Connections::Use& connections, const StreamUse& watches, v1::GetStatusResponse* out) {
   out->set_connections(connections.connections);
   out->set_max_connections(connections.most);
   out->set_refused_connections(connections.refused);
@@ -163,7 +163,7 @@ grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext
                                                      v1::ListConflictsResponse* response) {
   uint64_t before = UINT64_MAX;  // conflicts are numbered in the order in which they were found
   if (!request->page_token().empty() && !absl::SimpleAtoi(request->page_token(), &before)) {
-    return Finish(context, core::InvalidField("page_token", "is none that an answer of this node gave"));
+    return Finish(context, core::InvalidField("page_token", "is not from an answer of this node"));
   }
   if (request->page_size() < 0) return Finish(context, core::InvalidField("page_size", "must not be negative"));
   const size_t most = request->page_size() == 0 ? SIZE_MAX : static_cast<size_t>(request->page_size());
@@ -172,7 +172,7 @@ grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext
   std::vector<core::Conflict> latest;
   uint64_t rest = 0;  // as many older ones are there
   const uint64_t total = host_.Read([&](const core::Node& node) {
-    const auto& all = node.conflicts();
+    const auto& all = node.replica().conflicts();
     size_t bytes = 0;
     uint64_t number = std::min(all.end(), before);
     for (; number > all.first() && latest.size() < most; --number) {
@@ -206,9 +206,9 @@ grpc::ServerUnaryReactor* MeshService::Broadcast(grpc::CallbackServerContext* co
   return Finish(context, sent.status());
 }
 
-grpc::ServerWriteReactor<v1::SubscribeResponse>* MeshService::Subscribe(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::SubscribeResponse>* MeshService::Subscribe(grpc::CallbackServerContext* context,
                                                                         const v1::SubscribeRequest*) {
-  return subscribers_.Open();
+  return subscribers_.Open(*context);
 }
 
 grpc::ServerUnaryReactor* MeshService::Forget(grpc::CallbackServerContext* context, const v1::ForgetRequest* request,

@@ -17,7 +17,7 @@ namespace leasemap::rpc {
 namespace {
 // Calls that were sent before the client heard of the drain come within a round trip or two.
 constexpr std::chrono::milliseconds kGrace{200};
-// Twice what a BatchSet may hold (key_value_service.cc), so that it is refused item by item, with a reason.
+// Twice the size of a BatchSet (key_value_service.cc), so that a larger one is refused item by item, with a reason.
 constexpr int kMaxRequestBytes = 16 << 20;
 static_assert(kMaxRequestBytes == kMaxInflatedBytes);
 // Clients of Go and Java may ping every 10 s.
@@ -27,8 +27,8 @@ constexpr int kHandshakeMs = 10'000;
 // A connection's watches (a tenth of all), and twice as many calls besides.
 constexpr int kMaxCalls = 3'000;
 
-// Requests that have not come whole may hold a third of what gRPC may for all: twice as much again may come between two
-// looks at them, and a quota that is used up makes gRPC end calls of others.
+// Unfinished requests may hold a third of the memory that gRPC has for all: between two looks at them twice that may
+// arrive, and with its quota used up gRPC ends calls of other clients.
 Connections::Bounds BoundsOf(const Limits& limits) {
   Connections::Bounds bounds;
   bounds.connections = limits.connections;
@@ -37,7 +37,7 @@ Connections::Bounds BoundsOf(const Limits& limits) {
   return bounds;
 }
 
-// What to do about a port that can't be listened on. Both listeners name errors as strerror(3) does.
+// Advice for a port that cannot be opened. Both listeners name errors as strerror(3) does.
 std::string Advice(absl::string_view error, const std::string& flag) {
   const auto is = [error](int number) { return absl::StrContains(error, std::generic_category().message(number)); };
   if (is(EADDRINUSE)) {
@@ -103,18 +103,18 @@ absl::Status Server::Start() {
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   // All requests under way together: gRPC reads messages whole before any limit of ours.
   builder.SetResourceQuota(grpc::ResourceQuota("leasemap").Resize(host::CallBytes(limits_.memory)));
-  // A client that vanished without a word, or stands still, gives its connection back, whether it has calls or not.
+  // The connection of a client that vanished or hangs is closed, with or without calls.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // And one that pings us is not turned away, with or without calls: Go's and Java's clients ping every 10 s at most.
+  // A client may ping, with or without calls: clients in Go and Java ping every 10 s at most.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kLeastPingMs);
-  // A connection without calls for so long is closed; a client opens another when it needs one.
+  // A connection without calls is closed after this time; a client opens another one when it needs it.
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
-  // Who connects and says nothing.
+  // A client that connects and sends nothing.
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
-  // Calls of one connection at once; a client of gRPC lets what is beyond wait.
+  // Calls of one connection at once; the gRPC of the client lets further calls wait.
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCalls);
   // Compressed messages are read by protos/inflate.h, with a bound.
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
@@ -150,7 +150,7 @@ void Server::Drain() {
   subscribers_.Drain();
   // From Shutdown on gRPC refuses calls itself, without our words: first let those on their way hear DRAINING.
   std::this_thread::sleep_for(kGrace);
-  host_.EndWaits();  // those who wait for others hear how far it came
+  host_.EndWaits();  // calls that wait for other nodes get the present state
   health_.EndStreams();
   connections_.StopListening();
   server_->Shutdown(deadline);

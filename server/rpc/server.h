@@ -21,7 +21,7 @@ namespace leasemap::rpc {
 
 class Server {
  public:
-  // A drain ends what is still open after so long: with it and the links' linger the process ends within 5 s.
+  // A drain ends calls that are still open after this time. With the linger of the links the process ends within 5 s.
   static constexpr int kDrainSeconds = 3;
 
   Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits = {});

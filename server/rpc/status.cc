@@ -2,7 +2,7 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 
 namespace leasemap::rpc {
 

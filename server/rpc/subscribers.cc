@@ -1,10 +1,14 @@
 #include "server/rpc/subscribers.h"
 
+#include <deque>
+#include <memory>
 #include <utility>
-#include <vector>
 
-#include "peer/core/error.h"
+#include "absl/strings/str_cat.h"
+#include "peer/core/data/error.h"
+#include "peer/threads/mutex.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/refused.h"
 #include "server/rpc/status.h"
 
 namespace leasemap::rpc {
@@ -41,7 +45,7 @@ class SubscribeStream final : public Subscribers::Reactor {
     if (!finished_) Next();
   }
   void OnCancel() override { End(absl::CancelledError("cancelled")); }
-  void OnDone() override { owner_.Remove(this); }
+  void OnDone() override { owner_.streams_.Remove(this); }
 
  private:
   void Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -64,49 +68,25 @@ class SubscribeStream final : public Subscribers::Reactor {
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-Subscribers::Reactor* Subscribers::Open() {
-  class Refused final : public Reactor {
-   public:
-    explicit Refused(const absl::Status& status) { Finish(ToGrpc(status)); }
-    void OnDone() override { delete this; }
-  };
-  const MutexLock lock(mutex_);
-  if (draining_) return new Refused(Gate::Draining());
-  if (streams_.size() >= kMaxStreams) {
-    return new Refused(core::Refusal(absl::StatusCode::kResourceExhausted, "WATCH_LIMIT",
-                                     "this node serves as many subscribers as it can; use another node"));
-  }
+Subscribers::Reactor* Subscribers::Open(const grpc::CallbackServerContext& context) {
   auto stream = std::make_shared<SubscribeStream>(*this);
+  const Added added = streams_.Add(stream, context.peer());
+  if (added == Added::kClosed) return Refused<Reactor>(ToGrpc(Gate::Draining()));
+  if (added != Added::kYes) {
+    return Refused<Reactor>(ToGrpc(core::Refusal(
+        absl::StatusCode::kResourceExhausted, "WATCH_LIMIT",
+        absl::StrCat("this node serves ", kMaxStreams, " subscribers, and may serve no more; use another node"))));
+  }
   stream->StartSendInitialMetadata();
-  streams_.emplace(stream.get(), stream);
   return stream.get();
 }
 
 void Subscribers::Deliver(const std::string& from_node, const std::string& payload) {
-  std::vector<std::shared_ptr<SubscribeStream>> all;
-  {
-    const MutexLock lock(mutex_);
-    for (const auto& [key, stream] : streams_) all.push_back(stream);
-  }
-  for (const auto& stream : all) stream->Deliver(from_node, payload);
+  for (const auto& stream : streams_.All()) stream->Deliver(from_node, payload);
 }
 
 void Subscribers::Drain() {
-  std::vector<std::shared_ptr<SubscribeStream>> all;
-  {
-    const MutexLock lock(mutex_);
-    draining_ = true;
-    for (const auto& [key, stream] : streams_) all.push_back(stream);
-  }
-  for (const auto& stream : all) stream->End(Gate::Draining());
-}
-
-void Subscribers::Remove(const SubscribeStream* stream) {
-  std::shared_ptr<SubscribeStream> last;  // freed after the lock
-  const MutexLock lock(mutex_);
-  auto it = streams_.find(stream);
-  last = std::move(it->second);
-  streams_.erase(it);
+  for (const auto& stream : streams_.Close()) stream->End(Gate::Draining());
 }
 
 }  // namespace leasemap::rpc

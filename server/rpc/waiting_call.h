@@ -1,7 +1,7 @@
 // A unary call whose answer waits in the node: for acks, for a version, for the others' views of a key.
 //
-// No thread waits. The handler begins one wait or several and gives gRPC the call; whoever gets the last answer, on
-// whatever thread, finishes it. A client that goes away frees its waits.
+// No thread waits. The handler begins one or several waits and gives gRPC the call. The thread that brings the last
+// answer finishes the call. When its client is gone the waits are freed.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ class WaitingCall final : public grpc::ServerUnaryReactor {
   // `finish` makes the call's status when every wait has its answer.
   WaitingCall(host::NodeHost& host, std::function<absl::Status()> finish) : host_(host), finish_(std::move(finish)) {}
 
-  // What to give the node as `done`; `take` gets the answer, one at a time.
+  // Returns the `done` for the node. `take` gets the answers, one at a time.
   host::NodeHost::Done Expect(std::function<void(const core::Effects::Answered&)> take);
   // Of that wait: this is its name, or, with 0, it is none after all.
   void Began(core::WaitId wait);

@@ -1,23 +1,24 @@
 #include "server/rpc/watch_hub.h"
 
-#include <algorithm>
 #include <chrono>
-#include <vector>
+#include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/refused.h"
 #include "server/rpc/status.h"
 #include "spdlog/spdlog.h"
 
 namespace leasemap::rpc {
 
 namespace {
-// A watch that takes nothing for so long is one that stalls, if there is need for its memory.
+// A watch stalls if its client took no message for this time. It is ended if there is need for its memory.
 constexpr int64_t kStalledMs = 2000;
-// A limit that is reached is told in the log so often at most.
-constexpr int64_t kTellEveryMs = 60'000;
+// The log names a limit that is reached once in this time.
+constexpr int64_t kLogEveryMs = 60'000;
 
 v1::Event::Kind KindOf(core::EventKind kind) {
   switch (kind) {
@@ -65,7 +66,7 @@ class WatchStream final : public WatchHub::Reactor {
   void Pump() {
     const MutexLock lock(mutex_);
     if (writing_ || finished_) return;
-    if (draining_) watch_.first_due = true;  // at the head a cursor is due now, whatever came before
+    if (draining_) watch_.first_due = true;  // at the head a cursor is due now, also soon after another
     auto batch = hub_.host_.ReadWatch(watch_);
     if (!batch.ok()) return End(batch.status());
     // A stream that is far from the head or still waits for its cursor ends where it is.
@@ -173,7 +174,7 @@ class WatchStream final : public WatchHub::Reactor {
 };
 
 WatchHub::WatchHub(const host::NodeHost& host, Bounds bounds)
-    : host_(host), bounds_(bounds), thread_([this] { Run(); }) {}
+    : host_(host), bounds_(bounds), streams_(bounds.streams, bounds.per_connection()), thread_([this] { Run(); }) {}
 
 WatchHub::~WatchHub() {
   {
@@ -184,28 +185,19 @@ WatchHub::~WatchHub() {
   thread_.join();
 }
 
-WatchHub::Reactor* WatchHub::Refuse(const absl::Status& status) {
-  class Refused final : public Reactor {
-   public:
-    explicit Refused(const absl::Status& status) { Finish(ToGrpc(status)); }
-    void OnDone() override { delete this; }
-  };
-  return new Refused(status);
-}
-
 WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, const v1::WatchRequest& request) {
+  const auto refuse = [](const absl::Status& status) { return Refused<Reactor>(ToGrpc(status)); };
   auto filter = FromProto(request);
-  if (!filter.ok()) return Refuse(filter.status());
+  if (!filter.ok()) return refuse(filter.status());
   auto watch = host_.StartWatch(*std::move(filter), request.include_snapshot(), request.cursor());
-  if (!watch.ok()) return Refuse(watch.status());
+  if (!watch.ok()) return refuse(watch.status());
   auto stream = std::make_shared<WatchStream>(*this, context, *std::move(watch), request.keys_only());
-  {
+  const Added added = streams_.Add(stream, stream->peer());
+  if (added == Added::kClosed) return refuse(Gate::Draining());
+  if (added != Added::kYes) return refuse(NoRoom(added));
+  if (stream->wants_renewals()) {
     const MutexLock lock(mutex_);
-    if (draining_) return Refuse(Gate::Draining());
-    if (auto status = CheckRoom(stream->peer()); !status.ok()) return Refuse(status);
-    streams_.emplace(stream.get(), stream);
-    ++by_peer_[stream->peer()];
-    want_renewals_ += stream->wants_renewals();
+    ++want_renewals_;
   }
   stream->StartSendInitialMetadata();
   stream->PumpAll();
@@ -213,50 +205,32 @@ WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, const v1
 }
 
 void WatchHub::Remove(const WatchStream* stream) {
-  std::shared_ptr<WatchStream> last;  // freed after the lock
+  const auto removed = streams_.Remove(stream);  // freed after the lock
   const MutexLock lock(mutex_);
-  auto it = streams_.find(stream);
-  last = std::move(it->second);
-  streams_.erase(it);
-  want_renewals_ -= last->wants_renewals();
-  if (auto of_peer = by_peer_.find(last->peer()); --of_peer->second == 0) by_peer_.erase(of_peer);
+  want_renewals_ -= removed->wants_renewals();
 }
 
-absl::Status WatchHub::CheckRoom(const std::string& peer) {
-  const auto of_peer = by_peer_.find(peer);
-  const bool too_many = of_peer != by_peer_.end() && of_peer->second >= bounds_.per_connection();
-  if (!too_many && streams_.size() < bounds_.streams) return absl::OkStatus();
-  const auto busiest = Busiest();
-  if (const int64_t now_ms = host_.now().mono_ms; now_ms >= told_ms_ + kTellEveryMs) {
-    told_ms_ = now_ms;
-    spdlog::warn("watches are refused (WATCH_LIMIT): {} are open, {} of them on one connection from {}",
-                 streams_.size(), busiest->second, busiest->first);
+absl::Status WatchHub::NoRoom(Added why) {
+  const StreamUse use = streams_.use();
+  {
+    const MutexLock lock(mutex_);
+    if (const int64_t now_ms = host_.now().mono_ms; now_ms >= logged_ms_ + kLogEveryMs) {
+      logged_ms_ = now_ms;
+      spdlog::warn("watches are refused (WATCH_LIMIT): {} are open, {} of them on one connection from {}", use.streams,
+                   use.of_busiest, use.busiest);
+    }
   }
-  auto status = core::Refusal(absl::StatusCode::kResourceExhausted, "WATCH_LIMIT",
-                              too_many ? absl::StrCat("this connection has ", of_peer->second,
-                                                      " watches open, as many as one may; close some, or "
-                                                      "watch several prefixes with one")
-                                       : absl::StrCat("this node serves ", streams_.size(),
-                                                      " watches, as many as it may; use another node, or "
-                                                      "raise --max-watches (most are of ",
-                                                      busiest->first, ": ", busiest->second, ")"));
-  core::AddMetadata(status, "busiest", busiest->first);
+  const std::string message =
+      why == Added::kConnectionFull
+          ? absl::StrCat("this connection has ", bounds_.per_connection(),
+                         " watches open, and one connection may have no more; close some, or watch several prefixes "
+                         "with one watch")
+          : absl::StrCat("this node serves ", use.streams,
+                         " watches, and may serve no more; use another node, or raise --max-watches (most are of ",
+                         use.busiest, ": ", use.of_busiest, ")");
+  auto status = core::Refusal(absl::StatusCode::kResourceExhausted, "WATCH_LIMIT", message);
+  core::AddMetadata(status, "busiest", use.busiest);
   return status;
-}
-
-std::map<std::string, size_t>::const_iterator WatchHub::Busiest() const {
-  return std::max_element(by_peer_.begin(), by_peer_.end(),
-                          [](const auto& a, const auto& b) { return a.second < b.second; });
-}
-
-WatchHub::Use WatchHub::use() const {
-  const MutexLock lock(mutex_);
-  Use use{streams_.size(), bounds_.streams, "", 0};
-  if (const auto busiest = Busiest(); busiest != by_peer_.end()) {
-    use.busiest = busiest->first;
-    use.of_busiest = busiest->second;
-  }
-  return use;
 }
 
 void WatchHub::Hold(int64_t bytes) {
@@ -270,27 +244,24 @@ void WatchHub::Hold(int64_t bytes) {
 
 // On the hub's thread. Others' messages are of the last moments: they go out, or the next turn finds them here.
 void WatchHub::EndOneThatStalls() {
-  std::vector<std::shared_ptr<WatchStream>> all;
-  {
-    const MutexLock lock(mutex_);
-    for (const auto& [key, stream] : streams_) all.push_back(stream);
-  }
   std::shared_ptr<WatchStream> longest;
   int64_t since_ms = host_.now().mono_ms - kStalledMs;
-  for (const auto& stream : all) {
+  for (const auto& stream : streams_.All()) {
     if (const int64_t waits = stream->waits_since(); waits <= since_ms) longest = stream, since_ms = waits;
   }
   if (longest == nullptr) return WakeAt(host_.now().mono_ms + kStalledMs / 10);
-  spdlog::warn("ending a watch of {}: it takes nothing, and what watches have not taken holds {} MiB", longest->peer(),
-               untaken_.load() >> 20);
+  spdlog::warn(
+      "ending a watch of {}: its client takes no messages, and messages that clients have not taken hold {} MiB",
+      longest->peer(), untaken_.load() >> 20);
   longest->Cut();
 }
 
 void WatchHub::Notify() {
+  // Nobody has to look: a stream that opens later reads after it is in the list.
+  if (streams_.empty()) return;
   {
     const MutexLock lock(mutex_);
-    // Nobody to tell: a stream that opens later reads after it is in the list.
-    if (streams_.empty() || std::exchange(notified_, true)) return;
+    if (std::exchange(notified_, true)) return;
   }
   wake_.NotifyOne();
 }
@@ -313,35 +284,31 @@ void WatchHub::WakeAt(int64_t mono_ms) {
 }
 
 void WatchHub::Drain() {
-  std::vector<std::shared_ptr<WatchStream>> all;
-  {
-    const MutexLock lock(mutex_);
-    draining_ = true;
-    for (const auto& [key, stream] : streams_) all.push_back(stream);
-  }
-  for (const auto& stream : all) stream->Drain();
+  for (const auto& stream : streams_.Close()) stream->Drain();
 }
 
 void WatchHub::Run() {
-  std::vector<std::shared_ptr<WatchStream>> due;
-  while (AwaitDue(&due)) {
+  for (Due due = AwaitDue(); due != Due::kStop; due = AwaitDue()) {
     // One step each: a stream that scans a large map must not keep the others waiting.
-    for (const auto& stream : due) {
+    for (const auto& stream : streams_.All()) {
+      if (due == Due::kRenewals && !stream->wants_renewals()) continue;
       stream->Pump();
       if (stream->TakeAgain()) WakeAt(host_.now().mono_ms);
     }
-    due.clear();
     if (untaken_.load() > bounds_.untaken_bytes) EndOneThatStalls();
   }
 }
 
-bool WatchHub::AwaitDue(std::vector<std::shared_ptr<WatchStream>>* due) {
+WatchHub::Due WatchHub::AwaitDue() {
   const MutexLock lock(mutex_);
-  bool all = false;
   while (!stopping_) {
     const int64_t now_ms = host_.now().mono_ms;
-    all = notified_ || wake_ms_ <= now_ms;
-    if (all || renewed_) break;
+    const bool all = notified_ || wake_ms_ <= now_ms;
+    if (all || renewed_) {
+      notified_ = renewed_ = false;
+      if (all) wake_ms_ = INT64_MAX;  // the streams say again when they are due
+      return all ? Due::kAll : Due::kRenewals;
+    }
     // Any notification ends the wait, since it may be for an earlier time.
     if (wake_ms_ == INT64_MAX) {
       wake_.Wait(mutex_);
@@ -349,14 +316,7 @@ bool WatchHub::AwaitDue(std::vector<std::shared_ptr<WatchStream>>* due) {
       wake_.WaitUntil(mutex_, Condition::Clock::now() + std::chrono::milliseconds(wake_ms_ - now_ms));
     }
   }
-  if (stopping_) return false;
-  notified_ = renewed_ = false;
-  if (all) wake_ms_ = INT64_MAX;  // the streams say again when they are due
-  due->reserve(all ? streams_.size() : want_renewals_);
-  for (const auto& [key, stream] : streams_) {
-    if (all || stream->wants_renewals()) due->push_back(stream);
-  }
-  return true;
+  return Due::kStop;
 }
 
 }  // namespace leasemap::rpc

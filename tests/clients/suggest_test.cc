@@ -6,17 +6,6 @@
 namespace leasemap::cli {
 namespace {
 
-TEST(EditDistance, CountsEdits) {
-  EXPECT_EQ(EditDistance("", ""), 0u);
-  EXPECT_EQ(EditDistance("", "abc"), 3u);
-  EXPECT_EQ(EditDistance("get", "get"), 0u);
-  EXPECT_EQ(EditDistance("gte", "get"), 1u) << "neighbours are swapped";
-  EXPECT_EQ(EditDistance("sett", "set"), 1u);
-  EXPECT_EQ(EditDistance("wacht", "watch"), 2u);
-  EXPECT_EQ(EditDistance("kitten", "sitting"), 3u);
-  EXPECT_EQ(EditDistance("ca", "abc"), 3u) << "no letter is touched twice";
-}
-
 TEST(Nearest, FindsTheWordThatWasMeant) {
   const std::vector<std::string> known = {"get", "set", "put", "del", "rm", "ls", "list", "watch", "status", "members"};
   EXPECT_EQ(Nearest("gte", known), "get");

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -85,7 +85,7 @@ TEST_F(Acks, AMajorityIsOneOfTheRememberedNotOfTheLiving) {
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_NE(Message(0, majority).find("1 of the 2 nodes"), std::string::npos) << status;
   EXPECT_NE(Message(0, majority).find("acked by a; not by b, c"), std::string::npos) << status;
-  EXPECT_NE(Message(0, majority).find("the write stands"), std::string::npos) << status;
+  EXPECT_NE(Message(0, majority).find("the write is in the map"), std::string::npos) << status;
   EXPECT_EQ(MetadataOf(status)["version"], VersionOf(mesh_[0].Get(mesh_.now(0), "k")->dot));
 }
 
@@ -291,7 +291,7 @@ TEST_F(Acks, AResetTellsThoseThatWait) {
   }
   ASSERT_TRUE(mesh_.Logged(0, "reset"));
   ASSERT_EQ(Reason(0, wait), "ACK_INCOMPLETE");
-  EXPECT_NE(Message(0, wait).find("start anew"), std::string::npos) << Message(0, wait);
+  EXPECT_NE(Message(0, wait).find("take the map of the others"), std::string::npos) << Message(0, wait);
   EXPECT_EQ(Message(0, wait).find("stands, with"), std::string::npos) << Message(0, wait);
   EXPECT_EQ(Reason(0, *version), "NOT_CAUGHT_UP");
   // It is submitted anew, under another dot, or was given up; the retry is done either way.

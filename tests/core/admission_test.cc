@@ -3,11 +3,11 @@
 
 #include <limits>
 
-#include "peer/core/error.h"
-#include "peer/core/hybrid_clock.h"
-#include "peer/core/lease.h"
-#include "peer/core/limits.h"
-#include "peer/core/node.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/hybrid_clock.h"
+#include "peer/core/data/lease.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/node/node.h"
 
 namespace leasemap::core {
 namespace {
@@ -274,9 +274,9 @@ TEST_F(Writes, RenewAndReleaseKeepTheValue) {
 TEST_F(Writes, AClockThatIsSetBackIsNoReasonToRefuse) {
   EXPECT_EQ(Reason(Command("k"), 10'000), "OK");
   EXPECT_EQ(Reason(Command("k"), 8'001), "OK");
-  EXPECT_EQ(node_.ceiling().at_ms(), 0);
+  EXPECT_EQ(node_.replica().ceiling().at_ms(), 0);
   EXPECT_EQ(Reason(Command("k"), 7'000), "OK");
-  EXPECT_GT(node_.ceiling().at_ms(), 0);
+  EXPECT_GT(node_.replica().ceiling().at_ms(), 0);
 }
 
 }  // namespace

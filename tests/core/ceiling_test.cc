@@ -1,11 +1,11 @@
 // What becomes of what was written under a clock that was ahead, once it is set right: on one node, on all, on one
 // side, for a joiner. The simulator's scenario `clocks` plays the rest.
-#include "peer/core/ceiling.h"
+#include "peer/core/sync/ceiling.h"
 
 #include <gtest/gtest.h>
 
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -143,7 +143,7 @@ TEST_F(Ahead, OneNodeAloneGoesOn) {
   mesh_.Advance(5000 + kBound);
   EXPECT_EQ(Set(0, "k", "other"), "OK");
   EXPECT_LE(mesh_[0].Get(mesh_.now(0), "k")->lease.start_s * 1000, mesh_.now(0).wall_ms + 1000);
-  EXPECT_EQ(mesh_[0].resets(), 0u);
+  EXPECT_EQ(mesh_[0].retirement().resets(), 0u);
 }
 
 TEST_F(Ahead, ATakeoverBeginsWhenTheLeaseEndedHere) {
@@ -266,8 +266,8 @@ TEST_F(Ahead, AllOfThemGoOnAndAJoinerGetsTheMap) {
   mesh_.Advance(2500);
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(mesh_[i].ready());
-    EXPECT_EQ(mesh_[i].resets(), 0u);
-    EXPECT_EQ(mesh_[i].ceiling().at_ms(), mesh_[0].ceiling().at_ms());
+    EXPECT_EQ(mesh_[i].retirement().resets(), 0u);
+    EXPECT_EQ(mesh_[i].replica().ceiling().at_ms(), mesh_[0].replica().ceiling().at_ms());
     EXPECT_EQ(Set(i, "k0", "h"), "OK") << i;
     EXPECT_EQ(Set(i, "k1", "other"), "LEASE_HELD") << i;
   }
@@ -276,7 +276,7 @@ TEST_F(Ahead, AllOfThemGoOnAndAJoinerGetsTheMap) {
   mesh_.Advance(11'000);
   EXPECT_TRUE(mesh_[joiner].ready());
   EXPECT_EQ(mesh_[joiner].vector(), mesh_[0].vector());
-  EXPECT_EQ(mesh_[joiner].ceiling().at_ms(), mesh_[0].ceiling().at_ms());
+  EXPECT_EQ(mesh_[joiner].replica().ceiling().at_ms(), mesh_[0].replica().ceiling().at_ms());
   EXPECT_EQ(Set(joiner, "k2", "h"), "OK");
   EXPECT_EQ(mesh_.Value(1, "k2"), "h");
 }
@@ -291,7 +291,7 @@ TEST_F(Ahead, ASideThatWasAheadAloneYieldsAndServesReadsMeanwhile) {
   SetRight();
   mesh_.Advance(100);
   mesh_.Connect(1, 0);
-  EXPECT_EQ(mesh_[1].yields(), 1u);
+  EXPECT_EQ(mesh_[1].retirement().yields(), 1u);
   EXPECT_TRUE(mesh_[1].yielding() && mesh_[1].ready());
   EXPECT_EQ(mesh_.Value(1, "mine"), "hx");
   EXPECT_EQ(mesh_.Value(1, "both"), "hx");
@@ -300,11 +300,11 @@ TEST_F(Ahead, ASideThatWasAheadAloneYieldsAndServesReadsMeanwhile) {
   mesh_.Connect(1, 0);
   mesh_.Advance(2000);
   EXPECT_FALSE(mesh_[1].yielding());
-  EXPECT_EQ(mesh_[0].resets(), 0u);
+  EXPECT_EQ(mesh_[0].retirement().resets(), 0u);
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(mesh_.Value(i, "both"), "ha") << i;
     EXPECT_EQ(mesh_.Value(i, "mine"), "hx") << i;
-    EXPECT_EQ(mesh_[i].ceiling().EffectiveAt(mesh_.now(i).wall_ms), 0) << i;
+    EXPECT_EQ(mesh_[i].replica().ceiling().EffectiveAt(mesh_.now(i).wall_ms), 0) << i;
   }
   EXPECT_EQ(Set(1, "mine", "hx"), "OK");
 }
@@ -335,7 +335,7 @@ TEST_F(Ahead, ARestartFromAnImageTakesThePeersCeiling) {
   EXPECT_GT(image.ceiling_ms, 0);
   mesh_.Restart(0, &image);
   mesh_.Advance(11'000);
-  EXPECT_EQ(mesh_[0].ceiling().at_ms(), image.ceiling_ms);
+  EXPECT_EQ(mesh_[0].replica().ceiling().at_ms(), image.ceiling_ms);
   EXPECT_EQ(Set(0, "k", "h"), "OK");
 }
 

@@ -1,9 +1,9 @@
 // The clock guard by itself, and what a node does with its verdict: writes, lapses, cursors, notes.
 #include <gtest/gtest.h>
 
-#include "peer/core/clock_guard.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/mesh/clock_guard.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -187,8 +187,8 @@ TEST_F(Clocks, WhatWasWrittenAheadIsNoticedWithTheFirstMemberToo) {
   mesh_.Advance(4000);
   EXPECT_EQ(Set(first, "other"), "OK");
   mesh_.Connect(first, early);
-  EXPECT_EQ(mesh_[early].resets(), 1u);
-  EXPECT_EQ(mesh_[first].resets(), 0u);
+  EXPECT_EQ(mesh_[early].retirement().resets(), 1u);
+  EXPECT_EQ(mesh_[first].retirement().resets(), 0u);
 }
 
 TEST_F(Clocks, OneThatJumpsLetsNothingLapse) {
@@ -216,10 +216,10 @@ TEST(ClockOfANode, WhatWasMeasuredBeforeAJumpIsNoAgreement) {
   mesh.Connect(a, mesh.Add("c"));  // who knows nobody goes by its own clock
   const LinkId link = mesh.Dial(a, b);
   mesh.Settle(2);  // both Hellos
-  ASSERT_FALSE(mesh[a].is_up(link));
+  ASSERT_FALSE(mesh[a].links().IsUp(link));
   mesh.peer(a).offset_ms = 3'600'000;
   mesh.Settle();
-  ASSERT_TRUE(mesh[a].is_up(link));
+  ASSERT_TRUE(mesh[a].links().IsUp(link));
   EXPECT_EQ(ReasonOf(mesh.Set(a, "k", "v").status()), "CLOCK_UNSAFE");
 }
 

@@ -1,11 +1,11 @@
 // Cursors and versions: what was made is read back, and nothing else is taken.
 #include <gtest/gtest.h>
 
-#include "peer/core/bytes.h"
-#include "peer/core/cursor.h"
-#include "peer/core/entry.h"
-#include "peer/core/limits.h"
-#include "peer/core/membership.h"
+#include "peer/core/data/bytes.h"
+#include "peer/core/data/cursor.h"
+#include "peer/core/data/entry.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/mesh/membership.h"
 
 namespace leasemap::core {
 namespace {

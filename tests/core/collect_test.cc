@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -54,7 +54,7 @@ TEST_F(Collecting, ADeleteGoesOnceAllCoverItAndAnHourHasPassed) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(Keys(i), 0u) << i;
     EXPECT_EQ(mesh_[i].GetStatus().collected, 1u);
-    EXPECT_FALSE(mesh_[i].floor().empty());
+    EXPECT_FALSE(mesh_[i].replica().floor().empty());
     EXPECT_EQ(mesh_[i].vector(), mesh_[0].vector());
   }
 }

@@ -1,8 +1,8 @@
 // Conflicts: which losses are one, who tells them, and the LOST events of watches.
 #include <gtest/gtest.h>
 
-#include "peer/core/conflicts.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/sync/conflicts.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -85,7 +85,7 @@ TEST(Conflict, AWatchHearsHowManyItMissed) {
   ASSERT_TRUE(mesh[1].ReadWatch(mesh.now(1), watch).ok());
   mesh.Connect(0, 1);
   mesh.Advance(2000);
-  ASSERT_EQ(mesh[1].conflicts().total(), kKeys);
+  ASSERT_EQ(mesh[1].replica().conflicts().total(), kKeys);
   uint64_t events = 0, skipped = 0;
   for (bool more = true; more;) {
     const auto batch = *mesh[1].ReadWatch(mesh.now(1), watch);
@@ -131,12 +131,12 @@ TEST_F(ConflictMesh, TheNodeThatTookTheLosingWriteTellsItOnce) {
   mesh_.Connect(1, 2);
   mesh_.Connect(0, 2);
   mesh_.Advance(3000);
-  EXPECT_EQ(mesh_[0].conflicts().total(), 0u);
-  EXPECT_EQ(mesh_[2].conflicts().total(), 0u);
-  ASSERT_EQ(mesh_[1].conflicts().total(), 1u);
-  EXPECT_EQ(mesh_[1].conflicts().at(1).loser->value, "of b");
-  EXPECT_EQ(mesh_[1].conflicts().at(1).winner->value, "of a");
-  EXPECT_EQ(mesh_[1].conflicts().at(1).found_ms / 10'000, Mesh::kStart / 10'000 + 100);
+  EXPECT_EQ(mesh_[0].replica().conflicts().total(), 0u);
+  EXPECT_EQ(mesh_[2].replica().conflicts().total(), 0u);
+  ASSERT_EQ(mesh_[1].replica().conflicts().total(), 1u);
+  EXPECT_EQ(mesh_[1].replica().conflicts().at(1).loser->value, "of b");
+  EXPECT_EQ(mesh_[1].replica().conflicts().at(1).winner->value, "of a");
+  EXPECT_EQ(mesh_[1].replica().conflicts().at(1).found_ms / 10'000, Mesh::kStart / 10'000 + 100);
 
   const auto events = Read(1, *of_lost);
   ASSERT_EQ(events.size(), 1u);
@@ -167,7 +167,7 @@ TEST_F(ConflictMesh, ATakeoverAfterLapseOrReleaseIsNone) {
   mesh_.Settle();
   EXPECT_EQ(mesh_.Value(0, "k"), "of b");
   EXPECT_EQ(mesh_.Value(0, "k2"), "of b");
-  EXPECT_EQ(mesh_[0].conflicts().total() + mesh_[1].conflicts().total(), 0u);
+  EXPECT_EQ(mesh_[0].replica().conflicts().total() + mesh_[1].replica().conflicts().total(), 0u);
 }
 
 TEST_F(ConflictMesh, AWriteThatWasRenewedElsewhereIsNotToldTwice) {
@@ -177,8 +177,8 @@ TEST_F(ConflictMesh, AWriteThatWasRenewedElsewhereIsNotToldTwice) {
   ASSERT_TRUE(mesh_.Set(1, "k", "2").ok());
   mesh_.Connect(0, 1);
   mesh_.Advance(2000);
-  ASSERT_EQ(mesh_[1].conflicts().total(), 1u);
-  EXPECT_EQ(mesh_[1].conflicts().at(1).loser->value, "2");
+  ASSERT_EQ(mesh_[1].replica().conflicts().total(), 1u);
+  EXPECT_EQ(mesh_[1].replica().conflicts().at(1).loser->value, "2");
 }
 
 TEST_F(ConflictMesh, WithLeasingOffThereAreNone) {
@@ -189,7 +189,7 @@ TEST_F(ConflictMesh, WithLeasingOffThereAreNone) {
   ASSERT_TRUE(mesh_.Set(j, "k", "2").ok());
   mesh_.Connect(i, j);
   mesh_.Advance(2000);
-  EXPECT_EQ(mesh_[i].conflicts().total() + mesh_[j].conflicts().total(), 0u);
+  EXPECT_EQ(mesh_[i].replica().conflicts().total() + mesh_[j].replica().conflicts().total(), 0u);
 }
 
 }  // namespace

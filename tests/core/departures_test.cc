@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -240,13 +240,13 @@ TEST_F(Crowded, ANewcomerIsToldWhoIsSilentAndWhatToDo) {
   Crash(kMaxMembers - 1);
   ASSERT_EQ(mesh_[0].GetStatus().remembered, kMaxMembers + 1);
   mesh_.Connect(2, 0);
-  EXPECT_EQ(mesh_[0].links_up(), 1u);
+  EXPECT_EQ(mesh_[0].links().up(), 1u);
   for (const int i : {0, 2}) {
     for (const char* part : {"MEMBER_LIMIT", "dead-0, dead-1", "leasemap forget"}) EXPECT_TRUE(mesh_.Logged(i, part));
   }
   ASSERT_TRUE(mesh_[0].Forget("dead-77").ok());
   mesh_.Connect(2, 0);
-  EXPECT_EQ(mesh_[0].links_up(), 2u);
+  EXPECT_EQ(mesh_[0].links().up(), 2u);
 }
 
 TEST_F(Crowded, TheLongestSilentMakeRoom) {
@@ -257,7 +257,7 @@ TEST_F(Crowded, TheLongestSilentMakeRoom) {
   EXPECT_FALSE(mesh_.Logged(0, "forgot dead-100: "));
   for (int i = 0; i < 2; ++i) mesh_.Connect(2, i);
   mesh_.Advance(1000);
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(mesh_[i].links_up(), 2u) << i;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(mesh_[i].links().up(), 2u) << i;
   EXPECT_EQ(mesh_.Value(2, "k"), std::to_string(kMaxMembers - 2));
 }
 

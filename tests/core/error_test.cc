@@ -1,5 +1,5 @@
 // What clients read of our errors: reasons, metadata that is escaped and cut, names and durations.
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 
 #include <gtest/gtest.h>
 

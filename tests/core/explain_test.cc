@@ -4,8 +4,8 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {

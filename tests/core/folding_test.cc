@@ -2,8 +2,8 @@
 // travelled without what its mark stands for.
 #include <gtest/gtest.h>
 
-#include "peer/core/limits.h"
-#include "peer/core/version_vector.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/data/version_vector.h"
 
 namespace leasemap::core {
 namespace {

@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
-#include "peer/core/hybrid_clock.h"
-#include "peer/core/limits.h"
-#include "peer/core/quarantine.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/hybrid_clock.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/mesh/quarantine.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {

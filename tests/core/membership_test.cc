@@ -1,5 +1,5 @@
 // The addresses that a node dials: which are dropped in time, and which make room for new ones.
-#include "peer/core/membership.h"
+#include "peer/core/mesh/membership.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::core {
 namespace {

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "peer/core/bytes.h"
-#include "peer/core/node.h"
+#include "peer/core/data/bytes.h"
+#include "peer/core/node/node.h"
 
 namespace leasemap::core {
 

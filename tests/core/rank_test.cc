@@ -3,11 +3,11 @@
 
 #include <vector>
 
-#include "peer/core/entry.h"
-#include "peer/core/hybrid_clock.h"
-#include "peer/core/membership.h"
-#include "peer/core/node.h"
-#include "peer/core/store.h"
+#include "peer/core/data/entry.h"
+#include "peer/core/data/hybrid_clock.h"
+#include "peer/core/mesh/membership.h"
+#include "peer/core/node/node.h"
+#include "peer/core/sync/store.h"
 
 namespace leasemap::core {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -247,7 +247,7 @@ TEST_F(ReadinessTest, ASeedWithoutAMapIsWaitedForUntilItHasOne) {
   mesh_.Cut(a, b);
   mesh_.Cut(a, c);
   mesh_.Advance(5000);
-  EXPECT_EQ(mesh_[c].links_up(), 1u);
+  EXPECT_EQ(mesh_[c].links().up(), 1u);
   EXPECT_FALSE(ready(c));
   EXPECT_HAS(Waits(c), "b has no map yet either");
   mesh_.Mend(a, b);
@@ -271,7 +271,7 @@ TEST_F(ReadinessTest, OneNameForAll) {
   const int a = Add("a", {"all:1"}), b = Add("b", {"all:1"}), c = Add("c", {"all:1"});
   mesh_.Advance(1000);
   EXPECT_TRUE(ready(a) && ready(b) && ready(c));
-  EXPECT_EQ(mesh_[a].links_up(), 2u);
+  EXPECT_EQ(mesh_[a].links().up(), 2u);
 }
 
 TEST_F(ReadinessTest, ARefusalKeepsOutWhoWasNeverLinked) {
@@ -322,7 +322,7 @@ TEST_F(ReadinessTest, LinkedWithWhoHasNoMapItIsStillKeptOut) {
   options.advertise = "c:1";
   const int c = mesh_.Add(options);
   mesh_.Advance(30'000);
-  EXPECT_EQ(mesh_[b].links_up(), 1u);
+  EXPECT_EQ(mesh_[b].links().up(), 1u);
   EXPECT_FALSE(ready(b));
   EXPECT_FALSE(ready(c));
   EXPECT_HAS(Waits(b), "LEASING_MISMATCH");
@@ -404,7 +404,7 @@ TEST_F(ReadinessTest, AnAddressThatLedBackIsTriedAgain) {
   EXPECT_TRUE(ready(a)) << Waits(a);
   mesh_.Lead("service:1", b);
   mesh_.Advance(kSelfRetryMs + 2000);
-  EXPECT_EQ(mesh_[a].links_up(), 1u);
+  EXPECT_EQ(mesh_[a].links().up(), 1u);
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 // A holder writes through several nodes of which one lags: what it was answered comes true, and no older value of its
 // lease takes the place of a newer one.
-#include "peer/core/repeat.h"
+#include "peer/core/sync/repeat.h"
 
 #include <gtest/gtest.h>
 
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -110,11 +110,11 @@ TEST_F(Lagging, OneRepeatALoser) {
   Apart();
   ASSERT_EQ(Write(0, Change::kSet, "step 2", 10'000), "OK");
   for (int i = 0; i < 5; ++i) ASSERT_EQ(Write(1, Change::kRenew), "OK");
-  const uint64_t before = mesh_[1].own_log().end();
+  const uint64_t before = mesh_[1].replica().own_log().end();
   Together();
-  EXPECT_EQ(mesh_[1].own_log().end(), before + 1);
+  EXPECT_EQ(mesh_[1].replica().own_log().end(), before + 1);
   mesh_.Advance(60'000);
-  EXPECT_EQ(mesh_[1].own_log().end(), before + 1);
+  EXPECT_EQ(mesh_[1].replica().own_log().end(), before + 1);
 }
 
 TEST_F(Lagging, ARenewalThatWouldAcquireIsRefusedIfAskedTo) {

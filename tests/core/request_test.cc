@@ -1,9 +1,9 @@
 // Request IDs: a retry is answered and not done again, here and on other nodes. And validate_only.
 #include <gtest/gtest.h>
 
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
-#include "peer/core/requests.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/node/requests.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -103,12 +103,16 @@ TEST_F(RequestIds, AreCheckedAndBounded) {
   EXPECT_EQ(Field(0, Set("k", "1", "a\nb")), "request_id");
   EXPECT_EQ(Field(0, Set("k", "1", std::string(64, 'x'))), "");
   Requests requests;
-  for (size_t i = 0; i < kMaxRequests + 10; ++i) requests.Add(0, "h", std::to_string(i), {i, nullptr});
+  const Store store;
+  const auto done = [&](int64_t mono_ms, const std::string& id) {
+    return (*requests.FindDone(mono_ms, Set("k", "1", id), store)).has_value();
+  };
+  for (size_t i = 0; i < kMaxRequests + 10; ++i) requests.Remember(0, Set("k", "1", std::to_string(i)), nullptr);
   EXPECT_EQ(requests.size(), kMaxRequests);
-  EXPECT_EQ(requests.Find(0, "h", "9"), nullptr);
-  ASSERT_NE(requests.Find(kRequestMs - 1, "h", "10"), nullptr);
-  EXPECT_EQ(requests.Find(kRequestMs, "h", "10"), nullptr);
-  requests.Add(kRequestMs, "h", "new", {});
+  EXPECT_FALSE(done(0, "9"));
+  EXPECT_TRUE(done(kRequestMs - 1, "10"));
+  EXPECT_FALSE(done(kRequestMs, "10"));
+  requests.Remember(kRequestMs, Set("k", "1", "new"), nullptr);
   EXPECT_EQ(requests.size(), 1u);
 }
 

@@ -2,8 +2,8 @@
 // an image, and maps that differ though they must not.
 #include <gtest/gtest.h>
 
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -43,7 +43,7 @@ class BelowTheFloor : public testing::Test {
   // C dials A, is reset, and dials again as its redials would.
   void ComeBack() {
     mesh_.Connect(2, 0);
-    ASSERT_EQ(mesh_[2].resets(), 1u);
+    ASSERT_EQ(mesh_[2].retirement().resets(), 1u);
     mesh_.Connect(2, 0);
     mesh_.Connect(2, 1);
     mesh_.Advance(1000);
@@ -61,7 +61,7 @@ TEST_F(BelowTheFloor, ADeletedKeyDoesNotComeBack) {
     EXPECT_EQ(mesh_.Value(i, "k"), "(none)") << i;
     EXPECT_EQ(mesh_[i].vector(), mesh_[0].vector());
   }
-  EXPECT_EQ(mesh_[0].resets(), 0u);
+  EXPECT_EQ(mesh_[0].retirement().resets(), 0u);
 }
 
 TEST_F(BelowTheFloor, TheMapThatIsPutAsideSharesWhatIsTheSame) {
@@ -86,7 +86,7 @@ TEST_F(BelowTheFloor, WhatItAloneHadIsSubmittedAnew) {
     EXPECT_NE(entry->dot, (*written)->dot);
     EXPECT_LE(entry->lease.expire_ms, (*written)->lease.expire_ms);
   }
-  EXPECT_EQ(mesh_[2].conflicts().total(), 0u);
+  EXPECT_EQ(mesh_[2].replica().conflicts().total(), 0u);
 }
 
 TEST_F(BelowTheFloor, WhatLosesWhenSubmittedAnewIsReportedOnce) {
@@ -95,9 +95,9 @@ TEST_F(BelowTheFloor, WhatLosesWhenSubmittedAnewIsReportedOnce) {
   ASSERT_TRUE(mesh_.Set(0, "both", "a", "job-a").ok());
   ComeBack();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(mesh_.Value(i, "both"), "a") << i;
-  EXPECT_EQ(mesh_[2].conflicts().total(), 1u);
+  EXPECT_EQ(mesh_[2].replica().conflicts().total(), 1u);
   mesh_.Advance(5000);
-  EXPECT_EQ(mesh_[2].conflicts().total(), 1u);
+  EXPECT_EQ(mesh_[2].replica().conflicts().total(), 1u);
 }
 
 TEST_F(BelowTheFloor, ItsWatchesEndAndItServesNothingMeanwhile) {
@@ -111,20 +111,20 @@ TEST_F(BelowTheFloor, ItsWatchesEndAndItServesNothingMeanwhile) {
 
 TEST_F(BelowTheFloor, WithNobodyToTakeTheMapFromItTakesItsOwnBack) {
   mesh_.Connect(2, 0);
-  ASSERT_EQ(mesh_[2].resets(), 1u);
+  ASSERT_EQ(mesh_[2].retirement().resets(), 1u);
   mesh_.Advance(30'000);
   EXPECT_FALSE(mesh_[2].ready());
   mesh_.Advance(kResetGiveUpMs);
   EXPECT_TRUE(mesh_[2].ready());
   EXPECT_EQ(mesh_.Value(2, "k"), "old");
   mesh_.Connect(2, 0);
-  EXPECT_EQ(mesh_[2].resets(), 2u);
+  EXPECT_EQ(mesh_[2].retirement().resets(), 2u);
 }
 
 // Alone again before it was ready, but with the whole map of another: it goes on with that.
 TEST_F(BelowTheFloor, WithTheOthersMapItDoesNotGoBackToItsOwn) {
   mesh_.Connect(2, 0);
-  ASSERT_EQ(mesh_[2].resets(), 1u);
+  ASSERT_EQ(mesh_[2].retirement().resets(), 1u);
   const LinkId link = mesh_.Dial(2, 0);
   while (!mesh_[2].vector().Covers(mesh_[0].vector())) ASSERT_EQ(mesh_.Settle(1), 1);
   mesh_.Break(link);
@@ -138,16 +138,16 @@ TEST_F(BelowTheFloor, WithTheOthersMapItDoesNotGoBackToItsOwn) {
 TEST_F(BelowTheFloor, WhoTookAnOlderMapMeanwhileIsReset) {
   const int d = mesh_.Add("D");
   const LinkId older = mesh_.Dial(d, 2);
-  while (!mesh_[d].is_up(older)) ASSERT_EQ(mesh_.Settle(1), 1);
+  while (!mesh_[d].links().IsUp(older)) ASSERT_EQ(mesh_.Settle(1), 1);
   mesh_.Freeze(older);
   const LinkId newer = mesh_.Connect(d, 0);
-  ASSERT_TRUE(mesh_[d].is_up(newer));
+  ASSERT_TRUE(mesh_[d].links().IsUp(newer));
   mesh_.Thaw(older);
   ASSERT_EQ(mesh_.Value(d, "k"), "old");
   mesh_.Advance(2000);
   EXPECT_FALSE(mesh_.alive(newer));
   mesh_.Connect(d, 0);
-  EXPECT_EQ(mesh_[d].resets(), 1u);
+  EXPECT_EQ(mesh_[d].retirement().resets(), 1u);
   mesh_.Connect(d, 0);
   mesh_.Advance(4000);
   EXPECT_EQ(mesh_.Value(d, "k"), "(none)");
@@ -157,15 +157,15 @@ TEST_F(BelowTheFloor, WhoTookAnOlderMapMeanwhileIsReset) {
 // A session begins from the peer's floor; the map that is taken back does not reach that high.
 TEST_F(BelowTheFloor, TheMapThatIsTakenBackIsBelowTheFloorAsItWas) {
   mesh_.Connect(2, 0);
-  ASSERT_EQ(mesh_[2].resets(), 1u);
+  ASSERT_EQ(mesh_[2].retirement().resets(), 1u);
   const LinkId link = mesh_.Dial(2, 0);
-  while (mesh_[2].floor().empty()) ASSERT_EQ(mesh_.Settle(1), 1);
+  while (mesh_[2].replica().floor().empty()) ASSERT_EQ(mesh_.Settle(1), 1);
   mesh_.Break(link);
   mesh_.Advance(kResetGiveUpMs + 1000);
   ASSERT_TRUE(mesh_[2].ready());
   ASSERT_EQ(mesh_.Value(2, "k"), "old");
   mesh_.Connect(2, 0);
-  EXPECT_EQ(mesh_[2].resets(), 2u);
+  EXPECT_EQ(mesh_[2].retirement().resets(), 2u);
   mesh_.Connect(2, 0);
   mesh_.Advance(1000);
   EXPECT_EQ(mesh_.Value(2, "k"), "(none)");
@@ -190,7 +190,7 @@ TEST(Images, ARestartGoesOnWithANewIncarnation) {
   ASSERT_TRUE(mesh.Set(0, "k", "3", "h").ok());
   mesh.Settle();
   EXPECT_EQ(mesh.Value(1, "k"), "3");
-  EXPECT_EQ(mesh[0].resets() + mesh[1].resets(), 0u);
+  EXPECT_EQ(mesh[0].retirement().resets() + mesh[1].retirement().resets(), 0u);
 }
 
 TEST(Fingerprints, MapsThatDifferAtEqualVectorsAreFoundAndMended) {

@@ -1,10 +1,10 @@
 // What happens when the map is as large as it may be: here, and with what members bring.
-#include "peer/core/room.h"
+#include "peer/core/sync/room.h"
 
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "tests/core/script_player.h"
 
 namespace leasemap::core {
@@ -206,7 +206,7 @@ void ScriptPlayer::ShowMembers(const ScriptCommand& command) {
 void ScriptPlayer::ShowConflicts(const ScriptCommand& command) {
   const int node = LivingNodeOf(command.words[0]);
   if (node < 0) return;
-  const Conflicts& conflicts = mesh_[node].conflicts();
+  const Conflicts& conflicts = mesh_[node].replica().conflicts();
   for (uint64_t n = conflicts.first(); n < conflicts.end(); ++n) {
     Print(text_.OfLoss(*conflicts.at(n).loser, *conflicts.at(n).winner));
   }

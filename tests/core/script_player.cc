@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 
 namespace leasemap::core {
 namespace {
@@ -319,12 +319,12 @@ void ScriptPlayer::TellWhatHappened() {
     const Node& node = mesh_[i];
     Seen& seen = seen_[i];
     TellAnswers(i);
-    if (node.resets() != seen.resets) tell(i, "starts again, its map put aside");
+    if (node.retirement().resets() != seen.resets) tell(i, "starts again, its map put aside");
     if (node.clock_trusted() != seen.clock_trusted) {
       tell(i, node.clock_trusted() ? "its clock is trusted again" : "its clock is not trusted");
     }
     if (node.ready() != seen.ready) tell(i, node.ready() ? "ready" : "not ready");
-    seen = {node.ready(), node.clock_trusted(), node.resets()};
+    seen = {node.ready(), node.clock_trusted(), node.retirement().resets()};
   }
   for (const auto& [what, nodes] : news) Print(absl::StrCat(nodes, ": ", what));
 }

@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "peer/core/error.h"
-#include "peer/core/lease.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/lease.h"
 #include "tests/core/script.h"
 
 namespace leasemap::core {

@@ -8,10 +8,10 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "peer/core/entry.h"
-#include "peer/core/store.h"
-#include "peer/core/version_vector.h"
-#include "peer/core/watch.h"
+#include "peer/core/data/entry.h"
+#include "peer/core/data/version_vector.h"
+#include "peer/core/node/watch.h"
+#include "peer/core/sync/store.h"
 
 namespace leasemap::core {
 

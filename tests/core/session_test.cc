@@ -1,11 +1,11 @@
 // Live entries, sessions and reports between a few nodes.
-#include "peer/core/session.h"
+#include "peer/core/sync/session.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -233,7 +233,7 @@ class ThinLink : public testing::Test {
       mesh_[b_].OnPiece(mesh_.now(b_), link_);
       mesh_.Skip(kSilentMs * kSilentInMessage - 1);
       mesh_[b_].Tick(mesh_.now(b_));
-      ASSERT_TRUE(mesh_[b_].is_up(link_));
+      ASSERT_TRUE(mesh_[b_].links().IsUp(link_));
     }
     mesh_[b_].OnPiece(mesh_.now(b_), link_);
   }
@@ -251,7 +251,7 @@ TEST_F(ThinLink, PiecesKeepLinkAndSession) {
   mesh_.Freeze(link_);
   mesh_.Skip(kSilentMs);
   mesh_[b_].Tick(mesh_.now(b_));
-  EXPECT_FALSE(mesh_[b_].is_up(link_));
+  EXPECT_FALSE(mesh_[b_].links().IsUp(link_));
 }
 
 TEST_F(ThinLink, GivesWayToAnotherMember) {
@@ -265,9 +265,9 @@ TEST_F(ThinLink, GivesWayToAnotherMember) {
     mesh_[b_].OnPiece(mesh_.now(b_), link_);
     mesh_.Advance(1000);
   }
-  ASSERT_TRUE(mesh_[b_].is_up(other));
+  ASSERT_TRUE(mesh_[b_].links().IsUp(other));
   EXPECT_EQ(mesh_.Value(b_, "k"), "v");
-  EXPECT_TRUE(mesh_[b_].is_up(link_));
+  EXPECT_TRUE(mesh_[b_].links().IsUp(link_));
 }
 
 TEST(Live, WhoFallsOffTheLogIsFilledInByASession) {

@@ -1,10 +1,10 @@
 // The store's two orders, its counts and its fingerprint; the own log's bound.
-#include "peer/core/store.h"
+#include "peer/core/sync/store.h"
 
 #include <gtest/gtest.h>
 
-#include "peer/core/limits.h"
-#include "peer/core/own_log.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/sync/own_log.h"
 
 namespace leasemap::core {
 namespace {

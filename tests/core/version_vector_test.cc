@@ -1,5 +1,5 @@
 // The version vector against a naive set of dots.
-#include "peer/core/version_vector.h"
+#include "peer/core/data/version_vector.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <iterator>
 #include <set>
 
-#include "peer/core/membership.h"
+#include "peer/core/mesh/membership.h"
 
 namespace leasemap::core {
 namespace {

@@ -1,5 +1,5 @@
 // Watches: snapshots, cursors and when they come, resuming on another node, and what a cursor is refused for.
-#include "peer/core/watch.h"
+#include "peer/core/node/watch.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {

@@ -104,7 +104,7 @@ class TransferTest(CommandLineTest):
     def test_an_import_without_a_node_exits_3(self):
         _, error = self.run_it("import", "--server", "127.0.0.1:9", given=b'{"key":"k","value":"v"}\n',
                                code=UNREACHABLE, quiet=False)
-        self.assertIn("lines 1 to 1 may be or not", error)
+        self.assertIn("lines 1 to 1 may be done or not", error)
 
 
 if __name__ == "__main__":

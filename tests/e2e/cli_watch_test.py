@@ -84,7 +84,7 @@ class CursorFileTest(CommandLineTest):
         self.file = SCRATCH / f"{self.id()}.cursor"
 
     def watched(self, node, *options, until):
-        """The events of a watch that runs until it has printed this one, and its cursor stands in the file."""
+        """The events of a watch that runs until it has printed this one, and its cursor is in the file."""
         before = self.file.read_text() if self.file.exists() else ""
         watch = self.running(node, "watch", "f/", "--cursor-file", str(self.file), *options)
         wait_for(lambda: f"{until}, {watch.out()} {watch.error()}", lambda: until in watch.events())
@@ -102,7 +102,7 @@ class CursorFileTest(CommandLineTest):
         self.assertEqual(self.watched(c, "--snapshot", until="SET f/2 two"), ["SET f/2 two"])
         self.assertFalse(self.file.with_name(self.file.name + ".tmp").exists())
         _, error = self.run_it("watch", "other/", "--cursor-file", self.file, code=REFUSED)
-        self.assertIn(f"the cursor stands in {self.file}", error)
+        self.assertIn(f"the cursor is in {self.file}", error)
 
     def test_without_a_file_and_without_a_snapshot_it_starts_now(self):
         self.run_it("set", "f/old", "1")

@@ -140,7 +140,7 @@ class FlagsTest(ClusterTest):
         node = Node("plain", variables={"LEASEMAP_SEED": "127.0.0.1:1", "LEASEMAP_PORT": "tcp://10.0.0.1:7400"})
         self.cluster(nodes=[node], wait=False)
         log = node.log.read_text()
-        self.assertRegex(log, r"warning the variable LEASEMAP_SEED is none .* is LEASEMAP_SEEDS meant\?")
+        self.assertRegex(log, r"warning leasemapd does not know the variable LEASEMAP_SEED and .* is LEASEMAP_SEEDS meant\?")
         self.assertNotIn("LEASEMAP_PORT", log)
 
     def test_SIGHUP_reads_seeds_and_log_level_again(self):
@@ -157,7 +157,7 @@ class FlagsTest(ClusterTest):
         reload(f"seeds = {a.mesh_target}\nlog-level = warn\ncluster = other\n", "--cluster was changed")
         cluster.wait_linked()
         self.assertEqual(b.status().cluster, "leasemap")
-        reload("seeds = nonsense\n", r"error SIGHUP: --seeds \(line 1 of .*\): .* nothing is changed")
+        reload("seeds = nonsense\n", r"error SIGHUP: --seeds \(line 1 of .*\): .* nothing was changed")
         # The level was still warn, until this file was read.
         self.assertNotIn("info", reload("cluster = third\n", "--cluster was changed").string)
         reload("log-level = trace\n", "info SIGHUP: .* trace")

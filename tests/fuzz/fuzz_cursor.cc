@@ -1,8 +1,8 @@
 // A cursor and a version are either refused or exactly what their encoders make.
 #include <cstdlib>
 
-#include "peer/core/cursor.h"
-#include "peer/core/entry.h"
+#include "peer/core/data/cursor.h"
+#include "peer/core/data/entry.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace leasemap::core;

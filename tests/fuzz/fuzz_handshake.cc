@@ -1,7 +1,7 @@
 // A stranger's messages, whatever they are: the node keeps running and keeps its own writes.
 #include <cstdlib>
 
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
 

@@ -9,7 +9,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
 

@@ -12,7 +12,7 @@
 #include "asio/write.hpp"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "peer/threads/mutex.h"
 #include "peer/wire/codec.h"
 #include "tests/support/eventually.h"

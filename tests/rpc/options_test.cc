@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -103,11 +104,18 @@ TEST(Options, OnAndOffInAllTheirWords) {
 TEST(Options, ErrorsSayWhereAValueIsFrom) {
   EXPECT_EQ(ErrorOf(Read({"--lease-duration=9000h"})), "--lease-duration: 9000h is out of range; give 1ms to 8760h");
   EXPECT_EQ(ErrorOf(Read({"--lease-duration=1s"})),
-            "--lease-duration: 1s is out of range; give 2s to 8760h (4 times --max-clock-skew is the least)");
+            "--lease-duration: 1s is out of range; give 2s to 8760h (at least 4 times --max-clock-skew)");
   EXPECT_EQ(ErrorOf(ReadFile("# a comment\n\nmax-clock-skew = 2m\n")),
-            "--max-clock-skew (line 3 of " + ConfigFile("") + "): 2m is out of range; give 1ms to 60s");
+            "--max-clock-skew (line 3 of " + ConfigFile("") + "): 2m is out of range; give 1ms to 1m");
+  for (const char* no_duration : {"30", "1d", "inf", "soon"}) {
+    EXPECT_EQ(ErrorOf(Read({"--forget-after", no_duration})),
+              absl::StrCat("--forget-after: \"", no_duration,
+                           "\" is not a duration; write a number and a unit, as 500ms, 30s, 10m, 1h or 1h30m, or 0"));
+  }
+  EXPECT_EQ(ErrorOf(Read({"--forget-after=-1h"})), "--forget-after: \"-1h\" is negative; a duration is 0 or more");
+  EXPECT_EQ(ErrorOf(Read({"--forget-after=1us"})), "--forget-after: 1us is not a whole number of milliseconds");
   EXPECT_EQ(ErrorOf(Read({"--listen"})), "--listen: a value is missing");
-  EXPECT_EQ(ErrorOf(Read({"--config=/no/such"})), "--config: /no/such: no file that can be read");
+  EXPECT_EQ(ErrorOf(Read({"--config=/no/such"})), "--config: /no/such: not a file that can be read");
   const Variable listen("LEASEMAP_LISTEN", "0.0.0.0:1"), leasing("LEASEMAP_LEASING", "maybe");
   EXPECT_THAT(ErrorOf(Read({})), testing::StartsWith("--leasing (LEASEMAP_LEASING): \"maybe\" is neither on nor off"));
   EXPECT_THAT(ErrorOf(Read({"--leasing=on"})), testing::StartsWith("--listen (LEASEMAP_LISTEN): 0.0.0.0:1 is beyond"));
@@ -179,12 +187,13 @@ TEST(Options, ConfigFileHasQuotesCommentsAndAMark) {
 }
 
 TEST(Options, WrongLinesOfTheFileAreNamed) {
-  for (const auto& [text, says] : Settings{{"node-id n1", "line 1 is not `flag = value`"},
-                                           {"\nno-such-flag = 1", "line 2: there is no flag \"no-such-flag\""},
-                                           {"config = /f", "line 1: there is no flag \"config\""},
-                                           {"[listen]\n", "line 1 is not"},
-                                           {"\n\ncluster = \"a", "line 3: the quotes of cluster do not end"},
-                                           {"cluster = 'a' b", "line 1: the quotes of cluster do not end"}}) {
+  for (const auto& [text, says] :
+       Settings{{"node-id n1", "line 1 is not `flag = value`"},
+                {"\nno-such-flag = 1", "line 2: there is no flag \"no-such-flag\""},
+                {"config = /f", "line 1: there is no flag \"config\""},
+                {"[listen]\n", "line 1 is not"},
+                {"\n\ncluster = \"a", "line 3: the value of cluster does not end with its quotes"},
+                {"cluster = 'a' b", "line 1: the value of cluster does not end with its quotes"}}) {
     EXPECT_THAT(ErrorOf(ReadFile(text)), testing::AllOf(testing::StartsWith("--config: "), testing::HasSubstr(says)));
   }
 }
@@ -210,11 +219,10 @@ TEST(Environment, AMisspeltVariableIsNamedWithTheOneMeant) {
                                         "LEASEMAP_NODE_DI=n1", "LEASEMAP_CONFG=/f", "LEASEMAP_WALRUS=1"});
   const std::string all = absl::StrJoin(warned, "\n");
   ASSERT_EQ(warned.size(), 5u) << all;
-  for (const char* pair : {"LEASEMAP_SEED is none that leasemapd knows, and is ignored; is LEASEMAP_SEEDS meant",
-                           "LEASEMAP_LEASE_DURATON is none that leasemapd knows, and is ignored; is "
-                           "LEASEMAP_LEASE_DURATION meant",
+  for (const char* pair : {"leasemapd does not know the variable LEASEMAP_SEED and ignores it; is LEASEMAP_SEEDS meant",
+                           "the variable LEASEMAP_LEASE_DURATON and ignores it; is LEASEMAP_LEASE_DURATION meant",
                            "is LEASEMAP_NODE_ID meant", "is LEASEMAP_CONFIG meant",
-                           "LEASEMAP_WALRUS is none that leasemapd knows, and is ignored; leasemapd --help"}) {
+                           "the variable LEASEMAP_WALRUS and ignores it; leasemapd --help"}) {
     EXPECT_NE(all.find(pair), std::string::npos) << pair << " is missing in\n" << all;
   }
 }
@@ -245,6 +253,9 @@ TEST(Log, AJsonLineIsOneObjectWhateverTheMessage) {
   EXPECT_EQ(line(spdlog::level::info, "\u00fc\u20ac\U0001F600\xff\xe2\x82"),
             "{\"time\":\"2023-11-14T22:13:20.007Z\",\"level\":\"info\",\"message\":"
             "\"\u00fc\u20ac\U0001F600\\ufffd\\ufffd\\ufffd\"}\n");
+  EXPECT_EQ(line(spdlog::level::info, "a\u202etxt"),  // it turns the text around
+            R"({"time":"2023-11-14T22:13:20.007Z","level":"info","message":"a\u202etxt"})"
+            "\n");
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "tests/sim/checkers/bounds.h"
 #include "tests/sim/checkers/converged.h"
 #include "tests/sim/checkers/coverage.h"

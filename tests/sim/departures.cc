@@ -4,7 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {

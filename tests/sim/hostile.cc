@@ -4,8 +4,8 @@
 #include <memory>
 #include <utility>
 
-#include "peer/core/hybrid_clock.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/hybrid_clock.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::sim {
 namespace {

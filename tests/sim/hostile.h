@@ -19,8 +19,8 @@
 #include <string>
 #include <vector>
 
-#include "peer/core/membership.h"
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
+#include "peer/core/mesh/membership.h"
 
 namespace leasemap::sim {
 

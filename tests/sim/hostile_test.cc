@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
 #include "tests/sim/checkers/cut_offs.h"
 

@@ -5,7 +5,7 @@
 #include <iterator>
 #include <utility>
 
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::sim {
 

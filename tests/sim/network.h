@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "peer/core/membership.h"
-#include "peer/core/message.h"
+#include "peer/core/data/message.h"
+#include "peer/core/mesh/membership.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/reach.h"
 

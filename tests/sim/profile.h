@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-#include "peer/core/timing.h"
+#include "peer/core/data/timing.h"
 
 namespace leasemap::sim {
 

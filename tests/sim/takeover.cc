@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {
@@ -59,7 +59,7 @@ bool CheckTakeover(World& world, int64_t most_ms) {
   if (!world.rules().leasing) return false;
   // Whoever has the name of one that was cut off may be refused for a while yet.
   auto living = world.living();
-  std::erase_if(living, [&](int host) { return world.at(host).ever_hostile && world.node(host).links_up() == 0; });
+  std::erase_if(living, [&](int host) { return world.at(host).ever_hostile && world.node(host).links().up() == 0; });
   if (living.empty()) return false;
   const auto any = [&] {
     return living[static_cast<size_t>(world.random().Below(static_cast<int64_t>(living.size())))];

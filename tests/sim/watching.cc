@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "tests/sim/checkers/bounds.h"
 
 namespace leasemap::sim {

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 #include "tests/sim/checkers/bounds.h"
 #include "tests/sim/checkers/describe.h"
 #include "tests/sim/checkers/values.h"
@@ -168,7 +168,7 @@ void World::Send(int host, core::LinkId link, core::Message message, bool bulk) 
   const core::Node& receiver = *hosts_[to].node;
   Hostile& adversary = *hosts_[host].hostile;
   if (adversary.claims_too_much()) checks_.Lies(hosts_[host].node->self());
-  const Hostile::Receiver told{receiver.self(), receiver.own_log().end() - 1};
+  const Hostile::Receiver told{receiver.self(), receiver.replica().own_log().end() - 1};
   for (auto& sent : adversary.Tamper(hosts_[host].node->self(), told, std::move(message))) {
     if (sent) {
       network_.Send(link, *std::move(sent), bulk);
@@ -286,7 +286,7 @@ void World::Check(int host) {
   const int64_t fastest_ms = clocks_lie_ ? yield_checks_.highest_ms() : true_ms();
   const auto [rule, fault] = checks_.Look(at.process, *at.node, at.started_wrong ? INT64_MAX : fastest_ms + ahead_ms);
   Look(host, rule, fault);
-  if (at.node->hash_alarms() > 0 && !false_hashes_)
+  if (at.node->GetStatus().hash_alarms > 0 && !false_hashes_)
     Look(host, "hashes", "has another map than a member that covers the same");
   if (at.ready || !at.node->ready()) return;
   at.ready = true;
@@ -460,7 +460,7 @@ void World::Fail(const std::string& what) {
   for (const int host : living()) {
     const core::Node& one = node(host);
     trace_.Say(queue_.now_us(), absl::StrCat(Describe(one.self()), ready(host) ? "" : " (not ready)", " covers ",
-                                             Describe(one.vector()), "; floor ", Describe(one.floor())));
+                                             Describe(one.vector()), "; floor ", Describe(one.replica().floor())));
     for (const auto& [key, slot] : one.store().by_key()) {
       if (one.store().by_key().size() < 50)
         trace_.Say(queue_.now_us(), absl::StrCat("  holds ", Describe(*slot.entry)));

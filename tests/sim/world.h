@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 #include "tests/sim/checkers/cut_offs.h"
 #include "tests/sim/checkers/step_checks.h"
 #include "tests/sim/checkers/yields.h"

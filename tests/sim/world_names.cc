@@ -1,7 +1,7 @@
 // Hosts, where they run, and what their names stand for: at once, late, nothing, or never anything.
 #include <charconv>
 
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "tests/sim/world.h"
 
 namespace leasemap::sim {

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/error.h"
+#include "peer/core/data/error.h"
 
 namespace leasemap::sim {
 

@@ -30,18 +30,18 @@ class CheckIncludes(unittest.TestCase):
                    ["peer/core/sync/b.h"])
         self.finds("peer/wire may not include server/host", "peer/wire/a.cc", "#  include <server/host/b.h>\n",
                    ["server/host/b.h"])
-        self.finds("clients/cli may not include peer/core", "clients/cli/a.cc", '#include "peer/core/b.h"\n', ["peer/core/b.h"])
+        self.finds("clients/cli may not include peer/core", "clients/cli/a.cc", '#include "peer/core/node/b.h"\n', ["peer/core/node/b.h"])
 
     def test_the_line_is_named(self):
-        found = self.problems("peer/core/a.h", "#pragma once\n\n#include <mutex>\n")
-        self.assertTrue(found[0].startswith("peer/core/a.h:3: "), found)
+        found = self.problems("peer/core/mesh/a.h", "#pragma once\n\n#include <mutex>\n")
+        self.assertTrue(found[0].startswith("peer/core/mesh/a.h:3: "), found)
 
     def test_the_core_is_pure(self):
         for header in ("mutex", "thread", "chrono", "atomic", "condition_variable", "future", "random", "fstream", "filesystem",
                        "iostream", "cstdio", "ctime", "unordered_map", "sys/socket.h", "time.h", "unistd.h", "asio.hpp",
                        "spdlog/spdlog.h", "grpcpp/grpcpp.h", "absl/synchronization/mutex.h", "absl/time/clock.h",
                        "absl/random/random.h", "absl/container/flat_hash_map.h"):
-            for folder in ("peer/core", "peer/core/data", "peer/core/node"):
+            for folder in ("text", "peer/core/data", "peer/core/node", "peer/wire"):
                 with self.subTest(header=header, folder=folder):
                     self.finds("pure", f"{folder}/a.cc", f"#include <{header}>\n")
 
@@ -49,10 +49,13 @@ class CheckIncludes(unittest.TestCase):
         for code in ("auto now = absl::Now();", "std::this_thread::yield();", "const char* home = std::getenv(\"HOME\");",
                      "std::unordered_map<int, int> map;", "thread_local int x;", "int r = rand();", "std::atomic<int> n;"):
             with self.subTest(code=code):
-                self.finds("pure", "peer/core/a.cc", f"{code}\n")
+                self.finds("pure", "peer/core/sync/a.cc", f"{code}\n")
 
     def test_comments_may_name_what_is_not_pure(self):
-        self.assertEqual(self.problems("peer/core/a.cc", "int n = 0;  // no std::mutex here\n// absl::Now() neither\n"), [])
+        self.assertEqual(self.problems("peer/core/sync/a.cc", "int n = 0;  // no std::mutex here\n// absl::Now() neither\n"), [])
+
+    def test_the_one_file_that_ends_the_program(self):
+        self.assertEqual(self.problems("peer/core/data/check.cc", "#include <cstdio>\n"), [])
 
     def test_a_library_that_a_folder_does_not_use(self):
         self.finds("peer/net may not use grpc", "peer/net/a.cc", "#include <grpcpp/grpcpp.h>\n")
@@ -75,8 +78,8 @@ class CheckIncludes(unittest.TestCase):
 
     def test_what_follows_the_arrows(self):
         text = '#include "server/rpc/a.h"\n\n#include <atomic>\n#include <sys/socket.h>\n\n#include "peer/core/data/b.h"\n' \
-               '#include "peer/core/c.h"\n#include "grpcpp/grpcpp.h"\n#include "leasemap/v1/key_value.pb.h"\n'
-        self.assertEqual(self.problems("server/rpc/a.cc", text, ["server/rpc/a.h", "peer/core/data/b.h", "peer/core/c.h"]), [])
+               '#include "peer/core/node/c.h"\n#include "grpcpp/grpcpp.h"\n#include "leasemap/v1/key_value.pb.h"\n'
+        self.assertEqual(self.problems("server/rpc/a.cc", text, ["server/rpc/a.h", "peer/core/data/b.h", "peer/core/node/c.h"]), [])
 
     def test_a_circle_in_the_table(self):
         folders = {"a": checker.Folder("b"), "b": checker.Folder("c"), "c": checker.Folder("a")}
@@ -84,7 +87,7 @@ class CheckIncludes(unittest.TestCase):
             checker.reach("a", folders)
 
     def test_the_layers_of_the_core_are_in_one_order(self):
-        self.assertEqual(checker.reach("peer/core/mesh"), {"peer/core/mesh", "peer/core/sync", "peer/core/data"})
+        self.assertEqual(checker.reach("peer/core/mesh"), {"peer/core/mesh", "peer/core/sync", "peer/core/data", "text"})
 
 
 if __name__ == "__main__":

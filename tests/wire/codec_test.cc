@@ -7,8 +7,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "leasemap/peer/v1/peer.pb.h"
-#include "peer/core/ceiling.h"
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/sync/ceiling.h"
 #include "peer/wire/codec_parts.h"
 #include "peer/wire/frame.h"
 
@@ -317,7 +317,7 @@ TEST(Codec, VectorsThatBreakTheirOrderAreRefused) {
     return !decoder.Decode(envelope.SerializeAsString()).ok();
   };
   const auto add = [](pb::Vector* vector, const char* node, uint64_t prefix) {
-    auto* entry = vector->add_entries();
+    auto* entry = vector->add_runs();
     entry->set_node(node);
     entry->set_incarnation(1);
     entry->set_prefix(prefix);

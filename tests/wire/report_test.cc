@@ -7,7 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "leasemap/peer/v1/peer.pb.h"
-#include "peer/core/membership.h"
+#include "peer/core/mesh/membership.h"
 #include "peer/wire/codec.h"
 
 namespace leasemap::wire {
@@ -181,7 +181,7 @@ TEST(ReportCodec, WhatChangesComeToIsBounded) {
   for (int n = 0; n < 100 && status.ok(); ++n) {
     envelope.mutable_report()->mutable_vector()->clear_entries();
     for (int i = 0; i < 2000; ++i) {
-      auto* entry = envelope.mutable_report()->mutable_vector()->add_entries();
+      auto* entry = envelope.mutable_report()->mutable_vector()->add_runs();
       entry->set_node("n");
       entry->set_incarnation(++incarnation);
       entry->set_prefix(1);

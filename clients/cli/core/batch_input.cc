@@ -1,7 +1,6 @@
 #include "clients/cli/core/batch_input.h"
 
 #include "absl/status/status.h"
-#include "clients/cli/core/duration.h"
 #include "clients/cli/core/json_line.h"
 #include "clients/cli/core/request.h"
 #include "clients/cli/core/text.h"
@@ -16,11 +15,9 @@ absl::StatusOr<v1::SetRequest> ParseJsonLine(std::string_view line, v1::SetReque
   if (!fields.ok()) return fields.status();
   if (const absl::Status taken = TakeKeyAndValue(*fields, request); !taken.ok()) return taken;
   if (const auto holder = fields->find("holder"); holder != fields->end()) request.set_holder(holder->second);
-  if (const auto at = fields->find("lease"); at != fields->end()) {
-    const absl::StatusOr<absl::Duration> lease = ParseDuration(at->second);
-    if (!lease.ok()) return lease.status();
-    PutDuration(*lease, *request.mutable_lease_duration());
-  }
+  const absl::StatusOr<std::optional<absl::Duration>> lease = TakeLease(*fields);
+  if (!lease.ok()) return lease.status();
+  if (*lease) PutDuration(**lease, *request.mutable_lease_duration());
   return request;
 }
 

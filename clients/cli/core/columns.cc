@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "clients/cli/core/text.h"
+#include "text/utf8.h"
 
 namespace leasemap::cli {
 namespace {
 
 struct Range {
-  uint32_t first;
-  uint32_t last;
+  char32_t first;
+  char32_t last;
 };
 
 // The large blocks of wide characters of Unicode 15 (EastAsianWidth.txt: W and F). Single wide characters outside of
@@ -18,11 +18,11 @@ struct Range {
 constexpr Range kWide[] = {{0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},   {0xac00, 0xd7a3},
                            {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
                            {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
-// Combining marks, joiners and variation selectors.
-constexpr Range kJoining[] = {{0x300, 0x36f}, {0x200b, 0x200f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}};
+// Combining marks and variation selectors. Escape leaves no other character without a width.
+constexpr Range kJoining[] = {{0x300, 0x36f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}};
 
 template <size_t kSize>
-bool IsIn(const Range (&ranges)[kSize], uint32_t code) {
+bool IsIn(const Range (&ranges)[kSize], char32_t code) {
   return std::any_of(std::begin(ranges), std::end(ranges),
                      [code](const Range& range) { return range.first <= code && code <= range.last; });
 }
@@ -34,8 +34,7 @@ struct Character {
 };
 
 Character First(std::string_view text) {
-  uint32_t code = 0;
-  const size_t length = DecodeUtf8(text, code);
+  const auto [length, code] = text::First(text);
   if (length == 0) return {};
   return {length, IsIn(kJoining, code) ? 0u : IsIn(kWide, code) ? 2u : 1u};
 }

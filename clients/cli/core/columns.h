@@ -26,7 +26,7 @@ class Columns {
  public:
   using Row = std::vector<std::string>;
 
-  // The rows as lines: each cell but the last is padded, and two spaces stand between cells.
+  // The rows as lines: each cell but the last is padded, and two spaces separate cells.
   std::vector<std::string> Lines(const std::vector<Row>& rows);
 
  private:

@@ -6,7 +6,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "clients/cli/core/duration.h"
 #include "clients/cli/core/json_line.h"
 #include "clients/cli/core/request.h"
 #include "clients/cli/core/show.h"
@@ -24,16 +23,12 @@ absl::StatusOr<std::optional<absl::Duration>> LeaseOf(const Fields& fields, absl
     absl::Time end;
     std::string error;
     if (!absl::ParseTime(absl::RFC3339_full, at->second, &end, &error)) {
-      return absl::InvalidArgumentError("\"expire_time\" is no time: write it as 2026-01-31T12:00:00Z");
+      return absl::InvalidArgumentError("\"expire_time\" is not a time; write it as 2026-01-31T12:00:00Z");
     }
     const absl::Duration left = absl::Trunc(end - now, absl::Milliseconds(1));
     return left < kShortestLease ? absl::ZeroDuration() : left;
   }
-  const auto at = fields.find("lease");
-  if (at == fields.end()) return std::nullopt;
-  const absl::StatusOr<absl::Duration> lease = ParseDuration(at->second);
-  if (!lease.ok()) return lease.status();
-  return *lease;
+  return TakeLease(fields);
 }
 
 }  // namespace
@@ -70,8 +65,7 @@ absl::StatusOr<v1::SetRequest> ParseExportLine(std::string_view line, const Impo
   if (const auto at = fields->find("on_lapse"); at != fields->end() && at->second != "keep") {
     if (at->second != "delete") return absl::InvalidArgumentError("\"on_lapse\" must be keep or delete");
     if (chosen == absl::ZeroDuration()) {
-      return absl::InvalidArgumentError(
-          "the key was to vanish with its lease, which has ended; give it one by --lease");
+      return absl::InvalidArgumentError("the key is ephemeral and its lease has ended; give it a lease with --lease");
     }
     request.set_on_lapse(v1::ON_LAPSE_DELETE);
   }

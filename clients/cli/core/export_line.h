@@ -17,7 +17,7 @@ namespace leasemap::cli {
 // the last write took it, 0 if it took none; then there is no expire_time.
 std::string ExportLine(const v1::Entry& entry);
 
-// What the command line says of all entries of an import.
+// The options of the command line for all entries of an import.
 struct ImportRules {
   std::string holder;                   // instead of each line's, if not empty
   std::string otherwise;                // for lines that name no holder
@@ -29,7 +29,7 @@ struct ImportRules {
 constexpr absl::Duration kShortestLease = absl::Seconds(2);
 
 // The Set for a line. Its lease ends at the line's expire_time; without one it runs as long as the line's `lease` says,
-// and without that as long as the cluster's default. InvalidArgument says what is wrong with the line.
+// and without that the cluster's default. InvalidArgument says what is wrong with the line.
 absl::StatusOr<v1::SetRequest> ParseExportLine(std::string_view line, const ImportRules& rules, absl::Time now);
 
 }  // namespace leasemap::cli

@@ -10,6 +10,8 @@
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/wrappers.pb.h"
+#include "text/duration.h"
+#include "text/utf8.h"
 
 namespace leasemap::cli {
 namespace {
@@ -27,7 +29,7 @@ std::string Quote(const std::string& text) {
 absl::StatusOr<std::string> TakeOne(const Fields& fields, const std::string& name, bool& is_bytes) {
   const auto text = fields.find(name), coded = fields.find(name + "_bytes");
   if ((text == fields.end()) == (coded == fields.end())) {
-    return absl::InvalidArgumentError(absl::StrCat("give one of \"", name, "\" and \"", name, "_bytes\""));
+    return absl::InvalidArgumentError(absl::StrCat("give either \"", name, "\" or \"", name, "_bytes\""));
   }
   is_bytes = text == fields.end();
   if (!is_bytes) return text->second;
@@ -42,7 +44,7 @@ absl::StatusOr<std::string> TakeOne(const Fields& fields, const std::string& nam
 
 absl::StatusOr<Fields> ParseFields(std::string_view line, const std::vector<std::string>& known) {
   google::protobuf::Struct object;
-  if (!IsUtf8(line) || !google::protobuf::util::JsonStringToMessage(std::string(line), &object).ok()) {
+  if (!text::IsUtf8(line) || !google::protobuf::util::JsonStringToMessage(std::string(line), &object).ok()) {
     return absl::InvalidArgumentError("not a JSON object");
   }
   Fields fields;
@@ -50,7 +52,7 @@ absl::StatusOr<Fields> ParseFields(std::string_view line, const std::vector<std:
     const std::string& name = field.first;
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("unknown field \"", Escape(name), "\": known are ", absl::StrJoin(known, ", ")));
+          absl::StrCat("unknown field \"", Escape(name), "\"; known are ", absl::StrJoin(known, ", ")));
     }
     if (field.second.kind_case() != google::protobuf::Value::kStringValue) {
       return absl::InvalidArgumentError(absl::StrCat("\"", Escape(name), "\" must be a string in quotes"));
@@ -77,6 +79,16 @@ absl::Status TakeKeyAndValue(const Fields& fields, v1::SetRequest& request) {
   if (!value.ok()) return value.status();
   is_bytes ? request.set_value_bytes(*value) : request.set_value(*value);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<absl::Duration>> TakeLease(const Fields& fields) {
+  const auto at = fields.find("lease");
+  if (at == fields.end()) return std::nullopt;
+  const absl::StatusOr<absl::Duration> lease = text::ParseDuration(at->second);
+  if (!lease.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("\"lease\" is ", std::string(lease.status().message())));
+  }
+  return *lease;
 }
 
 }  // namespace leasemap::cli

@@ -4,12 +4,14 @@
 #define LEASEMAP_CLIENTS_CLI_CORE_JSON_LINE_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "leasemap/v1/key_value.pb.h"
 
 namespace leasemap::cli {
@@ -25,6 +27,9 @@ std::string FormatFields(const std::vector<std::pair<std::string, std::string>>&
 // Takes `key` or `key_bytes`, and `value` or `value_bytes`, over into the request. InvalidArgument if one is missing,
 // or there are both, or the base64 is none.
 absl::Status TakeKeyAndValue(const Fields& fields, v1::SetRequest& request);
+
+// The duration of the field `lease`; nullopt if the line has none.
+absl::StatusOr<std::optional<absl::Duration>> TakeLease(const Fields& fields);
 
 }  // namespace leasemap::cli
 

@@ -1,4 +1,5 @@
-// Where the node of the same machine or container listens, from what it was told itself: for `leasemap healthcheck`.
+// Finds where the node of the same machine or container listens, from its variables and its file: for
+// `leasemap healthcheck`.
 #ifndef LEASEMAP_CLIENTS_CLI_CORE_OWN_NODE_H_
 #define LEASEMAP_CLIENTS_CLI_CORE_OWN_NODE_H_
 

@@ -6,15 +6,15 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "clients/cli/core/text.h"
 #include "google/protobuf/duration.pb.h"
 #include "leasemap/v1/key_value.pb.h"
+#include "text/utf8.h"
 
 namespace leasemap::cli {
 
 template <typename Request>
 void PutKey(const std::string& key, Request& request) {
-  if (IsUtf8(key)) {
+  if (text::IsUtf8(key)) {
     request.set_key(key);
   } else {
     request.set_key_bytes(key);
@@ -23,7 +23,7 @@ void PutKey(const std::string& key, Request& request) {
 
 template <typename Request>
 void PutValue(const std::string& value, Request& request) {
-  if (IsUtf8(value)) {
+  if (text::IsUtf8(value)) {
     request.set_value(value);
   } else {
     request.set_value_bytes(value);
@@ -31,7 +31,7 @@ void PutValue(const std::string& value, Request& request) {
 }
 
 inline void PutPrefix(const std::string& prefix, v1::ListRequest& request) {
-  if (IsUtf8(prefix)) {
+  if (text::IsUtf8(prefix)) {
     request.set_prefix(prefix);
   } else {
     request.set_prefix_bytes(prefix);

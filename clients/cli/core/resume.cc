@@ -12,7 +12,7 @@ bool ResumeFilter::Admit(const v1::Event& event) {
   auto [at, added] = printed_.try_emplace(KeyOf(event.entry()), now);
   if (added) return true;
   Printed& last = at->second;
-  // One stream tells of a key in the order in which the node's copy changed.
+  // One stream has the events of a key in the order in which the node's copy changed.
   if (!last.confirmed && Older(now, last)) {
     last.standing = event;
     return false;
@@ -53,7 +53,7 @@ std::vector<v1::Event> ResumeFilter::OnCursor() {
   std::vector<v1::Event> standing = TakeBack();
   printed_.clear();
   lost_.clear();
-  // What the node was asked for may be newer than the cursor: then the stream brings it again.
+  // An entry that the node was asked for may be newer than the cursor: then the stream brings it again.
   for (const v1::Event& event : standing) {
     if (event.kind() == v1::Event::KIND_SET) printed_.emplace(KeyOf(event.entry()), Describe(event));
   }
@@ -80,7 +80,7 @@ std::vector<v1::Event> ResumeFilter::TakeBack() {
       event.set_kind(v1::Event::KIND_DELETED);
       PutKey(at->first, *event.mutable_entry());
       event.mutable_entry()->set_deleted(true);
-      at = printed_.erase(at);  // whatever comes of the key is news
+      at = printed_.erase(at);  // each later event of the key is new
       continue;
     }
     ++at;
@@ -102,9 +102,9 @@ ResumeFilter::Printed ResumeFilter::Describe(const v1::Event& event) {
   return printed;
 }
 
-// The order of merges: the fencing token is epoch and inverted start, so larger stands; then the smaller holder; then
-// the newer value; then the later write. The lapse of an entry comes after it. Entries that are alike in all of it
-// count as newer: better shown than lost.
+// The order of merges: the fencing token is epoch and inverted start, so the larger one remains; then the smaller
+// holder; then the newer value; then the later write. The lapse of an entry comes after it. Entries that are alike in
+// all of it count as newer: better shown than lost.
 bool ResumeFilter::Older(const Printed& a, const Printed& b) {
   if (a.version == b.version) return a.kind == v1::Event::KIND_SET && b.kind == v1::Event::KIND_EXPIRED;
   if (a.fencing_token != b.fencing_token) return a.fencing_token < b.fencing_token;

@@ -22,7 +22,7 @@ bool IsDigits(absl::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
-// host:port of a name or an address and what stands after it: nothing, or a colon and a port.
+// host:port of a name or an address, and of the text after it: nothing, or a colon and a port.
 absl::StatusOr<std::string> Join(absl::string_view server, absl::string_view host, absl::string_view rest) {
   if (rest.empty()) return absl::StrCat(host, ":", kDefaultPort);
   int port = 0;
@@ -47,7 +47,7 @@ absl::StatusOr<std::string> ParseServer(absl::string_view server) {
     return Join(server, server.substr(0, end + 1), server.substr(end + 1));
   }
   if (std::count(server.begin(), server.end(), ':') > 1) {
-    return Wrong(server, "has several colons: an IPv6 address goes in brackets, as [::1]:7400");
+    return Wrong(server, "has several colons: write an IPv6 address in brackets, as [::1]:7400");
   }
   const size_t colon = std::min(server.find(':'), server.size());
   const absl::string_view host = server.substr(0, colon);

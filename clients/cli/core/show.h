@@ -1,4 +1,4 @@
-// Says in words what an entry carries besides its value: times, and what is left of its lease.
+// Shows the fields of an entry beside its value: times, and the time left of its lease.
 #ifndef LEASEMAP_CLIENTS_CLI_CORE_SHOW_H_
 #define LEASEMAP_CLIENTS_CLI_CORE_SHOW_H_
 
@@ -22,13 +22,13 @@ std::string ShowMoment(const google::protobuf::Timestamp& time);
 std::string ShowDuration(const google::protobuf::Duration& duration);
 
 // For how long the write took the lease; zero if it took none or gave it up. Both times are by the clock of the node
-// that took the write, so this is what was asked for, whatever our clock says.
+// that took the write, so this is the duration that was asked for, even if our clock is wrong.
 absl::Duration LeaseAsked(const v1::Entry& entry);
 
-// What is left of the lease by our clock, as 59m58s; `ended` if that is nothing, and - if there was no lease.
+// The time left of the lease by our clock, as 59m58s; `ended` if there is none, and - if there was no lease.
 std::string ShowLeft(const v1::Entry& entry, absl::Time now);
 
-// Names and texts of what stands below the value for `get --meta`, escaped.
+// The names and texts below the value in `get --meta`, escaped.
 std::vector<std::pair<std::string, std::string>> Meta(const v1::Entry& entry, absl::Time now);
 
 }  // namespace leasemap::cli

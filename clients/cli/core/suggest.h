@@ -2,16 +2,11 @@
 #ifndef LEASEMAP_CLIENTS_CLI_CORE_SUGGEST_H_
 #define LEASEMAP_CLIENTS_CLI_CORE_SUGGEST_H_
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace leasemap::cli {
-
-// How many letters must be put in, left out, replaced or swapped with their neighbour to make one word of the other
-// (the distance of Damerau and Levenshtein in its restricted form: no letter is touched twice).
-size_t EditDistance(std::string_view a, std::string_view b);
 
 // The known word that is nearest to the mistyped one; the first of several that are equally near. Empty if none is
 // near: at most one letter in three may differ, or one word must begin with the other (stat, status).

@@ -1,9 +1,7 @@
-// Bytes as text: which bytes may travel as text, and how bytes that a terminal should not see are shown.
+// Shows bytes on a terminal: the ones that it should not see are escaped. Reads them back.
 #ifndef LEASEMAP_CLIENTS_CLI_CORE_TEXT_H_
 #define LEASEMAP_CLIENTS_CLI_CORE_TEXT_H_
 
-#include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -11,16 +9,8 @@
 
 namespace leasemap::cli {
 
-// True for well-formed UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF). Only such bytes may be sent in
-// a proto string; anything else goes by the field's `_bytes` twin.
-bool IsUtf8(std::string_view bytes);
-
-// The length of the well-formed UTF-8 character at the start of `bytes`, which must not be empty, and its code point; 0
-// if there is none.
-size_t DecodeUtf8(std::string_view bytes, uint32_t& code);
-
-// The bytes on one line: printable UTF-8 as it is, backslash as \\, tab, newline and carriage return as \t \n \r, other
-// control characters and whatever is not UTF-8 byte by byte as \xNN. Unescape undoes it.
+// The bytes on one line: printable UTF-8 (text::IsPrintable) as it is, backslash as \\, tab, newline and carriage
+// return as \t \n \r, all other bytes as \xNN. Unescape undoes it.
 std::string Escape(std::string_view bytes);
 
 // As Escape, and the space as \x20: for a word that ends at the next space.

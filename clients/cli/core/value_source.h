@@ -1,4 +1,4 @@
-// Where the value of `leasemap set` comes from: from the command line itself, from a file, or from standard input.
+// Finds the value of `leasemap set`: in the command line itself, in a file, or in standard input.
 #ifndef LEASEMAP_CLIENTS_CLI_CORE_VALUE_SOURCE_H_
 #define LEASEMAP_CLIENTS_CLI_CORE_VALUE_SOURCE_H_
 
@@ -17,11 +17,11 @@ struct ValueSource {
   std::string text;  // the value, or the path of the file
 };
 
-// `@FILE` is the file, `-` and `@-` are standard input, and so is an argument that is not there. `@@` at the beginning
-// stands for one @. InvalidArgument for an @ alone.
+// `@FILE` is the file; `-`, `@-` and a missing argument are standard input. `@@` at the beginning is one @.
+// InvalidArgument for an @ alone.
 absl::StatusOr<ValueSource> ParseValueSource(const std::optional<std::string>& argument);
 
-// A node takes values of 1 MiB unless it was told otherwise. Reading stops here: nothing larger can be a value.
+// Reading stops here. A node takes values of 1 MiB at most; the node of another version may take more.
 constexpr size_t kLargestValue = 16 << 20;
 
 // Reads all there is, byte for byte. OutOfRange if that is more than kLargestValue, Internal if reading fails.

@@ -32,7 +32,7 @@ const (
 	Member_STATE_ALIVE       Member_State = 1 // linked now (or this node itself)
 	Member_STATE_SUSPECT     Member_State = 2 // not linked for less than 30 s
 	Member_STATE_GONE        Member_State = 3 // not linked for longer, or never
-	Member_STATE_LEFT        Member_State = 4 // it was stopped and said so; nobody waits for it
+	Member_STATE_LEFT        Member_State = 4 // it announced that it leaves; no node waits for it
 )
 
 // Enum value maps for Member_State.
@@ -80,14 +80,14 @@ func (Member_State) EnumDescriptor() ([]byte, []int) {
 	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{4, 0}
 }
 
-// What is covered of one incarnation of one node.
+// The writes of one incarnation of one node that are covered.
 type VectorEntry struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	NodeId      string                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
 	Incarnation uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	// Writes 1 to this one are covered.
+	// The writes from 1 to this one are covered.
 	Prefix uint64 `protobuf:"varint,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// So many ranges above the prefix are covered besides.
+	// The number of ranges above the prefix that are covered, too.
 	Exceptions    uint32 `protobuf:"varint,4,opt,name=exceptions,proto3" json:"exceptions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -154,7 +154,7 @@ func (x *VectorEntry) GetExceptions() uint32 {
 type ClockOffset struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	NodeId string                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
-	// The member's clock less ours, as measured last.
+	// The member's clock minus this node's clock, by the last measurement.
 	Offset        *durationpb.Duration `protobuf:"bytes,2,opt,name=offset,proto3" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -247,55 +247,55 @@ type GetStatusResponse struct {
 	ServerVersion string                 `protobuf:"bytes,3,opt,name=server_version,json=serverVersion,proto3" json:"server_version,omitempty"`
 	// True once the node serves KeyValue calls.
 	Ready bool `protobuf:"varint,4,opt,name=ready,proto3" json:"ready,omitempty"`
-	// True if every member that is linked with this node covers the same writes. See also unlinked_seeds and
-	// unreachable_members, which this says nothing about.
+	// True if every member that is linked with this node covers the same writes. Members without a link do not count; see
+	// unlinked_seeds and unreachable_members.
 	Converged bool `protobuf:"varint,5,opt,name=converged,proto3" json:"converged,omitempty"`
-	// Keys in the map, deleted ones not counted.
+	// Keys in the map, without the deleted ones.
 	Keys uint64 `protobuf:"varint,6,opt,name=keys,proto3" json:"keys,omitempty"`
-	// Members remembered: this node, those it ever linked with, and those that others named, but for those that left, were
-	// forgotten, or were silent for --forget-after.
+	// Remembered members: this node, the nodes that it ever linked with, and the nodes that others named, without those
+	// that left, were forgotten, or were silent for --forget-after.
 	Members      uint32         `protobuf:"varint,7,opt,name=members,proto3" json:"members,omitempty"`
 	Vector       []*VectorEntry `protobuf:"bytes,8,rep,name=vector,proto3" json:"vector,omitempty"`
 	ClockOffsets []*ClockOffset `protobuf:"bytes,9,rep,name=clock_offsets,json=clockOffsets,proto3" json:"clock_offsets,omitempty"`
 	// Fingerprint of the whole map (keys and versions): equal vectors mean equal fingerprints.
 	MapHash string `protobuf:"bytes,10,opt,name=map_hash,json=mapHash,proto3" json:"map_hash,omitempty"`
-	// For people: what the node waits for before it is ready, why it refuses writes, seeds and members that it does not
-	// reach and why, the refusals it met last, members that it cut off.
+	// Lines for people: reasons why the node is not ready or refuses writes, seeds and members that it does not reach,
+	// each with the reason, the latest refusals of links, and members that the node cut off.
 	Notes       []string `protobuf:"bytes,11,rep,name=notes,proto3" json:"notes,omitempty"`
 	Incarnation uint64   `protobuf:"varint,12,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// Bytes of keys and values held, tombstones included.
 	Bytes         uint64               `protobuf:"varint,13,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	Leasing       bool                 `protobuf:"varint,14,opt,name=leasing,proto3" json:"leasing,omitempty"`
 	LeaseDuration *durationpb.Duration `protobuf:"bytes,15,opt,name=lease_duration,json=leaseDuration,proto3" json:"lease_duration,omitempty"`
-	// How often this process gave its map up for the others': it was away while they collected deletes, or had written
-	// under a wrong clock. Its watches end with CURSOR_EXPIRED then.
+	// How often this process gave its map up for the map of the others: it was away while they collected deletes, or it
+	// had written under a wrong clock. Its watches then end with CURSOR_EXPIRED.
 	Resets uint64 `protobuf:"varint,20,opt,name=resets,proto3" json:"resets,omitempty"`
-	// How often the map differed from a member's though both covered the same writes. Never, unless something is broken;
-	// it mends itself.
+	// How often the map differed from a member's map although both covered the same writes. More than 0 means a bug or
+	// broken memory; the nodes repair the difference.
 	HashAlarms uint64 `protobuf:"varint,21,opt,name=hash_alarms,json=hashAlarms,proto3" json:"hash_alarms,omitempty"`
-	// Deleted and expired keys that were let go of because every member knows.
+	// Deleted and expired keys that the node dropped because every member has the delete.
 	Collected uint64 `protobuf:"varint,22,opt,name=collected,proto3" json:"collected,omitempty"`
-	// Seeds, as configured, that lead neither to a linked member nor to this node itself; `notes` say why. A cluster that
-	// is whole has none.
+	// Seeds, by their configured names, that lead neither to a linked member nor to this node itself; `notes` say why. A
+	// complete cluster has none.
 	UnlinkedSeeds []string `protobuf:"bytes,23,rep,name=unlinked_seeds,json=unlinkedSeeds,proto3" json:"unlinked_seeds,omitempty"`
 	// Node IDs of remembered members that are not linked now; `notes` say why.
 	UnreachableMembers []string `protobuf:"bytes,24,rep,name=unreachable_members,json=unreachableMembers,proto3" json:"unreachable_members,omitempty"`
-	// Bytes of memory that the map takes, with what is kept beside it (the latest own writes, conflicts), and how many it
-	// may (--max-bytes): beyond it a Set that makes it larger is BYTES_LIMIT.
+	// Bytes of memory that the map takes, with the latest own writes and the conflicts, and the most that it may take
+	// (--max-bytes). Beyond it a Set that makes the map larger is BYTES_LIMIT.
 	HeldBytes uint64 `protobuf:"varint,40,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`
 	MaxBytes  uint64 `protobuf:"varint,41,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
-	// Bytes of memory that the process uses, and how many it may: by the machine, or by the limits of its container.
+	// Bytes of memory that the process uses, and the most that the machine or its container allows.
 	MemoryUsed  uint64 `protobuf:"varint,42,opt,name=memory_used,json=memoryUsed,proto3" json:"memory_used,omitempty"`
 	MemoryLimit uint64 `protobuf:"varint,43,opt,name=memory_limit,json=memoryLimit,proto3" json:"memory_limit,omitempty"`
-	// Writes of other members that were left out since they had no room, each time that they came.
+	// Writes of other members that this node left out for lack of room, counted each time that one came.
 	LeftOut uint64 `protobuf:"varint,44,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
-	// Connections of clients at this node, how many there may be (--max-connections), how often one more was refused, and
-	// how many were ended because they held memory with requests that did not come whole.
+	// Connections of clients at this node; the most that it takes (--max-connections); the number of connections that it
+	// refused; the number that it ended because an unfinished request held memory for too long.
 	Connections        uint64 `protobuf:"varint,45,opt,name=connections,proto3" json:"connections,omitempty"`
 	MaxConnections     uint64 `protobuf:"varint,46,opt,name=max_connections,json=maxConnections,proto3" json:"max_connections,omitempty"`
 	RefusedConnections uint64 `protobuf:"varint,47,opt,name=refused_connections,json=refusedConnections,proto3" json:"refused_connections,omitempty"`
 	EndedConnections   uint64 `protobuf:"varint,48,opt,name=ended_connections,json=endedConnections,proto3" json:"ended_connections,omitempty"`
-	// Watches open at this node, how many there may be (--max-watches), and the connection that has most of them.
+	// Open watches at this node, the most that it serves (--max-watches), and the connection with most of them.
 	Watches        uint64 `protobuf:"varint,49,opt,name=watches,proto3" json:"watches,omitempty"`
 	MaxWatches     uint64 `protobuf:"varint,50,opt,name=max_watches,json=maxWatches,proto3" json:"max_watches,omitempty"`
 	BusiestPeer    string `protobuf:"bytes,51,opt,name=busiest_peer,json=busiestPeer,proto3" json:"busiest_peer,omitempty"`
@@ -568,11 +568,11 @@ func (x *GetStatusResponse) GetBusiestWatches() uint64 {
 type Member struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	NodeId string                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
-	// host:port of its mesh port; any:PORT for this node itself while no link has shown which of its addresses it has.
+	// host:port of its mesh port. For this node itself any:PORT, until a link shows which address others reach.
 	Address     string       `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
 	State       Member_State `protobuf:"varint,3,opt,name=state,proto3,enum=leasemap.v1.Member_State" json:"state,omitempty"`
 	Incarnation uint64       `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	// When it was last heard.
+	// When this node last heard from it.
 	LastHeardTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_heard_time,json=lastHeardTime,proto3" json:"last_heard_time,omitempty"`
 	// True for the node that answers.
 	Self          bool `protobuf:"varint,6,opt,name=self,proto3" json:"self,omitempty"`
@@ -814,20 +814,20 @@ func (*ExplainRequest_Key) isExplainRequest_KeyForm() {}
 
 func (*ExplainRequest_KeyBytes) isExplainRequest_KeyForm() {}
 
-// How one member sees the key.
+// The key on one member.
 type MemberView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	NodeId string                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
 	Entry  *Entry                 `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
-	// The entry's rank, comparable as a string: of two entries of a key the one with the greater rank stands.
+	// The entry's rank, comparable as a string: of two entries of a key the one with the greater rank remains.
 	Rank string `protobuf:"bytes,3,opt,name=rank,proto3" json:"rank,omitempty"`
-	// It was asked: it is linked, and knows the question (members of the version before do not).
+	// The node asked this member: it is linked, and its version knows the question.
 	Asked bool `protobuf:"varint,4,opt,name=asked,proto3" json:"asked,omitempty"`
-	// It answered in time. Without an entry it has none then; else nothing is known of its entry.
+	// The member answered in time. If it answered and `entry` is unset, it has no entry of this key.
 	Answered bool `protobuf:"varint,5,opt,name=answered,proto3" json:"answered,omitempty"`
-	// How many of the writes that the asked node covers it does not. Absent: not known.
+	// How many of the writes that the asked node covers this member does not cover. Absent: not known.
 	Lag *uint64 `protobuf:"varint,6,opt,name=lag,proto3,oneof" json:"lag,omitempty"`
-	// How old that knowledge is.
+	// The age of `lag`.
 	Age           *durationpb.Duration `protobuf:"bytes,7,opt,name=age,proto3" json:"age,omitempty"`
 	Incarnation   uint64               `protobuf:"varint,8,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -922,7 +922,7 @@ func (x *MemberView) GetIncarnation() uint64 {
 
 type ExplainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The asked node first, with the value; the others by ID, without it.
+	// First the asked node, with the value; then the others by ID, without the value.
 	Views         []*MemberView `protobuf:"bytes,1,rep,name=views,proto3" json:"views,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -967,7 +967,7 @@ func (x *ExplainResponse) GetViews() []*MemberView {
 
 type ListConflictsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`   // conflicts at most; 0: as many as fit
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`   // the most conflicts of a page; 0: only the limit of 1 MiB
 	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"` // next_page_token of the page before, from the same node; empty: the latest
 	KeysOnly      bool                   `protobuf:"varint,3,opt,name=keys_only,json=keysOnly,proto3" json:"keys_only,omitempty"`   // leave the values out
 	unknownFields protoimpl.UnknownFields
@@ -1025,14 +1025,14 @@ func (x *ListConflictsRequest) GetKeysOnly() bool {
 	return false
 }
 
-// A write that was merged away by another lease's (another holder, or another start) although its own lease still ran
-// when that one began: two sides of a partition granted one each. A takeover after the lease lapsed or was released is
-// none, as far as the taker knew of the release.
+// A write that lost to the write of another lease (another holder, or another start) whose own lease began while the
+// loser's still ran: two sides of a partition granted one lease each. A takeover after the lease lapsed or was released
+// is no conflict, if the taker knew of the release.
 type Conflict struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Loser  *Entry                 `protobuf:"bytes,1,opt,name=loser,proto3" json:"loser,omitempty"`
 	Winner *Entry                 `protobuf:"bytes,2,opt,name=winner,proto3" json:"winner,omitempty"`
-	// When this node found out.
+	// When this node found the conflict.
 	FoundTime     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=found_time,json=foundTime,proto3" json:"found_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1093,9 +1093,9 @@ type ListConflictsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Newest last.
 	Conflicts []*Conflict `protobuf:"bytes,1,rep,name=conflicts,proto3" json:"conflicts,omitempty"`
-	// How many this process ever found.
+	// How many conflicts this process ever found.
 	Total uint64 `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
-	// For the conflicts before these; empty: there are none.
+	// The page_token for the conflicts before these. Empty: there are none.
 	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1208,7 +1208,7 @@ func (x *BroadcastRequest) GetToNode() string {
 
 type BroadcastResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// To how many linked nodes it was sent.
+	// The number of linked nodes that the message was sent to.
 	Sent          uint32 `protobuf:"varint,1,opt,name=sent,proto3" json:"sent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -34,28 +34,29 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type MeshClient interface {
-	// This node: who it is, what it holds, how far it has come. Served also while the node is not ready. Errors: STUCK
-	// (UNAVAILABLE: something in the node has not moved for more than a second; the message says what).
+	// The state of this node: its names, its map, its members and its limits. Served also while the node is not ready.
+	// Errors: STUCK (UNAVAILABLE: a part of the node has not moved for more than a second; the message names it).
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
-	// This node, every node it ever linked with, and those that others named. As many as `members` of GetStatus, and
-	// those that left.
+	// This node, every node that it ever linked with, and the nodes that others named: the `members` of GetStatus, and
+	// the nodes that left.
 	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
-	// One key as every remembered member has it: asks those that are linked, for a second at most (and nine tenths of the
-	// deadline). Errors: KEY_INVALID, WAIT_LIMIT (64 are asked for here already; with RetryInfo).
+	// One key on every remembered member. The node asks the linked members, and waits for a second at most (and nine
+	// tenths of the deadline). Errors: KEY_INVALID, WAIT_LIMIT (64 such calls already wait here; with RetryInfo).
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
-	// The writes that this process took and that lost to another lease's (see Conflict), page by page from the latest on: it
-	// keeps 50,000, and 32 MiB of them. A page ends at 1 MiB. Errors: REQUEST_INVALID.
+	// The writes that this process took and that lost to the write of another lease (see Conflict), page by page from the
+	// latest on. The process keeps 50,000 of them, within 32 MiB. A page ends at 1 MiB. Errors: REQUEST_INVALID.
 	ListConflicts(ctx context.Context, in *ListConflictsRequest, opts ...grpc.CallOption) (*ListConflictsResponse, error)
-	// Sends a short message to the subscribers at all other nodes, or at one. Nothing is stored or repeated: it reaches
-	// all that are linked and listening now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or to_node not a member),
-	// BYTES_LIMIT (too many are on their way, or more than 1,000 a second; with RetryInfo).
+	// Sends a short message to the subscribers at all other nodes, or at one. No node stores or repeats the message: it
+	// reaches the subscribers of nodes that are linked now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or
+	// to_node is not a member), BYTES_LIMIT (too many messages are on their way, or more than 1,000 a second; with
+	// RetryInfo).
 	Broadcast(ctx context.Context, in *BroadcastRequest, opts ...grpc.CallOption) (*BroadcastResponse, error)
 	// Streams the messages that other nodes broadcast from now on. A subscriber that lags by more than 256 messages or
 	// 4 MiB misses the oldest ones; `skipped` says how many.
 	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SubscribeResponse], error)
-	// Forgets a member that will not come back: acks and the collection of deletes wait for it no more, on any node. A
-	// member that comes back all the same is one again; if deletes were collected meanwhile it starts from the others'
-	// map and submits what they lack again. If two nodes forgot each other and both collected deletes, the larger node ID
+	// Forgets a member that will not come back: acks and the collection of deletes wait for it no more, on any node. If
+	// it does come back it is a member again. If deletes were collected meanwhile, it takes the map of the others and
+	// submits the writes that they lack. If two nodes forgot each other and both collected deletes, the larger node ID
 	// yields, and deletes that it alone had collected come back. Errors: REQUEST_INVALID (unknown, this node itself, or
 	// linked with this node right now).
 	Forget(ctx context.Context, in *ForgetRequest, opts ...grpc.CallOption) (*ForgetResponse, error)
@@ -152,28 +153,29 @@ func (c *meshClient) Forget(ctx context.Context, in *ForgetRequest, opts ...grpc
 // All implementations must embed UnimplementedMeshServer
 // for forward compatibility.
 type MeshServer interface {
-	// This node: who it is, what it holds, how far it has come. Served also while the node is not ready. Errors: STUCK
-	// (UNAVAILABLE: something in the node has not moved for more than a second; the message says what).
+	// The state of this node: its names, its map, its members and its limits. Served also while the node is not ready.
+	// Errors: STUCK (UNAVAILABLE: a part of the node has not moved for more than a second; the message names it).
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
-	// This node, every node it ever linked with, and those that others named. As many as `members` of GetStatus, and
-	// those that left.
+	// This node, every node that it ever linked with, and the nodes that others named: the `members` of GetStatus, and
+	// the nodes that left.
 	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
-	// One key as every remembered member has it: asks those that are linked, for a second at most (and nine tenths of the
-	// deadline). Errors: KEY_INVALID, WAIT_LIMIT (64 are asked for here already; with RetryInfo).
+	// One key on every remembered member. The node asks the linked members, and waits for a second at most (and nine
+	// tenths of the deadline). Errors: KEY_INVALID, WAIT_LIMIT (64 such calls already wait here; with RetryInfo).
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
-	// The writes that this process took and that lost to another lease's (see Conflict), page by page from the latest on: it
-	// keeps 50,000, and 32 MiB of them. A page ends at 1 MiB. Errors: REQUEST_INVALID.
+	// The writes that this process took and that lost to the write of another lease (see Conflict), page by page from the
+	// latest on. The process keeps 50,000 of them, within 32 MiB. A page ends at 1 MiB. Errors: REQUEST_INVALID.
 	ListConflicts(context.Context, *ListConflictsRequest) (*ListConflictsResponse, error)
-	// Sends a short message to the subscribers at all other nodes, or at one. Nothing is stored or repeated: it reaches
-	// all that are linked and listening now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or to_node not a member),
-	// BYTES_LIMIT (too many are on their way, or more than 1,000 a second; with RetryInfo).
+	// Sends a short message to the subscribers at all other nodes, or at one. No node stores or repeats the message: it
+	// reaches the subscribers of nodes that are linked now. Errors: REQUEST_INVALID (payload over 65,536 bytes, or
+	// to_node is not a member), BYTES_LIMIT (too many messages are on their way, or more than 1,000 a second; with
+	// RetryInfo).
 	Broadcast(context.Context, *BroadcastRequest) (*BroadcastResponse, error)
 	// Streams the messages that other nodes broadcast from now on. A subscriber that lags by more than 256 messages or
 	// 4 MiB misses the oldest ones; `skipped` says how many.
 	Subscribe(*SubscribeRequest, grpc.ServerStreamingServer[SubscribeResponse]) error
-	// Forgets a member that will not come back: acks and the collection of deletes wait for it no more, on any node. A
-	// member that comes back all the same is one again; if deletes were collected meanwhile it starts from the others'
-	// map and submits what they lack again. If two nodes forgot each other and both collected deletes, the larger node ID
+	// Forgets a member that will not come back: acks and the collection of deletes wait for it no more, on any node. If
+	// it does come back it is a member again. If deletes were collected meanwhile, it takes the map of the others and
+	// submits the writes that they lack. If two nodes forgot each other and both collected deletes, the larger node ID
 	// yields, and deletes that it alone had collected come back. Errors: REQUEST_INVALID (unknown, this node itself, or
 	// linked with this node right now).
 	Forget(context.Context, *ForgetRequest) (*ForgetResponse, error)

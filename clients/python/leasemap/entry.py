@@ -44,10 +44,10 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """What `on` tells. `kind` is "update", "delete", "expired" or "lost".
+    """The argument of the handlers of `on`. `kind` is "update", "delete", "expired" or "lost".
 
-    For "update" and "lost", `value` is the value that was set, or that is gone; for "delete" it is None, for "expired"
-    what the key had. `winner` is the entry that stands after "lost", where known.
+    `value` is the new value of an "update", the lost value of "lost", the last value of "expired", and None for
+    "delete". `winner` is the entry that replaced the write of "lost", if it is known.
     """
 
     kind: str

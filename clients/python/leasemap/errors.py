@@ -70,7 +70,7 @@ class SupersededError(LeasemapError):
 
 
 class AckIncompleteError(LeasemapError):
-    """The write stands and goes on spreading, but not all nodes that were asked for had it in time."""
+    """The write remains and spreads, but not all wanted nodes had it in time."""
 
     @property
     def version(self) -> str:
@@ -95,11 +95,12 @@ class LimitError(LeasemapError):
 
 
 class UnavailableError(LeasemapError):
-    """No node answered in time, or each answered that it does not serve now. A write that failed so may stand."""
+    """No node answered in time, or each answered that it does not serve now. A write that failed so may have been
+    done."""
 
 
 class UnsupportedError(LeasemapError):
-    """The server does not know or allow this, as leases on a cluster with leasing off."""
+    """The server does not support the call, as leases on a cluster with leasing off."""
 
 
 class CursorError(LeasemapError):

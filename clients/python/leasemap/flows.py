@@ -282,7 +282,7 @@ def wait_synced(core: Core, timeout: float) -> Flow[None]:
             left = end - core.now()
             if left <= 0:
                 raise errors.UnavailableError(
-                    f"no node of {', '.join(core.endpoints.targets)} gave its map within {timeout} s; the last said: "
+                    f"no node of {', '.join(core.endpoints.targets)} gave its map within {timeout} s; the last error: "
                     f"{core.watch_error or 'nothing'}", code="UNAVAILABLE")
             yield Pause(left, signal)
             signal.take()

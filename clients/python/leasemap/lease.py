@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class LeaseFacts:
-    """What a lease tells of itself; asyncio's has the same."""
+    """The facts about a lease; asyncio's has the same."""
 
     _core: Core
     _state: Optional[LeaseState]
@@ -23,8 +23,8 @@ class LeaseFacts:
     @property
     def held(self) -> bool:
         """True if the lease is surely this program's: its local deadline has not come, and nobody was seen to take it.
-        The clock goes on while the machine sleeps. Look before each thing that the lease guards, and give the thing the
-        fencing token: between this look and the thing time may pass."""
+        The clock runs while the machine sleeps. Check before each use of the resource that the lease guards, and pass it
+        the fencing token: time may pass between the check and the use."""
         return self._state is not None and self._state.held(self._core.now())
 
     @property
@@ -80,7 +80,7 @@ class Lease(LeaseFacts):
 
     def acquire(self, wait: Optional[float] = -1.0) -> "Lease":
         """Takes the lease. LeaseHeldError if another holder has it and did not give it up within `wait` seconds (None:
-        for ever; by default as `SyncMap.lease` was told)."""
+        for ever; by default the `wait` of `SyncMap.lease`)."""
         if self._state and self._state.state == HELD:
             raise RuntimeError(f"the lease on {self.key!r} is held already; release it first")
         wait = self._wait if wait is not None and wait < 0 else wait

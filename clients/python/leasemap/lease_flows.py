@@ -278,7 +278,7 @@ class Registration:
 
 
 def register(core: Core, registration: Registration, wait: Optional[float]) -> Flow[None]:
-    """Sets the key, after waiting for another holder at most so long (s), and keeps it from then on."""
+    """Sets the key, after it waited for another holder for at most this time (s), and keeps it from then on."""
     lease = yield from acquire(core, registration.key, registration.value, registration.duration_s, True, wait,
                                overwrite=True)
     lease.on_end.append(registration.signal.set)

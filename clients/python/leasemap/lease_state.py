@@ -99,7 +99,7 @@ class LeaseState:
 def check_duration(duration: float) -> float:
     """The duration of a lease to be kept (s); the cluster has a lower bound of its own, four times its clock skew."""
     if not 0 < duration <= 100 * 365 * 86400:
-        raise ValueError(f"a lease of {duration} s can't be kept; give 2 s or more (four times the clock bound)")
+        raise ValueError(f"a lease of {duration} s cannot be kept; give 2 s or more (four times the clock bound)")
     return duration
 
 

@@ -1,16 +1,16 @@
-"""Lock, Election and Registry, for programs with threads: leases with a use. leasemap.aio has the same for asyncio.
+"""Lock, Election and Registry, for programs with threads, built on leases. leasemap.aio has the same for asyncio.
 
 None of them is mutual exclusion by itself: two programs that ask two nodes in the same moment, or on two sides of a
-network partition, may each be granted a lease on one key. Once the nodes have spoken one of the two stands, and the
-other program is told. Guard outside resources with the fencing token. `ack` says how much is waited for before a lock
-or lead counts as taken:
+network partition, may each be granted a lease on one key. When the nodes have exchanged both, one lease remains, and
+the other program loses its own. Guard outside resources with the fencing token. `ack` sets which nodes must have the
+lease before a lock or lead counts as taken:
 
 - "majority" (the default here): more than half of the remembered members have it. The smaller side of a partition
-  grants nothing, and the death of a node takes nothing back. Two that race may both have it for as long as a message
-  takes: measured with five programs that fought for one lock over nodes that were killed, once in 1,871 times.
-- "all": of several that race at most one gets it. One remembered member that does not answer, and nobody does.
-- None: the node that was asked. It works on both sides of a partition, and everyone who waited for a release may be
-  granted the lease at once, by a node each, until the nodes have spoken.
+  grants nothing, and the death of a node takes nothing back. Two that race may both have it for the time of a
+  message: measured with five programs that fought for one lock over nodes that were killed, once in 1,871 times.
+- "all": of several that race at most one gets it. If one remembered member does not answer, none gets it.
+- None: the node that was asked. It works on both sides of a partition. All who wait for a release may be granted the
+  lease at once, each by another node, until the nodes have exchanged the grants.
 """
 import threading
 from typing import Any, Callable, Generic, Optional, TypeVar, cast
@@ -99,8 +99,8 @@ class Candidate(Generic[Map]):
 class Election(Candidate[SyncMap]):
     """One leader among the candidates of a key. The key is ephemeral, and its value says who leads.
 
-    value: what others read of this candidate while it leads, as its address; by default the map's holder.
-    duration: as for SyncMap.lease (s): a dead leader is replaced after about so long. ack: above.
+    value: of the key while this candidate leads, for others to read, as its address; by default the map's holder.
+    duration: as for SyncMap.lease (s): a dead leader is replaced after about this time. ack: above.
     """
 
     def campaign(self, timeout: Optional[float] = None) -> Lease:

@@ -22,15 +22,15 @@ log = logging.getLogger("leasemap")
 class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
     """A dict that many programs share. Keys and values are str or bytes.
 
-    Reading looks into this process's copy, which one watch keeps fresh (`synced`). Writing asks a node, raises what the
-    node refuses, and is read here at once, by any thread. A write that only a dead node had is taken back: what stands
-    is told to the handlers of `on`.
+    Reading looks into this process's copy, which one watch keeps fresh (`synced`). Writing asks a node, raises an
+    error if the node refuses, and all threads read the write here at once. A write that only a dead node had is taken
+    back: the handlers of `on` get the present entry.
 
     endpoints: host:port of nodes, as a list or with commas. One is used at a time; when it fails, the next. A name
-        stands for all its addresses.
-    holder: in whose name this map writes; the default is made of host, process and chance. Give a name of its own to
-        each program that must find its leases again after a restart. Two maps of one holder do not keep each other out.
-    prefix: only keys that start with this; the rest is not copied here, and can't be written.
+        means all its addresses.
+    holder: the holder of this map's writes; the default has the host, the process and random bits. Give a name of its
+        own to each program that must keep its leases over a restart. Two maps of one holder do not keep each other out.
+    prefix: only keys that start with this; other keys are not copied here, and cannot be written.
     lease: for how long (s) a write takes the key, so that other holders are refused. None: the cluster's default, an
         hour; 0: no lease.
     timeout: how long (s) a call may take, with all tries at all nodes.
@@ -79,23 +79,23 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
 
         lease: as for the map (s). ephemeral: the key vanishes when the lease lapses.
         if_version, if_absent: only if the key is as it was read, or is missing; else VersionMismatchError.
-        ack: who must have the write before this returns: None (this node), "majority", "all", or a number of nodes.
-            AckIncompleteError if they had it not in time: the write stands. SupersededError if another write replaced
-            it.
-        Further errors: LeaseHeldError, InvalidError, LimitError, UnavailableError (the write may stand).
+        ack: the nodes that must have the write before this returns: None (this node), "majority", "all", or a number of
+            nodes. AckIncompleteError if they did not have it in time: the write remains. SupersededError if another
+            write replaced it.
+        Further errors: LeaseHeldError, InvalidError, LimitError, UnavailableError (the write may have been done).
         """
         return self._run(flows.set_(self._core, key, value, timeout, lease=lease, ephemeral=ephemeral,
                                     if_version=if_version, if_absent=if_absent, ack=ack))
 
     def delete(self, key: Key, *, if_version: str = "", missing_ok: bool = False, ack: Ack = None,
                timeout: Optional[float] = None) -> Optional[Entry]:
-        """Deletes the key; returns what the delete wrote, or None if there was no key and `missing_ok`. Errors as for
+        """Deletes the key; returns the new entry, or None if there was no key and `missing_ok`. Errors as for
         `set`, and KeyNotFoundError."""
         return self._run(flows.delete(self._core, key, if_version, missing_ok, ack, timeout))
 
     def renew(self, key: Key, lease: Optional[float] = None, *, timeout: Optional[float] = None) -> Entry:
-        """Renews this holder's lease on a key once, without a new value, for `lease` seconds (None: as long as last
-        asked for). To keep a lease alive use `lease`."""
+        """Renews this holder's lease on a key once, without a new value, for `lease` seconds (None: the
+        duration that was last asked for). To keep a lease alive use `lease`."""
         return self._run(flows.renew(self._core, key, lease, timeout))
 
     def release(self, key: Key, *, timeout: Optional[float] = None) -> Entry:
@@ -140,12 +140,12 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
 
         value: written with the lease; None: a key that exists keeps its value, and one that does not is made, with this
             map's holder for a value.
-        duration: for how long (s) the lease is taken each time; the cluster wants 2 s at least. It is how long others
-            wait if this program dies, and how long it may be cut off without losing the lease (three quarters of it).
+        duration: of the lease and of each renewal (s), 2 s at least. Others wait for this time if this program dies. For
+            three quarters of it this program may be cut off without losing the lease.
         ephemeral: a key that is made for the lease vanishes with it.
         wait: how long (s) to wait for another holder; None: for ever. Then LeaseHeldError.
         ack: as for `set`, for taking the lease. None: two holders that ask two nodes in the same moment may both be
-            granted it, and one of them loses it within milliseconds. leasemap.patterns says what the others mean.
+            granted it, and one of them loses it within milliseconds. leasemap.patterns explains the others.
         """
         return Lease(self, key, value, duration, ephemeral, wait, ack)
 

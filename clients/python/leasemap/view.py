@@ -13,7 +13,7 @@ from leasemap.handlers import Handlers
 
 
 class View(collections.abc.Mapping[Key, Value]):
-    """Keys and values of the cluster's map, below `prefix`. Iteration goes over the keys of the moment at which it
+    """Keys and values of the cluster's map, below `prefix`. Iteration is over the keys of the moment at which it
     began."""
 
     def __init__(self, core: Core, changed: Callable[[], None]) -> None:
@@ -23,7 +23,7 @@ class View(collections.abc.Mapping[Key, Value]):
 
     @property
     def holder(self) -> str:
-        """In whose name this map writes and holds leases."""
+        """The holder of this map's writes and leases."""
         return self._core.holder
 
     @property
@@ -76,18 +76,18 @@ class View(collections.abc.Mapping[Key, Value]):
     def on(self, kind: str, handler: Callable[[Event], Any]) -> Callable[[], None]:
         """Calls `handler(event)` for each event of this kind; returns a function that takes the handler away.
 
-        "update": a value was set, or the key changed hands. A renewal is not told, nor is what the map had at the
-        start. "delete": the key was deleted.
+        "update": a value was set, or the key changed hands. Renewals make no event, nor do the entries
+        of the first snapshot. "delete": the key was deleted.
         "expired": an ephemeral key vanished: its lease lapsed or was given up.
-        "lost": a write of this map, or one that this map's node took, lost to another lease's write: two sides of a
-        partition granted one each, and `event.winner` stands.
+        "lost": a write of this map, or one that this map's node took, lost to the write of another lease: two sides of
+        a partition granted one each, and `event.winner` remains.
 
-        A write that only a dead node had is taken back: what stands is told, mostly as "update" or "delete". If that
-        write turns up on a living node after all, it is told again.
+        A write that only a dead node had is taken back, by an event with the present entry, mostly "update" or
+        "delete". If that write later appears on a living node, it makes another event.
 
         Handlers are called one after another, away from the watch; a slow one delays the others, and sees the latest
         event of each key only, and of 100,000 keys at most: beyond that the oldest are skipped, and the log says so.
-        What a handler raises is logged.
+        Exceptions of a handler are logged.
         """
         return self._handlers.add(kind, handler)
 

@@ -40,7 +40,7 @@ std::string AckChecker::Acked(const core::Node& node, const core::Ack& ack, cons
 
 std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, const core::VersionVector* before,
                                   const std::function<bool(const core::Dot&)>& own, const WriteLog& log) {
-  const core::Conflicts& conflicts = node.conflicts();
+  const core::Conflicts& conflicts = node.replica().conflicts();
   uint64_t& next = next_.emplace(process, 1).first->second;
   for (next = std::max(next, conflicts.first()); next < conflicts.end(); ++next) {
     const core::Conflict& told = conflicts.at(next);

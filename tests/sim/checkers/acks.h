@@ -12,7 +12,7 @@
 #include <set>
 #include <string>
 
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 #include "tests/sim/checkers/write_log.h"
 
 namespace leasemap::sim {

@@ -5,7 +5,7 @@
 #include <variant>
 #include <vector>
 
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::sim {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "peer/core/message.h"
-#include "peer/core/node.h"
-#include "peer/core/watch.h"
+#include "peer/core/data/message.h"
+#include "peer/core/node/node.h"
+#include "peer/core/node/watch.h"
 
 namespace leasemap::sim {
 

@@ -6,8 +6,8 @@
 #include <map>
 #include <string>
 
-#include "peer/core/store.h"
-#include "peer/core/version_vector.h"
+#include "peer/core/data/version_vector.h"
+#include "peer/core/sync/store.h"
 #include "tests/sim/checkers/write_log.h"
 
 namespace leasemap::sim {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {
@@ -13,7 +13,7 @@ namespace {
 bool BringsBogus(const core::Node& node, const core::Live& live, core::Now now) {
   return node.clock_trusted() &&
          std::any_of(live.entries.begin(), live.entries.end(), [&](const core::EntryPtr& entry) {
-           return !node.vector().Covers(entry->dot) && core::IsBogus(node.ReachAt(now), *entry);
+           return !node.vector().Covers(entry->dot) && core::IsBogus(node.replica().ReachAt(now.wall_ms), *entry);
          });
 }
 
@@ -32,7 +32,7 @@ bool CutOffChecker::MustCutOff(const core::Node& node, core::LinkId link, const 
   if (message == nullptr) return true;
   if (const auto* report = std::get_if<core::Report>(message)) {
     const auto run = report->vector->runs().find(node.self());
-    if (run != report->vector->runs().end() && run->second.Top() >= node.own_log().end()) return true;
+    if (run != report->vector->runs().end() && run->second.Top() >= node.replica().own_log().end()) return true;
   }
   Flood& flood = floods_.try_emplace(link, Flood{now.mono_ms}).first->second;
   flood.sessions += std::holds_alternative<core::SessionRequest>(*message);
@@ -44,13 +44,13 @@ bool CutOffChecker::MustCutOff(const core::Node& node, core::LinkId link, const 
 
 void CutOffChecker::Before(const core::Node& node, core::LinkId link, const Sender& sender,
                            const core::Message* message, core::Now now) {
-  up_before_ = node.is_up(link);
-  cut_offs_ = node.quarantine().cut_offs();
+  up_before_ = node.links().IsUp(link);
+  cut_offs_ = node.links().quarantine().cut_offs();
   must_cut_off_ = must_close_ = false;
   if (!sender.hostile) return;
   self_ = node.self();
-  resets_ = node.resets();
-  linked_ = node.links_up();
+  resets_ = node.retirement().resets();
+  linked_ = node.links().up();
   if (!up_before_) return;
   must_cut_off_ = MustCutOff(node, link, message, now);
   const auto* live = message == nullptr ? nullptr : std::get_if<core::Live>(message);
@@ -58,22 +58,23 @@ void CutOffChecker::Before(const core::Node& node, core::LinkId link, const Send
 }
 
 std::string CutOffChecker::After(const core::Node& node, core::LinkId link, const Sender& sender) {
-  const bool cut_off = node.quarantine().cut_offs() > cut_offs_;
+  const bool cut_off = node.links().quarantine().cut_offs() > cut_offs_;
   seen_ += cut_off;
   if (cut_off && !sender.ever_hostile) return "cut off an honest member: " + sender.node;
   if (cut_off && !IsNamed(node, sender.node)) return "does not name whom it cut off: " + sender.node;
   if (!sender.hostile) return "";
   if (must_cut_off_ && !cut_off) return "did not cut off " + sender.node;
   // The call itself may have shown that the clock was set (seed 40025 of hours).
-  if (must_close_ && node.clock_trusted() && node.is_up(link)) return "hears on who is from the future: " + sender.node;
+  if (must_close_ && node.clock_trusted() && node.links().IsUp(link))
+    return "hears on who is from the future: " + sender.node;
   // Only for a self that there was, or for deletes that were collected: either drops all links.
   const bool anew = node.self() != self_;
-  if (anew && node.resets() == resets_ && latest_of_(self_.node) <= self_.incarnation) {
+  if (anew && node.retirement().resets() == resets_ && latest_of_(self_.node) <= self_.incarnation) {
     return "began anew as " + Describe(node.self()) + " for what " + sender.node + " said";
   }
   if (anew) return "";
   // One link may go: this one, or an older one of the same member.
-  if (node.links_up() + 1 < linked_) return "lost links with others for what " + sender.node + " said";
+  if (node.links().up() + 1 < linked_) return "lost links with others for what " + sender.node + " said";
   return "";
 }
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 
 namespace leasemap::sim {
 

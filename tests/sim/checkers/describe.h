@@ -4,8 +4,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "peer/core/entry.h"
-#include "peer/core/version_vector.h"
+#include "peer/core/data/entry.h"
+#include "peer/core/data/version_vector.h"
 
 namespace leasemap::sim {
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "peer/core/entry.h"
+#include "peer/core/data/entry.h"
 #include "tests/sim/checkers/write_log.h"
 
 namespace leasemap::sim {

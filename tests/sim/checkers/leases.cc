@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {

@@ -12,8 +12,8 @@
 #include <map>
 #include <string>
 
-#include "peer/core/entry.h"
-#include "peer/core/lease.h"
+#include "peer/core/data/entry.h"
+#include "peer/core/data/lease.h"
 
 namespace leasemap::sim {
 

@@ -1,6 +1,6 @@
 #include "tests/sim/checkers/merge_laws.h"
 
-#include "peer/core/store.h"
+#include "peer/core/sync/store.h"
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {

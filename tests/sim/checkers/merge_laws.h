@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "peer/core/entry.h"
+#include "peer/core/data/entry.h"
 
 namespace leasemap::sim {
 

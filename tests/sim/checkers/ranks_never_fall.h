@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "peer/core/store.h"
+#include "peer/core/sync/store.h"
 
 namespace leasemap::sim {
 

@@ -30,14 +30,14 @@ std::string StepChecks::NoteOwn(uint64_t process, const core::Node& node, const 
 }
 
 Fault StepChecks::Look(uint64_t process, const core::Node& node, int64_t lapse_limit_ms) {
-  Life& life = lives_.emplace(process, Life{node.self(), node.resets()}).first->second;
+  Life& life = lives_.emplace(process, Life{node.self(), node.retirement().resets()}).first->second;
   collection_.Began(node.self());
   if (life.id != node.self()) {
     if (const core::VersionVector* last = coverage_.Last(process)) collection_.Ended(life.id, *last);
     life.id = node.self();
   }
-  if (life.resets != node.resets()) {
-    life.resets = node.resets();
+  if (life.resets != node.retirement().resets()) {
+    life.resets = node.retirement().resets();
     ranks_.Forget(process);
     coverage_.Forget(process);
   }
@@ -51,7 +51,7 @@ Fault StepChecks::Look(uint64_t process, const core::Node& node, int64_t lapse_l
   }
   for (const auto& [loser, winner] : seen.replaced) {
     if (auto fault = CheckNotOlder(*loser, *winner); !fault.empty()) return {"values", fault};
-    if (node.floor().Covers(loser->dot)) continue;  // it was over, and collected, before the winner came
+    if (node.replica().floor().Covers(loser->dot)) continue;  // it was over, and collected, before the winner came
     if (auto fault = acks_.Untold(node, *loser, *winner, log_); !fault.empty()) return {"conflicts", fault};
   }
   if (auto fault = coverage_.Look(process, ReplicaOf(node), log_); !fault.empty()) return {"coverage", fault};

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 #include "tests/sim/checkers/acks.h"
 #include "tests/sim/checkers/collection.h"
 #include "tests/sim/checkers/coverage.h"
@@ -23,7 +23,7 @@ struct Fault {
 };
 
 inline Replica ReplicaOf(const core::Node& node) {
-  return {node.self().node, &node.store(), &node.vector(), &node.floor()};
+  return {node.self().node, &node.store(), &node.vector(), &node.replica().floor()};
 }
 
 class StepChecks {

@@ -31,7 +31,7 @@ std::string CheckKeeps(const core::Entry& written, const core::Entry* previous) 
 std::string CheckCameTrue(const core::Node& node, const WriteLog& log) {
   // What a map held that was given up, or taken back, is submitted again, by admission.
   const auto own = log.runs().find(node.self());
-  if (own == log.runs().end() || node.resets() > 0) return "";
+  if (own == log.runs().end() || node.retirement().resets() > 0) return "";
   for (const core::EntryPtr& written : own->second) {
     const core::EntryPtr* held = node.store().Find(written->key);
     if (held == nullptr || written->lease.duration_ms == 0 || !SameLease(*written, **held)) continue;

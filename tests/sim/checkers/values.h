@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 #include "tests/sim/checkers/write_log.h"
 
 namespace leasemap::sim {

@@ -1,7 +1,7 @@
 #include "tests/sim/checkers/watchers.h"
 
-#include "peer/core/cursor.h"
-#include "peer/core/lease.h"
+#include "peer/core/data/cursor.h"
+#include "peer/core/data/lease.h"
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {

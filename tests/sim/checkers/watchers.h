@@ -8,8 +8,8 @@
 #include <map>
 #include <string>
 
-#include "peer/core/store.h"
-#include "peer/core/watch.h"
+#include "peer/core/node/watch.h"
+#include "peer/core/sync/store.h"
 
 namespace leasemap::sim {
 

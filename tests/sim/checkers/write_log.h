@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "peer/core/entry.h"
+#include "peer/core/data/entry.h"
 
 namespace leasemap::sim {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "peer/core/limits.h"
+#include "peer/core/data/limits.h"
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {
@@ -32,14 +32,14 @@ std::string YieldChecker::Lost(const core::Node& node) const {
 std::string YieldChecker::After(uint64_t process, const core::Node& node) {
   Life& life = lives_[process];
   const bool was_ready = std::exchange(life.ready, node.ready());
-  const uint64_t before = std::exchange(life.for_floors, node.resets() - node.yields());
+  const uint64_t before = std::exchange(life.for_floors, node.retirement().resets() - node.retirement().yields());
   // Without a reset it is shut out by its own name.
-  const bool reset = std::exchange(life.resets, node.resets()) != node.resets();
+  const bool reset = std::exchange(life.resets, node.retirement().resets()) != node.retirement().resets();
   if (was_ready && !life.ready && reset && before == life.for_floors) return "stops to answer reads";
   const auto& rules = node.options().rules;
   const int64_t period_ms = std::max(rules.period_ms, core::kLeastCeilingPeriodMs);
-  if (node.ceiling().at_ms() > highest_ms_ + 2 * period_ms + core::kBogusBounds * rules.clock_bound_ms) {
-    return "has a ceiling above all that any clock showed: " + std::to_string(node.ceiling().at_ms());
+  if (node.replica().ceiling().at_ms() > highest_ms_ + 2 * period_ms + core::kBogusBounds * rules.clock_bound_ms) {
+    return "has a ceiling above all that any clock showed: " + std::to_string(node.replica().ceiling().at_ms());
   }
   if (!yielding_ || node.yielding()) return "";
   ++yields_;

@@ -1,4 +1,4 @@
-// Who gives its map up for another ceiling (peer/core/node_ceiling.cc) loses nothing that its readers saw, and its
+// Who gives its map up for another ceiling (peer/core/node/node_ceiling.cc) loses nothing that its readers saw, and its
 // reads never stop: once a node is ready it stays so, unless it is below a floor, which has nothing to do with clocks.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 
 namespace leasemap::sim {
 

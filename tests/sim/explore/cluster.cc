@@ -407,7 +407,7 @@ std::string Cluster::Agreed(const State& state) const {
   std::vector<sim::Replica> replicas;
   for (int i = 0; i < kNodes; ++i) {
     const core::Node& node = pool_.node(state.node[i]);
-    replicas.push_back({NameOf(i), &node.store(), &node.vector(), &node.floor()});
+    replicas.push_back({NameOf(i), &node.store(), &node.vector(), &node.replica().floor()});
     int up = 0;
     for (uint64_t link = 1; link <= kLinks; ++link) up += pool_.link(state.node[i], link).phase == Phase::kUp;
     if (up != kNodes - 1) return std::string(NameOf(i)) + " has " + std::to_string(up) + " links";

@@ -209,52 +209,63 @@ explore::Digest Inside::Of(const Message& message) {
   return d.Done();
 }
 
-namespace {
+void Inside::PutSession(Digester& d, const ServedSession& session) {
+  const auto& [id, theirs, v0, floor, buckets, after, done] = session;
+  PutAll(d, id, theirs, v0, floor, buckets, after, done);
+}
 
-// The private types are reached through `auto`.
-template <typename Links>
-void PutLinks(Digester& d, const Links& links, Now now, const Timing& timing, uint64_t report_change,
-              const VersionVector& vector) {
+void Inside::PutLinks(Digester& d, const Links& all, Now now, const Timing& timing, uint64_t report_change,
+                      const VersionVector& vector) {
+  // `up` follows from the links. `refusals`: what was logged. `quarantine`: nobody breaks a rule here.
+  const auto& [times, links, up, refusals, quarantine, compare_ceilings] = all;
+  Put(d, compare_ceilings);
   const int64_t ms = now.mono_ms;
   Put(d, links.size());
   for (const auto& [id, link] : links) {
-    // opened_ms and sent_ms count in the handshake alone, which the steps of time of an exploration never outlast.
-    // looked_at and looked_change: what UpdateLack would find anew. `names` and `relayed` follow from `peers` and the
-    // members, and names_change and relayed_change say as of when.
-    const auto& [phase, dialed, address, local, peer, helloed, protocol, settled, opened_ms, sent_ms, heard_ms,
-                 piece_ms, clock_agrees, ping_ms, probe_until_ms, probed_heard_ms, probed, live_next, live_new, report,
-                 report_whole, peer_whole, peer_settled, told, word, tells_ceiling, shunned, map_hash, differs_since_ms,
-                 peer_floor, peers, names, names_change, relayed, relayed_change, fetch_now, lack, looked_at,
-                 looked_change, avoid_until_ms, asked_ms, reported_ms, report_now, reported_change, reported_short,
-                 serving] = link;
+    // settled, sent_ms and opened_ms count in the handshake alone, which the steps of time of an exploration never
+    // outlast. looked_at and looked_change: what Lack::Update would find again. `relayed` follows from `peers` and the
+    // members; relayed_change and looked_change say as of when.
+    const auto& [alive, ceiling, theirs, told, lack, out, phase, dialed, address, local, peer, helloed, protocol,
+                 settled, sent_ms, clock_agrees, probe] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
-    PutAll(d, told.ceiling_ms, told.map, told.part, word.ceiling_ms, word.map, word.part, tells_ceiling,
-           shunned);  // wall_ms: compared with none
+    const auto& [our_word, their_word, tells, shunned] = ceiling;  // their wall_ms: compared with none
+    PutAll(d, our_word.ceiling_ms, our_word.map, our_word.part, their_word.ceiling_ms, their_word.map, their_word.part,
+           tells, shunned);
+    const auto& [opened_ms, heard_ms, ping_ms, piece_ms] = alive;
     PutAge(d, ms, heard_ms, timing.silent);
     Put(d, piece_ms.has_value());  // messages come whole here
     PutAge(d, ms, ping_ms, timing.heartbeat);
-    PutUntil(d, ms, probe_until_ms);
-    Put(d, probed);
-    if (probed != 0) PutAge(d, ms, probed_heard_ms, timing.silent);
-    PutAll(d, live_next, std::max(live_next, live_new), report, report_whole, peer_whole, peer_settled, map_hash,
-           peer_floor, peers, differs_since_ms != 0);
+    const auto& [first, until_ms, probed_heard_ms] = probe;
+    PutUntil(d, ms, until_ms);
+    Put(d, first);
+    if (first != 0) PutAge(d, ms, probed_heard_ms, timing.silent);
+    const auto& [live_next, made_since, serving] = out;
+    const auto& [report, complete, has_map, peer_settled, map_hash, differs_since_ms, floor, peers, peers_change] =
+        theirs;
+    PutAll(d, live_next, std::max(live_next, made_since), report, complete, has_map, peer_settled, map_hash, floor,
+           peers, differs_since_ms != 0);
     if (differs_since_ms != 0) PutAge(d, ms, differs_since_ms, timing.hash_alarm);
-    // A lack that is filled, and haste about one, are forgotten before they are looked at again (UpdateLack).
+    // A lack that is filled, and haste about one, are forgotten before they are looked at again (Lack::Update).
+    const auto& [claim, fetch_now, looked_at, looked_change, avoid_until_ms, asked_ms] = lack;
     Put(d, fetch_now && report && !vector.Covers(*report));
-    const bool lacks = lack && !vector.Covers(*lack->claimed);
+    const bool lacks = claim && !vector.Covers(*claim->claimed);
     Put(d, lacks);
     if (lacks) {
-      const auto& [claimed, since_ms] = *lack;
+      const auto& [claimed, since_ms] = *claim;
       Put(d, claimed);
       PutAge(d, ms, since_ms, timing.lack);
     }
     PutUntil(d, ms, avoid_until_ms);
     PutAge(d, ms, asked_ms, timing.lack);
-    PutAge(d, ms, reported_ms, timing.report_every);
-    PutAll(d, report_now, reported_change == report_change, reported_short);
+    const auto& [told_ms, told_change, cut_short, hurry, relayed, relayed_change] = told;
+    PutAge(d, ms, told_ms, timing.report_every);
+    PutAll(d, hurry, told_change == report_change, cut_short);
     Put(d, serving.has_value());
+    if (serving) PutSession(d, *serving);
   }
 }
+
+namespace {
 
 template <typename Members>
 void PutMembers(Digester& d, const Members& members) {
@@ -293,25 +304,23 @@ void Inside::PutWaits(Digester& d, const Waits& waits, Now now) {
 
 explore::Digest Inside::Of(const Node& node, Now now) {
   Digester d;
-  // `own_peers`, its change, `linked_change` and `any_relayed`: what follows from the members, and as of when.
-  // `options`: the same in all states. What `readiness` heard: without seeds a node is ready
-  // at once. `warnings`, `refusals`: what was logged. `room`: nobody fills the map. `maps`: no clock is ever set.
-  // `clock_guard`: all clocks are the same, so it has one state. `quarantine`: nobody breaks a rule here. `requests`,
-  // `explains`: nobody uses them here. `conflicts`, `hash_alarms`: what is told, and changes nothing.
-  const auto& [options, room, replica, membership, clock_guard, check_ceilings, ceiling_note, report_change, links,
-               waits, requests, conflicts, explains, asking, next_session, readiness, warnings, retired, resets, yields,
-               maps, hash_alarms, refusals, collection, quarantine, effects] = node;
-  // `own_incarnations`: asked at a reset, which needs hours. `vector_change`, `news`: as of when something else was
-  // found.
+  // `options`: the same in all states. `clock_guard`: all clocks are the same, so it has one state. What `readiness`
+  // heard: without seeds a node is ready at once. `requests`, `explains`: nobody uses them here.
+  const auto& [options, replica, membership, clock_guard, readiness, links, reports, catch_up, retirement, collection,
+               calls, effects] = node;
+  const auto& [waits, explains, requests] = calls;
+  // `room`: nobody fills the map. `own_incarnations`: asked at a reset, which needs hours. `conflicts` and
+  // `ceiling_note`: what is told, and changes nothing. `vector_change`, `news`: as of when something else was found.
   // `shared` and its members: a copy of the vector.
-  const auto& [rules, self, own_incarnations, clock, map, own_log, vector_change, news, shared, shared_members] =
-      replica;
+  const auto& [rules, room, self, own_incarnations, clock, map, own_log, conflicts, ceiling_note, vector_change, news,
+               shared, shared_members] = replica;
+  // `alarms`: what is told, and changes nothing.
+  const auto& [session_times, asking, next_session, alarms] = catch_up;
   const auto& [store, vector, floor, ceiling, lapses_gone_ms, floor_taken_ms] = map;
-  PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), check_ceilings, vector, next_session,
-         readiness.ready());
+  PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), vector, next_session, readiness.ready());
   PutAll(d, readiness.has_full_map(), floor);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
-  PutAll(d, requests.size(), explains.size(), retired.has_value(), resets);
+  PutAll(d, requests.size(), explains.size(), retirement.any(), retirement.resets());
   const auto& [next_collect_ms, next_fold_ms] = collection;
   PutUntil(d, now.mono_ms, next_collect_ms);
   PutUntil(d, now.mono_ms, next_fold_ms);
@@ -327,12 +336,7 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   }
   PutAll(d, own_log.first(), own_log.end());
   for (uint64_t seq = own_log.first(); seq < own_log.end(); ++seq) Put(d, own_log.at(seq));
-  PutLinks(d, links, now, options.timing, node.report_change(), vector);
-  for (const auto& [id, link] : links) {
-    if (!link.serving) continue;
-    const auto& [session, theirs, v0, session_floor, buckets, after, done] = *link.serving;
-    PutAll(d, session, theirs, v0, session_floor, buckets, after, done);
-  }
+  PutLinks(d, links, now, options.timing, reports.change(replica), vector);
   Put(d, asking.has_value());
   if (asking) {
     // The times after `all`: no exploration lasts as long as a session may.
@@ -352,10 +356,9 @@ explore::Digest Inside::Of(const Node& node, Now now) {
 
 Inside::Link Inside::Of(const Node& node, LinkId id, Now now) {
   Link out;
-  auto it = node.links_.find(id);
-  if (it == node.links_.end()) return out;
-  const auto& link = it->second;
-  switch (link.phase) {
+  const core::Link* link = node.links_.Find(id);
+  if (link == nullptr) return out;
+  switch (link->phase()) {
     case core::Link::Phase::kUp:
       out.phase = Phase::kUp;
       break;
@@ -368,11 +371,13 @@ Inside::Link Inside::Of(const Node& node, LinkId id, Now now) {
     default:
       out.phase = Phase::kEarly;
   }
-  out.live = out.phase == Phase::kUp && link.live_next < node.own_log().end();
-  out.serving = link.serving.has_value();
-  out.asking = node.asking_ && node.asking_->link == id;
-  out.due = link.report && !node.vector().Covers(*link.report) &&
-            (link.fetch_now || (link.lack && now.mono_ms - link.lack->since_ms >= node.options_.timing.lack));
+  out.live = out.phase == Phase::kUp && link->out.HasLive(node.replica().own_log());
+  out.serving = link->out.serves();
+  out.asking = node.catch_up_.IsAsking(id);
+  const auto& [claim, fetch_now, looked_at, looked_change, avoid_until_ms, asked_ms] = link->lack;
+  const VectorPtr& report = link->theirs.vector();
+  out.due = report && !node.vector().Covers(*report) &&
+            (fetch_now || (claim && now.mono_ms - claim->since_ms >= node.options_.timing.lack));
   return out;
 }
 

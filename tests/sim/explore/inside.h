@@ -5,7 +5,7 @@
 // is added to the core and not here does not compile, and whoever adds it says whether it counts.
 #pragma once
 
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 #include "tests/sim/explore/digest.h"
 
 namespace leasemap::core {
@@ -32,6 +32,9 @@ struct Inside {
 
  private:
   static void PutWaits(explore::Digester& d, const Waits& waits, Now now);
+  static void PutSession(explore::Digester& d, const ServedSession& session);
+  static void PutLinks(explore::Digester& d, const Links& all, Now now, const Timing& timing, uint64_t report_change,
+                       const VersionVector& vector);
 };
 
 }  // namespace leasemap::core

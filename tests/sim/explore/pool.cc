@@ -1,8 +1,8 @@
 // See pool.h.
 #include "tests/sim/explore/pool.h"
 
-#include "peer/core/bytes.h"
-#include "peer/core/error.h"
+#include "peer/core/data/bytes.h"
+#include "peer/core/data/error.h"
 #include "tests/sim/checkers/coverage.h"
 #include "tests/sim/checkers/dots_unique.h"
 #include "tests/sim/checkers/ranks_never_fall.h"
@@ -88,7 +88,7 @@ const Outcome& Pool::Do(const Event& event) {
     }
   }
   // Its digest does not have what a reset keeps.
-  if (node->resets() > 0) outcome.fault = "explorer: a node was reset, though nothing is collected";
+  if (node->retirement().resets() > 0) outcome.fault = "explorer: a node was reset, though nothing is collected";
   if (!effects.dial.empty() || !effects.resolve.empty()) outcome.fault = "explorer: a node dials by itself";
   if (auto fault = Compare(*before.node, *node); !fault.empty()) outcome.fault = fault;
   outcome.node = Keep(std::move(node), step);
@@ -166,7 +166,8 @@ LogNumber Pool::Add(LogNumber log, const core::EntryPtr& entry, std::string* fau
 std::string Pool::Check(NodeNumber number, LogNumber log) {
   if (!checked_.insert(uint64_t{number} << 32 | log).second) return "";
   const core::Node& at = node(number);
-  const auto fault = sim::CoverageChecker::Whole({at.self().node, &at.store(), &at.vector(), &at.floor()}, logs_[log]);
+  const auto fault =
+      sim::CoverageChecker::Whole({at.self().node, &at.store(), &at.vector(), &at.replica().floor()}, logs_[log]);
   return fault.empty() ? "" : "coverage: " + at.self().node + " " + fault;
 }
 

@@ -13,7 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "peer/core/node.h"
+#include "peer/core/node/node.h"
 #include "tests/sim/checkers/write_log.h"
 #include "tests/sim/explore/inside.h"
 #include "tests/sim/explore/state.h"

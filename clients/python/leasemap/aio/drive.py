@@ -112,7 +112,7 @@ async def pause(effect: Pause) -> None:
 
 
 async def sleep_until(event: asyncio.Event, seconds: Optional[float]) -> None:
-    """Until the event is set, or so long (None: for ever). Before Python 3.12 asyncio.wait_for may swallow a
+    """Until the event is set, or for this time (None: for ever). Before Python 3.12 asyncio.wait_for may swallow a
     cancellation that comes together with the event."""
     if event.is_set() or seconds is None:
         await event.wait()

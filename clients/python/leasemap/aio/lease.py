@@ -31,7 +31,7 @@ class Lease(LeaseFacts):
 
     async def acquire(self, wait: Optional[float] = -1.0) -> "Lease":
         """Takes the lease. LeaseHeldError if another holder has it and did not give it up within `wait` seconds (None:
-        for ever; by default as `SyncMap.lease` was told)."""
+        for ever; by default the `wait` of `SyncMap.lease`)."""
         if self._state and self._state.state == HELD:
             raise RuntimeError(f"the lease on {self.key!r} is held already; release it first")
         self._core.check()

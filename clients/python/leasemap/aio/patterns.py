@@ -1,4 +1,4 @@
-"""Lock, Election and Registry for asyncio. What they promise, and what not, stands in leasemap.patterns."""
+"""Lock, Election and Registry for asyncio. leasemap.patterns states their promises and their limits."""
 from typing import Any, Callable, Optional
 
 from leasemap import lease_flows

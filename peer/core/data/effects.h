@@ -1,0 +1,66 @@
+// What the shell has to do after a call of Node, in this order: send, pull, hang up, dial and resolve, then tell those
+// who wait for changes. (Durability will come before all of them: persist before anything leaves.)
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "peer/core/data/message.h"
+
+namespace leasemap::core {
+
+struct Explanation;  // explain.h
+
+struct Now {
+  int64_t mono_ms = 0;  // a clock that never jumps; for time-outs
+  int64_t wall_ms = 0;  // UTC; for leases and stamps
+};
+
+// Names a call that waits in the node (waits.h); 0 is none.
+using WaitId = uint64_t;
+
+struct Effects {
+  struct Send {
+    LinkId link;
+    Message message;
+  };
+  struct HangUp {
+    LinkId link;
+    std::string why;  // empty: nothing worth a line in the log
+  };
+  struct Heard {
+    std::string from_node;
+    std::string payload;
+  };
+  // The end of a wait that Node::Submit, AwaitVersion or Explain began.
+  struct Answered {
+    WaitId wait;
+    absl::Status status;
+    EntryPtr entry;                                    // of Submit: the write, also when its acks are incomplete
+    std::shared_ptr<const Explanation> explanation{};  // of Explain
+  };
+  struct Log {
+    bool warning;
+    std::string text;
+  };
+
+  std::vector<Send> send;            // small messages, in order for each link
+  bool pull = false;                 // some link has something for Node::Pull
+  std::vector<HangUp> hang_up;       // after what was sent before on that link
+  std::vector<std::string> dial;     // host:port; answered by OnDialed or OnDialFailed
+  std::vector<std::string> resolve;  // seeds; answered by OnResolved
+  bool changed = false;              // the store, a vector or the state of a member changed: watches look again
+  bool renewed = false;              // a lease was renewed: watches that asked for renewals look again
+  std::vector<Heard> heard;          // broadcasts for the subscribers here
+  std::vector<Answered> answered;    // calls that need wait no longer
+  std::vector<Log> log;
+
+  bool empty() const {
+    return send.empty() && !pull && hang_up.empty() && dial.empty() && resolve.empty() && !changed && !renewed &&
+           heard.empty() && answered.empty() && log.empty();
+  }
+};
+
+}  // namespace leasemap::core

@@ -1,0 +1,35 @@
+// What a node is told when it is made.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "peer/core/data/lease.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/data/timing.h"
+#include "peer/core/data/value.h"
+
+namespace leasemap::core {
+
+struct NodeOptions {
+  std::string node_id;
+  std::string cluster = "leasemap";
+  LeaseRules rules;
+  std::string advertise;           // host:port; empty: found for each link
+  std::vector<std::string> seeds;  // host:port
+  uint64_t seed = 0;               // random bits for the incarnation and for jitter
+  Timing timing;
+  // Entries of one bulk message at most. 1 in the explorer (tests/sim/explore), where each entry travels alone.
+  size_t batch_entries = kBatchEntries;
+  size_t watch_events = kWatchBatchEvents, pass_after = kPassAfterEvents;
+  size_t leave_out_bytes = Value::kSharedBytes;  // larger values travel once, and their renewals without them
+  // Protocol versions spoken with peers; the simulator runs nodes of the version before.
+  uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
+  int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for this time is forgotten
+  size_t min_members = 1;             // the node is not ready before this many, itself included, have been linked once
+  uint64_t max_bytes = kMaxMapBytes;  // that the map may take in memory (room.h)
+};
+
+}  // namespace leasemap::core

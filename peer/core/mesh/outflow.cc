@@ -1,0 +1,48 @@
+#include "peer/core/mesh/outflow.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "peer/core/data/check.h"
+#include "peer/core/data/limits.h"
+
+namespace leasemap::core {
+
+void Outflow::Begin(const OwnLog& log, uint64_t known) {
+  LEASEMAP_CHECK(known < log.end(), known, " of ", log.end());  // who claims more is refused in the handshake
+  next_ = std::max(log.first(), known + 1);
+  made_since_ = log.end();
+}
+
+std::optional<Message> Outflow::Next(const Replica& replica, uint32_t protocol, bool report_now, size_t most) {
+  const OwnLog& log = replica.own_log();
+  if (HasLive(log)) {
+    next_ = std::max(next_, log.first());
+    Live live;
+    live.report_now = report_now;
+    size_t bytes = 0;
+    while (HasLive(log) && live.entries.size() < most) {
+      EntryPtr entry = log.at(next_);
+      // Of what was made before the link came up, only what is the key's present entry: a newcomer might hear of what
+      // replaced the rest from nobody, since that was deleted and collected. A session covers the dots that it lacks
+      // by this. The same holds for a peer that takes no entry without its value, where the log has none any more.
+      const bool whole = entry->value_left_out && protocol < kProtocolLeftOut;
+      if ((next_ < made_since_ || whole) && !replica.IsPresent(*entry)) {
+        ++next_;
+        continue;
+      }
+      if (whole) entry = *replica.store().Find(entry->key);
+      if (!live.entries.empty() && bytes + Weight(*entry) > kBatchBytes) break;
+      bytes += Weight(*entry);
+      live.entries.push_back(std::move(entry));
+      ++next_;
+    }
+    if (!live.entries.empty()) return live;
+  }
+  if (!serving_) return std::nullopt;
+  Message message = serving_->Next(replica.store(), most);
+  if (serving_->done()) serving_.reset();
+  return message;
+}
+
+}  // namespace leasemap::core

@@ -1,0 +1,55 @@
+// Reports: what neighbours tell one another about what they cover, whom they know, and what others told them.
+//
+// With many members they are most of what a node does: each change makes a report to every member, and one comes from
+// each. So what they say of the members is made once for all of them, and looked at only when it is something new.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "peer/core/data/effects.h"
+#include "peer/core/data/message.h"
+#include "peer/core/data/timing.h"
+#include "peer/core/mesh/links.h"
+#include "peer/core/mesh/membership.h"
+#include "peer/core/sync/replica.h"
+
+namespace leasemap::core {
+
+class Reports {
+ public:
+  explicit Reports(Timing timing) : timing_(timing) {}
+
+  // What a report says of this node beside its replica and the members.
+  struct Own {
+    bool has_map, settled, holds_map;  // Report::whole, settled and holds_map
+    bool tells_ceiling;                // it is sure of its clock, so its ceiling counts
+    bool tells_hash;                   // its clock is trusted, so its map can be compared
+  };
+
+  // Something changed that reports tell, beside the replica's vector, which counts itself.
+  void Changed() { ++change_; }
+  uint64_t change(const Replica& replica) const { return change_ + replica.change(); }
+
+  // The report for the link's peer.
+  Report Make(const Own& own, const Replica& replica, const Membership& membership, Link& link) const;
+  // … which leaves now.
+  Report Tell(int64_t mono_ms, const Own& own, const Replica& replica, const Membership& membership, Link& link) const;
+  // Whether the peer was not told the latest, and may be told now.
+  bool IsDue(int64_t mono_ms, const Replica& replica, const Links& links, const Link& link) const;
+  // Monotonic: the next one that may leave.
+  int64_t NextDue(const Replica& replica, const Links& links) const;
+
+  // What the peer says of the members. The same again, while nothing is changed here, makes no difference.
+  void NoteMembers(int64_t mono_ms, const PeersPtr& peers, const std::string& self, Membership& membership, Link& link);
+  // The peer covers something new: members that it is not linked with hear of it through this node.
+  void NoteRelayed(const std::string& peer, const Membership& membership, Links& links);
+
+ private:
+  friend struct Inside;  // see node.h
+
+  const Timing timing_;
+  uint64_t change_ = 1;
+};
+
+}  // namespace leasemap::core

@@ -1,0 +1,180 @@
+// Time, readiness and status of a node.
+#include "peer/core/node/node.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/mesh/named_vector.h"
+
+namespace leasemap::core {
+
+Node::Node(NodeOptions options, Now now, const Image* image)
+    : options_(std::move(options)),
+      replica_(options_, now, image ? image->incarnation : 0),
+      membership_(replica_.self(), options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
+      clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
+      readiness_(options_.timing, options_.min_members, now.mono_ms),
+      links_(options_.timing),
+      reports_(options_.timing),
+      catch_up_(options_.timing),
+      retirement_(options_.rules, options_.timing) {
+  if (image != nullptr) Restore(*image, now);
+  UpdateReady(now);
+}
+
+Effects Node::Take() {
+  Effects out;
+  std::swap(out, effects_);
+  const Replica::News news = replica_.TakeNews();
+  out.changed |= news.changed;
+  out.renewed |= news.renewed;
+  return out;
+}
+
+void Node::Tick(Now now) {
+  LookAtClock(now);
+  CheckCeilings(now);
+  Lapse(now);
+  links_.quarantine().Tick(now.mono_ms);
+  membership_.Tick(now.mono_ms, effects_);
+  KeepAlive(now);
+  AskForSession(now);
+  SendReports(now, false);
+  UpdateReady(now);
+  for (std::string& text : readiness_.Warn(now.mono_ms, membership_)) Log(true, std::move(text));
+  SettleWaits(now);
+  ForgetMembers(now);
+  const bool comparable = readiness_.ready() && clock_guard_.trusted();
+  for (std::string& text : catch_up_.CompareHashes(now, comparable, links_, replica_, membership_, effects_.send)) {
+    Log(true, std::move(text));
+  }
+  Collect(now);
+  ResubmitSome(now);
+  TakeBack(now);
+}
+
+int64_t Node::NextDue(Now now) const {
+  int64_t due =
+      std::min({membership_.NextDue(now.mono_ms), replica_.map().LapseDue(now, options_.rules, clock_guard_.trusted()),
+                links_.NextDue(now.mono_ms), reports_.NextDue(replica_, links_)});
+  if (!readiness_.ready()) due = std::min(due, readiness_.NextDue(now.mono_ms));
+  if (retirement_.any() && readiness_.ready()) due = now.mono_ms + 1;  // more of it to submit again
+  due = std::min({due, catch_up_.NextDue(now, links_), calls_.next_due_ms()});
+  return std::max(due, now.mono_ms);
+}
+
+void Node::UpdateReady(Now now) {
+  if (readiness_.ready() && !readiness_.shut_out() && links_.up() > 0) return;
+  const auto has_peers_map = [&] { return retirement_.HasPeersMap(now, replica_); };
+  Readiness::View view{
+      now.mono_ms, self(), vector(),     store().live_keys(), retirement_.NeedsReadyMember(readiness_.has_full_map()),
+      membership_, {},     has_peers_map};
+  for (const auto& [id, link] : links_) {
+    // A peer that answered our dial with a Hello is about to say what it covers.
+    const bool shaking =
+        link.phase() == Link::Phase::kProbing || (link.dialed() && link.phase() == Link::Phase::kAwaitAccept);
+    if (!link.up() && !shaking) continue;
+    const PeerReport& theirs = link.theirs;
+    const bool long_enough = link.up() && now.mono_ms - link.alive.opened_ms() >= options_.timing.ready_after;
+    view.links.push_back({link.node(), link.up(), theirs.has_map(), theirs.settled(), theirs.vector(),
+                          theirs.complete(),
+                          long_enough && theirs.vector() ? links_.Believable(theirs.vector(), replica_) : nullptr,
+                          link.alive.opened_ms()});
+  }
+  Readiness::Change change = readiness_.Update(view);
+  if (change.report) reports_.Changed();
+  effects_.changed |= change.seen;
+  for (Effects::Log& line : change.log) Log(line.warning, std::move(line.text));
+}
+
+absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, const std::string& payload) {
+  if (payload.size() > kMaxBroadcastBytes) {
+    return InvalidField("payload", absl::StrCat("has ", payload.size(), " bytes; at most ", kMaxBroadcastBytes));
+  }
+  if (!to_node.empty() && to_node != replica_.self().node && !membership_.members().contains(to_node)) {
+    return InvalidField("to_node", absl::StrCat(Shown(to_node), " is not a member; ListMembers shows them"));
+  }
+  if (auto status = links_.quarantine().ChargeClient(now.mono_ms); !status.ok()) return status;
+  int sent = 0;
+  for (const auto& [id, link] : links_) {
+    if (!link.up() || (!to_node.empty() && link.node() != to_node)) continue;
+    Send(id, Broadcast{payload});
+    ++sent;
+  }
+  return sent;
+}
+
+NodeStatus Node::GetStatus() const {
+  NodeStatus status;
+  status.self = replica_.self();
+  status.ready = ready();
+  status.keys = shown().store.live_keys();
+  status.bytes = replica_.store().bytes();
+  status.map_hash = replica_.store().hash();
+  status.vector = SharedVector(replica_, membership_);
+  status.converged = readiness_.ready();
+  for (const auto& [id, link] : links_) {
+    const VectorPtr& theirs = link.theirs.vector();
+    const bool equal = theirs && theirs->Covers(vector()) && vector().Covers(*theirs);
+    if (link.up() && !equal) status.converged = false;
+  }
+  status.remembered = 1 + membership_.remembered();
+  for (const auto& [node, member] : membership_.members()) {
+    status.members.push_back(member);
+  }
+  status.resets = retirement_.resets();
+  status.hash_alarms = catch_up_.alarms();
+  status.collected = replica_.store().collected();
+  status.ceiling_ms = replica_.ceiling().at_ms();
+  if (!replica_.ceiling_note().empty()) status.notes.push_back(replica_.ceiling_note());
+  if (yielding()) {
+    status.notes.push_back(
+        "writes are refused: this node takes another map in place of its own, which was written under a clock that was "
+        "ahead; reads go on from the old one until it has all of the new one");
+  }
+  status.unlinked_seeds = membership_.UnlinkedSeeds();
+  status.unreachable_members = membership_.UnreachableMembers();
+  if (!ready()) {
+    for (const ReadyWait& wait : readiness_.waits_for()) status.notes.push_back(absl::StrCat("not ready: ", wait.text));
+  }
+  for (const Unlinked& seed : status.unlinked_seeds) {
+    status.notes.push_back(absl::StrCat("seed ", seed.name, " is not linked: ", seed.cause));
+  }
+  for (const Unlinked& member : status.unreachable_members) {
+    status.notes.push_back(absl::StrCat(Shown(member.name), " is unreachable: ", member.cause));
+  }
+  if (const std::string text = clock_guard_.Describe(); !text.empty()) {
+    status.notes.push_back(absl::StrCat(clock_guard_.trusted() ? "" : "writes are refused: ", text));
+  }
+  for (std::string& line : links_.refusals().Lines()) status.notes.push_back(std::move(line));
+  if (const std::string text = replica_.room().Describe(); !text.empty()) status.notes.push_back(text);
+  status.held_bytes = replica_.held_bytes();
+  status.max_bytes = replica_.room().max_bytes();
+  status.left_out = replica_.room().left_out();
+  status.quarantined = links_.quarantine().held();
+  status.cut_offs = links_.quarantine().cut_offs();
+  return status;
+}
+
+Usage Node::GetUsage() const {
+  Usage usage;
+  usage.own_log = replica_.own_log().size();
+  usage.own_log_bytes = replica_.own_log().bytes();
+  usage.requests = calls_.requests.size();
+  usage.waits = calls_.waits.size();
+  usage.explains = calls_.explains.size();
+  usage.conflicts = replica_.conflicts().end() - replica_.conflicts().first();
+  usage.conflict_bytes = replica_.conflicts().bytes();
+  usage.refusals = links_.refusals().size();
+  usage.links = links_.size();
+  usage.members = membership_.members().size();
+  usage.targets = membership_.targets();
+  usage.quarantined = links_.quarantine().held();
+  usage.rates = links_.quarantine().rates();
+  usage.folded = replica_.vector().past() != nullptr ? replica_.vector().past()->known().size() : 0;
+  return usage;
+}
+
+}  // namespace leasemap::core

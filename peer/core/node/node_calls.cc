@@ -1,0 +1,138 @@
+// What clients ask for beside reads and writes: acks, versions that are still to come, explanations, watches.
+//
+// Nobody's thread waits. A call that has to wait gets a WaitId; what ends the wait puts the answer into the effects.
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
+#include "peer/core/mesh/named_vector.h"
+#include "peer/core/node/node.h"
+#include "peer/core/node/watch_reader.h"
+
+namespace leasemap::core {
+namespace {
+
+EntryPtr WithoutValue(const EntryPtr& entry) {
+  if (entry == nullptr || (entry->value.empty() && entry->unknown_fields.empty())) return entry;
+  auto out = std::make_shared<Entry>(*entry);
+  out->value = {};
+  out->unknown_fields = {};
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
+  auto entry = Write(now, command);
+  if (!entry.ok()) return entry.status();
+  Submitted out{*entry, 0};
+  if (out.entry != nullptr && !command.ack.local() && !command.validate_only) {
+    if (auto status = calls_.waits.CheckRoom(); !status.ok()) return status;  // only a retry gets here with no room
+    const int64_t due_ms = now.mono_ms + WaitMs(command.patience_ms, kWaitMs);
+    out.wait = calls_.waits.AwaitAck(out.entry, command.ack, now.mono_ms, due_ms);
+    // The next Live message asks a neighbour to report at once; where all was sent already, an empty one does.
+    for (const auto& [id, link] : links_) {
+      const bool ahead = out.entry->dot.replica == replica_.self() && link.out.IsAhead(out.entry->dot.seq);
+      if (link.up() && !ahead) Send(id, Live{{}, true});
+    }
+    // A retry may wait for what was replaced already.
+    if (!replica_.IsPresent(*out.entry)) calls_.waits.Replaced(out.entry->dot);
+  }
+  SettleWaits(now);  // this write may have replaced one whose ack is awaited
+  return out;
+}
+
+absl::StatusOr<WaitId> Node::AwaitVersion(Now now, const std::string& version, int64_t patience_ms) {
+  const auto dot = ParseVersion(version);
+  if (!dot) return InvalidField("min_version", "is no version that a node gave; copy it whole from an answer");
+  if (replica_.vector().Covers(*dot)) return 0;
+  if (auto status = calls_.waits.CheckRoom(); !status.ok()) return status;
+  return calls_.waits.AwaitVersion(*dot, now.mono_ms, now.mono_ms + WaitMs(patience_ms, kWaitMs));
+}
+
+void Node::SettleWaits(Now now) {
+  calls_.waits.Settle({now.mono_ms, membership_.members(), vector(), store(), replica_.self().node}, effects_.answered);
+  const auto is_there = [&](LinkId id) { return links_.contains(id); };
+  for (auto& ended : calls_.explains.TakeEnded(now.mono_ms, is_there)) effects_.answered.push_back(std::move(ended));
+}
+
+void Node::EndWaits(Now now, const char* why) {
+  calls_.waits.EndAll({now.mono_ms, membership_.members(), vector(), store(), replica_.self().node}, why,
+                      effects_.answered);
+  calls_.explains.EndAll(now.mono_ms);
+  SettleWaits(now);
+}
+
+absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t patience_ms) {
+  if (auto status = CheckKey(key); !status.ok()) return status;
+  if (auto status = links_.quarantine().ChargeClient(now.mono_ms); !status.ok()) return status;
+  if (calls_.explains.full()) {
+    auto status = Refusal(absl::StatusCode::kResourceExhausted, "WAIT_LIMIT",
+                          "this node holds as many waiting Explain calls as it can; try again in a moment");
+    SetRetryMs(status, 1000);
+    return status;
+  }
+  const WaitId wait = calls_.waits.NewId();
+  Explanation known;
+  std::map<LinkId, size_t> asked;
+  const EntryPtr* own = replica_.store().Find(key);
+  known.views.push_back({replica_.self(), true, true, own ? *own : nullptr, true, 0, 0});
+  for (const auto& [node, member] : membership_.members()) {
+    if (member.gone()) continue;
+    MemberView view;
+    view.member = member.id;
+    if (member.report) {
+      view.lag_known = true;
+      view.lag = CountLacking(*member.report, replica_.vector());
+      view.age_ms = now.mono_ms - member.report_mono_ms;
+    }
+    if (const LinkId id = links_.UpWith(node); id != 0 && links_.at(id).protocol() >= kProtocolQuery) {
+      view.asked = true;
+      asked[id] = known.views.size();
+      Send(id, Query{wait, key});
+    }
+    known.views.push_back(std::move(view));
+  }
+  calls_.explains.Begin(wait, WholeVector(replica_, membership_), std::move(known), std::move(asked),
+                        now.mono_ms + WaitMs(patience_ms, kExplainMs));
+  SettleWaits(now);
+  return wait;
+}
+
+void Node::OnQuery(LinkId id, const Link& link, const Query& query) {
+  const EntryPtr* entry = replica_.store().Find(query.key);
+  bool cut = false;
+  const VectorPtr whole = replica_.ForPeer(link.protocol(), SharedVector(replica_, membership_));
+  QueryReply reply{query.token, entry ? WithoutValue(*entry) : nullptr, whole};
+  if (whole->exceptions() > kReportExceptions) {
+    reply.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &cut));
+  }
+  Send(id, std::move(reply));
+}
+
+template <typename Read>
+auto Node::WithReader(Now now, Read read) const {
+  const auto is_linked = [this](const ReplicaId& process) { return links_.IsUpWith(process); };
+  const auto named = [this](const VersionVector& vector) {
+    return &vector == &replica_.vector() ? *SharedVector(replica_, membership_)
+                                         : vector.Naming(membership_.Present()).Brief();
+  };
+  return read(
+      WatchReader({now, options_, replica_.self(), shown(), retirement_.maps(), replica_.vector(), replica_.conflicts(),
+                   membership_, clock_guard_.trusted(), shown().HorizonAt(now, clock_guard_.trusted()),
+                   KeptDeadMs(options_.rules), is_linked, named}));
+}
+
+absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapshot, const std::string& cursor) const {
+  return WithReader(now, [&](const WatchReader& reader) { return reader.Start(std::move(filter), snapshot, cursor); });
+}
+
+absl::StatusOr<WatchBatch> Node::ReadWatch(Now now, Watch& watch) const {
+  return WithReader(now, [&](const WatchReader& reader) { return reader.Read(watch); });
+}
+
+}  // namespace leasemap::core
