@@ -71,8 +71,8 @@ TEST_P(ScriptFile, Plays) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, ScriptFile, testing::ValuesIn(FindScripts()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Each, ScriptFile, testing::ValuesIn(FindScripts()), [](const auto& script) {
+  std::string name = script.param;
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 });

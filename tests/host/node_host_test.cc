@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "peer/threads/mutex.h"
 #include "tests/support/eventually.h"
 #include "tests/support/matchers.h"
 
@@ -29,7 +30,7 @@ struct Running {
     host = std::make_unique<NodeHost>(options, listen);
     host->SetListeners({[this] { changes.fetch_add(1); }, nullptr,
                         [this](const core::Effects::Heard& message) {
-                          const std::lock_guard lock(mutex);
+                          const MutexLock lock(mutex);
                           heard.push_back(message.from_node + ":" + message.payload);
                         }});
     status = host->Start();
@@ -53,8 +54,8 @@ struct Running {
   }
 
   std::atomic<int> changes{0};
-  std::mutex mutex;
-  std::vector<std::string> heard;
+  Mutex mutex;
+  std::vector<std::string> heard ABSL_GUARDED_BY(mutex);
   std::unique_ptr<NodeHost> host;  // after what its listeners use
   absl::Status status;
 };
@@ -156,7 +157,7 @@ TEST(NodeHost, BroadcastsReachTheOthers) {
   ASSERT_TRUE(Eventually([&] { return a.links() == 1 && b.links() == 1; }));
   EXPECT_EQ(a.host->SendBroadcast("", "hello").value(), 1);
   EXPECT_TRUE(Eventually([&] {
-    const std::lock_guard lock(b.mutex);
+    const MutexLock lock(b.mutex);
     return b.heard == std::vector<std::string>{"a:hello"};
   }));
   EXPECT_FALSE(a.host->SendBroadcast("nobody", "x").ok());

@@ -2,7 +2,7 @@
 #include <chrono>
 #include <thread>
 
-#include "one_node.h"
+#include "tests/rpc/one_node.h"
 #include "tests/support/matchers.h"
 
 namespace leasemap::rpc {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
-#include "one_node.h"
-#include "socket.h"
+#include "tests/rpc/one_node.h"
+#include "tests/rpc/socket.h"
 #include "tests/support/matchers.h"
 
 namespace leasemap::rpc {

@@ -1,5 +1,5 @@
 // KeyValue and Mesh as a client sees them: fields, limits and reasons.
-#include "one_node.h"
+#include "tests/rpc/one_node.h"
 #include "tests/support/matchers.h"
 
 namespace leasemap::rpc {

@@ -2,9 +2,8 @@
 // whose client broke a large request off is not.
 #include <thread>
 
-#include "one_node.h"
 #include "server/rpc/channelz.h"
-#include "socket.h"
+#include "tests/rpc/socket.h"
 #include "tests/support/matchers.h"
 
 namespace leasemap::rpc {

@@ -1,5 +1,5 @@
 // Watch over gRPC: snapshot, cursors, resume on another node, the end by a drain.
-#include "one_node.h"
+#include "tests/rpc/one_node.h"
 #include "tests/support/matchers.h"
 
 namespace leasemap::rpc {
