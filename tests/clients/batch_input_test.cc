@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "clients/cli/core/request.h"
-#include "tests/support/matchers.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::cli {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "clients/cli/core/json_line.h"
 #include "clients/cli/core/request.h"
-#include "tests/support/matchers.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::cli {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <sstream>
 
-#include "tests/support/matchers.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "peer/core/data/error.h"
 #include "peer/core/data/message.h"
 #include "peer/core/data/version_vector.h"
-#include "tests/support/matchers.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::core {
 

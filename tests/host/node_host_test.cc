@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "peer/threads/mutex.h"
+#include "tests/matchers/status.h"
 #include "tests/support/eventually.h"
-#include "tests/support/matchers.h"
 
 namespace leasemap::host {
 namespace {

@@ -12,7 +12,7 @@
 #include "peer/core/data/limits.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
-#include "tests/support/matchers.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::net {
 namespace {

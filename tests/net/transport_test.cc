@@ -15,8 +15,8 @@
 #include "peer/core/data/limits.h"
 #include "peer/threads/mutex.h"
 #include "peer/wire/codec.h"
+#include "tests/matchers/status.h"
 #include "tests/support/eventually.h"
-#include "tests/support/matchers.h"
 
 namespace leasemap::net {
 namespace {

@@ -2,8 +2,8 @@
 #include <chrono>
 #include <thread>
 
+#include "tests/matchers/status.h"
 #include "tests/rpc/one_node.h"
-#include "tests/support/matchers.h"
 
 namespace leasemap::rpc {
 namespace {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "tests/matchers/status.h"
 #include "tests/rpc/one_node.h"
 #include "tests/rpc/socket.h"
-#include "tests/support/matchers.h"
 
 namespace leasemap::rpc {
 namespace {

@@ -12,8 +12,8 @@
 #include "leasemap/v1/key_value.grpc.pb.h"
 #include "leasemap/v1/mesh.grpc.pb.h"
 #include "server/rpc/server.h"
+#include "tests/matchers/status.h"
 #include "tests/support/eventually.h"
-#include "tests/support/matchers.h"
 
 namespace leasemap::rpc {
 

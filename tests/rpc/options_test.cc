@@ -14,7 +14,7 @@
 #include "server/environment.h"
 #include "server/log.h"
 #include "spdlog/details/log_msg.h"
-#include "tests/support/matchers.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap {
 namespace {

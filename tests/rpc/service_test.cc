@@ -1,6 +1,6 @@
 // KeyValue and Mesh as a client sees them: fields, limits and reasons.
+#include "tests/matchers/status.h"
 #include "tests/rpc/one_node.h"
-#include "tests/support/matchers.h"
 
 namespace leasemap::rpc {
 namespace {

@@ -3,8 +3,8 @@
 #include <thread>
 
 #include "server/rpc/channelz.h"
+#include "tests/matchers/status.h"
 #include "tests/rpc/socket.h"
-#include "tests/support/matchers.h"
 
 namespace leasemap::rpc {
 namespace {

@@ -1,6 +1,6 @@
 // Watch over gRPC: snapshot, cursors, resume on another node, the end by a drain.
+#include "tests/matchers/status.h"
 #include "tests/rpc/one_node.h"
-#include "tests/support/matchers.h"
 
 namespace leasemap::rpc {
 namespace {

@@ -11,7 +11,7 @@
 #include "peer/core/sync/ceiling.h"
 #include "peer/wire/codec_parts.h"
 #include "peer/wire/frame.h"
-#include "tests/support/matchers.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::wire {
 namespace {

@@ -9,7 +9,7 @@
 #include "leasemap/peer/v1/peer.pb.h"
 #include "peer/core/mesh/membership.h"
 #include "peer/wire/codec.h"
-#include "tests/support/matchers.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::wire {
 namespace {
