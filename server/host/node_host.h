@@ -1,8 +1,8 @@
 // The shell around core::Node: one lock, one network thread, two clocks.
 //
 // A call (a gRPC thread's Get or Set, or the network thread's OnMessage) takes the lock, calls the node, and collects
-// its effects; no I/O happens under the lock. Effects on sockets are performed by the network thread, in order. Nobody
-// waits for anybody else: a write is answered on the thread that it came in on.
+// its effects; no I/O happens under the lock. They are carried out in one order (carry_out.h); those on sockets by the
+// network thread. Nobody waits for anybody else: a write is answered on the thread that it came in on.
 #pragma once
 
 #include <atomic>
@@ -98,15 +98,10 @@ class NodeHost {
   }
 
  private:
-  // Runs f(node, now) under the lock, in the name of a call, and sees to its effects.
+  struct Steps;
+  // Runs f(node, now) under the lock, in the name of a call, and carries out its effects.
   template <typename F>
   auto Change(F f, const char* call = "a change");
-  struct News {
-    bool changed = false, renewed = false;  // as in Effects
-  };
-  void Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, News& news)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, News news);
   void Await(core::WaitId wait, Done done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckMemory(const core::WriteCommand& command);
   void Perform();

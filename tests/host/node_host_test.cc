@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "peer/threads/mutex.h"
+#include "tests/matchers/status.h"
 #include "tests/support/eventually.h"
 
 namespace leasemap::host {
@@ -70,7 +71,7 @@ bool Equal(const std::vector<Running*>& nodes) {
 
 TEST(NodeHost, AWriteOnOneIsReadOnTheOthersAndOneSeedSuffices) {
   Running a("a", {});
-  ASSERT_TRUE(a.status.ok()) << a.status;
+  ASSERT_THAT(a.status, IsOk());
   Running b("b", {a.address()}), c("c", {a.address()});
   ASSERT_TRUE(Eventually([&] { return a.links() == 2 && b.links() == 2 && c.links() == 2; }));
   ASSERT_TRUE(Eventually([&] { return a.host->ready() && b.host->ready() && c.host->ready(); }));
@@ -111,7 +112,7 @@ TEST(NodeHost, ANodeThatComesBackIsLinkedAgain) {
   ASSERT_TRUE(Eventually([&] { return a.links() == 0; }));
   ASSERT_TRUE(a.Set("while", "away"));
   Running b("b", {}, address);  // knows nobody: a dials it
-  ASSERT_TRUE(b.status.ok()) << b.status;
+  ASSERT_THAT(b.status, IsOk());
   EXPECT_TRUE(Eventually([&] { return b.Get("while") == "away"; }));
 }
 
@@ -145,7 +146,7 @@ TEST(NodeHost, ASeedThatIsTheNodeItselfCountsForNothing) {
   const std::string address = first.address();
   first.host->Stop();
   Running a("a", {address}, address);
-  ASSERT_TRUE(a.status.ok()) << a.status;
+  ASSERT_THAT(a.status, IsOk());
   EXPECT_TRUE(Eventually([&] { return a.host->ready(); }));
   EXPECT_EQ(a.links(), 0u);
 }

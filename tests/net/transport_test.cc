@@ -15,6 +15,7 @@
 #include "peer/core/data/limits.h"
 #include "peer/threads/mutex.h"
 #include "peer/wire/codec.h"
+#include "tests/matchers/status.h"
 #include "tests/support/eventually.h"
 
 namespace leasemap::net {
@@ -27,7 +28,7 @@ using testing::Eventually;
 class Port {
  public:
   Port() : transport_(io_, Callbacks()) {
-    EXPECT_TRUE(transport_.Listen("127.0.0.1:0").ok());
+    EXPECT_THAT(transport_.Listen("127.0.0.1:0"), IsOk());
     thread_ = std::thread([this] { io_.run(); });
   }
   ~Port() {

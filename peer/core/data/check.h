@@ -1,9 +1,9 @@
-// LEASEMAP_CHECK(condition, values…): an invariant of the core, looked at in every build, the simulator's included. If it
-// does not hold the program ends, with the condition, the place and the values, since a node that goes on from a state
-// that can't be would spread it.
+// LEASEMAP_CHECK(condition, values…): an invariant of the core, looked at in every build, the simulator's included. If
+// it does not hold the program ends, with the condition, the place and the values, since a node that goes on from a
+// state that can't be would spread it.
 //
-// Only for what this code alone makes true. Nothing that a peer or a client sends may come to one: that is checked where
-// it comes in, and refused.
+// Only for what this code alone makes true. Nothing that a peer or a client sends may come to one: that is checked
+// where it comes in, and refused.
 #pragma once
 
 #include <string>
@@ -17,9 +17,9 @@ namespace leasemap::core {
 
 }  // namespace leasemap::core
 
-#define LEASEMAP_CHECK(condition, ...)                                                                          \
-  do {                                                                                                          \
-    if (ABSL_PREDICT_FALSE(!(condition))) {                                                                     \
+#define LEASEMAP_CHECK(condition, ...)                                                                              \
+  do {                                                                                                              \
+    if (ABSL_PREDICT_FALSE(!(condition))) {                                                                         \
       ::leasemap::core::CheckFailed(#condition, __FILE__, __LINE__, ::absl::StrCat("" __VA_OPT__(, ) __VA_ARGS__)); \
-    }                                                                                                           \
+    }                                                                                                               \
   } while (false)

@@ -22,7 +22,8 @@ inline constexpr int64_t kMaxLeaseMs = int64_t{100} * 366 * 24 * 3600 * 1000;
 inline constexpr size_t kOwnLogEntries = 16384;
 inline constexpr size_t kOwnLogBytes = 32 << 20;
 
-// Dead entries looked at, and entries submitted again after a reset, in one go: well below a millisecond under the lock.
+// Dead entries looked at, and entries submitted again after a reset, in one go: well below a millisecond under the
+// lock.
 inline constexpr size_t kCollectAtOnce = 1000;
 inline constexpr size_t kResubmitAtOnce = 200;
 
@@ -63,9 +64,9 @@ inline constexpr size_t kMaxLinks = 2 * kMaxMembers;
 // Looked at in one go under the node's lock, keys of a session and revisions of a watch: a few hundred microseconds.
 inline constexpr size_t kSessionWalk = 4096;
 inline constexpr size_t kWatchScan = 4096;
-// One message of a watch: at most this many events and bytes (a larger single event travels alone), well below what gRPC
-// clients take by default (4 MiB). A client that does not read leaves one with the node, which gRPC holds once more:
-// 64 KiB.
+// One message of a watch: at most this many events and bytes (a larger single event travels alone), well below what
+// gRPC clients take by default (4 MiB). A client that does not read leaves one with the node, which gRPC holds once
+// more: 64 KiB.
 inline constexpr size_t kWatchBatchEvents = 128;
 inline constexpr size_t kWatchBatchBytes = 32 << 10;
 
@@ -149,8 +150,8 @@ inline constexpr int64_t kSessionBurst = 60;
 inline constexpr int64_t kBogusBurst = 3;
 // Later selves of this node that one member knows: one for each time that the clock went back between two starts.
 inline constexpr int64_t kOutrunBurst = 3;
-// A member that broke the rules is refused for this long: its cost is then a handshake a minute, and one that was mended
-// is back within a minute.
+// A member that broke the rules is refused for this long: its cost is then a handshake a minute, and one that was
+// mended is back within a minute.
 inline constexpr int64_t kQuarantineMs = 60'000;
 // Refusals remembered, so that each is logged once: a few for each member. A new one replaces the oldest if that is
 // older than a minute, so that strangers with ever new names cause a line a second at most.
@@ -213,8 +214,8 @@ inline constexpr int64_t kCursorLostMs = 1000;   // reports are at most this old
 inline constexpr int64_t kWaitMs = 5000;         // design: an ack is awaited this long at most
 inline constexpr int64_t kRequestMs = 600'000;   // a client that retries for longer has given up
 inline constexpr int64_t kExplainMs = 1000;      // a member that has not answered by then is shown as silent
-// A neighbour that waits for an ack is reported to this often at most, times a quarter of the links: with 64 nodes every
-// 16 ms, else its thread would do nothing but read reports.
+// A neighbour that waits for an ack is reported to this often at most, times a quarter of the links: with 64 nodes
+// every 16 ms, else its thread would do nothing but read reports.
 inline constexpr int64_t kReportNowMs = 1;
 inline constexpr int64_t kKeepDeadMs = 3'600'000;   // design: a tombstone is kept for an hour, or the lease period
 inline constexpr int64_t kCollectEveryMs = 10'000;  // tombstones wait an hour: some seconds more don't matter

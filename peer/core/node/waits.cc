@@ -49,8 +49,8 @@ absl::Status Superseded(const Entry& entry, const Entry& winner) {
   return status;
 }
 
-// The write is the key's entry here, or, if it set a value, a renewal of its lease that keeps that: a node that covers it has
-// nothing that outranks either.
+// The write is the key's entry here, or, if it set a value, a renewal of its lease that keeps that: a node that covers
+// it has nothing that outranks either.
 bool IsHere(const Store& store, const Entry& entry) {
   const EntryPtr* present = store.Find(entry.key);
   if (present == nullptr) return false;

@@ -1,8 +1,8 @@
 // What calls wait for: that other nodes have a write (an ack), or that this node has one (min_version).
 //
 // An ack is counted from what members report. A member's report counts only once our own vector covers all of it, for
-// then whatever the member knew when it reported is merged here, and if our entry is still the key's there is nothing at the
-// member that outranks it. So with all members asked, at most one of several racing writers of a key succeeds.
+// then whatever the member knew when it reported is merged here, and if our entry is still the key's there is nothing
+// at the member that outranks it. So with all members asked, at most one of several racing writers of a key succeeds.
 //
 // Under a steady flow of writes the latest report is never covered at the moment it comes. So of each member three are
 // told apart: `confirmed`, the latest report that we were seen to cover; `candidate`, the oldest that came after it and
