@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "peer/core/data/limits.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
 
