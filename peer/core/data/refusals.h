@@ -4,9 +4,9 @@
 
 namespace leasemap::core {
 
-inline constexpr char kSelf[] = "SELF";                 // both ends are this node
-inline constexpr char kDuplicate[] = "DUPLICATE_LINK";  // another link to the same member stays
-inline constexpr char kDuplicateId[] = "DUPLICATE_NODE_ID";
-inline constexpr char kOtherCluster[] = "CLUSTER_MISMATCH";
+inline constexpr char kSelfReason[] = "SELF";                 // both ends are this node
+inline constexpr char kDuplicateReason[] = "DUPLICATE_LINK";  // another link to the same member stays
+inline constexpr char kDuplicateIdReason[] = "DUPLICATE_NODE_ID";
+inline constexpr char kOtherClusterReason[] = "CLUSTER_MISMATCH";
 
 }  // namespace leasemap::core

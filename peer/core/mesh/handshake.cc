@@ -18,7 +18,7 @@ std::optional<Refuse> JudgeHello(const NodeOptions& options, const ReplicaId& se
                    absl::StrCat("protocol ", options.protocol_min, " to ", options.protocol_max));
   }
   if (peer.cluster != options.cluster) {
-    return differs(kOtherCluster, absl::StrCat("cluster ", Shown(peer.cluster)),
+    return differs(kOtherClusterReason, absl::StrCat("cluster ", Shown(peer.cluster)),
                    absl::StrCat("cluster ", options.cluster));
   }
   if (peer.leasing != options.rules.leasing) {
@@ -32,9 +32,9 @@ std::optional<Refuse> JudgeHello(const NodeOptions& options, const ReplicaId& se
   if (!CheckName("node_id", peer.self.node).ok() || peer.self.incarnation == 0) {
     return Refuse{"PROTOCOL_MISMATCH", "the node ID is not 1 to 255 bytes of printable UTF-8"};
   }
-  if (peer.self == self) return Refuse{kSelf, ""};
+  if (peer.self == self) return Refuse{kSelfReason, ""};
   if (peer.self.node == self.node) {
-    return Refuse{kDuplicateId,
+    return Refuse{kDuplicateIdReason,
                   absl::StrCat("two running nodes are named ", Shown(self.node), "; give each a --node-id of its own")};
   }
   return std::nullopt;

@@ -38,7 +38,7 @@ void Readiness::OnLinked(const ReplicaId& id, const VectorPtr& vector, bool has_
 }
 
 void Readiness::OnRefused(const RefusedDial& refusal) {
-  if (refusal.has_map && refusal.reason != kOtherCluster) refused_ = refusal;
+  if (refusal.has_map && refusal.reason != kOtherClusterReason) refused_ = refusal;
 }
 
 // What the refusal of an own dial means AddRefusals decides; what an earlier handshake told is waited for still.
@@ -158,7 +158,7 @@ void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>
 // who have no map either, it stays out while somebody of this cluster who has the map refuses it.
 void Readiness::AddRefusals(const View& view, bool linked_with_map, std::vector<ReadyWait>& out) const {
   for (const RefusedDial& refusal : view.membership.Refusals(view.mono_ms, timing_.absent_after)) {
-    const bool same_cluster = refusal.reason != kOtherCluster;
+    const bool same_cluster = refusal.reason != kOtherClusterReason;
     const bool holds =
         refusal.own_name || linked_.empty() || (!linked_with_map && !has_full_map_ && same_cluster && refusal.has_map);
     if (!holds) continue;

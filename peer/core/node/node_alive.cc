@@ -31,8 +31,8 @@ void Node::KeepAlive(Now now) {
     if (end == Links::Probed::kHeard) {
       const bool same = links_.at(first).member() == link.member();
       RefuseLink(now, id, link,
-                 same ? Refuse{kDuplicate, replica_.self().node}
-                      : Refuse{kDuplicateId, absl::StrCat("another running node is named ", link.node())});
+                 same ? Refuse{kDuplicateReason, replica_.self().node}
+                      : Refuse{kDuplicateIdReason, absl::StrCat("another running node is named ", link.node())});
       continue;
     }
     if (end == Links::Probed::kSilent) Drop(now, first, absl::StrCat("silent; ", link.node(), " linked again"));

@@ -137,13 +137,14 @@ void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
   if (duplicate != Duplicate::kHeld) readiness_.OnHello(link.member(), link.peer().has_map);
   switch (duplicate) {
     case Duplicate::kYield:
-      return RefuseLink(now, id, link, {kDuplicate, replica_.self().node});
+      return RefuseLink(now, id, link, {kDuplicateReason, replica_.self().node});
     case Duplicate::kHeld:
-      return RefuseLink(now, id, link,
-                        {kDuplicateId, absl::StrCat("another node named ", Shown(link.node()), " was heard less than ",
-                                                    ShownDuration(options_.timing.name_hold),
-                                                    " ago at another address; give each a --node-id of its own, or "
-                                                    "wait, if that one is gone")});
+      return RefuseLink(
+          now, id, link,
+          {kDuplicateIdReason, absl::StrCat("another node named ", Shown(link.node()), " was heard less than ",
+                                            ShownDuration(options_.timing.name_hold),
+                                            " ago at another address; give each a --node-id of its own, or "
+                                            "wait, if that one is gone")});
     case Duplicate::kProbe:
       if (const LinkId first = links_.Probe(now.mono_ms, id)) {
         return Send(first, Ping{static_cast<uint64_t>(now.mono_ms)});
@@ -223,10 +224,10 @@ bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
 }
 
 void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
-  if (refuse.reason == kSelf) {
+  if (refuse.reason == kSelfReason) {
     if (link.dialed()) membership_.OnSelf(link.address(), now.mono_ms);
     link.Settle();
-  } else if (refuse.reason == kDuplicate) {
+  } else if (refuse.reason == kDuplicateReason) {
     if (link.dialed()) membership_.OnAnswered(link.address(), refuse.message);
     link.NoteKnown();
   } else {
@@ -240,7 +241,7 @@ void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
 void Node::RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse) {
   Send(id, Refuse{refuse.reason, refuse.message, readiness_.has_full_map()});
   if (refuse.reason == kClockMismatch) NoteClock(now, link.node(), false);
-  if (refuse.reason != kSelf && refuse.reason != kDuplicate) {
+  if (refuse.reason != kSelfReason && refuse.reason != kDuplicateReason) {
     NoteRefusal(now, link, RefusalLog::By::kSelf, {refuse.reason, refuse.message, link.peer().has_map.value_or(true)});
   }
   Drop(now, id, "");
@@ -254,7 +255,7 @@ void Node::NoteRefusal(Now now, Link& link, RefusalLog::By by, const Refuse& ref
   if (link.dialed()) {
     const std::string node = link.helloed() ? link.node() : "";
     const bool own_name =
-        refuse.reason == kDuplicateId && (by == RefusalLog::By::kPeer || node == replica_.self().node);
+        refuse.reason == kDuplicateIdReason && (by == RefusalLog::By::kPeer || node == replica_.self().node);
     const RefusedDial refusal{link.address(), node, refuse.reason, refuse.message, refuse.has_map, own_name};
     membership_.OnRefused(refusal, now.mono_ms);
     readiness_.OnRefused(refusal);
@@ -312,7 +313,7 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   }
   const LinkId first = links_.UpWith(node);
   if (first != 0 && links_.at(first).member() == link.member() && !Links::Stays(link, replica_.self().node)) {
-    return RefuseLink(now, id, link, {kDuplicate, replica_.self().node});
+    return RefuseLink(now, id, link, {kDuplicateReason, replica_.self().node});
   }
   // Up before the first one goes: the member stays linked meanwhile, and readiness waits for its report still.
   links_.SetUp(id);
