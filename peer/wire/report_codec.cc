@@ -84,8 +84,8 @@ absl::Status ReadRelays(const pb::Report& in, std::vector<core::Relay>* out) {
 
 }  // namespace
 
-void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report* out) {
-  bool changes = may_change && vector_ != nullptr;
+void LastReport::ToProto(const core::Report& report, pb::Report* out) {
+  bool changes = vector_ != nullptr;
   if (changes && report.vector != vector_) changes = WriteChanges(*vector_, *report.vector, out);
   if (!changes) {
     out->clear_gone();
@@ -114,8 +114,7 @@ void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report
 
 absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
   if (in.changes() && vector_ == nullptr) return Bad("changes of no report");
-  if (in.changes() && in.vector().runs().empty() && in.gone().empty() &&
-      !in.vector().has_past()) {
+  if (in.changes() && in.vector().runs().empty() && in.gone().empty() && !in.vector().has_past()) {
     out->vector = vector_;
   } else {
     auto vector = in.changes() ? *vector_ : core::VersionVector();

@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "peer/core/data/limits.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
 
@@ -88,7 +89,7 @@ core::Report Report() {
 core::Hello Hello() {
   core::Hello hello;
   hello.protocol_min = 2;
-  hello.protocol_max = 5;
+  hello.protocol_max = 6;
   hello.cluster = "c";
   hello.leasing = true;
   hello.period_ms = 5000;

@@ -98,9 +98,7 @@ class VersionVector {
 
   const std::map<ReplicaId, Coverage>& runs() const { return runs_; }
   bool empty() const { return runs_.empty() && past_mark_ == PastMark(); }
-  bool operator==(const VersionVector& other) const {
-    return runs_ == other.runs_ && past_mark_ == other.past_mark_;
-  }
+  bool operator==(const VersionVector& other) const { return runs_ == other.runs_ && past_mark_ == other.past_mark_; }
 
  private:
   bool whole() const { return past_ != nullptr || past_mark_ == PastMark(); }

@@ -103,7 +103,7 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
   return wait;
 }
 
-void Node::OnQuery(LinkId id, const Link& link, const Query& query) {
+void Node::OnQuery(LinkId id, const Query& query) {
   const EntryPtr* entry = replica_.store().Find(query.key);
   bool cut = false;
   const VectorPtr whole = SharedVector(replica_, membership_);

@@ -102,9 +102,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
     }
   } else if (auto* request = std::get_if<SessionRequest>(&message)) {
     const auto floor = std::make_shared<const VersionVector>(replica_.floor());
-    link.out.Serve({request->session, request->vector,
-                    WholeVector(replica_, membership_),
-                    floor, request->buckets});
+    link.out.Serve({request->session, request->vector, WholeVector(replica_, membership_), floor, request->buckets});
     effects_.pull = true;
   } else if (auto* entries = std::get_if<SessionEntries>(&message)) {
     catch_up_.Heard(now.mono_ms, id, entries->session);
@@ -114,7 +112,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   } else if (auto* broadcast = std::get_if<Broadcast>(&message)) {
     effects_.heard.push_back({link.node(), std::move(broadcast->payload)});
   } else if (auto* query = std::get_if<Query>(&message)) {
-    OnQuery(id, link, *query);
+    OnQuery(id, *query);
   } else if (auto* reply = std::get_if<QueryReply>(&message)) {
     calls_.explains.OnReply(id, *reply);
   }
