@@ -65,7 +65,7 @@ void ToProto(const core::ReplicaId& id, pb::ReplicaId* out) {
 
 void ToProto(const core::VersionVector& vector, pb::Vector* out) {
   for (const auto& [replica, coverage] : vector.runs()) {
-    auto* entry = out->add_entries();
+    auto* entry = out->add_runs();
     entry->set_node(replica.node);
     entry->set_incarnation(replica.incarnation);
     entry->set_prefix(coverage.prefix);
@@ -133,7 +133,7 @@ absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
     out->SetMark(mark.node(), {mark.below(), mark.digest()});
   }
   core::ReplicaId before;
-  for (const auto& entry : in.entries()) {
+  for (const auto& entry : in.runs()) {
     core::ReplicaId replica{entry.node(), entry.incarnation()};
     if (!GoodName(replica.node) || replica.incarnation == 0 || replica <= before) return Bad("a bad vector's replica");
     const bool empty = entry.prefix() == 0 && entry.exceptions().empty();

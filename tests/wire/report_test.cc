@@ -179,7 +179,7 @@ TEST(ReportCodec, WhatChangesComeToIsBounded) {
   uint64_t incarnation = 0;
   absl::Status status;
   for (int n = 0; n < 100 && status.ok(); ++n) {
-    envelope.mutable_report()->mutable_vector()->clear_entries();
+    envelope.mutable_report()->mutable_vector()->clear_runs();
     for (int i = 0; i < 2000; ++i) {
       auto* entry = envelope.mutable_report()->mutable_vector()->add_runs();
       entry->set_node("n");
