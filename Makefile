@@ -1,5 +1,5 @@
 # What can be done here; each target installs what it needs (root or sudo).
-.PHONY: build run test asan tsan sim explore planted chaos soak fuzz compilers format image readme
+.PHONY: build run test asan tsan sim explore planted chaos soak fuzz compilers analyse format image readme
 SEED ?= 1
 NODES ?= 5
 SCENARIO ?= faults
@@ -35,6 +35,9 @@ fuzz:  ## each fuzz target for some seconds
 compilers:  ## whether a seed plays the same by g++ and by clang++
 	tools/install-deps.sh
 	/usr/bin/python3 tools/compare_compilers.py 10
+analyse:  ## which members are used without their lock (clang), and the checks of .clang-tidy
+	/usr/bin/python3 tools/analyse.py threads
+	/usr/bin/python3 tools/analyse.py tidy
 format:  ## formats the C++ files
 	tools/format.sh
 image:  ## builds the image and walks through the Compose cluster

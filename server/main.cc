@@ -1,6 +1,7 @@
 // leasemapd: one node of a Leasemap cluster. Reads the options, serves until SIGTERM, and reads some again on SIGHUP.
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -11,7 +12,7 @@
 #include <thread>
 
 #include "asio/ip/host_name.hpp"
-#include "google/protobuf/stubs/logging.h"
+#include "google/protobuf/stubs/common.h"
 #include "grpc/support/log.h"
 #include "server/environment.h"
 #include "server/host/memory.h"
@@ -19,6 +20,12 @@
 #include "server/options.h"
 #include "server/rpc/server.h"
 #include "spdlog/spdlog.h"
+
+// Protobuf 22 (4.22 as its headers count) has no log of its own any more.
+#define LEASEMAP_PROTOBUF_LOGS (GOOGLE_PROTOBUF_VERSION < 4022000)
+#if LEASEMAP_PROTOBUF_LOGS
+#include "google/protobuf/stubs/logging.h"
+#endif
 
 namespace {
 
@@ -40,11 +47,13 @@ void TakeGrpcLog(gpr_log_func_args* said) {
 // Libraries log where this process does.
 void TakeLogs() {
   gpr_set_log_function(TakeGrpcLog);
+#if LEASEMAP_PROTOBUF_LOGS
   // Protobuf logs a line for each request whose text is not UTF-8: at most ten are worth having.
   google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*, int, const std::string& message) {
     static std::atomic<int> lines{0};
     if (lines.fetch_add(1) < 10) spdlog::warn("protobuf: {}", message);
   });
+#endif
 }
 
 uint64_t RandomBits() {

@@ -148,7 +148,7 @@ class ConfigFile : public CLI::ConfigBase {
   explicit ConfigFile(std::map<std::string, int>& lines) : lines_(lines) {}
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-    std::map<std::string, CLI::ConfigItem> items;  // of a repeated name the last one counts
+    std::map<std::string, CLI::ConfigItem> settings;  // of a repeated name the last one counts
     std::string line;
     for (int number = 1; std::getline(input, line); ++number) {
       absl::string_view text = line;
@@ -157,10 +157,10 @@ class ConfigFile : public CLI::ConfigBase {
       if (text.empty() || text.front() == '#' || text.front() == ';') continue;
       CLI::ConfigItem item = Item(number, text);
       lines_[item.name] = number;
-      items[item.name] = std::move(item);
+      settings[item.name] = std::move(item);
     }
     std::vector<CLI::ConfigItem> out;
-    for (auto& [name, item] : items) {
+    for (auto& [name, item] : settings) {
       if (!item.inputs.front().empty()) out.push_back(std::move(item));
     }
     return out;

@@ -1,4 +1,4 @@
-"""Runs the README's commands against `make run` and compares what they print.
+"""Runs the README's commands against `tools/run.sh` and compares what they print.
 
 Blocks that follow `<!-- check -->` hold commands (`$ …`), each with the lines that it prints (standard output, then
 standard error) and `[exit N]` where that is not 0. `…` stands for any text, and on a line of its own for any lines.
@@ -32,8 +32,8 @@ def pattern(expected):
 
 
 def start():
-    """Starts `make run` in a group of its own and waits, with a bound, until it says that the nodes run."""
-    run = subprocess.Popen(["make", "run"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    """Starts `tools/run.sh` in a group of its own and waits, with a bound, until it says that the nodes run."""
+    run = subprocess.Popen(["tools/run.sh"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                            start_new_session=True)
     limit = threading.Timer(1200, lambda: os.killpg(run.pid, signal.SIGTERM))
     limit.start()
@@ -43,7 +43,7 @@ def start():
         if "Ctrl-C stops them" in line:
             limit.cancel()
             return run
-    sys.exit(f"make run ended before its nodes ran:\n{said}")
+    sys.exit(f"tools/run.sh ended before its nodes ran:\n{said}")
 
 
 def attempt(command, expected, env):
@@ -73,7 +73,7 @@ def main():
     finally:
         os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C does
     if "stopped" not in run.stdout.read():
-        print("FAIL  make run does not stop cleanly")
+        print("FAIL  tools/run.sh does not stop cleanly")
         failed += 1
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed or passed < 10 else 0)

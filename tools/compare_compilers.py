@@ -23,7 +23,7 @@ def sh(*command):
 def build(name, compiler):
     folder = ROOT / "build" / f"trace-{name}"
     sh("cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DLEASEMAP_SERVER=OFF",
-       f"-DCMAKE_CXX_COMPILER={compiler}")
+       "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON", f"-DCMAKE_CXX_COMPILER={compiler}")
     sh("cmake", "--build", str(folder), "--target", "sim")
     return folder / "tests/sim/sim"
 

@@ -5,8 +5,8 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -19,7 +19,8 @@ namespace {
 constexpr size_t kLongestCursor = 1 << 20;
 
 absl::Status Failed(const std::string& what, const std::string& path) {
-  return absl::UnavailableError(absl::StrCat("cannot ", what, " ", path, " (", std::strerror(errno), ")"));
+  return absl::UnavailableError(
+      absl::StrCat("cannot ", what, " ", path, " (", std::generic_category().message(errno), ")"));
 }
 
 // Writes the file and waits until it is on the disk.

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstring>
 #include <map>
-#include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -14,6 +14,7 @@
 #include "asio/post.hpp"
 #include "asio/steady_timer.hpp"
 #include "peer/core/data/limits.h"
+#include "peer/threads/mutex.h"
 
 namespace leasemap::net {
 namespace {
@@ -31,7 +32,7 @@ Answer LookUp(const std::string& host, int family) {
   hints.ai_flags = AI_ADDRCONFIG;
   addrinfo* found = nullptr;
   if (const int error = getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0) {
-    return {error == EAI_SYSTEM ? std::strerror(errno) : gai_strerror(error), {}};
+    return {error == EAI_SYSTEM ? std::generic_category().message(errno) : gai_strerror(error), {}};
   }
   Answer answer;
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
@@ -81,13 +82,14 @@ struct Resolver::Request {
 struct Resolver::State {
   // By name and family: who waits for a lookup that is under way. Network thread only.
   std::map<std::pair<std::string, int>, std::vector<std::shared_ptr<Request>>> lookups;
-  std::mutex mutex;
-  asio::io_context* io;  // guarded by mutex; null once the resolver stopped
+  Mutex mutex;
+  // Null once the resolver stopped.
+  asio::io_context* io ABSL_GUARDED_BY(mutex);
 
   static void Start(const std::shared_ptr<State>& state, const std::string& host, int family) {
     std::thread([state, host, family] {
       Answer answer = LookUp(host, family);
-      const std::lock_guard lock(state->mutex);
+      const MutexLock lock(state->mutex);
       if (state->io == nullptr) return;
       asio::post(*state->io, [state, host, family, answer = std::move(answer)] {
         const auto waiting = state->lookups.extract(std::pair(host, family));
@@ -103,7 +105,7 @@ Resolver::Resolver(asio::io_context& io) : state_(std::make_shared<State>()) { s
 Resolver::~Resolver() { Stop(); }
 
 void Resolver::Stop() {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   state_->io = nullptr;
   for (auto& [name, requests] : state_->lookups) {
     for (auto& request : requests) request->done = nullptr;
@@ -112,7 +114,11 @@ void Resolver::Stop() {
 }
 
 void Resolver::Resolve(const std::string& host, Done done) {
-  asio::io_context* io = state_->io;  // this is the thread that sets it
+  asio::io_context* io = nullptr;
+  {
+    const MutexLock lock(state_->mutex);
+    io = state_->io;
+  }
   if (io == nullptr) return;
   if (state_->lookups.size() + 2 > kMaxLookups) {
     asio::post(*io, [done = std::move(done)] { done("too many names are being resolved", {}); });

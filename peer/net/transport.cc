@@ -140,11 +140,11 @@ void Transport::Dial(const std::string& address) {
   asio::error_code not_numeric;
   const auto ip = asio::ip::make_address(parsed->host, not_numeric);
   if (!not_numeric) return Connect(dial, {tcp::endpoint(ip, parsed->port)});
-  const auto found = [this, dial, port = parsed->port](const std::string& why, const auto& addresses) {
+  const auto found = [this, dial, port = parsed->port](const std::string& why, const auto& ips) {
     if (dial->done) return;
-    if (addresses.empty()) return OnConnected(dial, why);
+    if (ips.empty()) return OnConnected(dial, why);
     std::vector<tcp::endpoint> endpoints;
-    for (const auto& address : addresses) endpoints.emplace_back(address, port);
+    for (const auto& found_ip : ips) endpoints.emplace_back(found_ip, port);
     Connect(dial, std::move(endpoints));
   };
   resolver_.Resolve(parsed->host, found);
@@ -167,7 +167,7 @@ void Transport::ConnectNext(std::shared_ptr<Dialing> dial, const std::string& wh
   dial->socket.open(to.protocol(), error);
   if (error) return OnConnected(dial, error.message());
   const int segment = [&] {
-    const std::lock_guard lock(paths_mutex_);
+    const MutexLock lock(paths_mutex_);
     return paths_.SegmentTo(to.address().to_string(), MonoMs());
   }();
   // Before the connect: so the other end gets it, too (tcp(7), TCP_MAXSEG).
@@ -185,7 +185,7 @@ void Transport::NoteEnd(const Connection& connection) {
   if (bad || ip.is_loopback()) return;
   std::string why;
   {
-    const std::lock_guard lock(paths_mutex_);
+    const MutexLock lock(paths_mutex_);
     if (!paths_.Ended(connection.remote_ip(), connection.end(), connection.lasted().count(), MonoMs())) return;
     const auto notes = paths_.Describe(MonoMs());
     if (const auto it = notes.find(connection.remote_ip()); it != notes.end()) why = it->second;
@@ -194,7 +194,7 @@ void Transport::NoteEnd(const Connection& connection) {
 }
 
 std::vector<std::string> Transport::PathNotes() const {
-  const std::lock_guard lock(paths_mutex_);
+  const MutexLock lock(paths_mutex_);
   std::vector<std::string> notes;
   for (auto& [ip, note] : paths_.Describe(MonoMs())) notes.push_back(note);
   return notes;
@@ -231,7 +231,7 @@ void Transport::Resolve(const std::string& seed) {
   }
   const auto found = [this, seed, port = parsed->port](const std::string& why, const auto& ips) {
     std::vector<std::string> addresses;
-    for (const auto& ip : ips) addresses.push_back(ShowHostPort(ip.to_string(), port));
+    for (const auto& found_ip : ips) addresses.push_back(ShowHostPort(found_ip.to_string(), port));
     callbacks_.on_resolved(seed, addresses, why);
   };
   resolver_.Resolve(parsed->host, found);

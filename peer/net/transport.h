@@ -8,7 +8,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "peer/net/connection.h"
 #include "peer/net/paths.h"
 #include "peer/net/resolver.h"
+#include "peer/threads/mutex.h"
 
 namespace leasemap::net {
 
@@ -89,8 +89,8 @@ class Transport {
   std::map<core::LinkId, std::shared_ptr<Connection>> links_;
   std::vector<std::weak_ptr<Connection>> closing_;  // hung up, perhaps still writing their last
   bool stopped_ = false;
-  mutable std::mutex paths_mutex_;
-  Paths paths_;  // guarded by paths_mutex_
+  mutable Mutex paths_mutex_;
+  Paths paths_ ABSL_GUARDED_BY(paths_mutex_);
 };
 
 }  // namespace leasemap::net

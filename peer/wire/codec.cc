@@ -143,6 +143,17 @@ absl::StatusOr<std::optional<Message>> FromQueryReply(pb::QueryReply& in) {
   return m;
 }
 
+absl::StatusOr<std::optional<Message>> FromSessionRequest(const pb::SessionRequest& in) {
+  core::SessionRequest m{in.session(), nullptr, {}};
+  const auto& buckets = in.buckets();
+  if (!buckets.empty() && buckets.size() != static_cast<int>(core::kHashBuckets)) {
+    return Bad("a bad number of buckets");
+  }
+  m.buckets.assign(buckets.begin(), buckets.end());
+  if (auto status = FromVector(in.vector(), &m.vector); !status.ok()) return status;
+  return m;
+}
+
 absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in, LastReport& last) {
   absl::Status status;
   std::optional<Message> out;
@@ -180,16 +191,8 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in, LastReport
       out = std::move(m);
       break;
     }
-    case pb::Envelope::kSessionRequest: {
-      core::SessionRequest m{in.session_request().session(), nullptr, {}};
-      const auto& buckets = in.session_request().buckets();
-      if (!buckets.empty() && buckets.size() != static_cast<int>(core::kHashBuckets))
-        return Bad("a bad number of buckets");
-      m.buckets.assign(buckets.begin(), buckets.end());
-      status = FromVector(in.session_request().vector(), &m.vector);
-      out = std::move(m);
-      break;
-    }
+    case pb::Envelope::kSessionRequest:
+      return FromSessionRequest(in.session_request());
     case pb::Envelope::kSessionEntries: {
       core::SessionEntries m{in.session_entries().session(), {}};
       status = FromEntries(in.mutable_session_entries()->mutable_entries(), &m.entries);

@@ -9,6 +9,7 @@
 #include "asio/post.hpp"
 #include "peer/core/data/error.h"
 #include "server/host/address.h"
+#include "server/host/carry_out.h"
 #include "spdlog/spdlog.h"
 
 namespace leasemap::host {
@@ -56,55 +57,76 @@ NodeHost::~NodeHost() { Stop(); }
 
 core::Now NodeHost::now() const { return Clocks(); }
 
+// The steps of CarryOut (carry_out.h), which has their order. Up to Unlock they hold the lock that Change took.
+struct NodeHost::Steps {
+  using Answers = std::vector<std::pair<Done, core::Effects::Answered>>;
+
+  NodeHost& host;
+
+  // There is no disk yet.
+  void Persist(core::Effects&) {}
+
+  Answers TakeAnswers(core::Effects& effects) {
+    host.mutex_.AssertHeld();
+    Answers answers;
+    for (auto& answered : effects.answered) {
+      if (auto done = host.waiting_.extract(answered.wait)) {
+        answers.emplace_back(std::move(done.mapped()), std::move(answered));
+      }
+    }
+    effects.answered.clear();
+    return answers;
+  }
+
+  // Hands them to the network thread, which performs them in this order.
+  void Send(core::Effects& effects) {
+    host.mutex_.AssertHeld();
+    host.ready_.store(host.node_.ready(), std::memory_order_release);
+    const bool idle = effects.empty();
+    core::Effects& pending = host.pending_;
+    Append(pending.log, effects.log);
+    Append(pending.send, effects.send);
+    pending.pull |= effects.pull;
+    Append(pending.hang_up, effects.hang_up);
+    Append(pending.dial, effects.dial);
+    Append(pending.resolve, effects.resolve);
+    Append(pending.heard, effects.heard);
+    // What the network thread does itself may also have moved the timer.
+    const bool needed =
+        std::exchange(host.timer_moved_, false) || !idle || host.io_.get_executor().running_in_this_thread();
+    if (needed && !std::exchange(host.perform_posted_, true)) {
+      asio::post(host.io_, [&host = host] { host.Perform(); });
+    }
+  }
+
+  void Unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { host.mutex_.Unlock(); }
+
+  void Answer(const Answers& answers) {
+    for (const auto& [done, answered] : answers) done(answered);
+  }
+
+  void Wake(bool changed, bool renewed) {
+    if (changed && host.listeners_.changed) host.listeners_.changed();
+    if (renewed && host.listeners_.renewed) host.listeners_.renewed();
+  }
+};
+
+// CarryOut gives the lock back, by Steps::Unlock; clang's analysis does not see through it.
 template <typename F>
-auto NodeHost::Change(F f, const char* call) {
-  std::vector<std::pair<Done, core::Effects::Answered>> answers;
-  News news;
-  mutex_.lock(call);
+auto NodeHost::Change(F f, const char* call) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  Steps steps{*this};
+  mutex_.Lock(call);
   if constexpr (std::is_void_v<decltype(f(node_, Clocks()))>) {
     f(node_, Clocks());
-    Finish(answers, news);
-    mutex_.unlock();
-    Tell(answers, news);
+    CarryOut(node_.Take(), steps);
   } else {
     auto result = f(node_, Clocks());
-    Finish(answers, news);
-    mutex_.unlock();
-    Tell(answers, news);
+    CarryOut(node_.Take(), steps);
     return result;
   }
 }
 
-// Takes the effects over, under the lock: those on sockets for the network thread, the rest for the caller.
-void NodeHost::Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, News& news) {
-  core::Effects effects = node_.Take();
-  news = {std::exchange(effects.changed, false), std::exchange(effects.renewed, false)};
-  ready_.store(node_.ready(), std::memory_order_release);
-  for (auto& answered : effects.answered) {
-    if (auto done = waiting_.extract(answered.wait))
-      answers.emplace_back(std::move(done.mapped()), std::move(answered));
-  }
-  effects.answered.clear();
-  const bool idle = effects.empty();
-  Append(pending_.send, effects.send);
-  pending_.pull |= effects.pull;
-  Append(pending_.hang_up, effects.hang_up);
-  Append(pending_.dial, effects.dial);
-  Append(pending_.resolve, effects.resolve);
-  Append(pending_.heard, effects.heard);
-  Append(pending_.log, effects.log);
-  // The network thread itself may also have moved the timer.
-  const bool needed = std::exchange(timer_moved_, false) || !idle || io_.get_executor().running_in_this_thread();
-  if (needed && !std::exchange(perform_posted_, true)) asio::post(io_, [this] { Perform(); });
-}
-
-void NodeHost::Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, News news) {
-  if (news.changed && listeners_.changed) listeners_.changed();
-  if (news.renewed && listeners_.renewed) listeners_.renewed();
-  for (const auto& [done, answered] : answers) done(answered);
-}
-
-// Under the lock, before the effects of the same call are looked at: they may have the answer already.
+// Before the effects of the same call are looked at: they may have the answer already.
 void NodeHost::Await(core::WaitId wait, Done done) {
   if (wait == 0) return;
   waiting_.emplace(wait, std::move(done));
@@ -116,7 +138,7 @@ std::string NodeHost::advertised() const {
   const auto listen = net::ParseHostPort(mesh_listen_);
   if (!listen) return mesh_listen_;
   if (!IsAnyAddress(listen->host)) return net::ShowHostPort(listen->host, transport_.port());
-  const std::lock_guard lock(found_mutex_);
+  const MutexLock lock(found_mutex_);
   return found_.empty() ? net::ShowHostPort("any", transport_.port()) : found_;
 }
 
@@ -124,7 +146,7 @@ std::string NodeHost::advertised() const {
 // machine can dial it and others can dial the one before.
 std::string NodeHost::Found(const std::string& local) {
   std::string plain = PlainAddress(local);
-  const std::lock_guard lock(found_mutex_);
+  const MutexLock lock(found_mutex_);
   if (found_.empty() || IsLoopbackAddress(found_) || (!plain.empty() && !IsLoopbackAddress(plain))) found_ = plain;
   return plain;
 }
@@ -143,6 +165,7 @@ void NodeHost::Leave() {
 void NodeHost::SetSeeds(const std::vector<std::string>& seeds) {
   Change(
       [&](core::Node& node, core::Now) {
+        mutex_.AssertHeld();
         node.SetSeeds(seeds);
         timer_moved_ = true;
       },
@@ -290,6 +313,7 @@ absl::StatusOr<core::Submitted> NodeHost::Submit(const core::WriteCommand& comma
   if (auto status = CheckMemory(command); !status.ok()) return status;
   return Change(
       [&](core::Node& node, core::Now now) {
+        mutex_.AssertHeld();
         auto submitted = node.Submit(now, command);
         if (submitted.ok()) Await(submitted->wait, std::move(done));
         return submitted;
@@ -300,6 +324,7 @@ absl::StatusOr<core::Submitted> NodeHost::Submit(const core::WriteCommand& comma
 absl::StatusOr<core::WaitId> NodeHost::AwaitVersion(const std::string& version, int64_t patience_ms, Done done) {
   return Change(
       [&](core::Node& node, core::Now now) {
+        mutex_.AssertHeld();
         auto wait = node.AwaitVersion(now, version, patience_ms);
         if (wait.ok()) Await(*wait, std::move(done));
         return wait;
@@ -310,6 +335,7 @@ absl::StatusOr<core::WaitId> NodeHost::AwaitVersion(const std::string& version, 
 absl::StatusOr<core::WaitId> NodeHost::Explain(const std::string& key, int64_t patience_ms, Done done) {
   return Change(
       [&](core::Node& node, core::Now now) {
+        mutex_.AssertHeld();
         auto wait = node.Explain(now, key, patience_ms);
         if (wait.ok()) Await(*wait, std::move(done));
         return wait;
@@ -320,6 +346,7 @@ absl::StatusOr<core::WaitId> NodeHost::Explain(const std::string& key, int64_t p
 bool NodeHost::CancelWait(core::WaitId wait) {
   return Change(
       [&](core::Node& node, core::Now) {
+        mutex_.AssertHeld();
         node.CancelWait(wait);
         return waiting_.erase(wait) > 0;
       },
@@ -343,6 +370,7 @@ absl::StatusOr<core::WatchBatch> NodeHost::ReadWatch(core::Watch& watch) const {
 
 absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const std::string& payload) {
   const auto send = [&](core::Node& node, core::Now now) -> absl::StatusOr<int> {
+    mutex_.AssertHeld();
     if (pending_.send.size() >= kMaxPendingSends) {
       auto status = core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
                                   "too many messages are on their way; try again in a moment");

@@ -1,15 +1,14 @@
 // The shell around core::Node: one lock, one network thread, two clocks.
 //
 // A call (a gRPC thread's Get or Set, or the network thread's OnMessage) takes the lock, calls the node, and collects
-// its effects; no I/O happens under the lock. Effects on sockets are performed by the network thread, in order. Nobody
-// waits for anybody else: a write is answered on the thread that it came in on.
+// its effects; no I/O happens under the lock. They are carried out in one order (carry_out.h); those on sockets by the
+// network thread. Nobody waits for anybody else: a write is answered on the thread that it came in on.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,6 +20,7 @@
 #include "asio/steady_timer.hpp"
 #include "peer/core/node/node.h"
 #include "peer/net/transport.h"
+#include "peer/threads/mutex.h"
 #include "server/host/memory.h"
 #include "server/host/watchdog.h"
 
@@ -98,15 +98,11 @@ class NodeHost {
   }
 
  private:
-  // Runs f(node, now) under the lock, in the name of a call, and sees to its effects.
+  struct Steps;
+  // Runs f(node, now) under the lock, in the name of a call, and carries out its effects.
   template <typename F>
   auto Change(F f, const char* call = "a change");
-  struct News {
-    bool changed = false, renewed = false;  // as in Effects
-  };
-  void Finish(std::vector<std::pair<Done, core::Effects::Answered>>& answers, News& news);
-  void Tell(const std::vector<std::pair<Done, core::Effects::Answered>>& answers, News news);
-  void Await(core::WaitId wait, Done done);
+  void Await(core::WaitId wait, Done done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckMemory(const core::WriteCommand& command);
   void Perform();
   void SetTimer();
@@ -119,15 +115,15 @@ class NodeHost {
   const std::string mesh_listen_;
   Listeners listeners_;
 
-  mutable std::mutex found_mutex_;
-  std::string found_;  // guarded by found_mutex_; the address that a link found for this node
+  mutable Mutex found_mutex_;
+  std::string found_ ABSL_GUARDED_BY(found_mutex_);  // the address that a link found for this node
 
   mutable WatchedMutex mutex_;
-  core::Node node_;                       // guarded by mutex_
-  core::Effects pending_;                 // guarded by mutex_; for the network thread
-  bool perform_posted_ = false;           // guarded by mutex_
-  bool timer_moved_ = false;              // guarded by mutex_; something is due earlier than the timer may be set to
-  std::map<core::WaitId, Done> waiting_;  // guarded by mutex_; as many as the node bounds
+  core::Node node_ ABSL_GUARDED_BY(mutex_);
+  core::Effects pending_ ABSL_GUARDED_BY(mutex_);  // for the network thread
+  bool perform_posted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool timer_moved_ ABSL_GUARDED_BY(mutex_) = false;  // something is due earlier than the timer may be set to
+  std::map<core::WaitId, Done> waiting_ ABSL_GUARDED_BY(mutex_);  // as many as the node bounds
 
   std::atomic<bool> ready_{false};
   Watchdog watchdog_;

@@ -17,15 +17,15 @@ int64_t Ms(auto span) { return std::chrono::duration_cast<std::chrono::milliseco
 
 void WatchedMutex::WaitFor(const char* call) {
   const auto since = std::chrono::steady_clock::now();
-  mutex_.lock();
+  mutex_.Lock();
   const auto waited = std::chrono::steady_clock::now() - since;
   if (waited < kLongWait) return;
-  const std::lock_guard lock(waits_mutex_);
+  const MutexLock lock(waits_mutex_);
   if (Ms(waited) > longest_.ms) longest_ = {call, Ms(waited)};
 }
 
 WatchedMutex::Waited WatchedMutex::TakeLongest() {
-  const std::lock_guard lock(waits_mutex_);
+  const MutexLock lock(waits_mutex_);
   return std::exchange(longest_, {nullptr, 0});
 }
 
@@ -36,20 +36,23 @@ Watchdog::~Watchdog() { Stop(); }
 
 void Watchdog::Stop() {
   {
-    const std::lock_guard lock(state_mutex_);
+    const MutexLock lock(state_mutex_);
     stopping_ = true;
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
   if (thread_.joinable()) thread_.join();
 }
 
 void Watchdog::Run() {
-  std::unique_lock lock(state_mutex_);
-  while (!wake_.wait_for(lock, every_, [this] { return stopping_; })) {
-    lock.unlock();
-    Look();
-    lock.lock();
+  while (!StopsWithin(every_)) Look();
+}
+
+bool Watchdog::StopsWithin(std::chrono::milliseconds time) {
+  const auto end = Condition::Clock::now() + time;
+  const MutexLock lock(state_mutex_);
+  while (!stopping_ && wake_.WaitUntil(state_mutex_, end)) {
   }
+  return stopping_;
 }
 
 void Watchdog::Look() {
@@ -72,7 +75,7 @@ void Watchdog::Look() {
   if (text.empty()) return;
   spdlog::error("{}", text);
   {
-    const std::lock_guard lock(state_mutex_);
+    const MutexLock lock(state_mutex_);
     last_ = text;
     last_at_ = std::chrono::steady_clock::now();
   }
@@ -80,7 +83,7 @@ void Watchdog::Look() {
 }
 
 std::string Watchdog::Describe() const {
-  const std::lock_guard lock(state_mutex_);
+  const MutexLock lock(state_mutex_);
   const auto ago = std::chrono::steady_clock::now() - last_at_;
   if (last_.empty() || (!stuck() && ago > kShown)) return "";
   return absl::StrCat(last_, stuck() ? ", and still is" : absl::StrCat(", ", Ms(ago) / 1000, " s ago"));

@@ -10,31 +10,33 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
+#include "peer/threads/mutex.h"
+
 namespace leasemap::host {
 
-class WatchedMutex {
+class ABSL_LOCKABLE WatchedMutex {
  public:
   // A wait longer than this is worth a line: the lock's holders are a million times faster.
   static constexpr std::chrono::milliseconds kLongWait{1000};
 
-  // `call` lives for ever. (std::lock_guard names none.)
-  void lock(const char* call = "a call") {
-    if (!mutex_.try_lock()) WaitFor(call);
+  // `call` lives for ever.
+  void Lock(const char* call) ABSL_EXCLUSIVE_LOCK_FUNCTION() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (!mutex_.TryLock()) WaitFor(call);
     // Only the holder writes, so nothing need be read back.
     turn_.store(++turns_, std::memory_order_relaxed);
     call_.store(call, std::memory_order_relaxed);
   }
-  void unlock() {
+  void Unlock() ABSL_UNLOCK_FUNCTION() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     call_.store(nullptr, std::memory_order_relaxed);
-    mutex_.unlock();
+    mutex_.Unlock();
   }
+  // For functions that a function under the lock was given: clang does not see that it is held.
+  void AssertHeld() const ABSL_ASSERT_EXCLUSIVE_LOCK() {}
 
   // The call that holds the lock; null: none. The turn counts holders, so that two short calls of one name differ from
   // one long call.
@@ -51,21 +53,21 @@ class WatchedMutex {
   Waited TakeLongest();
 
  private:
-  void WaitFor(const char* call);
+  void WaitFor(const char* call) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex_);
 
-  std::mutex mutex_;
-  uint64_t turns_ = 0;  // guarded by mutex_
+  Mutex mutex_;
+  uint64_t turns_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<uint64_t> turn_{0};
   std::atomic<const char*> call_{nullptr};
-  std::mutex waits_mutex_;
-  Waited longest_{nullptr, 0};  // guarded by waits_mutex_
+  Mutex waits_mutex_;
+  Waited longest_ ABSL_GUARDED_BY(waits_mutex_){nullptr, 0};
 };
 
 // Holds the lock while it lives, in the name of a call.
-class Hold {
+class ABSL_SCOPED_LOCKABLE Hold {
  public:
-  Hold(WatchedMutex& mutex, const char* call) : mutex_(mutex) { mutex.lock(call); }
-  ~Hold() { mutex_.unlock(); }
+  Hold(WatchedMutex& mutex, const char* call) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) { mutex.Lock(call); }
+  ~Hold() ABSL_UNLOCK_FUNCTION() { mutex_.Unlock(); }
   Hold(const Hold&) = delete;
 
  private:
@@ -91,6 +93,7 @@ class Watchdog {
 
  private:
   void Run();
+  bool StopsWithin(std::chrono::milliseconds time);
   void Look();
 
   WatchedMutex& mutex_;
@@ -99,11 +102,11 @@ class Watchdog {
   WatchedMutex::Seen seen_{nullptr, 0};  // the watchdog's thread
   int looks_ = 0;                        // the watchdog's thread: how often it saw seen_
   std::atomic<bool> stuck_{false};
-  mutable std::mutex state_mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;                          // guarded by state_mutex_
-  std::string last_;                               // guarded by state_mutex_: what happened last
-  std::chrono::steady_clock::time_point last_at_;  // guarded by state_mutex_
+  mutable Mutex state_mutex_;
+  Condition wake_;
+  bool stopping_ ABSL_GUARDED_BY(state_mutex_) = false;
+  std::string last_ ABSL_GUARDED_BY(state_mutex_);  // what happened last
+  std::chrono::steady_clock::time_point last_at_ ABSL_GUARDED_BY(state_mutex_);
   std::thread thread_;
 };
 

@@ -16,6 +16,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -170,7 +171,7 @@ absl::Status Connections::Listen() {
   // An address of a family that this machine has not is left out.
   if (!listeners_.empty() && error != EADDRINUSE) return absl::OkStatus();
   CloseListeners();
-  return absl::UnavailableError(std::strerror(error));
+  return absl::UnavailableError(std::generic_category().message(error));
 }
 
 // 0, or the error.
@@ -217,7 +218,7 @@ void Connections::Run() {
       } else if (std::find(listeners_.begin(), listeners_.end(), fd) != listeners_.end()) {
         Accept(fd);
       } else if (auto ended = by_fd_.extract(fd)) {  // a hang-up, from either side: nothing else is asked for
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         if (auto it = by_peer_.find(ended.mapped()->peer); it != by_peer_.end() && it->second == ended.mapped())
           by_peer_.erase(it);
       }
@@ -261,7 +262,7 @@ void Connections::Accept(int listener) {
     if (fd < 0) {
       const bool dead = errno == EBADF || errno == EINVAL || errno == ENOTSOCK || errno == EOPNOTSUPP;
       if (!dead) return;  // nobody else waits, or one that has gone again
-      spdlog::error("gRPC cannot listen any more ({}); trying again", std::strerror(errno));
+      spdlog::error("gRPC cannot listen any more ({}); trying again", std::generic_category().message(errno));
       CloseListeners();
       listening_(false);
       return;
@@ -280,7 +281,7 @@ void Connections::Accept(int listener) {
     }
     Prepare(fd);
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       by_peer_[connection->peer] = connection;
     }
     epoll_event event{};  // epoll always reports hang-ups and errors
@@ -410,7 +411,7 @@ void Connections::EndStalled(const Connection& connection, const char* why) {
 }
 
 void Connections::Arrived(const std::string& peer, uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = by_peer_.find(peer);
   if (it == by_peer_.end()) return;
   Connection& connection = *it->second;
@@ -421,7 +422,7 @@ void Connections::Arrived(const std::string& peer, uint64_t bytes) {
 }
 
 Connections::Use Connections::use() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return {by_peer_.size(), bounds_.connections, refused_count_.load(), ended_count_.load()};
 }
 

@@ -12,7 +12,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -21,6 +20,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "peer/threads/mutex.h"
 
 struct addrinfo;
 
@@ -91,10 +91,10 @@ class Connections {
   std::atomic<bool> stop_listening_{false}, stopping_{false};
   std::atomic<uint64_t> refused_count_{0}, ended_count_{0};
 
-  mutable std::mutex mutex_;
-  std::unordered_map<std::string, std::shared_ptr<Connection>> by_peer_;  // guarded by mutex_
-  std::unordered_map<int, std::shared_ptr<Connection>> by_fd_;            // of the thread
-  bool listed_ = false;  // of the thread: this look has listed gRPC's sockets
+  mutable Mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<Connection>> by_peer_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<int, std::shared_ptr<Connection>> by_fd_;  // of the thread
+  bool listed_ = false;                                         // of the thread: this look has listed gRPC's sockets
   std::thread thread_;
 };
 

@@ -17,7 +17,7 @@ class HealthStream final : public grpc::ServerWriteReactor<HealthService::Respon
   HealthStream(HealthService& owner, std::string service) : owner_(owner), service_(std::move(service)) {}
 
   void Pump() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (writing_ || finished_) return;
     const auto state = owner_.StateOf(service_);
     if (state == told_) {
@@ -32,7 +32,7 @@ class HealthStream final : public grpc::ServerWriteReactor<HealthService::Respon
 
   void EndAfterState() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       ending_ = true;
     }
     Pump();
@@ -40,31 +40,31 @@ class HealthStream final : public grpc::ServerWriteReactor<HealthService::Respon
 
   void OnWriteDone(bool ok) override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       writing_ = false;
       if (!ok) return End();
     }
     Pump();
   }
   void OnCancel() override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     End();
   }
   void OnDone() override { owner_.streams_.Remove(this); }
 
  private:
-  void End() {
+  void End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!std::exchange(finished_, true)) Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, kEnding));
   }
 
   HealthService& owner_;
   const std::string service_;
-  std::mutex mutex_;
-  HealthService::Response response_;  // guarded by mutex_, as all below; gRPC reads it while writing_
-  int told_ = -1;                     // the state that was written last; −1: none
-  bool writing_ = false;
-  bool finished_ = false;
-  bool ending_ = false;
+  Mutex mutex_;
+  HealthService::Response response_ ABSL_GUARDED_BY(mutex_);  // gRPC reads it while writing_
+  int told_ ABSL_GUARDED_BY(mutex_) = -1;                     // the state that was written last; −1: none
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 HealthService::Response::ServingStatus HealthService::StateOf(const std::string& service) const {

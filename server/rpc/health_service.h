@@ -4,6 +4,7 @@
 #include <string>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "peer/threads/mutex.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/streams.h"
 

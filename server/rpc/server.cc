@@ -2,7 +2,7 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -39,7 +39,7 @@ Connections::Bounds BoundsOf(const Limits& limits) {
 
 // Advice for a port that cannot be opened. Both listeners name errors as strerror(3) does.
 std::string Advice(absl::string_view error, const std::string& flag) {
-  const auto is = [error](int number) { return absl::StrContains(error, std::strerror(number)); };
+  const auto is = [error](int number) { return absl::StrContains(error, std::generic_category().message(number)); };
   if (is(EADDRINUSE)) {
     return absl::StrCat("the port is taken: end the process that listens there (another leasemapd?), or change ", flag);
   }

@@ -8,11 +8,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
+
+#include "peer/threads/mutex.h"
 
 namespace leasemap::rpc {
 
@@ -37,7 +38,7 @@ class Streams {
 
   // `peer` is the stream's connection, as gRPC names it.
   Added Add(Pointer stream, const std::string& peer) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_) return Added::kClosed;
     const auto of_peer = by_peer_.find(peer);
     if (of_peer != by_peer_.end() && of_peer->second >= per_connection_) return Added::kConnectionFull;
@@ -50,7 +51,7 @@ class Streams {
 
   // gRPC is done with the stream. The caller frees the returned pointer outside of its locks.
   Pointer Remove(const Stream* stream) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto it = streams_.find(stream);
     const auto of_peer = by_peer_.find(it->second.peer);
     if (--of_peer->second == 0) by_peer_.erase(of_peer);
@@ -60,22 +61,22 @@ class Streams {
   }
 
   std::vector<Pointer> All() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return Copy();
   }
   // Takes no stream any more, and returns those that are open.
   std::vector<Pointer> Close() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
     return Copy();
   }
 
   bool empty() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return streams_.empty();
   }
   StreamUse use() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     StreamUse use{streams_.size(), most_, "", 0};
     const auto busiest = std::max_element(by_peer_.begin(), by_peer_.end(),
                                           [](const auto& a, const auto& b) { return a.second < b.second; });
@@ -88,7 +89,7 @@ class Streams {
     Pointer stream;
     std::string peer;
   };
-  std::vector<Pointer> Copy() const {
+  std::vector<Pointer> Copy() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::vector<Pointer> all;
     all.reserve(streams_.size());
     for (const auto& [key, open] : streams_) all.push_back(open.stream);
@@ -96,10 +97,10 @@ class Streams {
   }
 
   const size_t most_, per_connection_;
-  mutable std::mutex mutex_;
-  std::map<const Stream*, Open> streams_;  // guarded by mutex_
-  std::map<std::string, size_t> by_peer_;  // guarded by mutex_; streams of each connection
-  bool closed_ = false;                    // guarded by mutex_
+  mutable Mutex mutex_;
+  std::map<const Stream*, Open> streams_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, size_t> by_peer_ ABSL_GUARDED_BY(mutex_);  // streams of each connection
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace leasemap::rpc

@@ -2,11 +2,11 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
+#include "peer/threads/mutex.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/refused.h"
 #include "server/rpc/status.h"
@@ -18,7 +18,7 @@ class SubscribeStream final : public Subscribers::Reactor {
   explicit SubscribeStream(Subscribers& owner) : owner_(owner) {}
 
   void Deliver(const std::string& from_node, const std::string& payload) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (finished_) return;
     v1::SubscribeResponse message;
     message.set_from_node(from_node);
@@ -34,13 +34,13 @@ class SubscribeStream final : public Subscribers::Reactor {
   }
 
   void End(const absl::Status& status) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!std::exchange(finished_, true)) Finish(ToGrpc(status));
   }
 
   void OnWriteDone(bool ok) override {
     if (!ok) return End(absl::CancelledError("the client is gone"));
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     writing_ = false;
     if (!finished_) Next();
   }
@@ -48,7 +48,7 @@ class SubscribeStream final : public Subscribers::Reactor {
   void OnDone() override { owner_.streams_.Remove(this); }
 
  private:
-  void Next() {
+  void Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || queue_.empty()) return;
     response_ = std::move(queue_.front());
     queue_.pop_front();
@@ -59,13 +59,13 @@ class SubscribeStream final : public Subscribers::Reactor {
   }
 
   Subscribers& owner_;
-  std::mutex mutex_;
-  std::deque<v1::SubscribeResponse> queue_;  // guarded by mutex_, as all below
-  size_t bytes_ = 0;                         // of the payloads in queue_
-  uint64_t skipped_ = 0;                     // since the last message that was written
-  v1::SubscribeResponse response_;           // gRPC reads it while writing_
-  bool writing_ = false;
-  bool finished_ = false;
+  Mutex mutex_;
+  std::deque<v1::SubscribeResponse> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;                // of the payloads in queue_
+  uint64_t skipped_ ABSL_GUARDED_BY(mutex_) = 0;            // since the last message that was written
+  v1::SubscribeResponse response_ ABSL_GUARDED_BY(mutex_);  // gRPC reads it while writing_
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 Subscribers::Reactor* Subscribers::Open(const grpc::CallbackServerContext& context) {

@@ -16,12 +16,12 @@ int64_t PatienceMs(const grpc::CallbackServerContext& context) {
 
 host::NodeHost::Done WaitingCall::Expect(std::function<void(const core::Effects::Answered&)> take) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++left_;
   }
   return [this, take = std::move(take)](const core::Effects::Answered& answered) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       take(answered);
     }
     Arrive();
@@ -30,14 +30,14 @@ host::NodeHost::Done WaitingCall::Expect(std::function<void(const core::Effects:
 
 void WaitingCall::Began(core::WaitId wait) {
   if (wait == 0) return Arrive();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   waits_.push_back(wait);
 }
 
 void WaitingCall::OnCancel() {
   std::vector<core::WaitId> waits;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     waits = waits_;
   }
   for (const core::WaitId wait : waits) {
@@ -47,7 +47,7 @@ void WaitingCall::OnCancel() {
 
 void WaitingCall::Arrive() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (--left_ > 0) return;
   }
   Finish(ToGrpc(finish_()));

@@ -5,11 +5,11 @@
 #pragma once
 
 #include <functional>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "grpcpp/grpcpp.h"
+#include "peer/threads/mutex.h"
 #include "server/host/node_host.h"
 #include "server/rpc/status.h"
 
@@ -39,9 +39,9 @@ class WaitingCall final : public grpc::ServerUnaryReactor {
 
   host::NodeHost& host_;
   const std::function<absl::Status()> finish_;
-  std::mutex mutex_;
-  std::vector<core::WaitId> waits_;  // guarded by mutex_
-  size_t left_ = 1;                  // guarded by mutex_; waits without an answer, and the handler until Ready
+  Mutex mutex_;
+  std::vector<core::WaitId> waits_ ABSL_GUARDED_BY(mutex_);
+  size_t left_ ABSL_GUARDED_BY(mutex_) = 1;  // waits without an answer, and the handler until Ready
 };
 
 }  // namespace leasemap::rpc

@@ -53,18 +53,18 @@ class WatchStream final : public WatchHub::Reactor {
 
   // Since when (monotonic milliseconds) its message waits for the client; INT64_MAX if none does.
   int64_t waits_since() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return writing_ ? since_ms_ : INT64_MAX;
   }
   // Gives back at once what gRPC holds of it. Its client hears CANCELLED, and resumes.
   void Cut() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!gone_) context_->TryCancel();
   }
 
   // Reads on and writes, unless a write is under way. Any thread.
   void Pump() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (writing_ || finished_) return;
     if (draining_) watch_.first_due = true;  // at the head a cursor is due now, also soon after another
     auto batch = hub_.host_.ReadWatch(watch_);
@@ -95,13 +95,13 @@ class WatchStream final : public WatchHub::Reactor {
 
   // True if the last Pump read much and found nothing: it wants to be called again, without the lock in between.
   bool TakeAgain() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return std::exchange(again_, false);
   }
 
   void Drain() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       draining_ = true;
     }
     Pump();
@@ -109,7 +109,7 @@ class WatchStream final : public WatchHub::Reactor {
 
   void OnWriteDone(bool ok) override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       writing_ = false;
       hub_.Hold(-std::exchange(held_, 0));
       response_.Clear();
@@ -119,13 +119,13 @@ class WatchStream final : public WatchHub::Reactor {
   }
 
   void OnCancel() override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     End(absl::CancelledError("cancelled"));
   }
 
   void OnDone() override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       gone_ = true;  // and with it the context
     }
     hub_.Remove(this);
@@ -138,12 +138,12 @@ class WatchStream final : public WatchHub::Reactor {
   }
 
  private:
-  void End(const absl::Status& status) {
+  void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (std::exchange(finished_, true)) return;
     Finish(ToGrpc(status));
   }
 
-  void Fill(const core::WatchBatch& batch) {
+  void Fill(const core::WatchBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     response_.Clear();
     for (const auto& event : batch.events) {
       auto* out = response_.add_events();
@@ -160,17 +160,17 @@ class WatchStream final : public WatchHub::Reactor {
   grpc::CallbackServerContext* const context_;
   const std::string peer_;
   const bool wants_renewals_;
-  std::mutex mutex_;
-  core::Watch watch_;  // guarded by mutex_
+  Mutex mutex_;
+  core::Watch watch_ ABSL_GUARDED_BY(mutex_);
   const bool keys_only_;
-  v1::WatchResponse response_;  // guarded by mutex_; gRPC reads it while writing_
-  int64_t held_ = 0;            // guarded by mutex_; bytes that the hub knows of
-  int64_t since_ms_ = 0;        // guarded by mutex_; when the last write began
-  bool writing_ = false;        // guarded by mutex_
-  bool finished_ = false;       // guarded by mutex_
-  bool draining_ = false;       // guarded by mutex_
-  bool again_ = false;          // guarded by mutex_
-  bool gone_ = false;           // guarded by mutex_
+  v1::WatchResponse response_ ABSL_GUARDED_BY(mutex_);  // gRPC reads it while writing_
+  int64_t held_ ABSL_GUARDED_BY(mutex_) = 0;            // bytes that the hub knows of
+  int64_t since_ms_ ABSL_GUARDED_BY(mutex_) = 0;        // when the last write began
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool again_ ABSL_GUARDED_BY(mutex_) = false;
+  bool gone_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 WatchHub::WatchHub(const host::NodeHost& host, Bounds bounds)
@@ -178,10 +178,10 @@ WatchHub::WatchHub(const host::NodeHost& host, Bounds bounds)
 
 WatchHub::~WatchHub() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
   thread_.join();
 }
 
@@ -196,7 +196,7 @@ WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, const v1
   if (added == Added::kClosed) return refuse(Gate::Draining());
   if (added != Added::kYes) return refuse(NoRoom(added));
   if (stream->wants_renewals()) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++want_renewals_;
   }
   stream->StartSendInitialMetadata();
@@ -206,14 +206,14 @@ WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, const v1
 
 void WatchHub::Remove(const WatchStream* stream) {
   const auto removed = streams_.Remove(stream);  // freed after the lock
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   want_renewals_ -= removed->wants_renewals();
 }
 
 absl::Status WatchHub::NoRoom(Added why) {
   const StreamUse use = streams_.use();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const int64_t now_ms = host_.now().mono_ms; now_ms >= logged_ms_ + kLogEveryMs) {
       logged_ms_ = now_ms;
       spdlog::warn("watches are refused (WATCH_LIMIT): {} are open, {} of them on one connection from {}", use.streams,
@@ -236,9 +236,9 @@ absl::Status WatchHub::NoRoom(Added why) {
 void WatchHub::Hold(int64_t bytes) {
   const int64_t after = untaken_.fetch_add(bytes) + bytes;
   if (bytes > 0 && after > bounds_.untaken_bytes) {  // the hub's thread sees to it
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     notified_ = true;
-    wake_.notify_one();
+    wake_.NotifyOne();
   }
 }
 
@@ -260,27 +260,27 @@ void WatchHub::Notify() {
   // Nobody has to look: a stream that opens later reads after it is in the list.
   if (streams_.empty()) return;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (std::exchange(notified_, true)) return;
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
 }
 
 void WatchHub::NotifyRenewed() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (want_renewals_ == 0 || std::exchange(renewed_, true)) return;
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
 }
 
 void WatchHub::WakeAt(int64_t mono_ms) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (mono_ms >= wake_ms_) return;
     wake_ms_ = mono_ms;
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
 }
 
 void WatchHub::Drain() {
@@ -288,30 +288,35 @@ void WatchHub::Drain() {
 }
 
 void WatchHub::Run() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    const bool due = notified_ || wake_ms_ <= host_.now().mono_ms;
-    if (!due && !renewed_) {
-      // Any notification ends the wait, since it may be for an earlier time.
-      if (wake_ms_ == INT64_MAX) {
-        wake_.wait(lock);
-      } else {
-        wake_.wait_for(lock, std::chrono::milliseconds(wake_ms_ - host_.now().mono_ms));
-      }
-      continue;
-    }
-    notified_ = renewed_ = false;
-    if (due) wake_ms_ = INT64_MAX;  // the streams say again when they are due
-    lock.unlock();
+  for (Due due = AwaitDue(); due != Due::kStop; due = AwaitDue()) {
     // One step each: a stream that scans a large map must not keep the others waiting.
     for (const auto& stream : streams_.All()) {
-      if (!due && !stream->wants_renewals()) continue;
+      if (due == Due::kRenewals && !stream->wants_renewals()) continue;
       stream->Pump();
       if (stream->TakeAgain()) WakeAt(host_.now().mono_ms);
     }
     if (untaken_.load() > bounds_.untaken_bytes) EndOneThatStalls();
-    lock.lock();
   }
+}
+
+WatchHub::Due WatchHub::AwaitDue() {
+  const MutexLock lock(mutex_);
+  while (!stopping_) {
+    const int64_t now_ms = host_.now().mono_ms;
+    const bool all = notified_ || wake_ms_ <= now_ms;
+    if (all || renewed_) {
+      notified_ = renewed_ = false;
+      if (all) wake_ms_ = INT64_MAX;  // the streams say again when they are due
+      return all ? Due::kAll : Due::kRenewals;
+    }
+    // Any notification ends the wait, since it may be for an earlier time.
+    if (wake_ms_ == INT64_MAX) {
+      wake_.Wait(mutex_);
+    } else {
+      wake_.WaitUntil(mutex_, Condition::Clock::now() + std::chrono::milliseconds(wake_ms_ - now_ms));
+    }
+  }
+  return Due::kStop;
 }
 
 }  // namespace leasemap::rpc

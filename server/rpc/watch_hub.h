@@ -7,14 +7,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "grpcpp/support/server_callback.h"
 #include "leasemap/v1/key_value.pb.h"
+#include "peer/threads/mutex.h"
 #include "server/host/node_host.h"
 #include "server/rpc/streams.h"
 
@@ -58,19 +57,22 @@ class WatchHub {
   // A stream wants to be looked at then (monotonic milliseconds), changes aside.
   void WakeAt(int64_t mono_ms);
   void Run();
+  enum class Due { kAll, kRenewals, kStop };
+  // Waits until streams have to be looked at, all or those that asked for renewals, or the hub stops.
+  Due AwaitDue();
 
   const host::NodeHost& host_;
   const Bounds bounds_;
   Streams<WatchStream> streams_;
   std::atomic<int64_t> untaken_{0};
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  int64_t logged_ms_ = INT64_MIN;  // guarded by mutex_; when the log last named the limit
-  bool notified_ = false;          // guarded by mutex_
-  bool renewed_ = false;           // guarded by mutex_
-  size_t want_renewals_ = 0;       // guarded by mutex_; streams
-  bool stopping_ = false;          // guarded by mutex_
-  int64_t wake_ms_ = INT64_MAX;    // guarded by mutex_
+  mutable Mutex mutex_;
+  Condition wake_;
+  int64_t logged_ms_ ABSL_GUARDED_BY(mutex_) = INT64_MIN;  // when the log last named the limit
+  bool notified_ ABSL_GUARDED_BY(mutex_) = false;
+  bool renewed_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t want_renewals_ ABSL_GUARDED_BY(mutex_) = 0;  // streams
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t wake_ms_ ABSL_GUARDED_BY(mutex_) = INT64_MAX;
   std::thread thread_;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "clients/cli/core/request.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::cli {
 namespace {
@@ -17,7 +18,7 @@ v1::SetRequest Defaults() {
 
 TEST(ParseBatchLine, ReadsTabSeparatedLines) {
   const auto request = ParseBatchLine("a\\tb\tx\ty", Defaults());
-  ASSERT_TRUE(request.ok()) << request.status();
+  ASSERT_THAT(request, IsOk());
   EXPECT_EQ(request->key(), "a\tb");
   EXPECT_EQ(request->value(), "x\ty") << "only the first tab separates";
   EXPECT_EQ(request->holder(), "me");
@@ -26,7 +27,7 @@ TEST(ParseBatchLine, ReadsTabSeparatedLines) {
 
 TEST(ParseBatchLine, SendsBytesThatAreNoTextAsBytes) {
   const auto request = ParseBatchLine("k\\xff\t\\xfe", Defaults());
-  ASSERT_TRUE(request.ok()) << request.status();
+  ASSERT_THAT(request, IsOk());
   EXPECT_EQ(request->key_bytes(), "k\xff");
   EXPECT_EQ(request->value_bytes(), "\xfe");
 }
@@ -35,7 +36,7 @@ TEST(ParseBatchLine, ReadsLinesWithCarriageReturns) { EXPECT_EQ(ParseBatchLine("
 
 TEST(ParseBatchLine, ReadsJson) {
   const auto request = ParseBatchLine(R"({"key":"k\n","value":"","lease":"1m30s","holder":"you"})", Defaults());
-  ASSERT_TRUE(request.ok()) << request.status();
+  ASSERT_THAT(request, IsOk());
   EXPECT_EQ(request->key(), "k\n");
   EXPECT_TRUE(request->has_value()) << "the empty value counts as given";
   EXPECT_EQ(request->lease_duration().seconds(), 90);
@@ -44,7 +45,7 @@ TEST(ParseBatchLine, ReadsJson) {
 
 TEST(ParseBatchLine, ReadsBytesOfJsonAsBase64) {
   const auto request = ParseBatchLine(R"({"key_bytes":"/w==","value_bytes":"AAE="})", Defaults());
-  ASSERT_TRUE(request.ok()) << request.status();
+  ASSERT_THAT(request, IsOk());
   EXPECT_EQ(request->key_bytes(), "\xff");
   EXPECT_EQ(request->value_bytes(), std::string("\0\1", 2));
   EXPECT_EQ(request->holder(), "me") << "what the line leaves out comes from the options";

@@ -7,6 +7,7 @@
 
 #include "clients/cli/core/json_line.h"
 #include "clients/cli/core/request.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::cli {
 namespace {
@@ -46,7 +47,7 @@ TEST(ParseExportLine, UndoesExportForAnyBytes) {
     // A value may be UTF-8 and still have been set as bytes: that is kept, too.
     if (round % 5 == 0) entry.set_value_bytes(value);
     const auto request = ParseExportLine(ExportLine(entry), {}, At(1000));
-    ASSERT_TRUE(request.ok()) << request.status();
+    ASSERT_THAT(request, IsOk());
     EXPECT_EQ(KeyOf(*request), key);
     EXPECT_EQ(request->has_value_bytes(), entry.has_value_bytes());
     EXPECT_EQ(request->has_value_bytes() ? request->value_bytes() : request->value(), value);
@@ -62,7 +63,7 @@ TEST(ParseExportLine, AnEphemeralKeyStaysOne) {
   EXPECT_FALSE(ParseExportLine(ExportLine(entry), {}, At(9000)).ok());  // it would have vanished
   ImportRules longer;
   longer.lease = absl::Seconds(30);
-  EXPECT_TRUE(ParseExportLine(ExportLine(entry), longer, At(9000)).ok());
+  EXPECT_THAT(ParseExportLine(ExportLine(entry), longer, At(9000)), IsOk());
 }
 
 TEST(ParseExportLine, EndsTheLeaseWhenItEnded) {

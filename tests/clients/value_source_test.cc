@@ -5,6 +5,8 @@
 
 #include <sstream>
 
+#include "tests/matchers/status.h"
+
 namespace leasemap::cli {
 namespace {
 
@@ -12,7 +14,7 @@ using Kind = ValueSource::Kind;
 
 void Expect(const std::optional<std::string>& argument, Kind kind, const std::string& text) {
   const auto source = ParseValueSource(argument);
-  ASSERT_TRUE(source.ok()) << source.status();
+  ASSERT_THAT(source, IsOk());
   EXPECT_EQ(source->kind, kind) << argument.value_or("none");
   EXPECT_EQ(source->text, text);
 }

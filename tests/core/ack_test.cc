@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -23,7 +24,7 @@ struct AckMesh {
     command.patience_ms = patience_ms;
     command.request_id = id;
     const auto submitted = mesh_.Submit(i, command);
-    EXPECT_TRUE(submitted.ok()) << submitted.status();
+    EXPECT_THAT(submitted, IsOk());
     EXPECT_TRUE(submitted->entry);
     return submitted.ok() ? submitted->wait : 0;
   }
@@ -85,7 +86,7 @@ TEST_F(Acks, AMajorityIsOneOfTheRememberedNotOfTheLiving) {
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_NE(Message(0, majority).find("1 of the 2 nodes"), std::string::npos) << status;
   EXPECT_NE(Message(0, majority).find("acked by a; not by b, c"), std::string::npos) << status;
-  EXPECT_NE(Message(0, majority).find("the write stands"), std::string::npos) << status;
+  EXPECT_NE(Message(0, majority).find("the write is in the map"), std::string::npos) << status;
   EXPECT_EQ(MetadataOf(status)["version"], VersionOf(mesh_[0].Get(mesh_.now(0), "k")->dot));
 }
 
@@ -108,7 +109,7 @@ TEST_F(Acks, MoreNodesThanThereAreAreRefusedAtOnce) {
   WriteCommand command = mesh_.Command(0, "k", "v");
   command.ack = Nodes(4);
   const auto refused = mesh_.Submit(0, command).status();
-  EXPECT_EQ(ReasonOf(refused), "REQUEST_INVALID");
+  EXPECT_THAT(refused, HasReason("REQUEST_INVALID"));
   EXPECT_NE(refused.message().find("the cluster has 3"), std::string::npos) << refused;
   EXPECT_EQ(mesh_.Value(0, "k"), "(none)");
 }
@@ -120,7 +121,7 @@ TEST_F(Acks, ARenewalOfItsOwnLeaseSupersedesNoWrite) {
   const WaitId all = Set(0, "k", kAll);
   WriteCommand renew = mesh_.Command(0, "k");
   renew.change = Change::kRenew;
-  ASSERT_TRUE(mesh_.Write(0, renew).ok());
+  ASSERT_THAT(mesh_.Write(0, renew), IsOk());
   mesh_.Settle();
   EXPECT_EQ(Reason(0, all), "waiting");
   mesh_.Thaw(links_.at({0, 2}));
@@ -138,7 +139,7 @@ TEST_F(Acks, ARenewalOfItsOwnLeaseSupersedesNoWrite) {
 TEST_F(Acks, AReportCountsOnlyOnceAllOfItIsCoveredHere) {
   Start(3);
   Cut(0, 2);
-  ASSERT_TRUE(mesh_.Set(2, "other", "x").ok());
+  ASSERT_THAT(mesh_.Set(2, "other", "x"), IsOk());
   mesh_.Settle();
   const WaitId two = Set(0, "k", Nodes(2));
   mesh_.Settle();
@@ -154,8 +155,8 @@ TEST_F(Acks, ComeUnderASteadyFlowOfOthersWrites) {
   Start(3);
   const WaitId all = Set(0, "k", kAll);
   for (int i = 0; i < 200 && Reason(0, all) == "waiting"; ++i) {
-    ASSERT_TRUE(mesh_.Set(1, "flow1", std::to_string(i)).ok());
-    ASSERT_TRUE(mesh_.Set(2, "flow2", std::to_string(i)).ok());
+    ASSERT_THAT(mesh_.Set(1, "flow1", std::to_string(i)), IsOk());
+    ASSERT_THAT(mesh_.Set(2, "flow2", std::to_string(i)), IsOk());
     mesh_.Settle(3);  // messages are always under way
   }
   EXPECT_EQ(Reason(0, all), "OK");
@@ -249,11 +250,11 @@ TEST_F(Acks, AreBoundedAndCanBeCancelled) {
   command.ack = kAll;
   const auto refused = mesh_.Submit(0, command);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(ReasonOf(refused.status()), "WAIT_LIMIT");
+  EXPECT_THAT(refused, HasReason("WAIT_LIMIT"));
   EXPECT_EQ(mesh_.Value(0, "one more"), "(none)");  // nothing was written
   EXPECT_TRUE(mesh_[0].CancelWait(waits[5]));
   EXPECT_FALSE(mesh_[0].CancelWait(waits[5]));
-  EXPECT_TRUE(mesh_.Submit(0, command).ok());
+  EXPECT_THAT(mesh_.Submit(0, command), IsOk());
   mesh_[0].EndWaits(mesh_.now(0));
   mesh_.Settle();
   EXPECT_EQ(Reason(0, waits[5]), "waiting");  // cancelled: no answer
@@ -282,7 +283,7 @@ TEST_F(Acks, AResetTellsThoseThatWait) {
   const WaitId wait = Set(0, "k", Nodes(2), INT64_MAX, "r1");
   const auto version = mesh_[0].AwaitVersion(mesh_.now(0), VersionOf({{"b", 1}, 1}), INT64_MAX);
   const Dot dot = mesh_[0].Get(mesh_.now(0), "k")->dot;
-  ASSERT_TRUE(mesh_.Set(1, "other", "v").ok());  // so that b has a map, too
+  ASSERT_THAT(mesh_.Set(1, "other", "v"), IsOk());  // so that b has a map, too
   mesh_.peer(0).offset_ms = 0;
   // The first link ends with b's refusal of an entry from the future; at the next a knows whose word it has.
   for (int i = 0; i < 3 && !mesh_.Logged(0, "reset"); ++i) {
@@ -291,7 +292,7 @@ TEST_F(Acks, AResetTellsThoseThatWait) {
   }
   ASSERT_TRUE(mesh_.Logged(0, "reset"));
   ASSERT_EQ(Reason(0, wait), "ACK_INCOMPLETE");
-  EXPECT_NE(Message(0, wait).find("start anew"), std::string::npos) << Message(0, wait);
+  EXPECT_NE(Message(0, wait).find("take the map of the others"), std::string::npos) << Message(0, wait);
   EXPECT_EQ(Message(0, wait).find("stands, with"), std::string::npos) << Message(0, wait);
   EXPECT_EQ(Reason(0, *version), "NOT_CAUGHT_UP");
   // It is submitted anew, under another dot, or was given up; the retry is done either way.
@@ -311,7 +312,7 @@ TEST_F(Acks, AVersionIsAwaitedUntilItIsCovered) {
   EXPECT_EQ(*mesh_[1].AwaitVersion(mesh_.now(1), version, 1000), 0u);
   const auto wait = mesh_[0].AwaitVersion(mesh_.now(0), version, INT64_MAX);
   const auto short_one = mesh_[0].AwaitVersion(mesh_.now(0), version, 1000);
-  ASSERT_TRUE(wait.ok());
+  ASSERT_THAT(wait, IsOk());
   ASSERT_NE(*wait, 0u);
   mesh_.Advance(890);
   EXPECT_EQ(Reason(0, *short_one), "waiting");

@@ -8,6 +8,7 @@
 #include "peer/core/data/lease.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/node/node.h"
+#include "tests/core/matchers.h"
 
 namespace leasemap::core {
 namespace {
@@ -31,7 +32,7 @@ LeaseRequest Ask(const std::string& holder, Change change = Change::kSet, std::o
 
 Lease MustAdmit(const Entry* previous, const LeaseRequest& request, int64_t wall_ms, const LeaseRules& rules = {}) {
   const auto lease = Admit(rules, previous, request, wall_ms);
-  EXPECT_TRUE(lease.ok()) << lease.status();
+  EXPECT_THAT(lease, IsOk());
   return lease.ok() && lease->has_value() ? **lease : Lease{};
 }
 
@@ -59,12 +60,12 @@ TEST(Admission, AnotherWaitsUntilTheBoundAfterTheEnd) {
   const Entry entry = Held("a", kNow + 10'000);
   const auto refused = Admit({}, &entry, Ask("b"), kNow + 10'000 + kBound - 1);
   ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(ReasonOf(refused.status()), "LEASE_HELD");
+  EXPECT_THAT(refused, HasReason("LEASE_HELD"));
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(MetadataOf(refused.status()).at("holder"), "a");
   EXPECT_EQ(RetryMsOf(refused.status()), 1);
   for (const Change change : {Change::kDelete, Change::kRenew, Change::kRelease}) {
-    EXPECT_EQ(ReasonOf(Admit({}, &entry, Ask("b", change), kNow).status()), "LEASE_HELD");
+    EXPECT_THAT(Admit({}, &entry, Ask("b", change), kNow), HasReason("LEASE_HELD"));
   }
   const Lease taken = MustAdmit(&entry, Ask("b"), kNow + 10'000 + kBound);
   EXPECT_EQ(taken.epoch, entry.lease.epoch + 1);
@@ -93,7 +94,7 @@ TEST(Admission, SetWithoutALeaseGivesItUp) {
   EXPECT_EQ(lease.start_s, entry.lease.start_s);
   Entry after = entry;
   after.lease = lease;
-  EXPECT_TRUE(Admit({}, &after, Ask("b"), kNow).ok());
+  EXPECT_THAT(Admit({}, &after, Ask("b"), kNow), IsOk());
 }
 
 TEST(Admission, ReleaseAndDeleteEndTheLeaseNow) {
@@ -109,7 +110,7 @@ TEST(Admission, ReleaseAndDeleteEndTheLeaseNow) {
   for (const Entry& none : {lapsed, no_lease}) {
     for (const char* holder : {"a", "b"}) {
       const auto lease = Admit({}, &none, Ask(holder, Change::kRelease), kNow);
-      ASSERT_TRUE(lease.ok());
+      ASSERT_THAT(lease, IsOk());
       EXPECT_FALSE(lease->has_value());
     }
   }
@@ -145,7 +146,7 @@ TEST(Admission, EpochsAtTheLimitAreNotMade) {
   EXPECT_EQ(EpochLimit(rules, kPeriod + kHour - 4 * kBound - 1), static_cast<uint64_t>(kPeriod + kHour) << 22);
   Entry entry = Held("a", kNow - kHour);
   entry.lease.epoch = EpochLimit(rules, kNow) - 1;
-  EXPECT_EQ(ReasonOf(Admit(rules, &entry, Ask("b"), kNow).status()), "EPOCH_LIMIT");
+  EXPECT_THAT(Admit(rules, &entry, Ask("b"), kNow), HasReason("EPOCH_LIMIT"));
   EXPECT_FALSE(IsBogus(ReachOf(rules, kNow), entry));
   ++entry.lease.epoch;
   EXPECT_TRUE(IsBogus(ReachOf(rules, kNow), entry));
@@ -158,14 +159,15 @@ TEST(Admission, EpochsAtTheLimitAreNotMade) {
 
 TEST(Admission, Durations) {
   const LeaseRules rules;
-  for (const int64_t good : {int64_t{0}, 4 * kBound, kHour, kMaxLeaseMs}) EXPECT_TRUE(CheckDuration(rules, good).ok());
+  for (const int64_t good : {int64_t{0}, 4 * kBound, kHour, kMaxLeaseMs})
+    EXPECT_THAT(CheckDuration(rules, good), IsOk());
   for (const int64_t bad : {int64_t{-1}, int64_t{1}, 4 * kBound - 1, kMaxLeaseMs + 1,
                             std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}) {
-    EXPECT_EQ(ReasonOf(CheckDuration(rules, bad)), "LEASE_INVALID") << bad;
+    EXPECT_THAT(CheckDuration(rules, bad), HasReason("LEASE_INVALID")) << bad;
   }
   const LeaseRules off{false, kHour, kBound};
-  EXPECT_TRUE(CheckDuration(off, 0).ok());
-  EXPECT_EQ(ReasonOf(CheckDuration(off, kHour)), "LEASE_INVALID");
+  EXPECT_THAT(CheckDuration(off, 0), IsOk());
+  EXPECT_THAT(CheckDuration(off, kHour), HasReason("LEASE_INVALID"));
 }
 
 TEST(Admission, WithLeasingOffEveryWriteIsAnAcquisition) {

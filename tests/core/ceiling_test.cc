@@ -6,6 +6,7 @@
 
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -222,11 +223,11 @@ TEST_F(Ahead, KeysThatLapsedTooEarlyLiveAgainAndTheirWatchesEnd) {
   mesh_.Advance(100);
   EXPECT_EQ(mesh_.Value(0, "eph"), "(none)");
   Watch watch = *mesh_[0].StartWatch(mesh_.now(0), {}, true, "");
-  ASSERT_TRUE(mesh_[0].ReadWatch(mesh_.now(0), watch).ok());
+  ASSERT_THAT(mesh_[0].ReadWatch(mesh_.now(0), watch), IsOk());
   SetRight();
   mesh_.Advance(100);
   EXPECT_EQ(mesh_.Value(0, "eph"), "h");
-  EXPECT_EQ(ReasonOf(mesh_[0].ReadWatch(mesh_.now(0), watch).status()), "CURSOR_EXPIRED");
+  EXPECT_THAT(mesh_[0].ReadWatch(mesh_.now(0), watch), HasReason("CURSOR_EXPIRED"));
   mesh_.Advance(60'000);
   EXPECT_EQ(mesh_.Value(0, "eph"), "(none)");
 }
@@ -237,7 +238,7 @@ TEST_F(Ahead, AloneTheDeadAreKeptForAnHourByBothClocks) {
   EXPECT_EQ(Set(0, "k", "h", 0), "OK");
   WriteCommand gone = mesh_.Command(0, "k");
   gone.change = Change::kDelete;
-  ASSERT_TRUE(mesh_.Write(0, gone).ok());
+  ASSERT_THAT(mesh_.Write(0, gone), IsOk());
   mesh_.peer(0).offset_ms = 3 * kHour;
   mesh_.Advance(kCollectEveryMs + 1000);
   EXPECT_EQ(mesh_[0].store().keys(), 1u);
@@ -245,7 +246,7 @@ TEST_F(Ahead, AloneTheDeadAreKeptForAnHourByBothClocks) {
   EXPECT_EQ(Set(0, "k", "h", 0), "OK");
   const std::string token = FencingToken(mesh_[0].Get(mesh_.now(0), "k")->lease);
   gone.holder = "h";
-  ASSERT_TRUE(mesh_.Write(0, gone).ok());
+  ASSERT_THAT(mesh_.Write(0, gone), IsOk());
   mesh_.Skip(2 * kHour);
   mesh_.Advance(kCollectEveryMs + 1000);
   EXPECT_EQ(mesh_[0].store().keys(), 0u);

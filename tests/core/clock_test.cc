@@ -4,6 +4,7 @@
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/mesh/clock_guard.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -220,7 +221,7 @@ TEST(ClockOfANode, WhatWasMeasuredBeforeAJumpIsNoAgreement) {
   mesh.peer(a).offset_ms = 3'600'000;
   mesh.Settle();
   ASSERT_TRUE(mesh[a].links().IsUp(link));
-  EXPECT_EQ(ReasonOf(mesh.Set(a, "k", "v").status()), "CLOCK_UNSAFE");
+  EXPECT_THAT(mesh.Set(a, "k", "v"), HasReason("CLOCK_UNSAFE"));
 }
 
 TEST_F(Clocks, AWatchDoesNotResumeOnOneThatIsNotTrusted) {
@@ -232,7 +233,7 @@ TEST_F(Clocks, AWatchDoesNotResumeOnOneThatIsNotTrusted) {
   Watch resumed = *mesh_[2].StartWatch(mesh_.now(2), {}, false, cursor);
   EXPECT_TRUE(mesh_[2].ReadWatch(mesh_.now(2), resumed)->empty());
   mesh_.Skip(kCursorWaitMs);
-  EXPECT_EQ(ReasonOf(mesh_[2].ReadWatch(mesh_.now(2), resumed).status()), "NOT_CAUGHT_UP");
+  EXPECT_THAT(mesh_[2].ReadWatch(mesh_.now(2), resumed), HasReason("NOT_CAUGHT_UP"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "peer/core/data/entry.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/mesh/membership.h"
+#include "tests/core/matchers.h"
 
 namespace leasemap::core {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -25,7 +26,7 @@ class Collecting : public testing::Test {
     for (const char* id : {"A", "B", "C"}) mesh_.Add(id);
     LinkAll();
     mesh_.Advance(4000);
-    ASSERT_TRUE(mesh_.Set(0, "k", "old").ok());
+    ASSERT_THAT(mesh_.Set(0, "k", "old"), IsOk());
     mesh_.Settle();
   }
   void LinkAll() {
@@ -45,7 +46,7 @@ class Collecting : public testing::Test {
 };
 
 TEST_F(Collecting, ADeleteGoesOnceAllCoverItAndAnHourHasPassed) {
-  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  ASSERT_THAT(mesh_.Write(0, DeleteOf(mesh_, 0, "k")), IsOk());
   mesh_.Advance(kCollectEveryMs + 1000);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Keys(i), 1u) << "too early on " << i;
   Pass(2 * kHours);
@@ -60,7 +61,7 @@ TEST_F(Collecting, ADeleteGoesOnceAllCoverItAndAnHourHasPassed) {
 }
 
 TEST_F(Collecting, NothingGoesByAClockThatNobodyAgreesWith) {
-  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  ASSERT_THAT(mesh_.Write(0, DeleteOf(mesh_, 0, "k")), IsOk());
   mesh_.Settle();
   mesh_.peer(2).offset_ms = 3 * kHours;
   mesh_.Advance(2 * kCollectEveryMs);  // its links go, and then it is alone with that clock
@@ -76,7 +77,7 @@ TEST_F(Collecting, NothingGoesByAClockThatNobodyAgreesWith) {
 TEST_F(Collecting, ANewcomerHearsOfThePastOnlyWhatStands) {
   WriteCommand gone = DeleteOf(mesh_, 1, "k");
   gone.holder = mesh_[0].Get(mesh_.now(0), "k")->lease.holder;
-  ASSERT_TRUE(mesh_.Write(1, gone).ok());
+  ASSERT_THAT(mesh_.Write(1, gone), IsOk());
   mesh_.Settle();
   Pass(2 * kHours);
   LinkAll();
@@ -93,14 +94,14 @@ TEST_F(Collecting, ANewcomerHearsOfThePastOnlyWhatStands) {
 TEST_F(Collecting, AMemberThatIsAwayHoldsItUpUntilItIsForgotten) {
   mesh_.Restart(2);  // ends its links; nobody dials it here
   const uint64_t before = mesh_[2].self().incarnation;
-  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  ASSERT_THAT(mesh_.Write(0, DeleteOf(mesh_, 0, "k")), IsOk());
   Pass(2 * kHours);
   Link(0, 1);
   mesh_.Advance(kCollectEveryMs + 1000);
   EXPECT_EQ(Keys(0), 1u);
   EXPECT_EQ(Keys(1), 1u);
   EXPECT_EQ(mesh_[0].GetStatus().remembered, 3u);
-  ASSERT_TRUE(mesh_[0].Forget("C").ok());
+  ASSERT_THAT(mesh_[0].Forget("C"), IsOk());
   mesh_.Advance(kCollectEveryMs + 1000);
   EXPECT_EQ(mesh_[0].GetStatus().remembered, 2u);
   EXPECT_EQ(mesh_[1].GetStatus().remembered, 2u);  // the record spreads
@@ -119,7 +120,7 @@ TEST_F(Collecting, AMemberThatIsAwayHoldsItUpUntilItIsForgotten) {
 // C covered before.
 TEST_F(Collecting, WhatANeighbourRelaysOfAnEarlierProcessDoesNotCount) {
   mesh_.Restart(2);  // ends its links
-  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  ASSERT_THAT(mesh_.Write(0, DeleteOf(mesh_, 0, "k")), IsOk());
   mesh_.Settle();
   Pass(2 * kHours);
   const LinkId to_b = Link(0, 1);
@@ -146,7 +147,7 @@ TEST_F(Collecting, ALapsedEphemeralKeyGoesTheSameWay) {
   WriteCommand command = mesh_.Command(0, "e");
   command.ephemeral = true;
   command.duration_ms = 5000;
-  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  ASSERT_THAT(mesh_.Write(0, command), IsOk());
   mesh_.Advance(6000);
   EXPECT_EQ(mesh_.Value(1, "e"), "(none)");
   EXPECT_EQ(Keys(1), 2u);
@@ -159,13 +160,13 @@ TEST_F(Collecting, ALapsedEphemeralKeyGoesTheSameWay) {
 TEST_F(Collecting, ACursorBelowTheFloorExpiresAndALaterOneDoesNot) {
   const auto cursor_of = [&](int i) {
     auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, true, "");
-    EXPECT_TRUE(watch.ok());
+    EXPECT_THAT(watch, IsOk());
     auto batch = mesh_[i].ReadWatch(mesh_.now(i), *watch);
-    EXPECT_TRUE(batch.ok());
+    EXPECT_THAT(batch, IsOk());
     return batch->cursor;
   };
   const std::string early = cursor_of(1);
-  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  ASSERT_THAT(mesh_.Write(0, DeleteOf(mesh_, 0, "k")), IsOk());
   mesh_.Settle();
   const std::string late = cursor_of(1);
   Pass(2 * kHours);
@@ -173,11 +174,11 @@ TEST_F(Collecting, ACursorBelowTheFloorExpiresAndALaterOneDoesNot) {
   mesh_.Advance(kCollectEveryMs + 1000);
   for (int i = 0; i < 3; ++i) {
     auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, false, early);
-    ASSERT_TRUE(watch.ok());
-    EXPECT_EQ(ReasonOf(mesh_[i].ReadWatch(mesh_.now(i), *watch).status()), "CURSOR_EXPIRED") << i;
+    ASSERT_THAT(watch, IsOk());
+    EXPECT_THAT(mesh_[i].ReadWatch(mesh_.now(i), *watch), HasReason("CURSOR_EXPIRED")) << i;
     watch = mesh_[i].StartWatch(mesh_.now(i), {}, false, late);
-    ASSERT_TRUE(watch.ok());
-    EXPECT_TRUE(mesh_[i].ReadWatch(mesh_.now(i), *watch).ok()) << i;
+    ASSERT_THAT(watch, IsOk());
+    EXPECT_THAT(mesh_[i].ReadWatch(mesh_.now(i), *watch), IsOk()) << i;
   }
 }
 
@@ -186,17 +187,17 @@ TEST_F(Collecting, ACursorOfBeforeALapseThatWasCollectedExpires) {
   WriteCommand command = mesh_.Command(0, "e");
   command.ephemeral = true;
   command.duration_ms = 5000;
-  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  ASSERT_THAT(mesh_.Write(0, command), IsOk());
   mesh_.Settle();
   auto watch = mesh_[1].StartWatch(mesh_.now(1), {}, true, "");
-  ASSERT_TRUE(watch.ok());
+  ASSERT_THAT(watch, IsOk());
   const std::string cursor = mesh_[1].ReadWatch(mesh_.now(1), *watch)->cursor;  // e was set
   mesh_.Advance(6000);
   Pass(2 * kHours);
   LinkAll();
   mesh_.Advance(kCollectEveryMs + 1000);
   auto fresh = mesh_[1].StartWatch(mesh_.now(1), {}, true, "");
-  ASSERT_TRUE(fresh.ok());
+  ASSERT_THAT(fresh, IsOk());
   const std::string later = mesh_[1].ReadWatch(mesh_.now(1), *fresh)->cursor;
   // One that comes only now, and never had the entry, does not know what lapsed, but that something may have.
   const int joiner = mesh_.Add("D");
@@ -205,40 +206,40 @@ TEST_F(Collecting, ACursorOfBeforeALapseThatWasCollectedExpires) {
   for (const int i : {0, 1, 2, joiner}) {
     ASSERT_EQ(mesh_[i].store().Find("e"), nullptr);
     auto old = mesh_[i].StartWatch(mesh_.now(i), {}, false, cursor);
-    ASSERT_TRUE(old.ok());
-    EXPECT_EQ(ReasonOf(mesh_[i].ReadWatch(mesh_.now(i), *old).status()), "CURSOR_EXPIRED") << i;
+    ASSERT_THAT(old, IsOk());
+    EXPECT_THAT(mesh_[i].ReadWatch(mesh_.now(i), *old), HasReason("CURSOR_EXPIRED")) << i;
     auto on = mesh_[i].StartWatch(mesh_.now(i), {}, false, later);
-    ASSERT_TRUE(on.ok());
-    EXPECT_TRUE(mesh_[i].ReadWatch(mesh_.now(i), *on).ok()) << i;
+    ASSERT_THAT(on, IsOk());
+    EXPECT_THAT(mesh_[i].ReadWatch(mesh_.now(i), *on), IsOk()) << i;
   }
 }
 
 TEST_F(Collecting, AWatchThatStoodStillBeforeADeleteIsTold) {
   auto watch = mesh_[1].StartWatch(mesh_.now(1), {}, true, "");
-  ASSERT_TRUE(watch.ok());
-  ASSERT_TRUE(mesh_[1].ReadWatch(mesh_.now(1), *watch).ok());
-  ASSERT_TRUE(mesh_.Write(0, DeleteOf(mesh_, 0, "k")).ok());
+  ASSERT_THAT(watch, IsOk());
+  ASSERT_THAT(mesh_[1].ReadWatch(mesh_.now(1), *watch), IsOk());
+  ASSERT_THAT(mesh_.Write(0, DeleteOf(mesh_, 0, "k")), IsOk());
   mesh_.Settle();
   auto reader = mesh_[1].StartWatch(mesh_.now(1), {}, true, "");
-  ASSERT_TRUE(mesh_[1].ReadWatch(mesh_.now(1), *reader).ok());
+  ASSERT_THAT(mesh_[1].ReadWatch(mesh_.now(1), *reader), IsOk());
   Pass(2 * kHours);
   LinkAll();
   mesh_.Advance(kCollectEveryMs + 1000);
-  EXPECT_EQ(ReasonOf(mesh_[1].ReadWatch(mesh_.now(1), *watch).status()), "CURSOR_EXPIRED");
-  EXPECT_TRUE(mesh_[1].ReadWatch(mesh_.now(1), *reader).ok());
+  EXPECT_THAT(mesh_[1].ReadWatch(mesh_.now(1), *watch), HasReason("CURSOR_EXPIRED"));
+  EXPECT_THAT(mesh_[1].ReadWatch(mesh_.now(1), *reader), IsOk());
 }
 
 TEST_F(Collecting, WhoForgetsAMemberThatAnotherIsLinkedWithIsToldSo) {
-  EXPECT_EQ(ReasonOf(mesh_[0].Forget("C")), "REQUEST_INVALID");
-  EXPECT_EQ(ReasonOf(mesh_[0].Forget("A")), "REQUEST_INVALID");
-  EXPECT_EQ(ReasonOf(mesh_[0].Forget("nobody")), "REQUEST_INVALID");
+  EXPECT_THAT(mesh_[0].Forget("C"), HasReason("REQUEST_INVALID"));
+  EXPECT_THAT(mesh_[0].Forget("A"), HasReason("REQUEST_INVALID"));
+  EXPECT_THAT(mesh_[0].Forget("nobody"), HasReason("REQUEST_INVALID"));
   Mesh line;
   for (const char* id : {"A", "B", "C"}) line.Add(id);
   line.Connect(0, 1);
   line.Connect(1, 2);
   line.Advance(1000);
   ASSERT_EQ(line[0].GetStatus().remembered, 3u);
-  ASSERT_TRUE(line[0].Forget("C").ok());
+  ASSERT_THAT(line[0].Forget("C"), IsOk());
   EXPECT_EQ(line[0].GetStatus().remembered, 2u);
   line.Advance(1000);
   EXPECT_EQ(line[0].GetStatus().remembered, 3u);
@@ -264,27 +265,27 @@ TEST_F(Collecting, TwoHundredRestartsLeaveNoTraceInVectorsAndCursors) {
     Link(0, 1);
     Link(1, 2);
     mesh_.Advance(200);
-    ASSERT_TRUE(mesh_.Set(1, "r", std::to_string(n), "h").ok()) << n;
+    ASSERT_THAT(mesh_.Set(1, "r", std::to_string(n), "h"), IsOk()) << n;
     mesh_.Advance(kCollectEveryMs + 200);
   }
   for (int i = 0; i < 3; ++i) {
     EXPECT_LE(mesh_[i].vector().runs().size(), 3u) << i;
     EXPECT_TRUE(mesh_[i].vector().Covers(mesh_[0].vector()) && mesh_[0].vector().Covers(mesh_[i].vector())) << i;
     auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, true, "");
-    ASSERT_TRUE(watch.ok());
+    ASSERT_THAT(watch, IsOk());
     EXPECT_LT(mesh_[i].ReadWatch(mesh_.now(i), *watch)->cursor.size(), 400u);
   }
 }
 
 TEST_F(Collecting, ACursorOfBeforeAFoldResumesAndOneOfLostWritesDoesNot) {
-  ASSERT_TRUE(mesh_.Set(1, "r", "1").ok());
+  ASSERT_THAT(mesh_.Set(1, "r", "1"), IsOk());
   mesh_.Settle();
   const auto cursor_of = [&](int i) {
     auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, true, "");
     return mesh_[i].ReadWatch(mesh_.now(i), *watch)->cursor;
   };
   const std::string shared = cursor_of(1);
-  ASSERT_TRUE(mesh_.Set(1, "r", "2").ok());  // never sent
+  ASSERT_THAT(mesh_.Set(1, "r", "2"), IsOk());  // never sent
   const std::string lost = cursor_of(1);
   mesh_.Restart(1);
   Link(0, 1);

@@ -3,6 +3,7 @@
 
 #include "peer/core/data/limits.h"
 #include "peer/core/sync/conflicts.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -76,13 +77,13 @@ TEST(Conflict, AWatchHearsHowManyItMissed) {
   mesh.Advance(4000);
   constexpr size_t kKeys = 1000;
   for (const int i : {0, 1}) {
-    for (size_t key = 0; key < kKeys; ++key) ASSERT_TRUE(mesh.Set(i, std::to_string(key), "value").ok());
+    for (size_t key = 0; key < kKeys; ++key) ASSERT_THAT(mesh.Set(i, std::to_string(key), "value"), IsOk());
     mesh.Advance(1500);  // the later lease loses
   }
   WatchFilter lost;
   lost.kinds.insert(EventKind::kLost);
   Watch watch = *mesh[1].StartWatch(mesh.now(1), lost, false, "");
-  ASSERT_TRUE(mesh[1].ReadWatch(mesh.now(1), watch).ok());
+  ASSERT_THAT(mesh[1].ReadWatch(mesh.now(1), watch), IsOk());
   mesh.Connect(0, 1);
   mesh.Advance(2000);
   ASSERT_EQ(mesh[1].replica().conflicts().total(), kKeys);
@@ -107,7 +108,7 @@ class ConflictMesh : public ::testing::Test {
     std::vector<WatchEvent> events;
     for (bool more = true; more;) {
       auto batch = mesh_[i].ReadWatch(mesh_.now(i), watch);
-      EXPECT_TRUE(batch.ok());
+      EXPECT_THAT(batch, IsOk());
       for (auto& event : batch->events) events.push_back(std::move(event));
       more = batch->more;
     }
@@ -124,8 +125,8 @@ TEST_F(ConflictMesh, TheNodeThatTookTheLosingWriteTellsItOnce) {
   auto of_lost = mesh_[1].StartWatch(mesh_.now(1), lost, false, "");
   auto of_other = mesh_[1].StartWatch(mesh_.now(1), other, false, "");
   auto of_usual = mesh_[1].StartWatch(mesh_.now(1), usual, false, "");
-  ASSERT_TRUE(mesh_.Set(0, "k", "of a").ok());
-  ASSERT_TRUE(mesh_.Set(1, "k", "of b").ok());  // cut off from one another, in one second: a stands
+  ASSERT_THAT(mesh_.Set(0, "k", "of a"), IsOk());
+  ASSERT_THAT(mesh_.Set(1, "k", "of b"), IsOk());  // cut off from one another, in one second: a stands
   Read(1, *of_lost);
   mesh_.Connect(0, 1);
   mesh_.Connect(1, 2);
@@ -153,17 +154,17 @@ TEST_F(ConflictMesh, TheNodeThatTookTheLosingWriteTellsItOnce) {
 TEST_F(ConflictMesh, ATakeoverAfterLapseOrReleaseIsNone) {
   WriteCommand command = mesh_.Command(0, "k");
   command.duration_ms = 5000;
-  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  ASSERT_THAT(mesh_.Write(0, command), IsOk());
   mesh_.Connect(0, 1);
   mesh_.Advance(6000);
-  ASSERT_TRUE(mesh_.Set(1, "k", "of b").ok());
+  ASSERT_THAT(mesh_.Set(1, "k", "of b"), IsOk());
   command.key = "k2";
-  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  ASSERT_THAT(mesh_.Write(0, command), IsOk());
   command.change = Change::kRelease;
   command.duration_ms.reset();
-  ASSERT_TRUE(mesh_.Write(0, command).ok());
+  ASSERT_THAT(mesh_.Write(0, command), IsOk());
   mesh_.Settle();
-  ASSERT_TRUE(mesh_.Set(1, "k2", "of b").ok());
+  ASSERT_THAT(mesh_.Set(1, "k2", "of b"), IsOk());
   mesh_.Settle();
   EXPECT_EQ(mesh_.Value(0, "k"), "of b");
   EXPECT_EQ(mesh_.Value(0, "k2"), "of b");
@@ -172,9 +173,9 @@ TEST_F(ConflictMesh, ATakeoverAfterLapseOrReleaseIsNone) {
 
 TEST_F(ConflictMesh, AWriteThatWasRenewedElsewhereIsNotToldTwice) {
   // b writes k and renews; the conflict is told for the latest of its writes alone.
-  ASSERT_TRUE(mesh_.Set(0, "k", "of a").ok());
-  ASSERT_TRUE(mesh_.Set(1, "k", "1").ok());
-  ASSERT_TRUE(mesh_.Set(1, "k", "2").ok());
+  ASSERT_THAT(mesh_.Set(0, "k", "of a"), IsOk());
+  ASSERT_THAT(mesh_.Set(1, "k", "1"), IsOk());
+  ASSERT_THAT(mesh_.Set(1, "k", "2"), IsOk());
   mesh_.Connect(0, 1);
   mesh_.Advance(2000);
   ASSERT_EQ(mesh_[1].replica().conflicts().total(), 1u);
@@ -185,8 +186,8 @@ TEST_F(ConflictMesh, WithLeasingOffThereAreNone) {
   NodeOptions x = Mesh::Options("x"), y = Mesh::Options("y");
   x.rules.leasing = y.rules.leasing = false;
   const int i = mesh_.Add(x), j = mesh_.Add(y);
-  ASSERT_TRUE(mesh_.Set(i, "k", "1").ok());
-  ASSERT_TRUE(mesh_.Set(j, "k", "2").ok());
+  ASSERT_THAT(mesh_.Set(i, "k", "1"), IsOk());
+  ASSERT_THAT(mesh_.Set(j, "k", "2"), IsOk());
   mesh_.Connect(i, j);
   mesh_.Advance(2000);
   EXPECT_EQ(mesh_[i].replica().conflicts().total() + mesh_[j].replica().conflicts().total(), 0u);

@@ -6,6 +6,7 @@
 
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -75,7 +76,7 @@ TEST(Returning, WhoIsThereAndDidNotSayThatItLeavesIsAMember) {
   mesh.Connect(0, 2);
   mesh.Advance(1000);
   mesh.Break(ab);
-  ASSERT_TRUE(mesh[1].Forget("a").ok());
+  ASSERT_THAT(mesh[1].Forget("a"), IsOk());
   mesh.Advance(1000);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(mesh[i].GetStatus().remembered, 3u) << i;
 }
@@ -106,14 +107,14 @@ class ComeAndGo : public testing::Test {
     mesh_.Add("pod-0");
     mesh_.Connect(0, 1);
     mesh_.Advance(1000);
-    ASSERT_TRUE(mesh_.Set(0, "first", "x").ok());
+    ASSERT_THAT(mesh_.Set(0, "first", "x"), IsOk());
   }
   void Visit(int n) {
     mesh_.Skip(5);
     mesh_.Replace(2, Mesh::Options("pod-" + std::to_string(n)));
     Join();
     ASSERT_TRUE(mesh_[2].ready()) << n;
-    ASSERT_TRUE(mesh_.Set(2, "k" + std::to_string(n % 100), std::to_string(n), "h").ok()) << n;
+    ASSERT_THAT(mesh_.Set(2, "k" + std::to_string(n % 100), std::to_string(n), "h"), IsOk()) << n;
     mesh_.Settle();
     mesh_[2].Leave(mesh_.now(2));
     mesh_.Settle();
@@ -133,7 +134,7 @@ class ComeAndGo : public testing::Test {
   }
   std::string CursorOf(int i) {
     auto watch = mesh_[i].StartWatch(mesh_.now(i), {}, true, "");
-    EXPECT_TRUE(watch.ok());
+    EXPECT_THAT(watch, IsOk());
     for (auto batch = mesh_[i].ReadWatch(mesh_.now(i), *watch); batch.ok();
          batch = mesh_[i].ReadWatch(mesh_.now(i), *watch)) {
       if (!batch->cursor.empty()) return batch->cursor;
@@ -207,10 +208,10 @@ TEST_F(ComeAndGo, TenThousandNamesLeaveNoTrace) {
   WriteCommand command = mesh_.Command(0, "acked");
   command.ack.level = Ack::Level::kAll;
   const auto submitted = mesh_.Submit(0, command);
-  ASSERT_TRUE(submitted.ok());
+  ASSERT_THAT(submitted, IsOk());
   mesh_.Advance(300);
   ASSERT_NE(mesh_.Answer(0, submitted->wait), nullptr);
-  EXPECT_TRUE(mesh_.Answer(0, submitted->wait)->status.ok());
+  EXPECT_THAT(mesh_.Answer(0, submitted->wait)->status, IsOk());
 }
 
 // --- names that crashed
@@ -228,7 +229,7 @@ class Crowded : public testing::Test {
       mesh_.Replace(2, Mesh::Options("dead-" + std::to_string(n)));
       for (int i = 0; i < 2; ++i) mesh_.Connect(2, i);
       mesh_[2].Tick(mesh_.now(2));
-      ASSERT_TRUE(mesh_.Set(2, "k", std::to_string(n), "h").ok());
+      ASSERT_THAT(mesh_.Set(2, "k", std::to_string(n), "h"), IsOk());
       mesh_.Settle();
     }
     mesh_.Replace(2, Mesh::Options("new"));
@@ -244,7 +245,7 @@ TEST_F(Crowded, ANewcomerIsToldWhoIsSilentAndWhatToDo) {
   for (const int i : {0, 2}) {
     for (const char* part : {"MEMBER_LIMIT", "dead-0, dead-1", "leasemap forget"}) EXPECT_TRUE(mesh_.Logged(i, part));
   }
-  ASSERT_TRUE(mesh_[0].Forget("dead-77").ok());
+  ASSERT_THAT(mesh_[0].Forget("dead-77"), IsOk());
   mesh_.Connect(2, 0);
   EXPECT_EQ(mesh_[0].links().up(), 2u);
 }

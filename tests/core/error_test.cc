@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/core/matchers.h"
+
 namespace leasemap::core {
 namespace {
 
@@ -29,7 +31,7 @@ TEST(Shown, EscapesAndCuts) {
 
 TEST(Errors, CarryReasonMetadataAndRetry) {
   auto status = Refusal(absl::StatusCode::kAborted, "VERSION_MISMATCH", "read it again");
-  EXPECT_EQ(ReasonOf(status), "VERSION_MISMATCH");
+  EXPECT_THAT(status, HasReason("VERSION_MISMATCH"));
   EXPECT_EQ(status.message(), "read it again");
   EXPECT_EQ(RetryMsOf(status), -1);
   SetRetryMs(status, 250);
@@ -42,20 +44,20 @@ TEST(Errors, CarryReasonMetadataAndRetry) {
   EXPECT_LE(metadata.at("key").size(), 64u);
   EXPECT_EQ(ReasonOf(absl::OkStatus()), "");
   const auto field = InvalidField("page_size", "must not be negative");
-  EXPECT_EQ(ReasonOf(field), "REQUEST_INVALID");
+  EXPECT_THAT(field, HasReason("REQUEST_INVALID"));
   EXPECT_EQ(MetadataOf(field).at("field"), "page_size");
   EXPECT_EQ(Unsupported("ack", "later").code(), absl::StatusCode::kUnimplemented);
 }
 
 TEST(Errors, KeysAndNames) {
-  EXPECT_EQ(ReasonOf(CheckKey("")), "KEY_INVALID");
-  EXPECT_TRUE(CheckKey(std::string(4096, '\0')).ok());
-  EXPECT_EQ(ReasonOf(CheckKey(std::string(4097, 'k'))), "KEY_INVALID");
-  EXPECT_TRUE(CheckName("holder", "worker 7 ✓").ok());
-  EXPECT_TRUE(CheckName("holder", std::string(255, 'h')).ok());
+  EXPECT_THAT(CheckKey(""), HasReason("KEY_INVALID"));
+  EXPECT_THAT(CheckKey(std::string(4096, '\0')), IsOk());
+  EXPECT_THAT(CheckKey(std::string(4097, 'k')), HasReason("KEY_INVALID"));
+  EXPECT_THAT(CheckName("holder", "worker 7 ✓"), IsOk());
+  EXPECT_THAT(CheckName("holder", std::string(255, 'h')), IsOk());
   for (const std::string& bad : {std::string(), std::string(256, 'h'), std::string("a\nb"), std::string("\xff"),
                                  std::string("a\0b", 3), std::string("\xc0\xaf"), std::string("\xed\xa0\x80")}) {
-    EXPECT_EQ(ReasonOf(CheckName("holder", bad)), "REQUEST_INVALID");
+    EXPECT_THAT(CheckName("holder", bad), HasReason("REQUEST_INVALID"));
   }
 }
 

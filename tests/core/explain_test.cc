@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -48,7 +49,7 @@ class Explained : public ::testing::Test {
   }
   WaitId Ask(const std::string& key, int64_t patience_ms = INT64_MAX) {
     const auto wait = mesh_[0].Explain(mesh_.now(0), key, patience_ms);
-    EXPECT_TRUE(wait.ok()) << wait.status();
+    EXPECT_THAT(wait, IsOk());
     return wait.ok() ? *wait : 0;
   }
   Mesh mesh_;
@@ -57,7 +58,7 @@ class Explained : public ::testing::Test {
 
 TEST_F(Explained, AllMembersAnswerAtOnce) {
   Start({"a", "b", "c"});
-  ASSERT_TRUE(mesh_.Set(1, "k", "value").ok());
+  ASSERT_THAT(mesh_.Set(1, "k", "value"), IsOk());
   mesh_.Settle();
   const WaitId wait = Ask("k"), none = Ask("nothing");
   mesh_.Settle();
@@ -81,7 +82,7 @@ TEST_F(Explained, ASilentMemberIsShownByWhatItReportedLast) {
   Start({"a", "b", "c"});
   mesh_.Freeze(links_[{0, 2}]);
   mesh_.Freeze(links_[{1, 2}]);
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(mesh_.Set(0, "k", absl::StrCat(i)).ok());
+  for (int i = 0; i < 5; ++i) ASSERT_THAT(mesh_.Set(0, "k", absl::StrCat(i)), IsOk());
   mesh_.Settle();
   const WaitId wait = Ask("k"), hurried = Ask("k", 100);
   mesh_.Advance(90);
@@ -105,7 +106,7 @@ TEST_F(Explained, AMemberOfTheVersionBeforeIsNotAsked) {
   mesh_.Add(old);
   mesh_.Connect(0, 1);
   mesh_.Advance(500);
-  ASSERT_TRUE(mesh_.Set(1, "k", "v").ok());
+  ASSERT_THAT(mesh_.Set(1, "k", "v"), IsOk());
   mesh_.Settle();
   EXPECT_EQ(mesh_.Value(0, "k"), "v");  // the two speak version 1
   const WaitId wait = Ask("k");
@@ -117,7 +118,7 @@ TEST_F(Explained, AMemberOfTheVersionBeforeIsNotAsked) {
   const auto acked = mesh_.Submit(0, command);
   mesh_.Advance(300);
   ASSERT_TRUE(mesh_.Answer(0, acked->wait));
-  EXPECT_TRUE(mesh_.Answer(0, acked->wait)->status.ok());
+  EXPECT_THAT(mesh_.Answer(0, acked->wait)->status, IsOk());
 }
 
 TEST_F(Explained, VersionsThatDoNotMeetAreRefused) {
@@ -134,10 +135,10 @@ TEST_F(Explained, IsBoundedAndCanBeCancelled) {
   mesh_.Freeze(links_[{0, 1}]);
   WaitId last = 0;
   for (size_t i = 0; i < kMaxExplains; ++i) last = Ask("k");
-  EXPECT_EQ(ReasonOf(mesh_[0].Explain(mesh_.now(0), "k", 1000).status()), "WAIT_LIMIT");
+  EXPECT_THAT(mesh_[0].Explain(mesh_.now(0), "k", 1000), HasReason("WAIT_LIMIT"));
   EXPECT_TRUE(mesh_[0].CancelWait(last));
   EXPECT_NE(Ask("k"), 0u);
-  EXPECT_EQ(ReasonOf(mesh_[0].Explain(mesh_.now(0), "", 1000).status()), "KEY_INVALID");
+  EXPECT_THAT(mesh_[0].Explain(mesh_.now(0), "", 1000), HasReason("KEY_INVALID"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "peer/core/data/limits.h"
 #include "peer/core/data/version_vector.h"
+#include "tests/core/matchers.h"
 
 namespace leasemap::core {
 namespace {

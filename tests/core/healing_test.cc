@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -20,7 +21,7 @@ TEST(Healing, EveryOrderEndsWithTheEntryThatTheRankNames) {
     for (int writer = 0; writer < 3; ++writer) {
       if (writer > 0) mesh.Skip(40 * kMinute);
       const auto entry = mesh.Set(writer, "k", std::string(1, static_cast<char>('A' + writer)));
-      ASSERT_TRUE(entry.ok());
+      ASSERT_THAT(entry, IsOk());
       written[writer] = *entry;
     }
     const EntryPtr winner = *std::max_element(written.begin(), written.end(),
@@ -44,9 +45,9 @@ TEST(Healing, EveryOrderEndsWithTheEntryThatTheRankNames) {
 TEST(Healing, WithinAPeriodTheEarliestStands) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
-  ASSERT_TRUE(mesh.Set(b, "k", "early").ok());
+  ASSERT_THAT(mesh.Set(b, "k", "early"), IsOk());
   mesh.Skip(60'000);
-  ASSERT_TRUE(mesh.Set(a, "k", "late").ok());
+  ASSERT_THAT(mesh.Set(a, "k", "late"), IsOk());
   mesh.Connect(a, b);
   EXPECT_EQ(mesh.Value(a, "k"), "early");
   EXPECT_EQ(mesh.Value(b, "k"), "early");
@@ -55,8 +56,8 @@ TEST(Healing, WithinAPeriodTheEarliestStands) {
 TEST(Healing, InOneSecondTheSmallerHolderStands) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
-  ASSERT_TRUE(mesh.Set(a, "k", "of z", "z").ok());
-  ASSERT_TRUE(mesh.Set(b, "k", "of y", "y").ok());
+  ASSERT_THAT(mesh.Set(a, "k", "of z", "z"), IsOk());
+  ASSERT_THAT(mesh.Set(b, "k", "of y", "y"), IsOk());
   mesh.Connect(a, b);
   EXPECT_EQ(mesh.Value(a, "k"), "of y");
   EXPECT_EQ(mesh.Value(b, "k"), "of y");

@@ -6,6 +6,7 @@
 #include "peer/core/data/hybrid_clock.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/mesh/quarantine.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -110,7 +111,7 @@ TEST_F(Hostile, SessionsWithoutEnd) {
 }
 
 TEST_F(Hostile, AVectorOfTheFuture) {
-  ASSERT_TRUE(mesh_.Set(good_, "k", "v").ok());
+  ASSERT_THAT(mesh_.Set(good_, "k", "v"), IsOk());
   mesh_.Settle();
   const ReplicaId good = mesh_[good_].self();
   Report report;
@@ -242,7 +243,7 @@ TEST_F(HostileSession, ThatNeverEndsIsGivenUp) {
 
 // The end of a session claims what never was: of this node, and of one that it is linked with and hears itself.
 TEST_F(HostileSession, CoversAtItsEndNothingThatIsNotThere) {
-  ASSERT_TRUE(mesh_.Set(other_, "k", "v").ok());
+  ASSERT_THAT(mesh_.Set(other_, "k", "v"), IsOk());
   mesh_.Settle();
   const ReplicaId good = mesh_[good_].self(), other = mesh_[other_].self(), evil = mesh_[evil_].self();
   const ReplicaId gone{"gone", 7};
@@ -254,8 +255,8 @@ TEST_F(HostileSession, CoversAtItsEndNothingThatIsNotThere) {
   EXPECT_TRUE(covered.Covers(Dot{other, 1}));
   EXPECT_FALSE(covered.Covers(Dot{other, 2}));
   // What other writes from now on is not taken for known.
-  ASSERT_TRUE(mesh_.Set(other_, "k", "news").ok());
-  ASSERT_TRUE(mesh_.Set(good_, "mine", "here").ok());
+  ASSERT_THAT(mesh_.Set(other_, "k", "news"), IsOk());
+  ASSERT_THAT(mesh_.Set(good_, "mine", "here"), IsOk());
   mesh_.Advance(500);
   EXPECT_EQ(mesh_.Value(good_, "k"), "news");
   EXPECT_EQ(mesh_.Value(other_, "mine"), "here");
@@ -297,7 +298,7 @@ TEST_F(Hostile, NoClientMakesItsNodeLookLikeAFlood) {
     const auto done = mesh_[good_].SendBroadcast(mesh_.now(good_), "", "x");
     ++(done.ok() ? sent : refused);
     if (!done.ok()) {
-      EXPECT_EQ(ReasonOf(done.status()), "BYTES_LIMIT");
+      EXPECT_THAT(done, HasReason("BYTES_LIMIT"));
       EXPECT_GT(RetryMsOf(done.status()), 0);
     }
   }
@@ -307,7 +308,7 @@ TEST_F(Hostile, NoClientMakesItsNodeLookLikeAFlood) {
   EXPECT_EQ(mesh_[other_].GetStatus().cut_offs, 0u);
   EXPECT_EQ(mesh_.peer(other_).heard.size(), static_cast<size_t>(sent));
   mesh_.Advance(1100);
-  EXPECT_TRUE(mesh_[good_].SendBroadcast(mesh_.now(good_), "", "x").ok());
+  EXPECT_THAT(mesh_[good_].SendBroadcast(mesh_.now(good_), "", "x"), IsOk());
 }
 
 }  // namespace

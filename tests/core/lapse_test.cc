@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -25,7 +26,7 @@ class Lapses : public testing::Test {
   EntryPtr Do(int node, const WriteCommand& command) {
     auto written = mesh_.Write(node, command);
     mesh_.Settle();
-    EXPECT_TRUE(written.ok()) << written.status();
+    EXPECT_THAT(written, IsOk());
     return written.ok() ? *written : nullptr;
   }
   std::string Reason(int node, const WriteCommand& command) {
@@ -34,7 +35,7 @@ class Lapses : public testing::Test {
   }
   Watch Start(int node, bool snapshot, const std::string& cursor = "") {
     auto watch = mesh_[node].StartWatch(mesh_.now(node), {}, snapshot, cursor);
-    EXPECT_TRUE(watch.ok()) << watch.status();
+    EXPECT_THAT(watch, IsOk());
     return *std::move(watch);
   }
   // The events: +key, -key, or !key for an EXPIRED; "(waits)" if there was nothing to say.

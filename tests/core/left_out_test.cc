@@ -4,6 +4,7 @@
 
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -17,7 +18,7 @@ class LeftOut : public testing::Test {
     ac_ = mesh_.Connect(0, 2);
     bc_ = mesh_.Connect(1, 2);
     mesh_.Advance(4000);
-    ASSERT_TRUE(mesh_.Set(0, "k", value_, "job").ok());
+    ASSERT_THAT(mesh_.Set(0, "k", value_, "job"), IsOk());
     mesh_.Settle();
   }
   EntryPtr Renew(int i, Change change = Change::kRenew) {
@@ -25,7 +26,7 @@ class LeftOut : public testing::Test {
     command.change = change;
     command.holder = "job";
     const auto written = mesh_.Write(i, command);
-    EXPECT_TRUE(written.ok()) << written.status();
+    EXPECT_THAT(written, IsOk());
     return written.ok() ? *written : nullptr;
   }
   EntryPtr Held(int i) { return *mesh_[i].store().Find("k"); }
@@ -59,7 +60,7 @@ TEST_F(LeftOut, TheReceiverSharesTheValueThatItHas) {
 
 TEST_F(LeftOut, WhoLacksTheValueFetchesTheEntryAtOnce) {
   mesh_.Freeze(ac_);
-  ASSERT_TRUE(mesh_.Set(0, "k", std::string(1000, 'n'), "job").ok());
+  ASSERT_THAT(mesh_.Set(0, "k", std::string(1000, 'n'), "job"), IsOk());
   mesh_.Settle();
   const EntryPtr renewed = Renew(1);
   mesh_.Settle();
@@ -73,7 +74,7 @@ TEST_F(LeftOut, WhereItLosesNoValueIsNeeded) {
   Renew(1);
   mesh_.Settle();
   mesh_.Freeze(ac_);
-  ASSERT_TRUE(mesh_.Set(2, "k", "newer", "job").ok());
+  ASSERT_THAT(mesh_.Set(2, "k", "newer", "job"), IsOk());
   const EntryPtr newer = Held(2);
   mesh_.Thaw(bc_);
   EXPECT_EQ(Held(2)->value, "newer");
@@ -81,7 +82,7 @@ TEST_F(LeftOut, WhereItLosesNoValueIsNeeded) {
 }
 
 TEST_F(LeftOut, NotOfAFewBytes) {
-  ASSERT_TRUE(mesh_.Set(0, "k", "few", "job").ok());
+  ASSERT_THAT(mesh_.Set(0, "k", "few", "job"), IsOk());
   mesh_.Settle();
   Renew(0);
   const auto message = mesh_[0].Pull(mesh_.now(0), ab_);
@@ -95,7 +96,7 @@ TEST_F(LeftOut, WhoLacksMoreAndMoreValuesAsksOnceASecond) {
   mesh_.Freeze(ac_);
   int fetched = 0;
   for (int i = 0; i < 20; ++i) {  // two seconds in all
-    ASSERT_TRUE(mesh_.Set(0, "k", std::string(1000, static_cast<char>('a' + i)), "job").ok());
+    ASSERT_THAT(mesh_.Set(0, "k", std::string(1000, static_cast<char>('a' + i)), "job"), IsOk());
     mesh_.Settle();
     Renew(1);
     mesh_.Advance(100);
@@ -114,11 +115,11 @@ TEST(LeftOutNot, ToAPeerOfTheVersionBefore) {
   mesh.Add(old);
   const LinkId link = mesh.Connect(0, 1);
   mesh.Advance(4000);
-  ASSERT_TRUE(mesh.Set(0, "k", "value").ok());
+  ASSERT_THAT(mesh.Set(0, "k", "value"), IsOk());
   mesh.Settle();
   WriteCommand renew = mesh.Command(0, "k", "");
   renew.change = Change::kRenew;
-  ASSERT_TRUE(mesh.Write(0, renew).ok());
+  ASSERT_THAT(mesh.Write(0, renew), IsOk());
   const auto message = mesh[0].Pull(mesh.now(0), link);
   ASSERT_TRUE(message && std::holds_alternative<Live>(*message));
   EXPECT_EQ(std::get<Live>(*message).entries.at(0)->value, "value");
@@ -130,12 +131,12 @@ TEST_F(LeftOut, ARenewalKeepsTheNameOfTheRequestThatSetTheValue) {
   set.holder = "job";
   set.request_id = "r1";
   const auto first = mesh_.Write(0, set);
-  ASSERT_TRUE(first.ok());
+  ASSERT_THAT(first, IsOk());
   mesh_.Settle();
   Renew(1);
   mesh_.Settle();
   const auto again = mesh_.Write(2, set);
-  ASSERT_TRUE(again.ok());
+  ASSERT_THAT(again, IsOk());
   EXPECT_EQ(ValueDot(**again), (*first)->dot);
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -144,7 +145,7 @@ TEST(Links, OfTwoThatCrossTheOneDialledByTheSmallerStays) {
     EXPECT_EQ(mesh.alive(second), !smaller_first);
     EXPECT_FALSE(mesh.Logged(a, "DUPLICATE"));
     EXPECT_FALSE(mesh.Logged(b, "lost"));
-    ASSERT_TRUE(mesh.Set(a, "k", "v").ok());
+    ASSERT_THAT(mesh.Set(a, "k", "v"), IsOk());
     mesh.Settle();
     EXPECT_EQ(mesh.Value(b, "k"), "v");
   }
@@ -290,7 +291,7 @@ TEST(OwnId, ALaterIncarnationIsOutrun) {
   for (const bool later : {true, false}) {
     Mesh mesh;
     const int a = mesh.Add("a");
-    ASSERT_TRUE(mesh.Set(a, "k", "v").ok());
+    ASSERT_THAT(mesh.Set(a, "k", "v"), IsOk());
     const ReplicaId before = mesh[a].self();
     const ReplicaId known{"a", before.incarnation + (later ? 5 : 0)};
     Hello hello;
@@ -309,7 +310,7 @@ TEST(OwnId, ALaterIncarnationIsOutrun) {
     EXPECT_GT(mesh[a].self(), known) << later;
     EXPECT_TRUE(mesh[a].GetStatus().members.empty());
     const auto written = mesh.Set(a, "k", "w");
-    ASSERT_TRUE(written.ok());
+    ASSERT_THAT(written, IsOk());
     EXPECT_EQ((*written)->dot.seq, 1u);
     EXPECT_EQ((*written)->dot.replica, mesh[a].self());
   }
@@ -365,7 +366,7 @@ TEST(OwnId, WhatAPeerHasOfThisRunIsNoReasonForANewOne) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
   const LinkId link = mesh.Connect(a, b);
-  ASSERT_TRUE(mesh.Set(a, "k", "v").ok());
+  ASSERT_THAT(mesh.Set(a, "k", "v"), IsOk());
   mesh.Settle();
   const ReplicaId before = mesh[a].self();
   mesh.Break(link);

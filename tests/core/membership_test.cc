@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 
 namespace leasemap::core {
 namespace {

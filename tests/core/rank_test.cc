@@ -8,6 +8,7 @@
 #include "peer/core/mesh/membership.h"
 #include "peer/core/node/node.h"
 #include "peer/core/sync/store.h"
+#include "tests/core/matchers.h"
 
 namespace leasemap::core {
 namespace {

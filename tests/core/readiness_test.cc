@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -25,7 +26,7 @@ class ReadinessTest : public testing::Test {
     return mesh_.Add(WithSeeds(id, std::move(seeds)));
   }
   void Fill(int node, int keys = 2000) {
-    for (int i = 0; i < keys; ++i) ASSERT_TRUE(mesh_.Set(node, absl::StrCat("k", i), std::string(1000, 'v')).ok());
+    for (int i = 0; i < keys; ++i) ASSERT_THAT(mesh_.Set(node, absl::StrCat("k", i), std::string(1000, 'v')), IsOk());
   }
   bool ready(int node) { return mesh_[node].ready(); }
   // The first thing that the node waits for.
@@ -49,7 +50,7 @@ TEST_F(ReadinessTest, WithoutSeedsAtOnce) { EXPECT_TRUE(ready(Add("a"))); }
 TEST_F(ReadinessTest, WaitsForTheReportOfWhoAnswers) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add(WithSeeds("b", {"a:1"}));
-  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(mesh.Set(a, absl::StrCat("k", i), "v").ok());
+  for (int i = 0; i < 2000; ++i) ASSERT_THAT(mesh.Set(a, absl::StrCat("k", i), "v"), IsOk());
   mesh[b].Tick(mesh.now(b));
   mesh[b].OnResolved(mesh.now(b), "a:1", {"a:1"});
   mesh.Settle();
@@ -186,7 +187,7 @@ TEST_F(ReadinessTest, WhatADeadMemberHeldIsGivenUpWhenItIsForgotten) {
   mesh_.Kill(a);
   mesh_.Advance(30'000);
   ASSERT_FALSE(ready(b));
-  EXPECT_TRUE(mesh_[b].Forget("a").ok());
+  EXPECT_THAT(mesh_[b].Forget("a"), IsOk());
   mesh_.Advance(2000);
   EXPECT_TRUE(ready(b)) << Waits(b);
 }

@@ -6,6 +6,7 @@
 
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -69,7 +70,7 @@ TEST_F(Lagging, AReleaseComesTrueOnTopOfTheNewerValue) {
   Together();
   EXPECT_EQ(entry(0).value, "step 2");
   EXPECT_TRUE(entry(0).lease.released);
-  EXPECT_TRUE(mesh_.Set(2, "k", "of another", "other").ok());
+  EXPECT_THAT(mesh_.Set(2, "k", "of another", "other"), IsOk());
 }
 
 TEST_F(Lagging, AReleaseBeforeTheNewerValueIsNotRepeated) {
@@ -122,15 +123,15 @@ TEST_F(Lagging, ARenewalThatWouldAcquireIsRefusedIfAskedTo) {
   renew.change = Change::kRenew;
   renew.holder = "job";
   renew.only_if_held = true;
-  ASSERT_TRUE(mesh_.Write(0, renew).ok());
+  ASSERT_THAT(mesh_.Write(0, renew), IsOk());
   ASSERT_EQ(Write(0, Change::kRelease), "OK");
-  EXPECT_EQ(ReasonOf(mesh_.Write(0, renew).status()), "LEASE_NOT_HELD");
+  EXPECT_THAT(mesh_.Write(0, renew), HasReason("LEASE_NOT_HELD"));
   ASSERT_EQ(Write(0, Change::kSet, "again", 4000), "OK");
-  ASSERT_TRUE(mesh_.Write(0, renew).ok());
+  ASSERT_THAT(mesh_.Write(0, renew), IsOk());
   mesh_.Advance(5000);
-  EXPECT_EQ(ReasonOf(mesh_.Write(0, renew).status()), "LEASE_NOT_HELD");
+  EXPECT_THAT(mesh_.Write(0, renew), HasReason("LEASE_NOT_HELD"));
   renew.only_if_held = false;
-  EXPECT_TRUE(mesh_.Write(0, renew).ok());
+  EXPECT_THAT(mesh_.Write(0, renew), IsOk());
 }
 
 TEST_F(Lagging, TheValuesVersionIsOneOfItsRenewals) {
@@ -140,8 +141,8 @@ TEST_F(Lagging, TheValuesVersionIsOneOfItsRenewals) {
   WriteCommand set = mesh_.Command(0, "k", "step 2");
   set.holder = "job";
   set.if_version = version;
-  EXPECT_TRUE(mesh_.Write(0, set).ok());
-  EXPECT_EQ(ReasonOf(mesh_.Write(0, set).status()), "VERSION_MISMATCH");
+  EXPECT_THAT(mesh_.Write(0, set), IsOk());
+  EXPECT_THAT(mesh_.Write(0, set), HasReason("VERSION_MISMATCH"));
 }
 
 TEST_F(Lagging, AReleaseWorksToTheLastMoment) {
@@ -149,7 +150,7 @@ TEST_F(Lagging, AReleaseWorksToTheLastMoment) {
   mesh_.Advance(entry(0).lease.expire_ms - mesh_.now(0).wall_ms - 10);
   ASSERT_EQ(Write(0, Change::kRelease), "OK");
   EXPECT_TRUE(entry(0).lease.released);
-  EXPECT_TRUE(mesh_.Set(0, "k", "of another", "other").ok());
+  EXPECT_THAT(mesh_.Set(0, "k", "of another", "other"), IsOk());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/node/requests.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -25,7 +26,7 @@ class RequestIds : public ::testing::Test {
   }
   Dot DotOf(int i, const WriteCommand& command) {
     const auto entry = mesh_.Write(i, command);
-    EXPECT_TRUE(entry.ok()) << entry.status();
+    EXPECT_THAT(entry, IsOk());
     return entry.ok() && *entry ? (*entry)->dot : Dot{};
   }
   std::string Field(int i, const WriteCommand& command) {
@@ -62,13 +63,13 @@ TEST_F(RequestIds, AnotherRequestUnderTheSameIdIsInvalid) {
   patient.ack.level = Ack::Level::kAll;
   EXPECT_EQ(DotOf(0, patient), dot);
   of_other.holder = "job-2";  // an ID of another holder: another request, and here the lease is held
-  EXPECT_EQ(ReasonOf(mesh_.Write(0, of_other).status()), "LEASE_HELD");
+  EXPECT_THAT(mesh_.Write(0, of_other), HasReason("LEASE_HELD"));
 }
 
 TEST_F(RequestIds, ARefusedRequestIsNotRemembered) {
   WriteCommand absent = Set("k", "1", "r1");
   absent.if_version = "none";
-  EXPECT_EQ(ReasonOf(mesh_.Write(0, absent).status()), "VERSION_MISMATCH");
+  EXPECT_THAT(mesh_.Write(0, absent), HasReason("VERSION_MISMATCH"));
   EXPECT_EQ(Field(0, Set("k", "1", "r1")), "");
 }
 
@@ -121,7 +122,7 @@ TEST_F(RequestIds, ValidateOnlyChecksAllAndWritesNothing) {
   command.validate_only = true;
   const auto hash = mesh_[0].store().hash();
   const auto entry = mesh_.Write(0, command);
-  ASSERT_TRUE(entry.ok());
+  ASSERT_THAT(entry, IsOk());
   EXPECT_EQ((*entry)->lease.holder, "job");
   EXPECT_EQ((*entry)->dot.seq, 0u);
   EXPECT_EQ(mesh_[0].store().hash(), hash);
@@ -132,7 +133,7 @@ TEST_F(RequestIds, ValidateOnlyChecksAllAndWritesNothing) {
   EXPECT_EQ(DotOf(0, command).seq, 1u);  // it was not taken for done
   WriteCommand held = mesh_.Command(0, "k");
   held.validate_only = true;
-  EXPECT_EQ(ReasonOf(mesh_.Write(0, held).status()), "LEASE_HELD");
+  EXPECT_THAT(mesh_.Write(0, held), HasReason("LEASE_HELD"));
 }
 
 }  // namespace

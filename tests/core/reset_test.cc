@@ -4,6 +4,7 @@
 
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -21,20 +22,20 @@ class BelowTheFloor : public testing::Test {
     mesh_.Advance(4000);
     WriteCommand forever = mesh_.Command(0, "k", "old");
     forever.duration_ms = 0;
-    ASSERT_TRUE(mesh_.Write(0, forever).ok());
+    ASSERT_THAT(mesh_.Write(0, forever), IsOk());
     forever.key = "shared";
-    ASSERT_TRUE(mesh_.Write(0, forever).ok());
+    ASSERT_THAT(mesh_.Write(0, forever), IsOk());
     mesh_.Settle();
     mesh_.Break(ac);
     mesh_.Break(bc);
     WriteCommand gone = mesh_.Command(0, "k");
     gone.change = Change::kDelete;
-    ASSERT_TRUE(mesh_.Write(0, gone).ok());
+    ASSERT_THAT(mesh_.Write(0, gone), IsOk());
     mesh_.Settle();
     mesh_.Skip(2 * kHours);
     mesh_.Advance(10);
     mesh_.Connect(0, 1);
-    ASSERT_TRUE(mesh_[0].Forget("C").ok());
+    ASSERT_THAT(mesh_[0].Forget("C"), IsOk());
     mesh_.Advance(kCollectEveryMs + 1000);
     ASSERT_EQ(mesh_[0].store().keys(), 1u);
     ASSERT_EQ(mesh_[1].store().keys(), 1u);
@@ -76,7 +77,7 @@ TEST_F(BelowTheFloor, WhatItAloneHadIsSubmittedAnew) {
   WriteCommand mine = mesh_.Command(2, "mine", "precious");
   mine.holder = "job";
   const auto written = mesh_.Write(2, mine);
-  ASSERT_TRUE(written.ok());
+  ASSERT_THAT(written, IsOk());
   ComeBack();
   for (int i = 0; i < 3; ++i) {
     const EntryPtr entry = mesh_[i].Get(mesh_.now(i), "mine");
@@ -90,9 +91,9 @@ TEST_F(BelowTheFloor, WhatItAloneHadIsSubmittedAnew) {
 }
 
 TEST_F(BelowTheFloor, WhatLosesWhenSubmittedAnewIsReportedOnce) {
-  ASSERT_TRUE(mesh_.Set(2, "both", "c", "job-c").ok());
+  ASSERT_THAT(mesh_.Set(2, "both", "c", "job-c"), IsOk());
   mesh_.Advance(1100);
-  ASSERT_TRUE(mesh_.Set(0, "both", "a", "job-a").ok());
+  ASSERT_THAT(mesh_.Set(0, "both", "a", "job-a"), IsOk());
   ComeBack();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(mesh_.Value(i, "both"), "a") << i;
   EXPECT_EQ(mesh_[2].replica().conflicts().total(), 1u);
@@ -102,11 +103,11 @@ TEST_F(BelowTheFloor, WhatLosesWhenSubmittedAnewIsReportedOnce) {
 
 TEST_F(BelowTheFloor, ItsWatchesEndAndItServesNothingMeanwhile) {
   auto watch = mesh_[2].StartWatch(mesh_.now(2), {}, true, "");
-  ASSERT_TRUE(watch.ok());
-  ASSERT_TRUE(mesh_[2].ReadWatch(mesh_.now(2), *watch).ok());
+  ASSERT_THAT(watch, IsOk());
+  ASSERT_THAT(mesh_[2].ReadWatch(mesh_.now(2), *watch), IsOk());
   mesh_.Connect(2, 0);
   EXPECT_FALSE(mesh_[2].ready());
-  EXPECT_EQ(ReasonOf(mesh_[2].ReadWatch(mesh_.now(2), *watch).status()), "CURSOR_EXPIRED");
+  EXPECT_THAT(mesh_[2].ReadWatch(mesh_.now(2), *watch), HasReason("CURSOR_EXPIRED"));
 }
 
 TEST_F(BelowTheFloor, WithNobodyToTakeTheMapFromItTakesItsOwnBack) {
@@ -177,9 +178,9 @@ TEST(Images, ARestartGoesOnWithANewIncarnation) {
   mesh.Add("B");
   mesh.Connect(0, 1);
   mesh.Advance(4000);
-  ASSERT_TRUE(mesh.Set(0, "k", "1", "h").ok());
+  ASSERT_THAT(mesh.Set(0, "k", "1", "h"), IsOk());
   const Image image = mesh[0].TakeImage();
-  ASSERT_TRUE(mesh.Set(0, "k", "2", "h").ok());
+  ASSERT_THAT(mesh.Set(0, "k", "2", "h"), IsOk());
   mesh.Settle();
   mesh.Restart(0, &image);  // older than the last write, which B has
   EXPECT_EQ(mesh.Value(0, "k"), "1");
@@ -187,7 +188,7 @@ TEST(Images, ARestartGoesOnWithANewIncarnation) {
   mesh.Connect(0, 1);
   mesh.Advance(4000);
   EXPECT_EQ(mesh.Value(0, "k"), "2");
-  ASSERT_TRUE(mesh.Set(0, "k", "3", "h").ok());
+  ASSERT_THAT(mesh.Set(0, "k", "3", "h"), IsOk());
   mesh.Settle();
   EXPECT_EQ(mesh.Value(1, "k"), "3");
   EXPECT_EQ(mesh[0].retirement().resets() + mesh[1].retirement().resets(), 0u);
@@ -199,7 +200,7 @@ TEST(Fingerprints, MapsThatDifferAtEqualVectorsAreFoundAndMended) {
   mesh.Add("B");
   mesh.Connect(0, 1);
   mesh.Advance(4000);
-  for (int n = 0; n < 50; ++n) ASSERT_TRUE(mesh.Set(0, "k" + std::to_string(n), "v").ok());
+  for (int n = 0; n < 50; ++n) ASSERT_THAT(mesh.Set(0, "k" + std::to_string(n), "v"), IsOk());
   mesh.Advance(500);
   Image broken = mesh[1].TakeImage();
   broken.entries.erase(broken.entries.begin() + 7);

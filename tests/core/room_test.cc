@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -34,7 +35,7 @@ int Fill(Mesh& mesh, int node) {
   for (int i = 0; i < 1000; ++i) {
     const auto set = mesh.Set(node, absl::StrCat("k", i), kValue);
     if (set.ok()) continue;
-    EXPECT_EQ(ReasonOf(set.status()), "BYTES_LIMIT") << set.status();
+    EXPECT_THAT(set, HasReason("BYTES_LIMIT")) << set.status();
     return i;
   }
   ADD_FAILURE() << "never full";
@@ -49,10 +50,10 @@ TEST(Room, ALocalWriteBeyondItIsRefusedAndADeleteIsNot) {
   EXPECT_LE(full.held_bytes, kMax);
   EXPECT_GT(full.held_bytes, kMax / 4 * 3);
   EXPECT_GE(set, 15);
-  EXPECT_EQ(ReasonOf(mesh.Set(a, "new", kValue).status()), "BYTES_LIMIT");
-  EXPECT_TRUE(mesh.Set(a, "k0", "smaller").ok());  // it makes room
-  for (int i = 1; i < 5; ++i) EXPECT_TRUE(Delete(mesh, a, i).ok());
-  EXPECT_TRUE(mesh.Set(a, "new", kValue).ok());
+  EXPECT_THAT(mesh.Set(a, "new", kValue), HasReason("BYTES_LIMIT"));
+  EXPECT_THAT(mesh.Set(a, "k0", "smaller"), IsOk());  // it makes room
+  for (int i = 1; i < 5; ++i) EXPECT_THAT(Delete(mesh, a, i), IsOk());
+  EXPECT_THAT(mesh.Set(a, "new", kValue), IsOk());
 }
 
 TEST(Room, WhatMembersBringHasAReserveAndIsLeftOutBeyond) {
@@ -81,11 +82,11 @@ TEST(Room, WhatMembersBringHasAReserveAndIsLeftOutBeyond) {
   EXPECT_LE(again, 4 * each);
 
   // Once there is room, it is taken, and nothing was lost.
-  for (int i = 3; i < set; ++i) ASSERT_TRUE(Delete(mesh, a, i).ok());
+  for (int i = 3; i < set; ++i) ASSERT_THAT(Delete(mesh, a, i), IsOk());
   for (int i = 0; i < 60 && !mesh[b].vector().Covers(mesh[a].vector()); ++i) mesh.Advance(1000);
   EXPECT_TRUE(mesh[b].vector().Covers(mesh[a].vector()));
   EXPECT_EQ(mesh[a].GetStatus().map_hash, mesh[b].GetStatus().map_hash);
-  EXPECT_TRUE(mesh.Set(b, "here", "too").ok());
+  EXPECT_THAT(mesh.Set(b, "here", "too"), IsOk());
 }
 
 TEST(Room, TheOwnLogAndTheConflictsHaveTheirShare) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "tests/core/matchers.h"
 #include "tests/core/script_player.h"
 
 namespace leasemap::core {
@@ -53,12 +54,12 @@ TEST_P(ScriptFile, Plays) {
   const std::string text = ReadFile(path);
   const std::string file = "tests/core/testdata/" + path.filename().string();
   const auto script = ParseScript(file, text, ScriptPlayer::Usages());
-  ASSERT_TRUE(script.ok()) << script.status().message();
+  ASSERT_THAT(script, IsOk());
   ScriptPlayer player;
   std::vector<std::vector<std::string>> outputs;
   for (const ScriptCommand& command : script->commands) {
     const auto printed = player.Play(command);
-    ASSERT_TRUE(printed.ok()) << ScriptError(file, command.line, std::string(printed.status().message())).message();
+    ASSERT_THAT(printed, IsOk()) << ScriptError(file, command.line, std::string(printed.status().message())).message();
     EXPECT_TRUE(rewrites || *printed == command.expected)
         << file << ":" << command.line << ": " << script->lines[command.line - 1] << "\nexpected:\n    "
         << absl::StrJoin(command.expected, "\n    ") << "\nprinted:\n    " << absl::StrJoin(*printed, "\n    ") << "\n("
@@ -70,8 +71,8 @@ TEST_P(ScriptFile, Plays) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, ScriptFile, testing::ValuesIn(FindScripts()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Each, ScriptFile, testing::ValuesIn(FindScripts()), [](const auto& script) {
+  std::string name = script.param;
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 });
@@ -133,7 +134,7 @@ TEST(ScriptLanguage, TimesAreReadAsTheyAreShown) {
 TEST(ScriptLanguage, OutputsAreReplacedAndAllElseStays) {
   const std::string text = "# Why.\n\nadd a\n    old\n    older\n# More.\nsettle\n\ntick 1s\n    x\n";
   const auto script = ParseScript("s.txt", text, ScriptPlayer::Usages());
-  ASSERT_TRUE(script.ok()) << script.status();
+  ASSERT_THAT(script, IsOk());
   EXPECT_EQ(WithOutputs(*script, {{"old", "older"}, {}, {"x"}}), text);
   EXPECT_EQ(WithOutputs(*script, {{}, {"new"}, {}}), "# Why.\n\nadd a\n# More.\nsettle\n    new\n\ntick 1s\n");
 }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -15,7 +16,7 @@ TEST(Live, OneHopAndEveryWrite) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
   mesh.Connect(a, b);
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(mesh.Set(a, "k", std::to_string(i)).ok());
+  for (int i = 0; i < 10; ++i) ASSERT_THAT(mesh.Set(a, "k", std::to_string(i)), IsOk());
   mesh.Settle();
   EXPECT_EQ(mesh.Value(b, "k"), "9");
   EXPECT_EQ(mesh[a].vector(), mesh[b].vector());
@@ -25,12 +26,12 @@ TEST(Live, OneHopAndEveryWrite) {
 TEST(Session, AJoinerGetsTheMapAndItsTombstones) {
   Mesh mesh;
   const int a = mesh.Add("a");
-  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(mesh.Set(a, absl::StrCat("k", i), "v").ok());
+  for (int i = 0; i < 1000; ++i) ASSERT_THAT(mesh.Set(a, absl::StrCat("k", i), "v"), IsOk());
   WriteCommand erase;
   erase.change = Change::kDelete;
   erase.key = "k5";
   erase.holder = "a";
-  ASSERT_TRUE(mesh.Write(a, erase).ok());
+  ASSERT_THAT(mesh.Write(a, erase), IsOk());
   mesh.Settle();
   const int b = mesh.Add("b");
   mesh.Connect(b, a);
@@ -122,7 +123,7 @@ TEST(Session, OneThatIsCutJoinsNothingButKeepsWhatCame) {
   const int a = mesh.Add("a"), c = mesh.Add("c");
   // Writes of c that a got, and c is gone: b can have them by a session only.
   const LinkId ac = mesh.Connect(a, c);
-  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(mesh.Set(c, absl::StrCat("k", i % 1200), "v").ok());
+  for (int i = 0; i < 2000; ++i) ASSERT_THAT(mesh.Set(c, absl::StrCat("k", i % 1200), "v"), IsOk());
   mesh.Settle();
   mesh.Break(ac);
   const int b = mesh.Add("b");
@@ -146,7 +147,7 @@ TEST(Session, AMissingLinkIsBridgedWithinSeconds) {
   mesh.Connect(a, b);
   mesh.Connect(b, c);
   mesh.Advance(200);
-  ASSERT_TRUE(mesh.Set(a, "k", "v").ok());
+  ASSERT_THAT(mesh.Set(a, "k", "v"), IsOk());
   mesh.Advance(1500);
   EXPECT_EQ(mesh.Value(c, "k"), "v");
   EXPECT_EQ(mesh[a].vector(), mesh[c].vector());
@@ -160,7 +161,7 @@ TEST(Session, FreshWritesDoNotHideWhatIsLackedForLong) {
   mesh.Connect(b, c);
   mesh.Advance(100);
   mesh.Connect(z, b);
-  ASSERT_TRUE(mesh.Set(z, "old", "v").ok());
+  ASSERT_THAT(mesh.Set(z, "old", "v"), IsOk());
   mesh.Settle();
   const LinkId far = 4;
   EXPECT_TRUE(mesh.alive(far));
@@ -174,7 +175,7 @@ TEST(Session, FreshWritesDoNotHideWhatIsLackedForLong) {
     mesh[c].OnMessage(mesh.now(c), 3, report);
     mesh.Settle();
     mesh.Advance(90);
-    ASSERT_TRUE(mesh.Set(b, "new", std::to_string(i)).ok());
+    ASSERT_THAT(mesh.Set(b, "new", std::to_string(i)), IsOk());
     mesh.Settle();
   }
   EXPECT_EQ(mesh.Value(c, "old"), "v");
@@ -206,7 +207,7 @@ TEST(Session, ASilentServerIsGivenUpForAnother) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
   const LinkId ab = mesh.Connect(a, b);
-  ASSERT_TRUE(mesh.Set(a, "k", "v").ok());
+  ASSERT_THAT(mesh.Set(a, "k", "v"), IsOk());
   mesh.Settle();
   const int c = mesh.Add("c");
   const LinkId ca = mesh.Dial(c, a);
@@ -222,7 +223,7 @@ TEST(Session, ASilentServerIsGivenUpForAnother) {
 class ThinLink : public testing::Test {
  protected:
   ThinLink() {
-    EXPECT_TRUE(mesh_.Set(a_, "k", "v").ok());
+    EXPECT_THAT(mesh_.Set(a_, "k", "v"), IsOk());
     link_ = mesh_.Dial(b_, a_);
     mesh_.Settle(4);  // b has asked for a session
     mesh_.Freeze(link_);
@@ -276,7 +277,7 @@ TEST(Live, WhoFallsOffTheLogIsFilledInByASession) {
   const LinkId link = mesh.Connect(a, b);
   mesh.Break(link);
   for (size_t i = 0; i < kOwnLogEntries + 500; ++i) {
-    ASSERT_TRUE(mesh.Set(a, absl::StrCat("k", i % 700), std::to_string(i)).ok());
+    ASSERT_THAT(mesh.Set(a, absl::StrCat("k", i % 700), std::to_string(i)), IsOk());
   }
   mesh.Connect(a, b);
   mesh.Advance(2000);

@@ -5,6 +5,7 @@
 
 #include "peer/core/data/limits.h"
 #include "peer/core/sync/own_log.h"
+#include "tests/core/matchers.h"
 
 namespace leasemap::core {
 namespace {

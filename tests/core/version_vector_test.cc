@@ -8,6 +8,7 @@
 #include <set>
 
 #include "peer/core/mesh/membership.h"
+#include "tests/core/matchers.h"
 
 namespace leasemap::core {
 namespace {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
 
 namespace leasemap::core {
@@ -19,12 +20,12 @@ class Watches : public testing::Test {
  protected:
   Watch Start(int node, bool snapshot, const std::string& cursor = "", WatchFilter filter = {}) {
     auto watch = mesh_[node].StartWatch(mesh_.now(node), std::move(filter), snapshot, cursor);
-    EXPECT_TRUE(watch.ok()) << watch.status();
+    EXPECT_THAT(watch, IsOk());
     return *std::move(watch);
   }
   WatchBatch Read(int node, Watch& watch) {
     auto batch = mesh_[node].ReadWatch(mesh_.now(node), watch);
-    EXPECT_TRUE(batch.ok()) << batch.status();
+    EXPECT_THAT(batch, IsOk());
     return batch.ok() ? *std::move(batch) : WatchBatch{};
   }
   std::string Keys(const WatchBatch& batch) {
@@ -32,13 +33,13 @@ class Watches : public testing::Test {
     for (const auto& event : batch.events) out += (event.kind == EventKind::kDeleted ? "-" : "+") + event.entry->key;
     return out;
   }
-  void Set(int node, const std::string& key) { ASSERT_TRUE(mesh_.Set(node, key, "v").ok()); }
+  void Set(int node, const std::string& key) { ASSERT_THAT(mesh_.Set(node, key, "v"), IsOk()); }
   void Delete(int node, const std::string& key) {
     WriteCommand command;
     command.change = Change::kDelete;
     command.key = key;
     command.holder = mesh_[node].self().node;
-    ASSERT_TRUE(mesh_.Write(node, command).ok());
+    ASSERT_THAT(mesh_.Write(node, command), IsOk());
   }
   std::string Reason(int node, Watch& watch) {
     const auto batch = mesh_[node].ReadWatch(mesh_.now(node), watch);
@@ -53,7 +54,7 @@ class Renewals : public Watches {
  protected:
   void SetUp() override {
     a_ = mesh_.Add("a");
-    ASSERT_TRUE(mesh_.Set(a_, "k", "v").ok());
+    ASSERT_THAT(mesh_.Set(a_, "k", "v"), IsOk());
     filter_.kinds = {EventKind::kSet, EventKind::kDeleted, EventKind::kExpired, EventKind::kLease};
   }
   void Renew(int node, const std::string& holder = "a") {
@@ -61,7 +62,7 @@ class Renewals : public Watches {
     command.change = Change::kRenew;
     command.key = "k";
     command.holder = holder;
-    ASSERT_TRUE(mesh_.Write(node, command).ok());
+    ASSERT_THAT(mesh_.Write(node, command), IsOk());
   }
   std::string Kinds(const WatchBatch& batch) {
     std::string out;
@@ -91,7 +92,7 @@ TEST_F(Renewals, OfAWriteThatAWatchDoesNotHaveAreSets) {
   Renew(a_);
   Watch late = Start(a_, true, "", filter_);
   EXPECT_EQ(Kinds(Read(a_, late)), "+");
-  ASSERT_TRUE(mesh_.Set(a_, "k", "w").ok());
+  ASSERT_THAT(mesh_.Set(a_, "k", "w"), IsOk());
   Renew(a_);  // the watch was not at the head in between
   EXPECT_EQ(Kinds(Read(a_, late)), "+");
   EXPECT_EQ(Kinds(Read(a_, late)), "");
@@ -113,7 +114,7 @@ TEST_F(Renewals, ReleasesAndAcquisitionsAreSets) {
   release.change = Change::kRelease;
   release.key = "k";
   release.holder = "a";
-  ASSERT_TRUE(mesh_.Write(a_, release).ok());
+  ASSERT_THAT(mesh_.Write(a_, release), IsOk());
   EXPECT_EQ(Kinds(Read(a_, quiet)), "+");
   Renew(a_, "b");
   EXPECT_EQ(Kinds(Read(a_, quiet)), "+");
@@ -136,7 +137,7 @@ class SlowWatch : public Watches {
   // To the keys in a scattered order.
   void Write() {
     const std::string key = absl::StrCat("k", writes_ * 7919 % kKeys);
-    ASSERT_TRUE(mesh_.Set(a_, key, absl::StrCat(writes_++), "h").ok());
+    ASSERT_THAT(mesh_.Set(a_, key, absl::StrCat(writes_++), "h"), IsOk());
   }
   void Fold(const WatchBatch& batch) {
     for (const auto& event : batch.events) {
@@ -203,7 +204,7 @@ TEST_F(SlowWatch, TellsWhatLapsedDuringThePassOnce) {
     WriteCommand command = mesh_.Command(a_, absl::StrCat("e", n % 10 < 5 ? "a" : "z", n));
     command.ephemeral = true;
     command.duration_ms = 5000;
-    ASSERT_TRUE(mesh_.Write(a_, command).ok());
+    ASSERT_THAT(mesh_.Write(a_, command), IsOk());
   }
   Watch watch = Start(a_, true);
   std::map<std::string, int> ends;

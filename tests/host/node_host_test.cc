@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "peer/threads/mutex.h"
+#include "tests/matchers/status.h"
 #include "tests/support/eventually.h"
 
 namespace leasemap::host {
@@ -28,7 +30,7 @@ struct Running {
     host = std::make_unique<NodeHost>(options, listen);
     host->SetListeners({[this] { changes.fetch_add(1); }, nullptr,
                         [this](const core::Effects::Heard& message) {
-                          const std::lock_guard lock(mutex);
+                          const MutexLock lock(mutex);
                           heard.push_back(message.from_node + ":" + message.payload);
                         }});
     status = host->Start();
@@ -52,8 +54,8 @@ struct Running {
   }
 
   std::atomic<int> changes{0};
-  std::mutex mutex;
-  std::vector<std::string> heard;
+  Mutex mutex;
+  std::vector<std::string> heard ABSL_GUARDED_BY(mutex);
   std::unique_ptr<NodeHost> host;  // after what its listeners use
   absl::Status status;
 };
@@ -69,7 +71,7 @@ bool Equal(const std::vector<Running*>& nodes) {
 
 TEST(NodeHost, AWriteOnOneIsReadOnTheOthersAndOneSeedSuffices) {
   Running a("a", {});
-  ASSERT_TRUE(a.status.ok()) << a.status;
+  ASSERT_THAT(a.status, IsOk());
   Running b("b", {a.address()}), c("c", {a.address()});
   ASSERT_TRUE(Eventually([&] { return a.links() == 2 && b.links() == 2 && c.links() == 2; }));
   ASSERT_TRUE(Eventually([&] { return a.host->ready() && b.host->ready() && c.host->ready(); }));
@@ -110,7 +112,7 @@ TEST(NodeHost, ANodeThatComesBackIsLinkedAgain) {
   ASSERT_TRUE(Eventually([&] { return a.links() == 0; }));
   ASSERT_TRUE(a.Set("while", "away"));
   Running b("b", {}, address);  // knows nobody: a dials it
-  ASSERT_TRUE(b.status.ok()) << b.status;
+  ASSERT_THAT(b.status, IsOk());
   EXPECT_TRUE(Eventually([&] { return b.Get("while") == "away"; }));
 }
 
@@ -144,7 +146,7 @@ TEST(NodeHost, ASeedThatIsTheNodeItselfCountsForNothing) {
   const std::string address = first.address();
   first.host->Stop();
   Running a("a", {address}, address);
-  ASSERT_TRUE(a.status.ok()) << a.status;
+  ASSERT_THAT(a.status, IsOk());
   EXPECT_TRUE(Eventually([&] { return a.host->ready(); }));
   EXPECT_EQ(a.links(), 0u);
 }
@@ -155,7 +157,7 @@ TEST(NodeHost, BroadcastsReachTheOthers) {
   ASSERT_TRUE(Eventually([&] { return a.links() == 1 && b.links() == 1; }));
   EXPECT_EQ(a.host->SendBroadcast("", "hello").value(), 1);
   EXPECT_TRUE(Eventually([&] {
-    const std::lock_guard lock(b.mutex);
+    const MutexLock lock(b.mutex);
     return b.heard == std::vector<std::string>{"a:hello"};
   }));
   EXPECT_FALSE(a.host->SendBroadcast("nobody", "x").ok());

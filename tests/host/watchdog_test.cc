@@ -57,14 +57,14 @@ TEST(Watchdog, SaysWhoWaitedForLong) {
   WatchedMutex mutex;
   Watchdog dog(
       mutex, [] {}, kOften);
-  mutex.lock("Holder");
+  mutex.Lock("Holder");
   std::thread waiter([&] { const Hold lock(mutex, "Waiter"); });
   // Long enough for the waiter, who counts by the clock.
   const auto since = std::chrono::steady_clock::now();
   EXPECT_TRUE(Eventually([&] {
     return std::chrono::steady_clock::now() - since > WatchedMutex::kLongWait + std::chrono::milliseconds(500);
   }));
-  mutex.unlock();
+  mutex.Unlock();
   waiter.join();
   EXPECT_TRUE(Eventually([&] { return dog.Describe().find("Waiter waited") == 0; })) << dog.Describe();
 }
@@ -73,7 +73,7 @@ TEST(Watchdog, ALockThatNobodyHoldsIsFree) {
   WatchedMutex mutex;
   EXPECT_EQ(mutex.Look().call, nullptr);
   {
-    const std::lock_guard lock(mutex);
+    const Hold lock(mutex, "a call");
     EXPECT_STREQ(mutex.Look().call, "a call");
     EXPECT_EQ(mutex.Look().turn, 1u);
   }

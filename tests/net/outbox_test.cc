@@ -12,6 +12,7 @@
 #include "peer/core/data/limits.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::net {
 namespace {
@@ -43,7 +44,7 @@ class OutboxTest : public testing::Test {
     std::vector<std::string> read;
     for (size_t n = 0; n < most && !outbox_.empty(); ++n) {
       const auto decoded = decoder_.Decode(std::string_view(outbox_.Next()).substr(4));
-      EXPECT_TRUE(decoded.ok()) << decoded.status();
+      EXPECT_THAT(decoded, IsOk());
       if (!decoded.ok()) break;
       read.push_back(decoded->has_value() ? Name(**decoded) : "piece");
     }

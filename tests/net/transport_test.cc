@@ -13,7 +13,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "peer/core/data/limits.h"
+#include "peer/threads/mutex.h"
 #include "peer/wire/codec.h"
+#include "tests/matchers/status.h"
 #include "tests/support/eventually.h"
 
 namespace leasemap::net {
@@ -26,7 +28,7 @@ using testing::Eventually;
 class Port {
  public:
   Port() : transport_(io_, Callbacks()) {
-    EXPECT_TRUE(transport_.Listen("127.0.0.1:0").ok());
+    EXPECT_THAT(transport_.Listen("127.0.0.1:0"), IsOk());
     thread_ = std::thread([this] { io_.run(); });
   }
   ~Port() {
@@ -44,7 +46,7 @@ class Port {
   }
   template <typename F>
   auto Look(F f) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return f(*this);
   }
 
@@ -59,8 +61,8 @@ class Port {
     Transport::Callbacks c;
     c.on_dialed = [this](core::LinkId link, const std::string&, const std::string&) { Note([&] { dialed = link; }); };
     c.on_dial_failed = [this](const std::string&, const std::string&) { Note([&] { ++failed; }); };
-    c.on_resolved = [this](const std::string&, const std::vector<std::string>& a, const std::string& why) {
-      Note([&] { resolved = a, unresolved = why; });
+    c.on_resolved = [this](const std::string&, const std::vector<std::string>& a, const std::string& text) {
+      Note([&] { resolved = a, unresolved = text; });
     };
     c.on_accepted = [this](core::LinkId link, const std::string&, const std::string&) {
       Note([&] { accepted = link; });
@@ -71,7 +73,7 @@ class Port {
     c.on_malformed = [this](core::LinkId, const std::string& text) { Note([&] { ++malformed, why = text; }); };
     c.on_closed = [this](core::LinkId, const std::string& text) { Note([&] { ++closed, why = text; }); };
     c.pull = [this](core::LinkId) -> std::optional<core::Message> {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (pulls_left == 0) return std::nullopt;
       --pulls_left;
       core::Entry entry;
@@ -85,11 +87,11 @@ class Port {
   }
   template <typename F>
   void Note(F f) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     f();
   }
 
-  std::mutex mutex_;
+  Mutex mutex_;
   asio::io_context io_;
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   Transport transport_;

@@ -2,7 +2,8 @@
 #include <chrono>
 #include <thread>
 
-#include "one_node.h"
+#include "tests/matchers/status.h"
+#include "tests/rpc/one_node.h"
 
 namespace leasemap::rpc {
 namespace {
@@ -44,22 +45,22 @@ TEST(Ack, IsAnsweredWhenTheOthersHaveIt) {
   Linked(a, b);
   v1::Entry entry, got;
   for (const auto ack : {v1::ACK_MAJORITY, v1::ACK_ALL}) {
-    ASSERT_TRUE(SetWithin(a, Request("k", "v", ack), 20'000, &entry).ok());
+    ASSERT_THAT(SetWithin(a, Request("k", "v", ack), 20'000, &entry), IsOk());
     EXPECT_FALSE(entry.version().empty());
     EXPECT_EQ(entry.value_form_case(), v1::Entry::VALUE_FORM_NOT_SET);
-    ASSERT_TRUE(b.Get("k", &got).ok());  // it is there by now
+    ASSERT_THAT(b.Get("k", &got), IsOk());  // it is there by now
     EXPECT_EQ(got.version(), entry.version());
   }
   auto request = Request("k", "v");
   request.set_ack_nodes(2);
-  EXPECT_TRUE(a.Set(request, &entry).ok());  // without a deadline
+  EXPECT_THAT(a.Set(request, &entry), IsOk());  // without a deadline
   EXPECT_FALSE(entry.version().empty());
   grpc::ClientContext context;
   v1::DeleteRequest erase;
   erase.set_key("k");
   erase.set_ack(v1::ACK_ALL);
   v1::DeleteResponse erased;
-  ASSERT_TRUE(a.kv->Delete(&context, erase, &erased).ok());
+  ASSERT_THAT(a.kv->Delete(&context, erase, &erased), IsOk());
   EXPECT_TRUE(erased.entry().deleted());
   EXPECT_REFUSED(b.Get("k"), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
 }
@@ -73,7 +74,7 @@ TEST(Ack, WhatIsMissingIsToldBeforeTheDeadline) {
   const auto status = SetWithin(a, Request("k", "v", v1::ACK_ALL), 1000);
   EXPECT_REFUSED(status, StatusCode::DEADLINE_EXCEEDED, "ACK_INCOMPLETE");
   EXPECT_NE(status.error_message().find("acked by a; not by b"), std::string::npos) << status.error_message();
-  EXPECT_TRUE(a.Get("k").ok());  // the write stands
+  EXPECT_THAT(a.Get("k"), IsOk());  // the write stands
   // Of two remembered members a majority is both.
   EXPECT_REFUSED(SetWithin(a, Request("k", "v", v1::ACK_MAJORITY), 500), StatusCode::DEADLINE_EXCEEDED,
                  "ACK_INCOMPLETE");
@@ -89,7 +90,7 @@ TEST(Ack, AReplacedWriteIsToldByWhom) {
   std::thread waiting([&] { first = SetWithin(a, Request("k", "1", v1::ACK_ALL), 20'000); });
   EXPECT_TRUE(testing::Eventually([&] { return a.Get("k").ok(); }));
   v1::Entry second;
-  EXPECT_TRUE(a.Set("k", "2", &second).ok());
+  EXPECT_THAT(a.Set("k", "2", &second), IsOk());
   waiting.join();
   EXPECT_REFUSED(first, StatusCode::ABORTED, "SUPERSEDED");
   EXPECT_NE(first.error_message().find(second.version()), std::string::npos) << first.error_message();
@@ -143,7 +144,7 @@ TEST(Ack, ABatchWaitsForAllItsItemsTogether) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(1));
   v1::BatchSetResponse response;
-  ASSERT_TRUE(a.kv->BatchSet(&context, request, &response).ok());
+  ASSERT_THAT(a.kv->BatchSet(&context, request, &response), IsOk());
   ASSERT_EQ(response.results_size(), 4);
   EXPECT_EQ(response.results(0).status().reason(), "SUPERSEDED");  // by the last
   EXPECT_EQ(response.results(1).status().code(), 0);
@@ -160,13 +161,13 @@ TEST(Requests, ARetryAnswersTheSameVersionAndValidateOnlyNone) {
   v1::Entry first, again, checked;
   auto only = request;
   only.set_validate_only(true);
-  ASSERT_TRUE(node.Set(only, &checked).ok());
+  ASSERT_THAT(node.Set(only, &checked), IsOk());
   EXPECT_EQ(checked.version(), "");
   EXPECT_EQ(checked.lease().holder(), "node-1");
   EXPECT_REFUSED(node.Get("k"), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
-  ASSERT_TRUE(node.Set(request, &first).ok());
-  ASSERT_TRUE(node.Set("k", "w").ok());
-  ASSERT_TRUE(node.Set(request, &again).ok());
+  ASSERT_THAT(node.Set(request, &first), IsOk());
+  ASSERT_THAT(node.Set("k", "w"), IsOk());
+  ASSERT_THAT(node.Set(request, &again), IsOk());
   EXPECT_EQ(again.version(), first.version());
   request.set_value("other");
   EXPECT_REFUSED(node.Set(request), StatusCode::INVALID_ARGUMENT, "REQUEST_INVALID");
@@ -192,8 +193,8 @@ TEST(MinVersion, WaitsUntilTheWriteIsHere) {
   std::string version;
   for (int i = 0; i < 50; ++i) {
     v1::Entry set;
-    ASSERT_TRUE(a.Set("k", std::to_string(i), &set).ok());
-    ASSERT_TRUE(get(b, set.version(), 20'000, &got).ok());
+    ASSERT_THAT(a.Set("k", std::to_string(i), &set), IsOk());
+    ASSERT_THAT(get(b, set.version(), 20'000, &got), IsOk());
     EXPECT_EQ(got.value(), std::to_string(i));
     version = set.version();
   }
@@ -207,22 +208,22 @@ TEST(MinVersion, WaitsUntilTheWriteIsHere) {
   v1::BatchGetResponse response;
   grpc::ClientContext c1, c2;
   c1.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
-  ASSERT_TRUE(stranger.kv->BatchGet(&c1, request, &response).ok());
+  ASSERT_THAT(stranger.kv->BatchGet(&c1, request, &response), IsOk());
   EXPECT_EQ(response.results(0).status().reason(), "KEY_NOT_FOUND");
   EXPECT_EQ(response.results(1).status().reason(), "NOT_CAUGHT_UP");
-  ASSERT_TRUE(b.kv->BatchGet(&c2, request, &response).ok());
+  ASSERT_THAT(b.kv->BatchGet(&c2, request, &response), IsOk());
   EXPECT_EQ(response.results(1).entry().version(), version);
 }
 
 TEST(Explain, ShowsTheKeyOnEveryMember) {
   OneNode a("a"), b("b", {a.mesh_address()});
   Linked(a, b);
-  ASSERT_TRUE(SetWithin(a, Request("k", "v", v1::ACK_ALL), 20'000).ok());
+  ASSERT_THAT(SetWithin(a, Request("k", "v", v1::ACK_ALL), 20'000), IsOk());
   grpc::ClientContext c1, c2, c3;
   v1::ExplainRequest request;
   request.set_key("k");
   v1::ExplainResponse response;
-  ASSERT_TRUE(b.mesh->Explain(&c1, request, &response).ok());
+  ASSERT_THAT(b.mesh->Explain(&c1, request, &response), IsOk());
   ASSERT_EQ(response.views_size(), 2);
   EXPECT_EQ(response.views(0).node_id(), "b");
   EXPECT_EQ(response.views(1).node_id(), "a");
@@ -238,7 +239,7 @@ TEST(Explain, ShowsTheKeyOnEveryMember) {
   request.clear_key();
   EXPECT_REFUSED(a.mesh->Explain(&c2, request, &response), StatusCode::INVALID_ARGUMENT, "KEY_INVALID");
   v1::ListConflictsResponse conflicts;
-  ASSERT_TRUE(a.mesh->ListConflicts(&c3, {}, &conflicts).ok());
+  ASSERT_THAT(a.mesh->ListConflicts(&c3, {}, &conflicts), IsOk());
   EXPECT_EQ(conflicts.total(), 0u);
 }
 

@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
-#include "one_node.h"
-#include "socket.h"
+#include "tests/matchers/status.h"
+#include "tests/rpc/one_node.h"
+#include "tests/rpc/socket.h"
 
 namespace leasemap::rpc {
 namespace {
@@ -43,7 +44,7 @@ class ConnectionsTest : public ::testing::Test {
           });
         },
         [this](bool listening) { (listening ? alive_ : dead_)++; });
-    ASSERT_TRUE(connections_->Start("127.0.0.1", 0).ok());
+    ASSERT_THAT(connections_->Start("127.0.0.1", 0), IsOk());
   }
   void TearDown() override {
     connections_->Stop();
@@ -155,18 +156,18 @@ TEST(WatchBounds, OneConnectionTakesThemFromNobodyElse) {
   request.add_keys("k");
   for (int i = 0; i < 101; ++i) {
     held.push_back(std::make_unique<Watching>(*node.kv, &v1::KeyValue::Stub::Watch, request));
-    ASSERT_TRUE(held.back()->status.ok()) << i;
+    ASSERT_THAT(held.back()->status, IsOk()) << i;
   }
   Watching beyond(*node.kv, &v1::KeyValue::Stub::Watch, request);
-  EXPECT_EQ(ReasonOf(beyond.status), "WATCH_LIMIT") << beyond.status.error_message();
+  EXPECT_THAT(beyond.status, HasReason("WATCH_LIMIT")) << beyond.status.error_message();
   EXPECT_NE(beyond.status.error_message().find("this connection"), std::string::npos);
   auto other = v1::KeyValue::NewStub(Connect(node));
   Watching fine(*other, &v1::KeyValue::Stub::Watch, request);
-  EXPECT_TRUE(fine.status.ok());
+  EXPECT_THAT(fine.status, IsOk());
 
   grpc::ClientContext context;
   v1::GetStatusResponse status;
-  ASSERT_TRUE(node.mesh->GetStatus(&context, {}, &status).ok());
+  ASSERT_THAT(node.mesh->GetStatus(&context, {}, &status), IsOk());
   EXPECT_EQ(status.watches(), 102u);
   EXPECT_EQ(status.max_watches(), 1010u);
   EXPECT_EQ(status.busiest_watches(), 101u);
@@ -186,7 +187,7 @@ TEST(HealthBounds, BeyondThemClientsTakeTheNodeForHealthy) {
   for (int i = 0; i < 3; ++i) {
     held.push_back(std::make_unique<HealthWatching>(*health, &grpc::health::v1::Health::Stub::Watch,
                                                     grpc::health::v1::HealthCheckRequest()));
-    ASSERT_TRUE(held.back()->status.ok());
+    ASSERT_THAT(held.back()->status, IsOk());
   }
   HealthWatching beyond(*health, &grpc::health::v1::Health::Stub::Watch, grpc::health::v1::HealthCheckRequest());
   EXPECT_EQ(beyond.status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
@@ -198,7 +199,7 @@ TEST(HealthBounds, WhoWatchesDuringADrainHearsThatTheNodeGoes) {
   OneNode node;
   auto health = grpc::health::v1::Health::NewStub(node.channel);
   HealthWatching before(*health, &grpc::health::v1::Health::Stub::Watch, grpc::health::v1::HealthCheckRequest());
-  ASSERT_TRUE(before.status.ok());
+  ASSERT_THAT(before.status, IsOk());
   std::atomic<bool> drained = false;
   std::thread drain([&] {
     node.server->Drain();
@@ -220,7 +221,7 @@ TEST(HealthBounds, WhoWatchesDuringADrainHearsThatTheNodeGoes) {
 
 TEST(ConnectionBounds, AClientHearsOfThem) {
   OneNode node("node-1", {}, true, {.connections = 1});
-  ASSERT_TRUE(node.Set("k", "v").ok());
+  ASSERT_THAT(node.Set("k", "v"), IsOk());
   auto other = v1::KeyValue::NewStub(Connect(node));
   const auto get = [&](v1::KeyValue::Stub& stub) {
     grpc::ClientContext context;
@@ -231,7 +232,7 @@ TEST(ConnectionBounds, AClientHearsOfThem) {
     return stub.Get(&context, request, &response);
   };
   EXPECT_EQ(get(*other).error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_TRUE(node.Get("k").ok());  // whoever was there is served
+  EXPECT_THAT(node.Get("k"), IsOk());  // whoever was there is served
   node.channel.reset();
   node.kv.reset();
   node.mesh.reset();

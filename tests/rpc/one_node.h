@@ -12,6 +12,7 @@
 #include "leasemap/v1/key_value.grpc.pb.h"
 #include "leasemap/v1/mesh.grpc.pb.h"
 #include "server/rpc/server.h"
+#include "tests/matchers/status.h"
 #include "tests/support/eventually.h"
 
 namespace leasemap::rpc {
@@ -26,6 +27,12 @@ inline std::string ReasonOf(const grpc::Status& status) {
   return "";
 }
 
+// The reason of the error: EXPECT_THAT(node.Get("k"), HasReason("KEY_NOT_FOUND")).
+MATCHER_P(HasReason, reason, absl::StrCat(negation ? "has not" : "has", " the reason ", reason)) {
+  *result_listener << "which is " << StatusText(arg) << ", with the reason \"" << ReasonOf(arg) << '"';
+  return ReasonOf(arg) == reason;
+}
+
 class OneNode {
  public:
   explicit OneNode(const std::string& id = "node-1", std::vector<std::string> seeds = {}, bool leasing = true,
@@ -37,7 +44,7 @@ class OneNode {
     options.seed = std::hash<std::string>()(id);
     server = std::make_unique<Server>(options, "127.0.0.1:0", "127.0.0.1:0", limits);
     const auto status = server->Start();
-    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_THAT(status, IsOk());
     grpc::ChannelArguments arguments;
     arguments.SetInt("test.unshared", server->port());  // a channel of its own for each server
     channel = grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", server->port()), grpc::InsecureChannelCredentials(),
@@ -83,7 +90,7 @@ class OneNode {
   v1::GetStatusResponse Status() {
     grpc::ClientContext context;
     v1::GetStatusResponse response;
-    EXPECT_TRUE(mesh->GetStatus(&context, {}, &response).ok());
+    EXPECT_THAT(mesh->GetStatus(&context, {}, &response), IsOk());
     return response;
   }
 

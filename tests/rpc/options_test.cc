@@ -14,6 +14,7 @@
 #include "server/environment.h"
 #include "server/log.h"
 #include "spdlog/details/log_msg.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap {
 namespace {
@@ -56,7 +57,7 @@ std::string ErrorOf(const absl::StatusOr<Reading>& reading) {
 
 TEST(Options, Defaults) {
   const auto options = Make({});
-  ASSERT_TRUE(options.ok()) << options.status();
+  ASSERT_THAT(options, IsOk());
   EXPECT_EQ(options->node.node_id, "the-host");
   EXPECT_EQ(options->node.cluster, "leasemap");
   EXPECT_EQ(options->listen, "127.0.0.1:7400");
@@ -71,7 +72,7 @@ TEST(Options, FlagsThenVariablesThenTheFile) {
   const std::string file = ConfigFile("node-id = file\ncluster = file\nlease-duration = 30s\n");
   const Variable node_id("LEASEMAP_NODE_ID", "env"), cluster("LEASEMAP_CLUSTER", "env"), none("LEASEMAP_SEEDS", "");
   const auto reading = Read({"--node-id", "flag", "--cluster=first", "--cluster=", "--config=" + file});
-  ASSERT_TRUE(reading.ok()) << reading.status();
+  ASSERT_THAT(reading, IsOk());
   EXPECT_EQ(reading->options.node.node_id, "flag");
   EXPECT_EQ(reading->options.node.cluster, "env");  // the last counts, and an empty flag is unset
   EXPECT_EQ(reading->options.node.rules.period_ms, 30'000);
@@ -97,7 +98,7 @@ TEST(Options, OnAndOffInAllTheirWords) {
     EXPECT_TRUE(Read({"--leasing", on})->options.node.rules.leasing) << on;
   }
   EXPECT_FALSE(Read({"--leasing="})->options.node.rules.leasing);
-  EXPECT_TRUE(Read({"--insecure", "--listen=0.0.0.0:0"}).ok());
+  EXPECT_THAT(Read({"--insecure", "--listen=0.0.0.0:0"}), IsOk());
   for (const char* neither : {"2", "-", "t", "enable"}) EXPECT_FALSE(Make({{"leasing", neither}}).ok()) << neither;
 }
 
@@ -161,14 +162,14 @@ TEST(Options, WrongValuesNameTheirFlag) {
 }
 
 TEST(Options, BeyondLoopbackNeedsInsecure) {
-  EXPECT_TRUE(Make({{"listen", "0.0.0.0:7400"}, {"insecure", "true"}}).ok());
-  EXPECT_TRUE(Make({{"listen", "[::1]:7400"}}).ok());
-  EXPECT_TRUE(Make({{"advertise", "10.1.2.3:7401"}}).ok());
+  EXPECT_THAT(Make({{"listen", "0.0.0.0:7400"}, {"insecure", "true"}}), IsOk());
+  EXPECT_THAT(Make({{"listen", "[::1]:7400"}}), IsOk());
+  EXPECT_THAT(Make({{"advertise", "10.1.2.3:7401"}}), IsOk());
 }
 
 TEST(Options, SeedsAreSplitAndKeptOnce) {
   const auto options = Make({{"seeds", " a:1, b:2 ,,a:1"}});
-  ASSERT_TRUE(options.ok());
+  ASSERT_THAT(options, IsOk());
   EXPECT_EQ(options->node.seeds, (std::vector<std::string>{"a:1", "b:2"}));
 }
 
@@ -176,7 +177,7 @@ TEST(Options, ConfigFileHasQuotesCommentsAndAMark) {
   const auto good = ReadFile(
       "\xEF\xBB\xBFnode-id = \"n #1\" # a comment\r\n; another\n#x = y\n--cluster=a#b  # c\nlisten = [::1]:7400\n"
       "seeds = a:1, b:2,c:3\nadvertise = 'h:1'\nlog-level = warn\nlog-level = debug\nforget-after =\n");
-  ASSERT_TRUE(good.ok()) << good.status();
+  ASSERT_THAT(good, IsOk());
   EXPECT_EQ(good->options.node.node_id, "n #1");
   EXPECT_EQ(good->options.node.cluster, "a#b");
   EXPECT_EQ(good->options.listen, "[::1]:7400");

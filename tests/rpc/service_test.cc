@@ -1,5 +1,6 @@
 // KeyValue and Mesh as a client sees them: fields, limits and reasons.
-#include "one_node.h"
+#include "tests/matchers/status.h"
+#include "tests/rpc/one_node.h"
 
 namespace leasemap::rpc {
 namespace {
@@ -17,13 +18,13 @@ using grpc::StatusCode;
 TEST(Service, SetAnswersTheEntryWithoutItsValueAndGetWithIt) {
   OneNode node;
   v1::Entry set, got;
-  ASSERT_TRUE(node.Set("color", "blue", &set).ok());
+  ASSERT_THAT(node.Set("color", "blue", &set), IsOk());
   EXPECT_EQ(set.key(), "color");
   EXPECT_EQ(set.value_form_case(), v1::Entry::VALUE_FORM_NOT_SET);
   EXPECT_EQ(set.lease().holder(), "node-1");
   EXPECT_EQ(set.origin(), "node-1");
   EXPECT_EQ(set.lease().fencing_token().size(), 32u);
-  ASSERT_TRUE(node.Get("color", &got).ok());
+  ASSERT_THAT(node.Get("color", &got), IsOk());
   EXPECT_EQ(got.value(), "blue");
   EXPECT_EQ(got.version(), set.version());
   EXPECT_EQ(got.lease().expire_time().seconds() - got.update_time().seconds(), 3600);
@@ -54,8 +55,8 @@ TEST(Service, BadArgumentsNameTheirReasonAndChangeNothing) {
   EXPECT_REFUSED(with([](R& r) { r.set_on_lapse(v1::ON_LAPSE_DELETE), r.mutable_lease_duration(); }), invalid,
                  "REQUEST_INVALID");
   EXPECT_REFUSED(node.Get("k"), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
-  EXPECT_TRUE(with([](R&) {}).ok());
-  EXPECT_TRUE(with([](R& r) { r.set_ack(v1::ACK_LOCAL); }).ok());
+  EXPECT_THAT(with([](R&) {}), IsOk());
+  EXPECT_THAT(with([](R& r) { r.set_ack(v1::ACK_LOCAL); }), IsOk());
 }
 
 TEST(Service, AnEphemeralKeyNeedsLeasing) {
@@ -66,7 +67,7 @@ TEST(Service, AnEphemeralKeyNeedsLeasing) {
   request.set_on_lapse(v1::ON_LAPSE_DELETE);
   EXPECT_REFUSED(node.Set(request), StatusCode::UNIMPLEMENTED, "UNSUPPORTED");
   request.set_on_lapse(v1::ON_LAPSE_KEEP);
-  EXPECT_TRUE(node.Set(request).ok());
+  EXPECT_THAT(node.Set(request), IsOk());
 }
 
 TEST(Service, AnotherHoldersLiveLeaseRefusesEveryChange) {
@@ -75,7 +76,7 @@ TEST(Service, AnotherHoldersLiveLeaseRefusesEveryChange) {
   request.set_key("k");
   request.set_value("v");
   request.set_holder("job-7");
-  ASSERT_TRUE(node.Set(request).ok());
+  ASSERT_THAT(node.Set(request), IsOk());
   const auto held = node.Set("k", "mine");
   EXPECT_REFUSED(held, StatusCode::FAILED_PRECONDITION, "LEASE_HELD");
   EXPECT_NE(held.error_message().find("leased by job-7 for "), std::string::npos) << held.error_message();
@@ -87,29 +88,29 @@ TEST(Service, AnotherHoldersLiveLeaseRefusesEveryChange) {
   EXPECT_TRUE(details.details(1).UnpackTo(&retry));
   EXPECT_GT(retry.retry_delay().seconds(), 3500);
   EXPECT_REFUSED(node.Delete("k"), StatusCode::FAILED_PRECONDITION, "LEASE_HELD");
-  EXPECT_TRUE(node.Delete("k", false, "job-7").ok());
-  EXPECT_TRUE(node.Set("k", "mine").ok());
+  EXPECT_THAT(node.Delete("k", false, "job-7"), IsOk());
+  EXPECT_THAT(node.Set("k", "mine"), IsOk());
 }
 
 TEST(Service, RenewAndReleaseKeepTheValue) {
   OneNode node;
   v1::Entry set, got;
-  ASSERT_TRUE(node.Set("k", "v", &set).ok());
+  ASSERT_THAT(node.Set("k", "v", &set), IsOk());
   grpc::ClientContext c1, c2, c3, c4;
   v1::RenewRequest renew;
   renew.set_key("k");
   renew.mutable_lease_duration()->set_seconds(7200);
   v1::RenewResponse renewed;
-  ASSERT_TRUE(node.kv->Renew(&c1, renew, &renewed).ok());
+  ASSERT_THAT(node.kv->Renew(&c1, renew, &renewed), IsOk());
   EXPECT_NE(renewed.entry().version(), set.version());
   EXPECT_GT(renewed.entry().lease().expire_time().seconds(), set.lease().expire_time().seconds() + 3000);
   v1::ReleaseRequest release;
   release.set_key("k");
   v1::ReleaseResponse released, again;
-  ASSERT_TRUE(node.kv->Release(&c2, release, &released).ok());
-  ASSERT_TRUE(node.Get("k", &got).ok());
+  ASSERT_THAT(node.kv->Release(&c2, release, &released), IsOk());
+  ASSERT_THAT(node.Get("k", &got), IsOk());
   EXPECT_EQ(got.value(), "v");
-  ASSERT_TRUE(node.kv->Release(&c3, release, &again).ok());
+  ASSERT_THAT(node.kv->Release(&c3, release, &again), IsOk());
   EXPECT_EQ(again.entry().version(), released.entry().version());  // nothing to release: nothing changed
   release.set_key("none");
   EXPECT_REFUSED(node.kv->Release(&c4, release, &again), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
@@ -121,9 +122,9 @@ TEST(Service, WithLeasingOffAnyoneWritesAndLeaseCallsAreUnsupported) {
   request.set_key("k");
   request.set_value("v");
   request.set_holder("one");
-  ASSERT_TRUE(node.Set(request).ok());
+  ASSERT_THAT(node.Set(request), IsOk());
   request.set_holder("two");
-  EXPECT_TRUE(node.Set(request).ok());
+  EXPECT_THAT(node.Set(request), IsOk());
   grpc::ClientContext context;
   v1::RenewRequest renew;
   renew.set_key("k");
@@ -134,7 +135,7 @@ TEST(Service, WithLeasingOffAnyoneWritesAndLeaseCallsAreUnsupported) {
 TEST(Service, ConditionsComeAfterTheLease) {
   OneNode node;
   v1::Entry first;
-  ASSERT_TRUE(node.Set("k", "1", &first).ok());
+  ASSERT_THAT(node.Set("k", "1", &first), IsOk());
   v1::SetRequest request;
   request.set_key("k");
   request.set_value("2");
@@ -144,18 +145,18 @@ TEST(Service, ConditionsComeAfterTheLease) {
   EXPECT_REFUSED(node.Set(request), StatusCode::FAILED_PRECONDITION, "LEASE_HELD");
   request.clear_holder();
   request.set_if_version(first.version());
-  EXPECT_TRUE(node.Set(request).ok());
+  EXPECT_THAT(node.Set(request), IsOk());
   request.set_key("absent");
   EXPECT_REFUSED(node.Set(request), StatusCode::ABORTED, "VERSION_MISMATCH");
   EXPECT_REFUSED(node.Delete("absent"), StatusCode::NOT_FOUND, "KEY_NOT_FOUND");
-  EXPECT_TRUE(node.Delete("absent", true).ok());
+  EXPECT_THAT(node.Delete("absent", true), IsOk());
 }
 
 TEST(Service, ListPagesInKeyOrderAndRefusesForeignTokens) {
   OneNode node;
-  for (int i = 0; i < 25; ++i) ASSERT_TRUE(node.Set(absl::StrCat("p/", 10 + i), "v").ok());
-  ASSERT_TRUE(node.Set("q", "other").ok());
-  ASSERT_TRUE(node.Delete("p/11").ok());
+  for (int i = 0; i < 25; ++i) ASSERT_THAT(node.Set(absl::StrCat("p/", 10 + i), "v"), IsOk());
+  ASSERT_THAT(node.Set("q", "other"), IsOk());
+  ASSERT_THAT(node.Delete("p/11"), IsOk());
   v1::ListRequest request;
   request.set_prefix("p/");
   request.set_page_size(10);
@@ -164,7 +165,7 @@ TEST(Service, ListPagesInKeyOrderAndRefusesForeignTokens) {
   do {
     grpc::ClientContext context;
     v1::ListResponse response;
-    ASSERT_TRUE(node.kv->List(&context, request, &response).ok());
+    ASSERT_THAT(node.kv->List(&context, request, &response), IsOk());
     for (const auto& entry : response.entries()) keys.push_back(entry.key());
     request.set_page_token(response.next_page_token());
     ++pages;
@@ -182,7 +183,7 @@ TEST(Service, ListPagesInKeyOrderAndRefusesForeignTokens) {
     request.set_page_token(response.next_page_token());
     return status;
   };
-  EXPECT_TRUE(list([](v1::ListRequest& r) { r.set_page_size(1); }).ok());
+  EXPECT_THAT(list([](v1::ListRequest& r) { r.set_page_size(1); }), IsOk());
   const std::string token = request.page_token();
   ASSERT_FALSE(token.empty());
   const auto invalid = StatusCode::INVALID_ARGUMENT;
@@ -203,7 +204,7 @@ TEST(Service, BatchesAnswerEachItemInOrder) {
   }
   grpc::ClientContext c1, c2, c3;
   v1::BatchSetResponse set;
-  ASSERT_TRUE(node.kv->BatchSet(&c1, sets, &set).ok());
+  ASSERT_THAT(node.kv->BatchSet(&c1, sets, &set), IsOk());
   ASSERT_EQ(set.results_size(), 3);
   EXPECT_EQ(set.results(0).status().code(), 0);
   EXPECT_EQ(set.results(1).status().code(), 3);
@@ -214,7 +215,7 @@ TEST(Service, BatchesAnswerEachItemInOrder) {
   gets.add_requests()->set_key("none");
   gets.add_requests()->set_key("b");
   v1::BatchGetResponse got;
-  ASSERT_TRUE(node.kv->BatchGet(&c2, gets, &got).ok());
+  ASSERT_THAT(node.kv->BatchGet(&c2, gets, &got), IsOk());
   EXPECT_EQ(got.results(0).status().reason(), "KEY_NOT_FOUND");
   EXPECT_EQ(got.results(1).entry().value(), "v");
   for (int i = 0; i < 1001; ++i) gets.add_requests()->set_key("b");
@@ -224,8 +225,8 @@ TEST(Service, BatchesAnswerEachItemInOrder) {
 TEST(Service, BatchesThatRenewAndDelete) {
   OneNode node;
   v1::Entry set;
-  ASSERT_TRUE(node.Set("a", "v", &set).ok());
-  ASSERT_TRUE(node.Set("b", "v").ok());
+  ASSERT_THAT(node.Set("a", "v", &set), IsOk());
+  ASSERT_THAT(node.Set("b", "v"), IsOk());
   grpc::ClientContext c1, c2;
   v1::BatchRenewRequest renews;
   renews.add_requests()->set_key("a");
@@ -237,7 +238,7 @@ TEST(Service, BatchesThatRenewAndDelete) {
   here->set_key("a");
   here->set_min_version(set.version());
   v1::BatchRenewResponse renewed;
-  ASSERT_TRUE(node.kv->BatchRenew(&c1, renews, &renewed).ok());
+  ASSERT_THAT(node.kv->BatchRenew(&c1, renews, &renewed), IsOk());
   ASSERT_EQ(renewed.results_size(), 4);
   EXPECT_EQ(renewed.results(0).status().code(), 0);
   EXPECT_NE(renewed.results(0).entry().version(), set.version());
@@ -253,13 +254,13 @@ TEST(Service, BatchesThatRenewAndDelete) {
   missing->set_allow_missing(true);
   deletes.add_requests()->set_key("a");
   v1::BatchDeleteResponse deleted;
-  ASSERT_TRUE(node.kv->BatchDelete(&c2, deletes, &deleted).ok());
+  ASSERT_THAT(node.kv->BatchDelete(&c2, deletes, &deleted), IsOk());
   ASSERT_EQ(deleted.results_size(), 3);
   EXPECT_TRUE(deleted.results(0).entry().deleted());
   EXPECT_EQ(deleted.results(1).status().code(), 0);
   EXPECT_FALSE(deleted.results(1).has_entry());
   EXPECT_EQ(deleted.results(2).status().reason(), "KEY_NOT_FOUND");
-  EXPECT_EQ(ReasonOf(node.Get("a")), "KEY_NOT_FOUND");
+  EXPECT_THAT(node.Get("a"), HasReason("KEY_NOT_FOUND"));
 }
 
 TEST(Service, ARetryHearsThatItsLeaseHasEnded) {
@@ -272,7 +273,7 @@ TEST(Service, ARetryHearsThatItsLeaseHasEnded) {
   const auto ended = [&] {
     grpc::ClientContext context;
     v1::SetResponse response;
-    EXPECT_TRUE(node.kv->Set(&context, set, &response).ok());
+    EXPECT_THAT(node.kv->Set(&context, set, &response), IsOk());
     return response.lease_ended();
   };
   EXPECT_FALSE(ended());
@@ -282,12 +283,12 @@ TEST(Service, ARetryHearsThatItsLeaseHasEnded) {
   release.set_key("k");
   release.set_holder("first");
   v1::ReleaseResponse released;
-  ASSERT_TRUE(node.kv->Release(&c1, release, &released).ok());
+  ASSERT_THAT(node.kv->Release(&c1, release, &released), IsOk());
   EXPECT_TRUE(ended());
   v1::SetRequest other = set;
   other.set_holder("second");
   other.set_request_id("");
-  ASSERT_TRUE(node.Set(other).ok());
+  ASSERT_THAT(node.Set(other), IsOk());
   EXPECT_TRUE(ended());
 }
 
@@ -310,7 +311,7 @@ TEST(Service, EachAnswerNamesItsNode) {
   v1::GetRequest request;
   request.set_key("none");
   v1::GetResponse response;
-  EXPECT_EQ(ReasonOf(node.kv->Get(&context, request, &response)), "KEY_NOT_FOUND");
+  EXPECT_THAT(node.kv->Get(&context, request, &response), HasReason("KEY_NOT_FOUND"));
   const auto& trailers = context.GetServerTrailingMetadata();
   const auto named = trailers.find("leasemap-node");
   ASSERT_NE(named, trailers.end());
@@ -320,8 +321,8 @@ TEST(Service, EachAnswerNamesItsNode) {
 TEST(Service, ConflictsComeInPages) {
   OneNode a("a"), b("b");
   for (const char* key : {"k1", "k2", "k3"}) {
-    ASSERT_TRUE(a.Set(key, "of a").ok());
-    ASSERT_TRUE(b.Set(key, "of b").ok());
+    ASSERT_THAT(a.Set(key, "of a"), IsOk());
+    ASSERT_THAT(b.Set(key, "of b"), IsOk());
   }
   b.server->host().SetSeeds({a.mesh_address()});
   const auto list = [](OneNode& node, const std::string& token, bool keys_only = false) {
@@ -331,7 +332,7 @@ TEST(Service, ConflictsComeInPages) {
     request.set_page_token(token);
     request.set_keys_only(keys_only);
     v1::ListConflictsResponse response;
-    EXPECT_TRUE(node.mesh->ListConflicts(&context, request, &response).ok());
+    EXPECT_THAT(node.mesh->ListConflicts(&context, request, &response), IsOk());
     return response;
   };
   // Which node's writes lost is settled by the seconds in which they were made.
@@ -368,9 +369,9 @@ TEST(Service, BytesAndTextAreTheSameKey) {
   v1::SetRequest request;
   request.set_key_bytes("color");
   request.set_value_bytes("\xff");
-  ASSERT_TRUE(node.Set(request).ok());
+  ASSERT_THAT(node.Set(request), IsOk());
   v1::Entry got;
-  ASSERT_TRUE(node.Get("color", &got).ok());
+  ASSERT_THAT(node.Get("color", &got), IsOk());
   EXPECT_EQ(got.key(), "color");
   EXPECT_EQ(got.value_bytes(), "\xff");
   EXPECT_EQ(got.value_form_case(), v1::Entry::kValueBytes);
@@ -378,10 +379,10 @@ TEST(Service, BytesAndTextAreTheSameKey) {
 
 TEST(Service, MeshTellsStatusAndMembersAndWhatItCannotDo) {
   OneNode node;
-  ASSERT_TRUE(node.Set("k", "v").ok());
+  ASSERT_THAT(node.Set("k", "v"), IsOk());
   grpc::ClientContext c1, c2, c5, c6;
   v1::GetStatusResponse status;
-  ASSERT_TRUE(node.mesh->GetStatus(&c1, {}, &status).ok());
+  ASSERT_THAT(node.mesh->GetStatus(&c1, {}, &status), IsOk());
   EXPECT_EQ(status.node_id(), "node-1");
   EXPECT_EQ(status.cluster(), "leasemap");
   EXPECT_TRUE(status.ready());
@@ -392,7 +393,7 @@ TEST(Service, MeshTellsStatusAndMembersAndWhatItCannotDo) {
   EXPECT_EQ(status.vector(0).prefix(), 1u);
   EXPECT_FALSE(status.server_version().empty());
   v1::ListMembersResponse members;
-  ASSERT_TRUE(node.mesh->ListMembers(&c2, {}, &members).ok());
+  ASSERT_THAT(node.mesh->ListMembers(&c2, {}, &members), IsOk());
   ASSERT_EQ(members.members_size(), 1);
   EXPECT_EQ(members.members(0).state(), v1::Member::STATE_ALIVE);
   EXPECT_TRUE(members.members(0).self());
@@ -412,7 +413,7 @@ TEST(Service, ABroadcastIsHeardOnAnotherNodeAndNotOnItsOwn) {
   v1::BroadcastRequest request;
   request.set_payload("hello");
   v1::BroadcastResponse sent;
-  ASSERT_TRUE(a.mesh->Broadcast(&c2, request, &sent).ok());
+  ASSERT_THAT(a.mesh->Broadcast(&c2, request, &sent), IsOk());
   EXPECT_EQ(sent.sent(), 1u);
   v1::SubscribeResponse heard;
   ASSERT_TRUE(stream->Read(&heard));
@@ -429,7 +430,7 @@ TEST(Service, ANodeThatCatchesUpOrDrainsSaysSo) {
   asio::ip::tcp::acceptor silent(io, {asio::ip::address_v4::loopback(), 0});
   options.seeds = {absl::StrCat("127.0.0.1:", silent.local_endpoint().port())};
   Server server(options, "127.0.0.1:0", "127.0.0.1:0");
-  ASSERT_TRUE(server.Start().ok());
+  ASSERT_THAT(server.Start(), IsOk());
   const auto channel =
       grpc::CreateChannel(absl::StrCat("127.0.0.1:", server.port()), grpc::InsecureChannelCredentials());
   const auto kv = v1::KeyValue::NewStub(channel);
@@ -440,11 +441,11 @@ TEST(Service, ANodeThatCatchesUpOrDrainsSaysSo) {
   v1::GetResponse response;
   EXPECT_REFUSED(kv->Get(&c1, request, &response), StatusCode::UNAVAILABLE, "SYNCING");
   grpc::health::v1::HealthCheckResponse state;
-  ASSERT_TRUE(health->Check(&c2, {}, &state).ok());
+  ASSERT_THAT(health->Check(&c2, {}, &state), IsOk());
   EXPECT_EQ(state.status(), grpc::health::v1::HealthCheckResponse::NOT_SERVING);
   grpc::health::v1::HealthCheckRequest live;
   live.set_service("liveness");
-  ASSERT_TRUE(health->Check(&c3, live, &state).ok());
+  ASSERT_THAT(health->Check(&c3, live, &state), IsOk());
   EXPECT_EQ(state.status(), grpc::health::v1::HealthCheckResponse::SERVING);
   EXPECT_TRUE(testing::Eventually([&] { return server.host().ready(); }));
 }

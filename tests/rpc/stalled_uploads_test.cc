@@ -2,9 +2,9 @@
 // whose client broke a large request off is not.
 #include <thread>
 
-#include "one_node.h"
 #include "server/rpc/channelz.h"
-#include "socket.h"
+#include "tests/matchers/status.h"
+#include "tests/rpc/socket.h"
 
 namespace leasemap::rpc {
 namespace {
@@ -103,7 +103,7 @@ Limits ShortArrival() {
 
 TEST(StalledUploads, SmallRequestsDoNotHideALargeOneThatStalls) {
   OneNode node("node-1", {}, true, ShortArrival());
-  ASSERT_TRUE(node.Set("k", "v").ok());
+  ASSERT_THAT(node.Set("k", "v"), IsOk());
   HandMadeClient client(node.server->port());
   client.Begin(kSet, 1 << 20, std::string(200'000, 'x'));
   EXPECT_TRUE(Eventually([&] { return !client.Get(); }));
@@ -112,7 +112,7 @@ TEST(StalledUploads, SmallRequestsDoNotHideALargeOneThatStalls) {
 
 TEST(StalledUploads, OneThatItsClientBrokeOffEndsNothing) {
   OneNode node("node-1", {}, true, ShortArrival());
-  ASSERT_TRUE(node.Set("k", "v").ok());
+  ASSERT_THAT(node.Set("k", "v"), IsOk());
   HandMadeClient client(node.server->port());
   client.BreakOff(client.Begin(kSet, 1 << 20, std::string(200'000, 'x')));
   // Another one, for the clock: when it is ended, the first had the same time.
@@ -137,13 +137,13 @@ TEST(StalledUploads, LargeRequestsThatComeWholeLeaveNothingBehind) {
     client.Begin(kSet, static_cast<uint32_t>(request.size()), request);
     ASSERT_TRUE(client.Get());
   }
-  EXPECT_TRUE(node.Get("k").ok());
+  EXPECT_THAT(node.Get("k"), IsOk());
   EXPECT_EQ(node.Status().ended_connections(), 1u);
 }
 
 TEST(Channelz, TellsUnfinishedRequests) {
   OneNode node;
-  ASSERT_TRUE(node.Set("k", "v").ok());
+  ASSERT_THAT(node.Set("k", "v"), IsOk());
   const auto known = SocketIds();
   HandMadeClient client(node.server->port());
   ASSERT_TRUE(client.Get());

@@ -1,5 +1,6 @@
 // Watch over gRPC: snapshot, cursors, resume on another node, the end by a drain.
-#include "one_node.h"
+#include "tests/matchers/status.h"
+#include "tests/rpc/one_node.h"
 
 namespace leasemap::rpc {
 namespace {
@@ -48,14 +49,14 @@ v1::WatchRequest Snapshot(const std::string& prefix = "") {
 
 TEST(Watch, SnapshotThenChangesThenDeletes) {
   OneNode node;
-  ASSERT_TRUE(node.Set("a/1", "1").ok());
-  ASSERT_TRUE(node.Set("b/1", "other").ok());
+  ASSERT_THAT(node.Set("a/1", "1"), IsOk());
+  ASSERT_THAT(node.Set("b/1", "other"), IsOk());
   Watching watch(node, Snapshot("a/"));
   ASSERT_TRUE(watch.Until([](auto& w) { return w.snapshot; }));
   EXPECT_EQ(watch.events.size(), 1u);
   EXPECT_FALSE(watch.cursor.empty());
-  ASSERT_TRUE(node.Set("a/2", "2").ok());
-  ASSERT_TRUE(node.Delete("a/1").ok());
+  ASSERT_THAT(node.Set("a/2", "2"), IsOk());
+  ASSERT_THAT(node.Delete("a/1"), IsOk());
   ASSERT_TRUE(watch.Until([](auto& w) { return w.events.size() >= 3; }));
   EXPECT_EQ(watch.events[1].entry().value(), "2");
   EXPECT_EQ(watch.events[2].kind(), v1::Event::KIND_DELETED);
@@ -64,7 +65,7 @@ TEST(Watch, SnapshotThenChangesThenDeletes) {
 
 TEST(Watch, RenewalsComeToWhoAsksForThem) {
   OneNode node;
-  ASSERT_TRUE(node.Set("k", "1").ok());
+  ASSERT_THAT(node.Set("k", "1"), IsOk());
   auto all = Snapshot();
   for (const auto kind : {v1::Event::KIND_SET, v1::Event::KIND_LEASE}) all.add_kinds(kind);
   Watching quiet(node, Snapshot()), full(node, all);
@@ -74,18 +75,18 @@ TEST(Watch, RenewalsComeToWhoAsksForThem) {
   v1::RenewRequest renew;
   renew.set_key("k");
   v1::RenewResponse renewed;
-  ASSERT_TRUE(node.kv->Renew(&context, renew, &renewed).ok());
+  ASSERT_THAT(node.kv->Renew(&context, renew, &renewed), IsOk());
   ASSERT_TRUE(full.Until([](auto& w) { return w.events.size() >= 2; }));
   EXPECT_EQ(full.events[1].kind(), v1::Event::KIND_LEASE);
   EXPECT_EQ(full.events[1].entry().version(), renewed.entry().version());
-  ASSERT_TRUE(node.Set("k", "2").ok());
+  ASSERT_THAT(node.Set("k", "2"), IsOk());
   ASSERT_TRUE(quiet.Until([](auto& w) { return w.events.size() >= 2; }));
   EXPECT_EQ(quiet.events[1].entry().value(), "2");  // and nothing before it
 }
 
 TEST(Watch, WithoutSnapshotTheFirstMessageIsACursorAtTheHead) {
   OneNode node;
-  ASSERT_TRUE(node.Set("k", "old").ok());
+  ASSERT_THAT(node.Set("k", "old"), IsOk());
   Watching watch(node, {});
   ASSERT_TRUE(watch.Until([](auto& w) { return !w.cursor.empty(); }));
   EXPECT_TRUE(watch.events.empty());
@@ -95,7 +96,7 @@ TEST(Watch, WithoutSnapshotTheFirstMessageIsACursorAtTheHead) {
 TEST(Watch, ResumesOnAnotherNodeWithNothingLostOrRepeated) {
   OneNode a("a");
   OneNode b("b", {a.mesh_address()});
-  ASSERT_TRUE(a.Set("k/1", "1").ok());
+  ASSERT_THAT(a.Set("k/1", "1"), IsOk());
   auto first = std::make_unique<Watching>(a, Snapshot("k/"));
   ASSERT_TRUE(first->Until([](auto& w) { return w.snapshot && !w.cursor.empty(); }));
   ASSERT_EQ(first->at_cursor, 1u);
@@ -103,8 +104,8 @@ TEST(Watch, ResumesOnAnotherNodeWithNothingLostOrRepeated) {
   resume.add_prefixes("k/");
   resume.set_cursor(first->cursor);
   first.reset();
-  ASSERT_TRUE(a.Set("k/2", "2").ok());
-  ASSERT_TRUE(a.Delete("k/1").ok());
+  ASSERT_THAT(a.Set("k/2", "2"), IsOk());
+  ASSERT_THAT(a.Delete("k/1"), IsOk());
   Watching second(b, resume);
   ASSERT_TRUE(second.Until([](auto& w) { return w.events.size() >= 2 && !w.cursor.empty(); }));
   ASSERT_EQ(second.events.size(), 2u);
@@ -138,7 +139,7 @@ TEST(Watch, AnEphemeralKeyVanishesWithOneEvent) {
   request.mutable_lease_duration()->set_seconds(2);  // the shortest that is allowed
   request.set_on_lapse(v1::ON_LAPSE_DELETE);
   v1::Entry written;
-  ASSERT_TRUE(node.Set(request, &written).ok());
+  ASSERT_THAT(node.Set(request, &written), IsOk());
   v1::WatchRequest only = Snapshot();
   only.add_kinds(v1::Event::KIND_EXPIRED);
   Watching all(node, Snapshot()), lapses(node, only);
@@ -147,15 +148,15 @@ TEST(Watch, AnEphemeralKeyVanishesWithOneEvent) {
   EXPECT_EQ(lapses.events[0].kind(), v1::Event::KIND_EXPIRED);
   EXPECT_EQ(lapses.events[0].entry().version(), written.version());
   EXPECT_EQ(lapses.events[0].entry().value(), "v");
-  EXPECT_EQ(ReasonOf(node.Get("k")), "KEY_NOT_FOUND");
+  EXPECT_THAT(node.Get("k"), HasReason("KEY_NOT_FOUND"));
   grpc::ClientContext context;
   v1::ListResponse list;
-  EXPECT_TRUE(node.kv->List(&context, {}, &list).ok());
+  EXPECT_THAT(node.kv->List(&context, {}, &list), IsOk());
   EXPECT_EQ(list.entries_size(), 0);
   ASSERT_TRUE(all.Until([](auto& w) { return w.events.size() == 2; }));
   EXPECT_EQ(all.events[1].kind(), v1::Event::KIND_EXPIRED);
   request.set_if_absent(true);
-  EXPECT_TRUE(node.Set(request).ok());
+  EXPECT_THAT(node.Set(request), IsOk());
   ASSERT_TRUE(all.Until([](auto& w) { return w.events.size() == 3; }));
   EXPECT_EQ(all.events[2].kind(), v1::Event::KIND_SET);
 }
@@ -164,7 +165,7 @@ TEST(Watch, ACursorOfWritesThatDiedWithTheirNodeIsExpired) {
   std::string cursor;
   {
     OneNode gone("gone");
-    ASSERT_TRUE(gone.Set("k", "unshared").ok());
+    ASSERT_THAT(gone.Set("k", "unshared"), IsOk());
     Watching watch(gone, Snapshot());
     ASSERT_TRUE(watch.Until([](auto& w) { return !w.cursor.empty(); }));
     cursor = watch.cursor;
@@ -174,7 +175,7 @@ TEST(Watch, ACursorOfWritesThatDiedWithTheirNodeIsExpired) {
   request.set_cursor(cursor);
   Watching watch(node, request);
   const auto status = watch.End();
-  EXPECT_EQ(ReasonOf(status), "CURSOR_EXPIRED");
+  EXPECT_THAT(status, HasReason("CURSOR_EXPIRED"));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::OUT_OF_RANGE);
 }
 
@@ -182,12 +183,12 @@ TEST(Watch, ADrainEndsItAfterACursor) {
   OneNode node;
   Watching watch(node, Snapshot());
   ASSERT_TRUE(watch.Until([](auto& w) { return w.snapshot; }));
-  ASSERT_TRUE(node.Set("k", "v").ok());
+  ASSERT_THAT(node.Set("k", "v"), IsOk());
   ASSERT_TRUE(watch.Until([](auto& w) { return w.events.size() == 1; }));
   std::thread drain([&] { node.server->Drain(); });
   const auto status = watch.End();
   drain.join();
-  EXPECT_EQ(ReasonOf(status), "DRAINING");
+  EXPECT_THAT(status, HasReason("DRAINING"));
   EXPECT_EQ(watch.at_cursor, 1u);
 }
 
@@ -201,18 +202,18 @@ TEST(Watch, AChangeWhileNobodyWatchesDoesNotDeafenTheNextWatch) {
     first.End();
   }
   for (int i = 0; i < 200; ++i) node.Get("none");  // the cancelled stream is gone meanwhile
-  ASSERT_TRUE(node.Set("between", "v").ok());
+  ASSERT_THAT(node.Set("between", "v"), IsOk());
   Watching second(node, {});
   ASSERT_TRUE(second.Until([](auto& w) { return !w.cursor.empty(); }));
   const auto before = std::chrono::steady_clock::now();
-  ASSERT_TRUE(node.Set("after", "v").ok());
+  ASSERT_THAT(node.Set("after", "v"), IsOk());
   ASSERT_TRUE(second.Until([](auto& w) { return !w.events.empty(); }));
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
 }
 
 TEST(Watch, KeysOnlyLeavesValuesOut) {
   OneNode node;
-  ASSERT_TRUE(node.Set("k", "v").ok());
+  ASSERT_THAT(node.Set("k", "v"), IsOk());
   auto request = Snapshot();
   request.set_keys_only(true);
   Watching watch(node, request);

@@ -51,8 +51,8 @@ TEST_P(FiveNodes, Agree) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, FiveNodes, testing::Combine(testing::ValuesIn(Scenarios()), testing::Values(0, 1, 2)),
-                         [](const auto& info) {
-                           return std::get<0>(info.param) + "_" + std::to_string(std::get<1>(info.param));
+                         [](const auto& run) {
+                           return std::get<0>(run.param) + "_" + std::to_string(std::get<1>(run.param));
                          });
 
 class FiftyNodes : public testing::TestWithParam<std::tuple<std::string, uint64_t>> {};
@@ -69,8 +69,8 @@ INSTANTIATE_TEST_SUITE_P(Seeds, FiftyNodes,
                          testing::Values(std::tuple("faults", 1), std::tuple("faults", 2), std::tuple("faults", 3),
                                          std::tuple("restart_all", 1), std::tuple("join_storm", 1),
                                          std::tuple("hours", 1)),
-                         [](const auto& info) {
-                           return std::get<0>(info.param) + "_" + std::to_string(std::get<1>(info.param));
+                         [](const auto& run) {
+                           return std::get<0>(run.param) + "_" + std::to_string(std::get<1>(run.param));
                          });
 
 }  // namespace

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
+
+#include "peer/threads/mutex.h"
 
 namespace leasemap::testing {
 
@@ -14,12 +14,12 @@ inline constexpr std::chrono::seconds kBound{30};
 // True as soon as condition() is; false after the bound. Looks again each 2 ms.
 inline bool Eventually(const std::function<bool()>& condition, std::chrono::milliseconds bound = kBound) {
   const auto end = std::chrono::steady_clock::now() + bound;
-  std::mutex mutex;
-  std::condition_variable never;
-  std::unique_lock lock(mutex);
+  Mutex mutex;
+  Condition never;
+  const MutexLock lock(mutex);
   while (!condition()) {
     if (std::chrono::steady_clock::now() >= end) return false;
-    never.wait_for(lock, std::chrono::milliseconds(2));
+    never.WaitUntil(mutex, std::chrono::steady_clock::now() + std::chrono::milliseconds(2));
   }
   return true;
 }

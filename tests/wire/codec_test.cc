@@ -11,6 +11,7 @@
 #include "peer/core/sync/ceiling.h"
 #include "peer/wire/codec_parts.h"
 #include "peer/wire/frame.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::wire {
 namespace {
@@ -48,12 +49,12 @@ std::vector<core::Message> Through(const core::Message& message, size_t step) {
       reader.Feed(std::string_view(frame).substr(at, step));
       while (const auto body = reader.Next()) {
         auto decoded = decoder.Decode(*body);
-        EXPECT_TRUE(decoded.ok()) << decoded.status();
+        EXPECT_THAT(decoded, IsOk());
         if (decoded.ok() && decoded->has_value()) out.push_back(*std::move(*decoded));
       }
     }
   }
-  EXPECT_TRUE(reader.status().ok()) << reader.status();
+  EXPECT_THAT(reader.status(), IsOk());
   return out;
 }
 
@@ -230,7 +231,7 @@ TEST(Codec, LargeValuesTravelInPartsWithHeartbeatsBetween) {
   for (const auto& frame : frames) {
     EXPECT_LE(frame.size(), kPieceBytes + 64);
     auto decoded = decoder.Decode(std::string_view(frame).substr(4));
-    ASSERT_TRUE(decoded.ok());
+    ASSERT_THAT(decoded, IsOk());
     if (decoded->has_value()) {
       ++lives;
       EXPECT_EQ(*std::get<core::Live>(**decoded).entries[0], big);
@@ -270,7 +271,7 @@ TEST(Codec, KindsOfALaterVersionAreSkipped) {
   envelope.GetReflection()->MutableUnknownFields(&envelope)->AddLengthDelimited(200, "later");
   Decoder decoder;
   const auto decoded = decoder.Decode(envelope.SerializeAsString());
-  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  ASSERT_THAT(decoded, IsOk());
   EXPECT_FALSE(decoded->has_value());
 }
 

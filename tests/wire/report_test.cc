@@ -9,6 +9,7 @@
 #include "leasemap/peer/v1/peer.pb.h"
 #include "peer/core/mesh/membership.h"
 #include "peer/wire/codec.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::wire {
 namespace {
@@ -128,7 +129,7 @@ TEST(ReportCodec, WhatIsReadIsWhatWasSaid) {
       for (int n = 0; n < 200; ++n) {
         const core::Report report = node.Next();
         const auto got = line.Send(report);
-        ASSERT_TRUE(got.ok()) << "seed " << seed << ": " << got.status();
+        ASSERT_THAT(got, IsOk()) << "seed " << seed << ": " << got.status();
         ExpectSame(*got, report);
         ASSERT_FALSE(HasFailure()) << "seed " << seed << ", report " << n;
       }
@@ -151,8 +152,8 @@ TEST(ReportCodec, AChangeIsSmallAndToAnOlderPeerTheReportIsWhole) {
   for (int n = 0; n < 3; ++n) {
     vector.Add({"node-20", 1}, 1001, 1002 + n);
     report.vector = Share(vector);
-    ASSERT_TRUE(changes.Send(report).ok());
-    ASSERT_TRUE(whole.Send(report).ok());
+    ASSERT_THAT(changes.Send(report), IsOk());
+    ASSERT_THAT(whole.Send(report), IsOk());
     EXPECT_GT(whole.bytes(), 1500u);
     EXPECT_EQ(changes.bytes() < 60, n > 0) << changes.bytes();
   }
@@ -174,7 +175,7 @@ TEST(ReportCodec, WhatChangesComeToIsBounded) {
   Decoder decoder;
   pb::Envelope envelope;
   envelope.mutable_report()->mutable_vector();  // a whole report that covers nothing
-  ASSERT_TRUE(decoder.Decode(envelope.SerializeAsString()).ok());
+  ASSERT_THAT(decoder.Decode(envelope.SerializeAsString()), IsOk());
   envelope.mutable_report()->set_changes(true);
   uint64_t incarnation = 0;
   absl::Status status;

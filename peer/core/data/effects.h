@@ -1,5 +1,12 @@
-// What the shell has to do after a call of Node, in this order: send, pull, hang up, dial and resolve, then tell those
-// who wait for changes. (Durability will come before all of them: persist before anything leaves.)
+// What the shell has to do after a call of Node, in this order:
+//
+//   1. persist what was applied (nothing yet: there is no disk)
+//   2. log, send, pull, hang up, dial, resolve
+//   3. answer the calls that waited
+//   4. wake those who watch
+//
+// A step begins when the one before is done for these effects: nothing leaves a node, and nobody is answered, before it
+// is persisted. The server does it in server/host/carry_out.h.
 #pragma once
 
 #include <cstdint>
@@ -46,16 +53,19 @@ struct Effects {
     std::string text;
   };
 
+  // --- step 2, once what was applied is persisted
+  std::vector<Log> log;
   std::vector<Send> send;            // small messages, in order for each link
-  bool pull = false;                 // some link has something for Node::Pull
+  bool pull = false;                 // some link has something for Node::Pull; after what is in `send` for it
   std::vector<HangUp> hang_up;       // after what was sent before on that link
   std::vector<std::string> dial;     // host:port; answered by OnDialed or OnDialFailed
   std::vector<std::string> resolve;  // seeds; answered by OnResolved
-  bool changed = false;              // the store, a vector or the state of a member changed: watches look again
-  bool renewed = false;              // a lease was renewed: watches that asked for renewals look again
-  std::vector<Heard> heard;          // broadcasts for the subscribers here
-  std::vector<Answered> answered;    // calls that need wait no longer
-  std::vector<Log> log;
+  // --- step 3, once the messages were handed over: another node may have the write before its writer hears of it
+  std::vector<Answered> answered;  // calls that need wait no longer
+  // --- step 4, after the answers
+  bool changed = false;      // the store, a vector or the state of a member changed: watches look again
+  bool renewed = false;      // a lease was renewed: watches that asked for renewals look again
+  std::vector<Heard> heard;  // broadcasts for the subscribers here; no order with the rest
 
   bool empty() const {
     return send.empty() && !pull && hang_up.empty() && dial.empty() && resolve.empty() && !changed && !renewed &&

@@ -1,4 +1,4 @@
-// The entry: the latest write of one key, and the rank that settles which of two entries of a key stands.
+// The entry: the latest write of one key, and the rank that settles which of two entries of a key wins.
 //
 // Merge keeps the entry of the higher rank and reads nothing but the two entries: no clock, no order of arrival. The
 // rank is a total order, so merging is commutative, associative and idempotent, and replicas that have seen the same
@@ -68,7 +68,7 @@ inline const Dot& ValueDot(const Entry& entry) { return entry.value_dot.seq == 0
 inline uint64_t ValueStamp(const Entry& entry) { return entry.value_dot.seq == 0 ? entry.stamp : entry.value_stamp; }
 
 // The rank: (epoch up, start down, holder down bytewise, stamp of the value up, stamp up, dot down; of one dot the copy
-// whose value is gone). Greater stands. By the value's stamp a renewal through a node that lags never undoes a newer
+// whose value is gone). The greater wins. By the value's stamp a renewal through a node that lags never undoes a newer
 // value of its own lease (docs/decisions/0024).
 std::strong_ordering CompareRank(const Entry& a, const Entry& b);
 inline bool Outranks(const Entry& a, const Entry& b) { return CompareRank(a, b) > 0; }

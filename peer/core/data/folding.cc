@@ -1,6 +1,6 @@
 // What two vectors say of the past, compared: see past.h.
 //
-// Of what a mark stands for there is a sum of hashes. Whoever knows all processes that started up to the mark, and
+// Of what a mark stands for there is a sum of hashes. A node that knows all processes that started up to the mark, and
 // takes away those that the vector names, comes to the same sum if that is what he covers himself. What he still names
 // may be folded there (then it belongs to the sum) or be unknown there; both are tried. That a sum fits by chance takes
 // 2^64 tries. If none fits, the vector counts as one that covers something else: a session brings what it is, and a
@@ -173,7 +173,7 @@ void VersionVector::JoinPast(const VersionVector& other) {
   const PastMark ours = past->dropped(), theirs = other.past_->dropped();
   add(ours == theirs);  // then what is known there was not dropped here
   if (ours == theirs || MeaningOf(other) != Meaning::kUnknown) return;
-  // Which those are is known to neither: the one that goes farther stands, so that all come to the same.
+  // Which those are is known to neither: the one that goes farther is kept, so that all come to the same.
   if (std::pair(theirs.upto, theirs.digest) < std::pair(ours.upto, ours.digest)) return;
   past = std::make_shared<Past>(*past);
   past->TakeDropped(*other.past_);
@@ -262,7 +262,7 @@ bool VersionVector::CoversFloor(const VersionVector& floor, const VersionVector&
   }
   if (!floor.past_) return true;
   // What went in the past is known of the latest only: who covers less than what was before can't be told from who
-  // covers all of it, and whoever never folded so far has not seen it.
+  // covers all of it, and a node that never folded so far has not seen it.
   if (std::max(past_mark_.upto, own.past_mark_.upto) < floor.past_->dropped().upto) return false;
   const auto& known = floor.past_->known();
   return std::all_of(known.begin(), known.end(), [&](const auto& one) { return covers(one.first, one.second.prefix); });

@@ -32,7 +32,7 @@ struct Reach {
   int64_t stamp_ms = 0;      // stamps above this, UTC
   bool IsBeyond(uint64_t epoch, uint64_t stamp) const;
 };
-// An epoch is the start of a period in milliseconds, and below that a count of acquisitions in so many bits.
+// An epoch is the start of a period in milliseconds, and below that a count of acquisitions in this many bits.
 inline constexpr int kEpochShift = 22;
 // By the clock alone: epochs of the period after the one that it may be in, and stamps of more than four bounds ahead.
 uint64_t EpochLimit(const LeaseRules& rules, int64_t wall_ms);

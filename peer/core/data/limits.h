@@ -22,7 +22,8 @@ inline constexpr int64_t kMaxLeaseMs = int64_t{100} * 366 * 24 * 3600 * 1000;
 inline constexpr size_t kOwnLogEntries = 16384;
 inline constexpr size_t kOwnLogBytes = 32 << 20;
 
-// Dead entries looked at, and entries submitted anew after a reset, in one go: well below a millisecond under the lock.
+// Dead entries looked at, and entries submitted again after a reset, in one go: well below a millisecond under the
+// lock.
 inline constexpr size_t kCollectAtOnce = 1000;
 inline constexpr size_t kResubmitAtOnce = 200;
 
@@ -32,11 +33,11 @@ inline constexpr size_t kBatchBytes = 64 << 10;
 inline constexpr size_t kBatchEntries = 512;
 
 // A report names at most this many exceptions in all; what is left out is claimed later. A few for each of 64 members:
-// a session fills gaps in the order of keys, so that whoever is in one has thousands of exceptions for seconds, and
+// a session fills gaps in the order of keys, so that a node in one has thousands of exceptions for seconds, and
 // sends them to everybody ten times a second. With 4,096 of them thirty nodes that heal from a partition did nothing
 // else.
 inline constexpr size_t kReportExceptions = 256;
-// How far processes of the past went is remembered of so many, the latest: with cursors older than that many restarts
+// How far processes of the past went is remembered of this many, the latest: with cursors older than that many restarts
 // and departures, which of their writes died with their node is no longer known, and they expire. 1,024 are about 60
 // KiB, which each handshake and each session carries.
 inline constexpr size_t kMaxFolded = 1024;
@@ -50,7 +51,7 @@ inline constexpr size_t kMaxMembers = 128;
 // So many of these places are kept for newcomers: where more members are remembered, the longest silent are forgotten
 // before their 72 h, if nothing is lost by it. As many as may start within seconds.
 inline constexpr size_t kMemberRoom = 16;
-// The map's fingerprint has so many parts: a difference is found, and mended, without the whole map.
+// The parts of the map's fingerprint: a difference is found, and mended, without the whole map.
 inline constexpr size_t kHashBuckets = 256;
 
 // Addresses dialled: members, and what the seeds' names stand for.
@@ -63,18 +64,18 @@ inline constexpr size_t kMaxLinks = 2 * kMaxMembers;
 // Looked at in one go under the node's lock, keys of a session and revisions of a watch: a few hundred microseconds.
 inline constexpr size_t kSessionWalk = 4096;
 inline constexpr size_t kWatchScan = 4096;
-// One message of a watch: at most so many events and bytes (a larger single event travels alone), well below what gRPC
-// clients take by default (4 MiB). A client that does not read leaves one with the node, which gRPC holds once more:
-// 64 KiB.
+// One message of a watch: at most this many events and bytes (a larger single event travels alone), well below what
+// gRPC clients take by default (4 MiB). A client that does not read leaves one with the node, which gRPC holds once
+// more: 64 KiB.
 inline constexpr size_t kWatchBatchEvents = 128;
 inline constexpr size_t kWatchBatchBytes = 32 << 10;
 
-// A watch that does not come to the head gets its cursor by a pass over the keys (watch.h). It begins after so many
+// A watch that does not come to the head gets its cursor by a pass over the keys (watch.h). It begins after this many
 // events without one, and an eighth as many as there are keys: then a pass looks at no more than eight keys for each
 // event.
 inline constexpr size_t kPassAfterEvents = 1000;
 inline constexpr size_t kPassKeysAnEvent = 8;
-// What a pass sends that is later than the vector it noted makes gaps in its cursor, so many at most: some 200 KiB of
+// What a pass sends that is later than the vector it noted makes gaps in its cursor, this many at most: some 200 KiB of
 // memory, and 20 KB of a cursor that comes seldom. What is beyond may come once more.
 inline constexpr size_t kPassGaps = 4096;
 
@@ -92,7 +93,7 @@ inline constexpr size_t kLapseBatch = 4096;
 // Dead entries ahead of the clock that are looked at in one go, for those whose value is gone: some 10 ms under the
 // lock.
 inline constexpr size_t kGoneLooks = 50'000;
-// A snapshot waits for what has to lapse before it: a million keys in batches take less. It looks so often.
+// A snapshot waits for what has to lapse before it: a million keys in batches take less. It looks this often.
 inline constexpr int64_t kSnapshotWaitMs = 2000, kSnapshotLookMs = 5;
 // How long a lapsed key keeps its value: for EXPIRED events to watches that are behind or away for a moment, and in
 // case a clock that was ahead is set back. Then the memory is worth more: the rest of the entry stays until it is
@@ -103,7 +104,7 @@ inline constexpr size_t kMaxBroadcastBytes = 64 << 10;
 // Links that wait for another's probe at once; further ones are refused and dial again.
 inline constexpr size_t kMaxProbes = 64;
 
-// A member's word on this node's clock counts for so many heartbeats: a refused member dials again within three, and
+// A member's word on this node's clock counts for this many heartbeats: a refused member dials again within three, and
 // one that is linked is measured at each.
 inline constexpr int64_t kClockAnswerBeats = 10;
 
@@ -149,8 +150,8 @@ inline constexpr int64_t kSessionBurst = 60;
 inline constexpr int64_t kBogusBurst = 3;
 // Later selves of this node that one member knows: one for each time that the clock went back between two starts.
 inline constexpr int64_t kOutrunBurst = 3;
-// A member that broke the rules is refused for so long: its cost is then a handshake a minute, and one that was mended
-// is back within a minute.
+// A member that broke the rules is refused for this long: its cost is then a handshake a minute, and one that was
+// mended is back within a minute.
 inline constexpr int64_t kQuarantineMs = 60'000;
 // Refusals remembered, so that each is logged once: a few for each member. A new one replaces the oldest if that is
 // older than a minute, so that strangers with ever new names cause a line a second at most.
@@ -165,20 +166,20 @@ inline constexpr int64_t kSilentMs = 3000;       // design: silent after three
 inline constexpr int64_t kProbeMs = 1000;        // design: a first link silent for a second is replaced
 inline constexpr int64_t kReportEveryMs = 100;   // design: at most every 100 ms
 inline constexpr int64_t kLackMs = 1000;         // design: a dot lacked for longer than a second is asked for
-inline constexpr int64_t kSessionIdleMs = 5000;  // a session from which nothing came for so long is given up
+inline constexpr int64_t kSessionIdleMs = 5000;  // a session from which nothing came for this long is given up
 // A node whose map is full asks twice a minute for what it left out, since each time all of that comes. Room that was
 // made is used half a minute later at most.
 inline constexpr int64_t kFullAgainMs = 30'000;
-// One that brings no whole entry for so long (doubled each time, up to the next) gives way to another member who has
+// One that brings no whole entry for this long (doubled each time, up to the next) gives way to another member who has
 // what is lacked, if there is one: over a thin link a value may take an hour, over another link a second.
 inline constexpr int64_t kSessionTurnMs = 60'000;
 // One that goes on for longer is given up once something whole came, and asked for again: nobody keeps a node from
-// asking others by sending little for ever. What came stays. 8 GiB take 12 minutes at 100 Mbit/s.
+// asking others by sending little for ever. Entries that came are kept. 8 GiB take 12 minutes at 100 Mbit/s.
 inline constexpr int64_t kSessionMostMs = 1'800'000;
-// In the middle of a message a link may be silent for so many times longer. A packet of 1,448 bytes takes 5 s where a
+// In the middle of a message a link may be silent for this many times longer. A packet of 1,448 bytes takes 5 s where a
 // value of a MiB takes an hour, and a path's queue brings such packets in bursts.
 inline constexpr int64_t kSilentInMessage = 3;
-// A handshake of which bytes still come has so many times longer: a report of 64 members over such a link.
+// A handshake of which bytes still come has this many times longer: a report of 64 members over such a link.
 inline constexpr int64_t kHandshakeInMessage = 4;
 inline constexpr int64_t kReadyAfterMs = 3000;  // a node that has a map gives its seeds this long to answer once
 // A node without a map takes a seed for absent if it does not answer for this long: the machines of a cluster that
@@ -192,7 +193,7 @@ inline constexpr int kUnsettledProcesses = 2;
 inline constexpr int64_t kNameHoldMs = 10'000;
 inline constexpr int64_t kSelfRetryMs = 30'000;  // an address that led back to this node is dialled this often at least
 // A warning that repeats (a seed that is not linked, a node that is not ready) comes after 3 s, then after 10, 20, 40 …
-// up to ten minutes: soon enough to be seen by whoever started the node, and 6 lines an hour in the end.
+// up to ten minutes: soon enough to be seen by the person who started the node, and 6 lines an hour in the end.
 inline constexpr int64_t kWarnAfterMs = 3000;
 inline constexpr int64_t kWarnAgainMs = 10'000;
 inline constexpr int64_t kWarnMostMs = 600'000;
@@ -200,29 +201,29 @@ inline constexpr int64_t kDialMinMs = 100;        // first back-off; doubles up 
 inline constexpr int64_t kDialMaxMs = 3000;       // so that a healed mesh is whole within seconds
 inline constexpr int64_t kDialTimeoutMs = 3000;   // a dial with no answer is a failure
 inline constexpr int64_t kHandshakeMs = 4000;     // half a handshake is closed within 5 s
-inline constexpr int64_t kResolveEveryMs = 2000;  // a seed's name is resolved again so often: addresses come and go
+inline constexpr int64_t kResolveEveryMs = 2000;  // a seed's name is resolved again this often: addresses come and go
 // A name that is not resolved by then counts as failed for now. Two name servers of which the first is dead take 5 s
 // and more (resolv.conf(5): timeout).
 inline constexpr int64_t kResolveMs = 10'000;
-inline constexpr int64_t kGoneMs = 30000;        // not linked for so long: shown as GONE, and no restart or blip
-inline constexpr int64_t kTidyEveryMs = 10000;   // addresses that nobody stands for are dropped so often
-inline constexpr int64_t kCursorWaitMs = 10000;  // design: a resumed watch waits so long for its node to catch up
+inline constexpr int64_t kGoneMs = 30000;        // not linked for this long: shown as GONE, and no restart or blip
+inline constexpr int64_t kTidyEveryMs = 10000;   // how often addresses of nobody are dropped
+inline constexpr int64_t kCursorWaitMs = 10000;  // design: a resumed watch waits this long for its node to catch up
 inline constexpr int64_t kCursorEveryMs = 1000;  // design: with new events not more than once a second
 inline constexpr int64_t kCursorIdleMs = 15000;  // design: at least every 15 s
 inline constexpr int64_t kCursorLostMs = 1000;   // reports are at most this old before writes are taken for gone
-inline constexpr int64_t kWaitMs = 5000;         // design: an ack is waited for so long at most
+inline constexpr int64_t kWaitMs = 5000;         // design: an ack is awaited this long at most
 inline constexpr int64_t kRequestMs = 600'000;   // a client that retries for longer has given up
 inline constexpr int64_t kExplainMs = 1000;      // a member that has not answered by then is shown as silent
-// A neighbour that waits for an ack is reported to so often at most, times a quarter of the links: with 64 nodes every
-// 16 ms, else its thread would do nothing but read reports.
+// A neighbour that waits for an ack is reported to this often at most, times a quarter of the links: with 64 nodes
+// every 16 ms, else its thread would do nothing but read reports.
 inline constexpr int64_t kReportNowMs = 1;
 inline constexpr int64_t kKeepDeadMs = 3'600'000;   // design: a tombstone is kept for an hour, or the lease period
 inline constexpr int64_t kCollectEveryMs = 10'000;  // tombstones wait an hour: some seconds more don't matter
 // Each time all that is known of processes that ended is compared with what the members report of them.
 inline constexpr int64_t kFoldEveryMs = 2000;
-inline constexpr int64_t kHashAlarmMs = 5000;  // maps that differ at equal vectors for so long are an alarm
+inline constexpr int64_t kHashAlarmMs = 5000;  // maps that differ at equal vectors for this long are an alarm
 inline constexpr int64_t kForgetAfterMs = int64_t{72} * 3600 * 1000;  // design: 72 h
-// A node that gave its map up for a peer's, and finds no peer for so long, takes its own back.
+// A node that gave its map up for a peer's, and finds no peer for this long, takes its own back.
 inline constexpr int64_t kResetGiveUpMs = 60'000;
 
 // The bounds of the shell, each beside what it bounds, with its reason there:

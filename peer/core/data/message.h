@@ -53,7 +53,7 @@ struct Generation {
   }
 };
 
-// What is known of a member. Of two records the one with the higher (incarnation, generation) stands, so that they
+// What is known of a member. Of two records the one with the higher (incarnation, generation) wins, so that they
 // spread like entries.
 struct MemberInfo {
   ReplicaId id;

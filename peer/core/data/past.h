@@ -2,7 +2,7 @@
 // a report or a cursor one mark stands for all of them.
 //
 // A mark stands for every process that started up to `upto` and that its vector does not name. So what a vector says is
-// the same whatever the order in which processes were folded, and whoever knows how far each of them went can tell
+// the same whatever the order in which processes were folded, and a node that knows how far each of them went can tell
 // whether two vectors claim the same. How far they went is kept for the latest that were folded; of those before only
 // a digest is left, and what they wrote is no longer told from what is new, except by the entries themselves.
 #pragma once

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "peer/core/data/check.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/mesh/floors.h"
 #include "peer/core/mesh/named_vector.h"
@@ -27,6 +28,7 @@ void CatchUp::Closed(LinkId link) {
 }
 
 void CatchUp::Begin(Now now, LinkId link, bool all, int64_t turn_ms) {
+  LEASEMAP_CHECK(!asked_, "session ", asked_ ? asked_->id : 0);
   asked_ = AskedSession{.id = next_session_++,
                         .link = link,
                         .heard_ms = now.mono_ms,

@@ -39,7 +39,7 @@ class CatchUp {
 
   enum class Ended {
     kNone,    // it was given up before
-    kBelow,   // the peer collected what came before: the handshake has to judge anew
+    kBelow,   // the peer collected what came before: the handshake has to judge again
     kNoUse,   // something of it was left out
     kJoined,  // all that the peer covered when it began is here
   };

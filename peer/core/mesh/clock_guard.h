@@ -26,7 +26,7 @@ class ClockGuard {
     kOutvoted,  // most of those that answer have another time: not trusted
   };
 
-  // `bound_ms`: how far two clocks may differ; `answer_ms`: an answer is worth something for so long.
+  // `bound_ms`: how far two clocks may differ; `answer_ms`: how long an answer counts.
   ClockGuard(int64_t bound_ms, int64_t answer_ms, Now now);
 
   // Compares the two clocks, drops old answers, decides. `members`: how many others are remembered. True if the clock
@@ -57,7 +57,7 @@ class ClockGuard {
   bool jumped_ = false;  // and nobody agreed since
   State state_ = State::kAgreed;
   bool decided_ = false;              // nothing was said since the last decision …
-  size_t members_ = 0;                // … which was made for so many members …
+  size_t members_ = 0;                // … which was made for this many members …
   int64_t until_ms_ = 0;              // … and holds until then, monotonic: it costs a walk over the answers
   size_t agree_ = 0, differ_ = 0;     // of the answers that count
   std::map<std::string, Said> said_;  // the last answer of each member; as many as there are members

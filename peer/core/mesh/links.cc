@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "peer/core/data/check.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
 
@@ -32,6 +33,12 @@ std::vector<LinkId> Links::Ids() const {
   return ids;
 }
 
+Link& Links::Open(LinkId id, Link link) {
+  const auto [it, fresh] = links_.emplace(id, std::move(link));
+  LEASEMAP_CHECK(fresh, id);
+  return it->second;
+}
+
 LinkId Links::UpWith(const std::string& node) const {
   const auto it = up_.lower_bound({node, 0});
   return it != up_.end() && it->first == node ? it->second : 0;
@@ -49,6 +56,7 @@ bool Links::IsUp(LinkId id) const {
 
 void Links::SetUp(LinkId id) {
   Link& link = links_.at(id);
+  LEASEMAP_CHECK(link.phase_ == Link::Phase::kAwaitAccept, "phase ", static_cast<int>(link.phase_));
   link.phase_ = Link::Phase::kUp;
   up_.emplace(link.node(), id);
 }
@@ -139,6 +147,7 @@ LinkId Links::Probe(int64_t mono_ms, LinkId id) {
   if (Probing().size() >= kMaxProbes) return 0;
   Link& link = links_.at(id);
   const LinkId first = UpWith(link.node());
+  LEASEMAP_CHECK(first != 0 && first != id, first, " of ", id);
   link.phase_ = Link::Phase::kProbing;
   link.probe_ = {first, mono_ms + timing_.probe, links_.at(first).alive.heard_ms()};
   return first;

@@ -56,7 +56,8 @@ class Links {
   }
 
   // --- coming and going
-  Link& Open(LinkId id, Link link) { return links_.emplace(id, std::move(link)).first->second; }
+  // An ID that no link has.
+  Link& Open(LinkId id, Link link);
   // The handshake is done.
   void SetUp(LinkId id);
   // Takes it out; nullopt if it is not there.

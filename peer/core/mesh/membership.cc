@@ -67,7 +67,7 @@ Member* Membership::LearnOf(const MemberInfo& info, int64_t mono_ms, bool* chang
     *changed = true;
     Advance(*member, info.id.incarnation, generation);
   }
-  // It is here: whoever says otherwise is told so. Unless it says so itself, which others may hear first.
+  // It is here: a peer that says otherwise is told so. Unless it says so itself, which others may hear first.
   if (member->linked && member->gone() && !Generation::HasLeft(member->generation)) {
     member->generation = Generation::Back(member->generation);
     ++change_;

@@ -170,7 +170,7 @@ class Membership {
     int64_t next_ms = 0;
     bool resolving = false;
     bool tried = false;
-    std::string cause;  // why it stands for no address; empty: it does, or was not tried yet
+    std::string cause;  // why it has no address; empty: it does, or was not tried yet
     std::set<std::string> addresses;
   };
   struct Target {

@@ -45,7 +45,7 @@ void Membership::OnResolved(const std::string& name, const std::vector<std::stri
   }
 }
 
-// Drops addresses that nobody stands for any more: no seed's name, and no member that is there. One that is dialled, or
+// Drops addresses that belong to nobody any more: no seed's name, and no member that is there. One that is dialled, or
 // that a link is on, goes when that has ended.
 void Membership::Tidy() {
   std::set<std::string> named;

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "peer/core/data/check.h"
 #include "peer/core/data/limits.h"
 
 namespace leasemap::core {
 
 void Outflow::Begin(const OwnLog& log, uint64_t known) {
+  LEASEMAP_CHECK(known < log.end(), known, " of ", log.end());  // who claims more is refused in the handshake
   next_ = std::max(log.first(), known + 1);
   made_since_ = log.end();
 }

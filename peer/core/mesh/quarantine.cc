@@ -10,8 +10,8 @@ namespace leasemap::core {
 namespace {
 
 struct Rate {
-  int64_t every_us;  // one in so long …
-  int64_t burst;     // … and so many at once
+  int64_t every_us;  // one in this time …
+  int64_t burst;     // … and this many at once
 };
 
 Rate RateOf(Cost cost) {
@@ -44,7 +44,7 @@ bool Quarantine::Charge(const std::string& node, Cost cost, int64_t mono_ms) {
 
 void Quarantine::CutOff(const std::string& node, const std::string& why, int64_t mono_ms) {
   held_[node] = {why, mono_ms + kQuarantineMs};
-  paid_us_.erase(node);  // it begins anew when it may come back
+  paid_us_.erase(node);  // it begins again when it may come back
   ++cut_offs_;
 }
 

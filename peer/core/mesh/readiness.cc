@@ -170,7 +170,8 @@ void Readiness::AddRefusals(const View& view, bool linked_with_map, std::vector<
 
 void Readiness::AddSeeds(const View& view, bool has_map, std::vector<ReadyWait>& out) const {
   const int64_t age_ms = view.mono_ms - started_ms_;
-  // Whoever has a map gives the others a chance to answer and no more; else all have to, or to stay silent for long.
+  // A node that has a map gives the others a chance to answer and no more. One without waits until all have answered,
+  // or were silent for long.
   if (has_map ? age_ms >= timing_.ready_after || view.membership.AllTried()
               : age_ms >= timing_.absent_after && view.membership.AllTried()) {
     return;

@@ -46,7 +46,7 @@ class Readiness {
   void OnLinked(const ReplicaId& id, const VectorPtr& vector, bool has_map, uint64_t keys);
   // An own dial was refused.
   void OnRefused(const RefusedDial& refusal);
-  // A handshake with it, whoever dialled, ended by a refusal: its report will not come.
+  // A handshake with it, dialled by either side, ended by a refusal: its report will not come.
   void OnHandshakeRefused(const std::string& node);
   // It is gone for good, or nothing that it says counts: what it was heard to hold is not waited for. False if it was
   // not heard.

@@ -22,7 +22,7 @@ class ToldReport {
   void Hurry() { hurry_ = true; }
   // It was told of this change.
   bool IsUpToDate(uint64_t change) const { return change_ == change; }
-  // Monotonic: when the next report may leave, of a node with so many links.
+  // Monotonic: when the next report may leave, of a node with this many links.
   int64_t DueMs(size_t links, const Timing& timing) const;
 
   // The members that are linked with this node and not with the peer: it hears of them from this one. Ascending.

@@ -1,5 +1,5 @@
 // Warnings about a state that lasts: the first when it has lasted for some seconds, then again with back-off, so that
-// whoever reads the log sees it and the log does not fill.
+// a reader of the log sees it and the log does not fill.
 #pragma once
 
 #include <algorithm>

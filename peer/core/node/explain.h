@@ -30,7 +30,7 @@ struct Explanation {
 };
 
 // The rank as a string of hex digits and a few separators that compares as ranks do: of two entries of a key the one
-// with the greater string stands.
+// with the greater string wins.
 std::string RankText(const Entry& entry);
 
 // How many dots `ours` covers and `theirs` does not.

@@ -89,8 +89,7 @@ class Node {
   absl::Status Forget(const std::string& node);
   // Announces that this node leaves, for good as far as its map goes. Before it hangs up.
   void Leave(Now now);
-  // Other seeds from now on; host:port each.
-  void SetSeeds(const std::vector<std::string>& seeds) { membership_.SetSeeds(seeds); }
+  void SetSeeds(const std::vector<std::string>& seeds) { membership_.SetSeeds(seeds); }  // host:port each
   // Gives the map up for the others', and submits again what they lack.
   // `peer`: what the member covers for whose map it is given up; `ceiling`: that of this map, if that is why.
   void Reset(Now now, const std::string& why, VectorPtr peer = nullptr,
@@ -136,6 +135,7 @@ class Node {
   void NoteRefusal(Now now, Link& link, RefusalLog::By by, const Refuse& refuse);
   void Drop(Now now, LinkId id, const std::string& why);
   void DropAll(Now now);
+  void Close(Now now, LinkId id, const std::string& why);
   void KeepAlive(Now now);
   // node_guard.cc
   bool Allowed(Now now, LinkId id, Link& link, const Message& message);

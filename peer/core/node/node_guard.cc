@@ -1,5 +1,5 @@
 // What a member may not do, and what it costs it: messages beyond every reason, claims that can't be true, bytes that
-// can't be read. It is told why and cut off; what it sent before stands or falls by the rules of merging alone.
+// can't be read. It is told why and cut off. What it sent before is judged by the rules of merging alone.
 #include <algorithm>
 #include <utility>
 

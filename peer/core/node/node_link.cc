@@ -207,7 +207,7 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
 }
 
 // A peer knows this node at a later incarnation than its own (the clock went back between two starts), or at this one
-// with writes that this process never made: take one above it before anything else, and meet everybody anew.
+// with writes that this process never made: take one above it before anything else, and meet all members again.
 bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
   const uint64_t highest = LaterSelf(report, replica_);
   if (highest == 0) return false;
@@ -268,13 +268,25 @@ void Node::Drop(Now now, LinkId id, const std::string& why) {
   OnClosed(now, id, why);
 }
 
+// What follows from it is looked at when the last one is gone: on the way there is nobody left to ask.
 void Node::DropAll(Now now) {
-  for (const LinkId id : links_.Ids()) Drop(now, id, "");
+  for (const LinkId id : links_.Ids()) {
+    effects_.hang_up.push_back({id, ""});
+    Close(now, id, "");
+  }
+  UpdateReady(now);
 }
 
 void Node::OnClosed(Now now, LinkId id, const std::string& why) {
+  if (!links_.contains(id)) return;
+  Close(now, id, why);
+  AskForSession(now);
+  UpdateReady(now);
+}
+
+// Forgets the link, and tells the parts that it is gone.
+void Node::Close(Now now, LinkId id, const std::string& why) {
   const std::optional<Link> closed = links_.Close(id);
-  if (!closed) return;
   const Link& link = *closed;
   if (link.dialed() && !link.settled()) {
     if (link.helloed()) {
@@ -292,8 +304,6 @@ void Node::OnClosed(Now now, LinkId id, const std::string& why) {
     }
     Changed();
   }
-  AskForSession(now);
-  UpdateReady(now);
 }
 
 void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {

@@ -14,18 +14,18 @@ namespace leasemap::core {
 bool Node::Apply(Now now, const EntryPtr& entry) {
   const Replica::Applied applied = replica_.Apply(entry);
   calls_.waits.Covered(entry->dot);
-  if (!applied.loser) return applied.stands;
+  if (!applied.loser) return applied.won;
   const Entry& loser = *applied.loser;
   calls_.waits.Replaced(loser.dot);
   if (ValueDot(loser) != loser.dot) calls_.waits.Replaced(ValueDot(loser));
   // Once for each write of this process that lost: its repeat outranks the winner.
-  if (loser.dot.replica == replica_.self() && (applied.stands || !applied.again)) {
+  if (loser.dot.replica == replica_.self() && (applied.won || !applied.again)) {
     NoteConflict(now, applied.loser, applied.winner);
     auto repeat = RepeatOf(loser, *applied.winner);
     if (repeat && !IsBogus(replica_.ReachAt(now.wall_ms), *repeat))
       ApplyOwn(now, std::make_shared<Entry>(*std::move(repeat)));
   }
-  return applied.stands;
+  return applied.won;
 }
 
 // A write of this node: to the map, and on its way to the others.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "peer/core/data/check.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/lease.h"
 
@@ -40,7 +41,7 @@ absl::Status Superseded(const Entry& entry, const Entry& winner) {
   auto status = Refusal(
       absl::StatusCode::kAborted, "SUPERSEDED",
       absl::StrCat("key \"", Shown(entry.key), "\": while its ack was awaited this write was replaced by version ",
-                   version, " of holder ", Shown(winner.lease.holder), "; get the key and decide anew"));
+                   version, " of holder ", Shown(winner.lease.holder), "; read the key again and retry"));
   AddMetadata(status, "key", entry.key);
   AddMetadata(status, "winner_holder", winner.lease.holder);
   AddVersion(status, "winner_version", winner.dot);
@@ -48,8 +49,8 @@ absl::Status Superseded(const Entry& entry, const Entry& winner) {
   return status;
 }
 
-// The write stands here, or, if it set a value, a renewal of its lease that keeps that: who covers the write has
-// nothing that outranks either.
+// The write is the key's entry here, or, if it set a value, a renewal of its lease that keeps that: a node that covers
+// it has nothing that outranks either.
 bool IsHere(const Store& store, const Entry& entry) {
   const EntryPtr* present = store.Find(entry.key);
   if (present == nullptr) return false;
@@ -62,8 +63,8 @@ bool IsHere(const Store& store, const Entry& entry) {
 absl::Status Undecided(const Entry& entry) {
   auto status = Refusal(absl::StatusCode::kDeadlineExceeded, "ACK_INCOMPLETE",
                         absl::StrCat("key \"", Shown(entry.key),
-                                     "\": this node had to start anew from the others while the "
-                                     "write's ack was awaited; get the key to see whether the write stands"));
+                                     "\": this node had to take the map of the others while the "
+                                     "write's ack was awaited; read the key to see whether the write is still there"));
   AddMetadata(status, "key", entry.key);
   AddVersion(status, "version", entry.dot);
   return status;
@@ -95,6 +96,7 @@ WaitId Waits::AwaitVersion(const Dot& dot, int64_t now_ms, int64_t due_ms) {
 }
 
 WaitId Waits::Add(Wait wait) {
+  LEASEMAP_CHECK(dots_.size() < kMaxWaits, dots_.size());
   const WaitId id = wait.id;
   due_.emplace(wait.due_ms, id);
   dots_.emplace(id, wait.dot);
@@ -161,7 +163,7 @@ void Waits::Settle(const View& view, std::vector<Effects::Answered>& answered) {
     if (const Wait* wait = Find(id)) Answer(*wait, absl::OkStatus(), answered);
   }
   covered_.clear();
-  // What was replaced is out before any ack is counted: an ack is one only for an entry that stands.
+  // What was replaced is out before any ack is counted: an ack counts only for the key's present entry.
   AnswerReplaced(view, answered);
   if (!acks_.empty()) UpdateTracks(view);
   const std::set<WaitId> to_check = std::exchange(to_check_, {});
@@ -274,7 +276,7 @@ bool Waits::UpdateTrack(const View& view, const Member& member, Track& track) {
     if (track.missing && !view.vector.Covers(*track.missing)) return false;
     track.missing = view.vector.FirstMissing(*report);
     if (!track.missing) return true;
-    // One that only stands for others that were folded may never be covered by itself: look at all again next time.
+    // One that only replaces others that were folded may never be covered by itself: look at all again next time.
     if (!report->runs().contains(track.missing->replica)) track.missing.reset();
     return false;
   };
@@ -326,7 +328,7 @@ absl::Status Waits::TooLate(const View& view, const Wait& wait, const char* why)
   const size_t needed = Needed(wait.ack, tracks_.size() + 1);
   auto status = Refusal(
       absl::StatusCode::kDeadlineExceeded, "ACK_INCOMPLETE",
-      absl::StrCat("key \"", Shown(wait.entry->key), "\": the write stands, with version ", VersionOf(wait.dot),
+      absl::StrCat("key \"", Shown(wait.entry->key), "\": the write is in the map, with version ", VersionOf(wait.dot),
                    ", but ", have.size(), " of the ", needed, " nodes asked for had it ", why, " (", took,
                    "): acked by ", Names(have), "; not by ", Names(lack), "; they get it when they can be reached"));
   AddMetadata(status, "key", wait.entry->key);

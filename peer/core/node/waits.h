@@ -1,8 +1,8 @@
 // What calls wait for: that other nodes have a write (an ack), or that this node has one (min_version).
 //
 // An ack is counted from what members report. A member's report counts only once our own vector covers all of it, for
-// then whatever the member knew when it reported is merged here, and if our entry still stands there is nothing at the
-// member that outranks it. So with all members asked, at most one of several racing writers of a key succeeds.
+// then whatever the member knew when it reported is merged here, and if our entry is still the key's there is nothing
+// at the member that outranks it. So with all members asked, at most one of several racing writers of a key succeeds.
 //
 // Under a steady flow of writes the latest report is never covered at the moment it comes. So of each member three are
 // told apart: `confirmed`, the latest report that we were seen to cover; `candidate`, the oldest that came after it and
@@ -32,7 +32,7 @@ namespace leasemap::core {
 struct Ack {
   enum class Level { kLocal, kMajority, kAll, kNodes };
   Level level = Level::kLocal;
-  uint32_t nodes = 0;  // for kNodes: so many, this node included
+  uint32_t nodes = 0;  // for kNodes: how many, this node included
 
   bool local() const { return level == Level::kLocal || (level == Level::kNodes && nodes <= 1); }
 };
@@ -66,7 +66,7 @@ class Waits {
   // False if it is not awaited (any more).
   bool Cancel(WaitId id);
 
-  // `dot` is covered now / its entry stands no longer. Cheap; what follows from it is left to Settle.
+  // `dot` is covered now / its entry is the key's no longer. Cheap; what follows from it is left to Settle.
   void Covered(const Dot& dot);
   void Replaced(const Dot& dot);
   // The vector or the store changed as a whole (a session's end, a reset): look at everything.

@@ -51,7 +51,7 @@ struct WatchFilter {
 struct WatchEvent {
   EventKind kind;
   EntryPtr entry;
-  EntryPtr winner{};  // of kLost: what stands in the entry's place
+  EntryPtr winner{};  // of kLost: the entry that won
 };
 
 struct WatchBatch {

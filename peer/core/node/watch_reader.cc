@@ -41,7 +41,7 @@ absl::StatusOr<Watch> WatchReader::Start(WatchFilter filter, bool snapshot, cons
 }
 
 // What a watch has still to be told is gone: another map took the place of the one it read, or deletes that it was not
-// told yet were collected. (A watch that stands before them is an hour behind, or resumes with a cursor as old.) Or
+// told yet were collected. (A watch whose place is before them is an hour behind, or resumes with a cursor as old.) Or
 // what it was told to have lapsed lives again.
 bool WatchReader::HasMissed(Watch& watch) const {
   const Store& store = view_.map.store;

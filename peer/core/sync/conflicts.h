@@ -1,6 +1,6 @@
 // Conflicts: writes that lost to another lease's, and the bounded list of those that this process took.
 //
-// Two sides of a partition may each grant a lease on one key; once they meet, the higher rank stands and the other
+// Two sides of a partition may each grant a lease on one key; once they meet, the higher rank wins and the other
 // write is gone. Whether that is worth telling is, like merging itself, a pure function of the two entries, so all
 // nodes find the same; the one process that took the losing write tells it.
 #pragma once

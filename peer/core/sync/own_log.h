@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 
+#include "peer/core/data/check.h"
 #include "peer/core/data/entry.h"
 #include "peer/core/data/limits.h"
 
@@ -32,7 +33,11 @@ class OwnLog {
   uint64_t end() const { return first_ + entries_.size(); }  // one above the greatest
   size_t size() const { return entries_.size(); }
   size_t bytes() const { return bytes_; }
-  const EntryPtr& at(uint64_t seq) const { return entries_[seq - first_]; }
+  // Only from first() to before end().
+  const EntryPtr& at(uint64_t seq) const {
+    LEASEMAP_CHECK(seq >= first_ && seq < end(), seq, " of ", first_, " to ", end());
+    return entries_[seq - first_];
+  }
 
  private:
   std::deque<EntryPtr> entries_;

@@ -19,7 +19,7 @@ namespace leasemap::core {
 //                                  loser was asked for before that value was set.
 //   the loser's value is newer   → the winner's lease with the loser's value (or its deletion). An epoch decided then.
 //
-// The value keeps its dot and stamp, so that of several repeats the newest value stands. The stamp is the least that
+// The value keeps its dot and stamp, so that of several repeats the newest value wins. The stamp is the least that
 // outranks the winner, not the clock's: a later write of the holder is never undone by it.
 std::optional<Entry> RepeatOf(const Entry& loser, const Entry& winner);
 

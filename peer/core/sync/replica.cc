@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "peer/core/data/check.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/data/message.h"
@@ -35,6 +36,7 @@ bool Replica::IsOwn(const ReplicaId& replica) const {
 }
 
 void Replica::TakeIncarnation(uint64_t incarnation) {
+  LEASEMAP_CHECK(incarnation > self_.incarnation, incarnation, " after ", self_.incarnation);
   self_.incarnation = incarnation;
   own_incarnations_.push_back(incarnation);
   if (own_incarnations_.size() > kMaxOwnIncarnations) own_incarnations_.erase(own_incarnations_.begin());
@@ -84,6 +86,7 @@ EntryPtr Replica::Sign(std::shared_ptr<Entry> draft) {
   draft->dot = NextDot();
   EntryPtr entry = std::move(draft);
   own_log_.Append(entry);
+  LEASEMAP_CHECK(own_log_.end() == entry->dot.seq + 1, own_log_.end(), " after seq ", entry->dot.seq);
   return entry;
 }
 
@@ -94,9 +97,11 @@ Replica::Applied Replica::Apply(const EntryPtr& entry) {
   applied.again = map_.vector.Covers(entry->dot);
   map_.vector.Add(entry->dot);
   const uint64_t last_change = map_.store.last_change();
-  applied.stands = map_.store.Merge(entry, &applied.loser);
-  Changed(applied.stands && map_.store.last_change() == last_change);
-  applied.winner = applied.stands ? entry : *map_.store.Find(entry->key);
+  applied.won = map_.store.Merge(entry, &applied.loser);
+  Changed(applied.won && map_.store.last_change() == last_change);
+  applied.winner = applied.won ? entry : *map_.store.Find(entry->key);
+  LEASEMAP_CHECK(map_.vector.Covers(entry->dot), "seq ", entry->dot.seq, " of ", entry->dot.replica.node);
+  LEASEMAP_CHECK(!Outranks(*entry, *applied.winner), "seq ", entry->dot.seq, " of ", entry->dot.replica.node);
   return applied;
 }
 
@@ -162,6 +167,8 @@ void Replica::FoldFloor() {
 void Replica::Collect(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) {
     const Entry& entry = **map_.store.Find(key);
+    // What is collected is covered, so that the floor names no write that is still to come.
+    LEASEMAP_CHECK(map_.vector.Covers(entry.dot), "seq ", entry.dot.seq, " of ", entry.dot.replica.node);
     map_.ceiling.Collected(entry.lease.epoch);
     map_.floor.Add(entry.dot.replica, 1, entry.dot.seq);
     if (!entry.tombstone) map_.lapses_gone_ms = std::max(map_.lapses_gone_ms, entry.lease.expire_ms);

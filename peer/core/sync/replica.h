@@ -64,8 +64,8 @@ class Replica {
   // The entry is the key's present one.
   bool IsPresent(const Entry& entry) const;
   // This process did not make all of its own writes that `vector` covers. At a handshake that is an older self to be
-  // outrun; later there is no honest way to it, since whoever is linked with this node believes nobody else about it
-  // (Links::Believable).
+  // outrun; later there is no honest way to it, since a member that is linked with this node believes nobody else about
+  // it (Links::Believable).
   bool ClaimsUnmade(const VersionVector& vector) const;
 
   // --- the vector for messages
@@ -86,10 +86,10 @@ class Replica {
   // Gives a write of this node its dot, and puts it into the own log. The caller applies it at once.
   EntryPtr Sign(std::shared_ptr<Entry> draft);
   struct Applied {
-    bool stands = false;  // the entry is the key's now
-    bool again = false;   // its dot was covered already: it was fetched after an alarm
-    EntryPtr loser;       // what does not stand; null: there was nothing
-    EntryPtr winner;      // what does
+    bool won = false;    // the entry is the key's now
+    bool again = false;  // its dot was covered already: it was fetched after an alarm
+    EntryPtr loser;      // what does not stand; null: there was nothing
+    EntryPtr winner;     // what does
   };
   // The one way into the map, for a local and a received write: merges it and covers exactly its dot.
   Applied Apply(const EntryPtr& entry);

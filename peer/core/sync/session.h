@@ -54,7 +54,7 @@ struct AskedSession {
   bool all = false;      // what differs was asked for, covered or not
   int64_t asked_ms = 0;  // monotonic: when it began
   int64_t whole_ms = 0;  // monotonic: when a whole message of it came last
-  int64_t turn_ms = 0;   // without one for so long it gives way to another member (kSessionTurnMs)
+  int64_t turn_ms = 0;   // after this time without one it gives way to another member (kSessionTurnMs)
 
   int64_t GivesWayAt() const { return whole_ms + turn_ms; }
 };

@@ -54,8 +54,8 @@ class Store {
   // The present entry of a key, dead ones included; null if there never was one.
   const EntryPtr* Find(std::string_view key) const;
   const Slot* FindSlot(std::string_view key) const;
-  // Keeps `entry` if it outranks what is there, under a new revision. Returns whether it stands now; `loser` gets the
-  // one of the two that does not, if there are two.
+  // Keeps `entry` if it outranks what is there, under a new revision. Returns whether it is the key's now; `loser` gets
+  // the one of the two that does not, if there are two.
   bool Merge(EntryPtr entry, EntryPtr* loser = nullptr);
 
   // `entry` with the value that it keeps, if it came without it (value_left_out); null if that value is not here. One

@@ -10,10 +10,10 @@
 
 #include <cstdio>
 #include <map>
-#include <mutex>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "peer/threads/mutex.h"
 
 namespace leasemap::chaos {
 
@@ -30,29 +30,29 @@ class Ledger {
   bool ok() const { return file_ != nullptr; }
 
   void Line(const std::string& line) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::fputs(line.c_str(), file_);
   }
   void Flush() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::fflush(file_);
   }
   void Count(const std::string& what, long by = 1) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     counts_[what] += by;
   }
   // "name=3 other=4", in order of names.
   std::string Counts() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::string out;
     for (const auto& [name, count] : counts_) absl::StrAppend(&out, out.empty() ? "" : " ", name, "=", count);
     return out;
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::FILE* const file_;
-  std::map<std::string, long> counts_;
+  mutable Mutex mutex_;
+  std::FILE* const file_;  // a line at a time, under mutex_
+  std::map<std::string, long> counts_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace leasemap::chaos

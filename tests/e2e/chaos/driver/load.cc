@@ -59,43 +59,51 @@ Load::Load(std::vector<Endpoint>& nodes, Ledger& ledger, const LoadOptions& opti
 Load::~Load() {
   Off();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     quit_ = true;
   }
-  changed_.notify_all();
+  changed_.NotifyAll();
   thread_.join();
 }
 
 void Load::On() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   on_ = true;
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 void Load::Off() {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   on_ = false;
-  changed_.wait(lock, [this] { return total_ == 0; });
+  while (total_ > 0) changed_.Wait(mutex_);
+}
+
+bool Load::AwaitOn() {
+  const MutexLock lock(mutex_);
+  while (!on_ && !quit_) changed_.Wait(mutex_);
+  return !quit_;
+}
+
+bool Load::AwaitTick() {
+  const auto end = Condition::Clock::now() + std::chrono::milliseconds(kTickMs);
+  const MutexLock lock(mutex_);
+  while (on_ && !quit_ && changed_.WaitUntil(mutex_, end)) {
+  }
+  return on_ && !quit_;
 }
 
 void Load::Run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return on_ || quit_; });
-    if (quit_) return;
+  while (AwaitOn()) {
     next_once_ = 0;
     int64_t due = NowUs();
-    while (on_ && !quit_) {
-      lock.unlock();
+    do {
       const int64_t now = NowUs();
       if (now - due > kMostBehindUs) {
         ledger_.Count("not_offered", (now - due - kMostBehindUs) * options_.rate / 1'000'000);
         due = now - kMostBehindUs;
       }
       while (due < now && Issue()) due += 1'000'000 / options_.rate;
-      lock.lock();
-      changed_.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] { return !on_ || quit_; });
-    }
+    } while (AwaitTick());
   }
 }
 
@@ -105,7 +113,7 @@ bool Load::Issue() {
     const int node = static_cast<int>((first + i) % nodes_.size());
     if (outstanding_[node] >= kMostOutstanding || NowUs() < away_until_[node]) continue;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!on_) return false;
       ++total_;
     }
@@ -202,8 +210,8 @@ void Load::Finish(Call* call, const grpc::Status& status) {
   }
   --outstanding_[call->node];
   delete call;
-  const std::lock_guard lock(mutex_);
-  if (--total_ == 0) changed_.notify_all();
+  const MutexLock lock(mutex_);
+  if (--total_ == 0) changed_.NotifyAll();
 }
 
 void Load::ReadElsewhere(const Call& call) {
@@ -220,7 +228,7 @@ void Load::ReadElsewhere(const Call& call) {
   read->request.set_min_version(call.entry().version());
   read->context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(kLocalDeadlineMs));
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++total_;
   }
   nodes_[other].writes->async()->Get(
@@ -232,8 +240,8 @@ void Load::ReadElsewhere(const Call& call) {
                                     "\n"));
         }
         delete read;
-        const std::lock_guard lock(mutex_);
-        if (--total_ == 0) changed_.notify_all();
+        const MutexLock lock(mutex_);
+        if (--total_ == 0) changed_.NotifyAll();
       });
 }
 

@@ -7,13 +7,12 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "peer/threads/mutex.h"
 #include "tests/e2e/chaos/driver/endpoints.h"
 #include "tests/e2e/chaos/driver/ledger.h"
 
@@ -43,6 +42,10 @@ class Load {
   struct Call;
 
   void Run();
+  // Waits until there is something to do; false: the load quits.
+  bool AwaitOn();
+  // Waits for kTickMs; false: the load is off.
+  bool AwaitTick();
   // One write to a node that has room; false if none has.
   bool Issue();
   void Fill(Call& call);
@@ -61,10 +64,11 @@ class Load {
   std::vector<std::atomic<int>> outstanding_;     // by node
   std::vector<std::atomic<int64_t>> away_until_;  // by node: it did not answer, so others are asked until then (NowUs)
 
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
-  bool on_ = false, quit_ = false;
-  int total_ = 0;  // outstanding at all nodes; changes under the lock, so that Off can wait for 0
+  Mutex mutex_;
+  Condition changed_;
+  bool on_ ABSL_GUARDED_BY(mutex_) = false;
+  bool quit_ ABSL_GUARDED_BY(mutex_) = false;
+  int total_ ABSL_GUARDED_BY(mutex_) = 0;  // outstanding at all nodes
   std::thread thread_;
 };
 

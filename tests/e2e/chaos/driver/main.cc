@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "absl/strings/numbers.h"
+#include "peer/threads/mutex.h"
 #include "tests/e2e/chaos/driver/load.h"
 #include "tests/e2e/chaos/driver/watcher.h"
 
@@ -32,28 +33,30 @@ class Mover {
   }
   ~Mover() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       quit_ = true;
     }
-    changed_.notify_all();
+    changed_.NotifyAll();
     thread_.join();
   }
 
  private:
   void Run() {
-    std::unique_lock lock(mutex_);
-    while (!quit_ && !watchers_.empty()) {
-      const std::chrono::milliseconds pause(random_() % (2 * kMovesEveryMs));
-      if (changed_.wait_for(lock, pause, [this] { return quit_; })) return;
+    const MutexLock lock(mutex_);
+    while (!watchers_.empty()) {
+      const auto end = Condition::Clock::now() + std::chrono::milliseconds(random_() % (2 * kMovesEveryMs));
+      while (!quit_ && changed_.WaitUntil(mutex_, end)) {
+      }
+      if (quit_) return;
       watchers_[random_() % watchers_.size()]->Move();
     }
   }
 
   std::vector<std::unique_ptr<Watcher>>& watchers_;
   std::mt19937_64 random_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool quit_ = false;
+  Mutex mutex_;
+  Condition changed_;
+  bool quit_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

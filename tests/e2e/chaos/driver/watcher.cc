@@ -21,16 +21,16 @@ Watcher::Watcher(std::string name, bool wants_renewals, std::vector<Endpoint>& n
 
 Watcher::~Watcher() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     quit_ = true;
     if (context_) context_->TryCancel();
   }
-  changed_.notify_all();
+  changed_.NotifyAll();
   thread_.join();
 }
 
 void Watcher::Move() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (nodes_.size() > 1) node_ = (node_ + 1 + random_() % (nodes_.size() - 1)) % nodes_.size();
   if (context_) context_->TryCancel();
   ledger_.Count("watch_moves");
@@ -38,14 +38,14 @@ void Watcher::Move() {
 
 void Watcher::AwayFrom(const std::string& node) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (nodes_[node_].name != node) return;
   }
   Move();
 }
 
 void Watcher::Dump(std::string* out) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto line = [&](const char* what, const std::string& key, const Fold::Known& known) {
     absl::StrAppend(out, what, "\t", name_, "\t", key, "\t", known.version, "\t", known.rank.token, "\t",
                     known.rank.holder, "\t", known.rank.update_ms, "\t", known.rank.value_ms, "\n");
@@ -59,7 +59,7 @@ void Watcher::Dump(std::string* out) const {
 void Watcher::Run() {
   while (true) {
     const grpc::Status status = Follow();
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (quit_) return;
     if (status.error_code() == grpc::StatusCode::CANCELLED) continue;  // moved
     const std::string reason = ReasonOf(status);
@@ -70,7 +70,9 @@ void Watcher::Run() {
       node_ = (node_ + 1) % nodes_.size();
     }
     if (reason == "CURSOR_INVALID" || reason == "REQUEST_INVALID") Wrong(status.error_message());
-    changed_.wait_for(lock, kPause, [this] { return quit_; });
+    const auto end = Condition::Clock::now() + kPause;
+    while (!quit_ && changed_.WaitUntil(mutex_, end)) {
+    }
   }
 }
 
@@ -79,7 +81,7 @@ grpc::Status Watcher::Follow() {
   auto context = std::make_shared<grpc::ClientContext>();
   v1::KeyValue::Stub* stub;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (quit_) return grpc::Status::CANCELLED;
     request.set_cursor(fold_.cursor());
     request.set_include_snapshot(fold_.cursor().empty());
@@ -97,7 +99,7 @@ grpc::Status Watcher::Follow() {
   auto reader = stub->Watch(context.get(), request);
   v1::WatchResponse message;
   while (reader->Read(&message)) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const std::string wrong = fold_.Take(message);
     if (!wrong.empty()) Wrong(absl::StrCat(wrong, " at ", nodes_[node_].name));
   }
@@ -115,11 +117,11 @@ LossListener::LossListener(Endpoint& node, Ledger& ledger) : node_(node), ledger
 
 LossListener::~LossListener() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     quit_ = true;
     if (context_) context_->TryCancel();
   }
-  changed_.notify_all();
+  changed_.NotifyAll();
   thread_.join();
 }
 
@@ -129,7 +131,7 @@ void LossListener::Run() {
   while (true) {
     auto context = std::make_shared<grpc::ClientContext>();
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (quit_) return;
       context_ = context;
     }
@@ -145,12 +147,14 @@ void LossListener::Run() {
       }
     }
     const std::string reason = ReasonOf(reader->Finish());
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (reason == "UNSUPPORTED" && !quit_) {
       ledger_.Count("lost_unsupported");
       return;
     }
-    changed_.wait_for(lock, kPause, [this] { return quit_; });
+    const auto end = Condition::Clock::now() + kPause;
+    while (!quit_ && changed_.WaitUntil(mutex_, end)) {
+    }
   }
 }
 

@@ -1,14 +1,13 @@
 // A client that watches the whole map and moves between nodes: at its stream's end, when it is told to, and at random.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "peer/threads/mutex.h"
 #include "tests/e2e/chaos/driver/endpoints.h"
 #include "tests/e2e/chaos/driver/fold.h"
 #include "tests/e2e/chaos/driver/ledger.h"
@@ -42,13 +41,13 @@ class Watcher {
   const bool wants_renewals_;
   std::vector<Endpoint>& nodes_;
   Ledger& ledger_;
-  mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
-  std::mt19937_64 random_;
-  Fold fold_;
-  size_t node_;
-  std::shared_ptr<grpc::ClientContext> context_;  // of the stream there is
-  bool quit_ = false;
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::mt19937_64 random_ ABSL_GUARDED_BY(mutex_);
+  Fold fold_ ABSL_GUARDED_BY(mutex_);
+  size_t node_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mutex_);  // of the stream there is
+  bool quit_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
@@ -66,10 +65,10 @@ class LossListener {
 
   Endpoint& node_;
   Ledger& ledger_;
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
-  std::shared_ptr<grpc::ClientContext> context_;
-  bool quit_ = false;
+  Mutex mutex_;
+  Condition changed_;
+  std::shared_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mutex_);
+  bool quit_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
