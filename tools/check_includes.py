@@ -48,7 +48,7 @@ FOLDERS = {
     "tests/sim/checkers": Folder("peer/core/node", libraries="absl"),
     "tests/sim": Folder("tests/sim/checkers tests/core", libraries="absl gtest"),
     "tests/sim/explore": Folder("tests/sim/checkers", libraries="absl gtest"),
-    "tests/fuzz": Folder("peer/core/node peer/wire"),
+    "tests/fuzz": Folder("peer/core/node peer/wire tests/wire"),
     "tests/e2e/chaos/driver": Folder("protos peer/threads", libraries="absl api grpc gtest protobuf"),
     "tests/e2e/chaos/proxy": Folder(libraries="asio system"),
 }
