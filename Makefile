@@ -1,9 +1,10 @@
 # What can be done here; each target installs what it needs (root or sudo).
-.PHONY: build run test asan tsan sim explore planted chaos soak fuzz compilers analyse format image readme
+.PHONY: build run test asan tsan sim explore planted mutants chaos soak fuzz compilers analyse format image readme
 SEED ?= 1
 NODES ?= 5
 SCENARIO ?= faults
 MINUTES ?= 10
+SAMPLE ?= 300
 
 build:  ## the release build, in build/release
 	tools/build.sh release
@@ -24,6 +25,9 @@ explore:  ## all interleavings of three nodes: make explore BOUNDS="--writes 2 -
 planted:  ## plants known bugs and measures how many seeds find each
 	tools/install-deps.sh
 	/usr/bin/python3 tools/planted.py
+mutants:  ## changes the core a little, 300 times, and says which changes no test notices: make mutants SEED=2 SAMPLE=100
+	tools/install-deps.sh
+	/usr/bin/python3 tools/mutants.py --seed $(SEED) --sample $(SAMPLE)
 chaos:  ## real nodes under faults, with a report: make chaos MINUTES=10 NODES=5 SEED=7 (needs root)
 	tools/build.sh release leasemapd chaos_driver chaos_proxy
 	/usr/bin/python3 tests/e2e/chaos/run.py --nodes $(NODES) --minutes $(MINUTES) --seed $(SEED)

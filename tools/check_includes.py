@@ -22,7 +22,7 @@ FOLDERS = {
     "protos": Folder(libraries="grpc protobuf"),
     "text": Folder(libraries="absl utf8", pure=True),
     # The core is pure. Its layers: data <- sync <- mesh <- node.
-    "peer/core/data": Folder("text", libraries="absl", pure=True),
+    "peer/core/data": Folder("text", libraries="absl xxhash", pure=True),
     "peer/core/sync": Folder("peer/core/data", libraries="absl", pure=True),
     "peer/core/mesh": Folder("peer/core/sync", libraries="absl", pure=True),
     "peer/core/node": Folder("peer/core/mesh", libraries="absl", pure=True),
@@ -30,7 +30,7 @@ FOLDERS = {
     "peer/threads": Folder(libraries="absl"),
     "peer/net": Folder("peer/wire peer/threads", libraries="absl asio system"),
     "server/host": Folder("peer/core/node peer/net", libraries="absl asio spdlog system"),
-    "server/rpc": Folder("server/host protos", libraries="absl api grpc protobuf spdlog system xxhash"),
+    "server/rpc": Folder("server/host protos", libraries="absl api grpc protobuf spdlog system"),
     "server": Folder("server/rpc", libraries="absl asio cli11 grpc protobuf spdlog system"),
     "clients/cli/core": Folder("protos text", libraries="absl api grpc protobuf"),
     "clients/cli": Folder("clients/cli/core", libraries="absl api cli11 grpc protobuf system"),
@@ -48,7 +48,7 @@ FOLDERS = {
     "tests/sim/checkers": Folder("peer/core/node", libraries="absl"),
     "tests/sim": Folder("tests/sim/checkers tests/core", libraries="absl gtest"),
     "tests/sim/explore": Folder("tests/sim/checkers", libraries="absl gtest"),
-    "tests/fuzz": Folder("peer/core/node peer/wire"),
+    "tests/fuzz": Folder("peer/core/node peer/wire tests/wire"),
     "tests/e2e/chaos/driver": Folder("protos peer/threads", libraries="absl api grpc gtest protobuf"),
     "tests/e2e/chaos/proxy": Folder(libraries="asio system"),
 }

@@ -76,9 +76,8 @@ void Connection::OnRead(size_t bytes) {
     if (!message.ok()) return OnMalformed(message.status());
     piece = !message->has_value();
     if (piece) continue;
-    if (const auto* hello = std::get_if<core::Hello>(&**message); hello != nullptr && !greeted_) {
+    if (std::holds_alternative<core::Hello>(**message) && !greeted_) {
       greeted_ = true;
-      outbox_.Heard(*hello);
       reader_.SetLimit(wire::kMaxFrameBytes);
     }
     callbacks_.on_message(*std::move(*message));

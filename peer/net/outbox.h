@@ -21,8 +21,6 @@ namespace leasemap::net {
 
 class Outbox {
  public:
-  // The peer's Hello came: later messages are in a form that its version reads.
-  void Heard(const core::Hello& peer) { encoder_.Heard(peer); }
   void Add(const core::Message& message);
   // Entries and sessions, which their owner makes only while there is room.
   void AddBulk(const core::Message& message);

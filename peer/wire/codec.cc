@@ -34,7 +34,6 @@ class Arena {
 struct ToEnvelope {
   pb::Envelope* out;
   LastReport* last;
-  bool changes;
 
   void operator()(const core::Hello& m) {
     auto* hello = out->mutable_hello();
@@ -50,7 +49,7 @@ struct ToEnvelope {
   }
   void operator()(const core::Accept& m) {
     out->mutable_accept()->set_wall_ms(m.wall_ms);
-    last->ToProto(m.report, false, out->mutable_accept()->mutable_report());
+    last->ToProto(m.report, out->mutable_accept()->mutable_report());
   }
   void operator()(const core::Refuse& m) {
     out->mutable_refuse()->set_reason(m.reason);
@@ -62,7 +61,7 @@ struct ToEnvelope {
     out->mutable_pong()->set_token(m.token);
     out->mutable_pong()->set_wall_ms(m.wall_ms);
   }
-  void operator()(const core::Report& m) { last->ToProto(m, changes, out->mutable_report()); }
+  void operator()(const core::Report& m) { last->ToProto(m, out->mutable_report()); }
   void operator()(const core::Live& m) {
     for (const auto& entry : m.entries) ToProto(*entry, out->mutable_live()->add_entries());
     out->mutable_live()->set_report_now(m.report_now);
@@ -225,13 +224,11 @@ absl::StatusOr<std::optional<Message>> FromEnvelope(pb::Envelope& in, LastReport
 
 }  // namespace
 
-void Encoder::Heard(const core::Hello& peer) { changes_ = peer.protocol_max >= core::kProtocolChanges; }
-
 // The messages in between live in an arena: one allocation, as a rule none, in place of one for each of their parts.
 std::vector<std::string> Encoder::Encode(const Message& message) {
   Arena arena;
   auto* envelope = arena.Make<pb::Envelope>();
-  std::visit(ToEnvelope{envelope, &last_, changes_}, message);
+  std::visit(ToEnvelope{envelope, &last_}, message);
   std::vector<std::string> frames;
   if (const size_t bytes = envelope->ByteSizeLong(); bytes <= kPieceBytes) {
     AppendFrame(frames.emplace_back(), envelope->SerializeAsString());

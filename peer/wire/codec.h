@@ -16,14 +16,11 @@ namespace leasemap::wire {
 // Turns the messages of one end of a link into frames.
 class Encoder {
  public:
-  // What the peer's Hello says that it understands; until then nothing that a node of the first version would not.
-  void Heard(const core::Hello& peer);
   // The frames of one message. They may be written with frames of small messages between them, but reports in order.
   std::vector<std::string> Encode(const core::Message& message);
 
  private:
   LastReport last_;
-  bool changes_ = false;  // the peer takes reports that name only what changed
 };
 
 // Turns the frames of one end of a link into messages.

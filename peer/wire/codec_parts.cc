@@ -75,12 +75,6 @@ void ToProto(const core::VersionVector& vector, pb::Vector* out) {
       run->set_last(last);
     }
   }
-  for (const auto& [node, mark] : vector.marks()) {
-    auto* one = out->add_marks();
-    one->set_node(node);
-    one->set_below(mark.below);
-    one->set_digest(mark.digest);
-  }
   if (vector.past_mark() == core::PastMark()) return;
   out->mutable_past()->set_upto(vector.past_mark().upto);
   out->mutable_past()->set_digest(vector.past_mark().digest);
@@ -121,16 +115,8 @@ absl::Status FromProto(const pb::ReplicaId& in, core::ReplicaId* out) {
 }
 
 absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
-  if (in.folded_size() > static_cast<int>(core::kMaxFolded)) return Bad("too many folded incarnations");
   if (in.has_past()) {
     if (auto status = FromProto(in.past(), out); !status.ok()) return status;
-  }
-  const std::string* last_node = nullptr;
-  for (const auto& mark : in.marks()) {
-    const bool ascends = last_node == nullptr || *last_node < mark.node();
-    if (!GoodName(mark.node()) || mark.below() == 0 || !ascends) return Bad("a bad mark");
-    last_node = &mark.node();
-    out->SetMark(mark.node(), {mark.below(), mark.digest()});
   }
   core::ReplicaId before;
   for (const auto& entry : in.runs()) {
@@ -146,14 +132,9 @@ absl::Status FromProto(const pb::Vector& in, core::VersionVector* out) {
       last = range.last();
       run.Add(range.first(), range.last());
     }
-    // As it was named, also below a mark: it says what goes beyond what the mark stands for.
+    // As it was named, also up to the past mark: it says what goes beyond what that stands for.
     out->SetRun(replica, std::move(run));
     before = std::move(replica);
-  }
-  // An older peer's, after the others: what is named there is at least that.
-  for (const auto& entry : in.folded()) {
-    if (!GoodName(entry.node()) || entry.incarnation() == 0 || entry.prefix() > kMaxSeq) return Bad("a bad folded one");
-    out->Add({entry.node(), entry.incarnation()}, 1, entry.prefix());
   }
   return absl::OkStatus();
 }

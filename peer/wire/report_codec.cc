@@ -14,25 +14,18 @@ namespace leasemap::wire {
 namespace {
 
 constexpr size_t kMaxAddressBytes = 300;  // a DNS name of 255, a colon, a port
-// Runs, exceptions and marks that a vector can come to by changes: as many as fit a frame (kMaxFrameBytes) if it comes
+// Runs and exceptions that a vector can come to by changes: as many as fit a frame (kMaxFrameBytes) if it comes
 // whole, at 16 bytes each.
 constexpr size_t kMaxVectorParts = 65'536;
 
 absl::Status Bad(const char* what) { return absl::InvalidArgumentError(what); }
 
-// The runs and marks of `now` that `before` does not have like this, and the runs that are gone; false if a mark is.
+// The runs of `now` that `before` does not have like this, and those that are gone; false if its past is.
 bool WriteChanges(const core::VersionVector& before, const core::VersionVector& now, pb::Report* out) {
-  for (const auto& [node, mark] : before.marks()) {
-    if (!now.marks().contains(node)) return false;
-  }
   // The process that a mark stands for can't be taken back with it.
   if (now.past_mark() == core::PastMark() && before.past_mark() != core::PastMark()) return false;
   core::VersionVector changed;
   if (now.past_mark() != before.past_mark()) changed.SetPastMark(now.past_mark());
-  for (const auto& [node, mark] : now.marks()) {
-    const auto old = before.marks().find(node);
-    if (old == before.marks().end() || old->second != mark) changed.SetMark(node, mark);
-  }
   auto old = before.runs().begin();
   const auto end = before.runs().end();
   const auto drop = [&] { ToProto((old++)->first, out->add_gone()); };
@@ -91,8 +84,8 @@ absl::Status ReadRelays(const pb::Report& in, std::vector<core::Relay>* out) {
 
 }  // namespace
 
-void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report* out) {
-  bool changes = may_change && vector_ != nullptr;
+void LastReport::ToProto(const core::Report& report, pb::Report* out) {
+  bool changes = vector_ != nullptr;
   if (changes && report.vector != vector_) changes = WriteChanges(*vector_, *report.vector, out);
   if (!changes) {
     out->clear_gone();
@@ -121,8 +114,7 @@ void LastReport::ToProto(const core::Report& report, bool may_change, pb::Report
 
 absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
   if (in.changes() && vector_ == nullptr) return Bad("changes of no report");
-  if (in.changes() && in.vector().runs().empty() && in.vector().marks().empty() && in.gone().empty() &&
-      !in.vector().has_past()) {
+  if (in.changes() && in.vector().runs().empty() && in.gone().empty() && !in.vector().has_past()) {
     out->vector = vector_;
   } else {
     auto vector = in.changes() ? *vector_ : core::VersionVector();
@@ -132,7 +124,7 @@ absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
       vector.DropRun(replica);
     }
     if (auto status = wire::FromProto(in.vector(), &vector); !status.ok()) return status;
-    if (vector.runs().size() + vector.exceptions() + vector.marks().size() > kMaxVectorParts) {
+    if (vector.runs().size() + vector.exceptions() > kMaxVectorParts) {
       return Bad("a vector that is too large");
     }
     out->vector = std::make_shared<const core::VersionVector>(std::move(vector));

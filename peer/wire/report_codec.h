@@ -15,9 +15,9 @@ namespace leasemap::wire {
 // What the last report on the link said, in one direction.
 class LastReport {
  public:
-  // Writes the report, as changes if there was one before and `may_change` (the peer understands them), and remembers
+  // Writes the report, as changes if there was one before, and remembers
   // it.
-  void ToProto(const core::Report& report, bool may_change, leasemap::peer::v1::Report* out);
+  void ToProto(const core::Report& report, leasemap::peer::v1::Report* out);
   // Reads one, whole or as changes, and remembers it. INVALID_ARGUMENT for what breaks a limit, and for changes of
   // nothing.
   absl::Status FromProto(const leasemap::peer::v1::Report& in, core::Report* out);

@@ -8,9 +8,6 @@
 #include "peer/core/data/limits.h"
 #include "server/rpc/convert.h"
 
-#define XXH_INLINE_ALL  // headers alone: a node needs no library of it
-#include "xxhash.h"
-
 namespace leasemap::rpc {
 namespace {
 
@@ -58,7 +55,7 @@ absl::StatusOr<Range> RangeOf(const v1::ListRequest& request) {
 }
 
 // Finds mistakes and cut tokens; it keeps nobody from making one.
-uint64_t Hash(std::string_view bytes) { return XXH3_64bits_withSeed(bytes.data(), bytes.size(), kTokenSeed); }
+uint64_t Hash(std::string_view bytes) { return core::Hash64(bytes, kTokenSeed); }
 
 uint64_t HashOf(const Range& range) {
   std::string canonical;

@@ -99,28 +99,6 @@ TEST_F(Explained, ASilentMemberIsShownByWhatItReportedLast) {
   EXPECT_GE(silent.age_ms, 0);
 }
 
-TEST_F(Explained, AMemberOfTheVersionBeforeIsNotAsked) {
-  mesh_.Add("a");
-  NodeOptions old = Mesh::Options("b");
-  old.protocol_max = 1;
-  mesh_.Add(old);
-  mesh_.Connect(0, 1);
-  mesh_.Advance(500);
-  ASSERT_THAT(mesh_.Set(1, "k", "v"), IsOk());
-  mesh_.Settle();
-  EXPECT_EQ(mesh_.Value(0, "k"), "v");  // the two speak version 1
-  const WaitId wait = Ask("k");
-  mesh_.Settle();
-  ASSERT_TRUE(mesh_.Answer(0, wait));
-  EXPECT_FALSE(mesh_.Answer(0, wait)->explanation->views[1].asked);
-  WriteCommand command = mesh_.Command(0, "k2");
-  command.ack.level = Ack::Level::kAll;
-  const auto acked = mesh_.Submit(0, command);
-  mesh_.Advance(300);
-  ASSERT_TRUE(mesh_.Answer(0, acked->wait));
-  EXPECT_THAT(mesh_.Answer(0, acked->wait)->status, IsOk());
-}
-
 TEST_F(Explained, VersionsThatDoNotMeetAreRefused) {
   mesh_.Add("a");
   NodeOptions later = Mesh::Options("b");

@@ -258,23 +258,7 @@ TEST_F(Dropped, TwoThatFoldedOtherNamesComeToTheSame) {
   EXPECT_TRUE(one.Covers(other) && other.Covers(one));
 }
 
-// A vector of protocol version 2, whose marks are of single nodes.
-TEST(Folding, AnOlderPeersMarkIsUnderstood) {
-  VersionVector older;
-  older.SetMark("a", {3, 0});
-  EXPECT_FALSE(Runs().Covers(older));
-  VersionVector nothing;
-  EXPECT_TRUE(nothing.Covers(older));  // it stands for nothing
-  nothing.Join(older);
-  EXPECT_FALSE(nothing.Covers(Dot{{"a", 1}, 1}));
-  // What it stands for can't be known here: it is believed, and kept.
-  older.SetMark("a", {3, 77});
-  EXPECT_FALSE(nothing.Covers(older));
-  nothing.Join(older);
-  EXPECT_TRUE(nothing.Covers(older));
-  const VersionVector expanded = Folded().Expanded();
-  EXPECT_EQ(expanded, Runs());
-}
+TEST(Folding, ExpandedNamesWhatIsKnownOfThePast) { EXPECT_EQ(Folded().Expanded(), Runs()); }
 
 }  // namespace
 }  // namespace leasemap::core

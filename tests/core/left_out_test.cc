@@ -106,25 +106,6 @@ TEST_F(LeftOut, WhoLacksMoreAndMoreValuesAsksOnceASecond) {
   EXPECT_LE(fetched, 4);
 }
 
-TEST(LeftOutNot, ToAPeerOfTheVersionBefore) {
-  Mesh mesh;
-  NodeOptions a = Mesh::Options("a"), old = Mesh::Options("b");
-  a.leave_out_bytes = 1;
-  old.protocol_max = kProtocolLeftOut - 1;
-  mesh.Add(a);
-  mesh.Add(old);
-  const LinkId link = mesh.Connect(0, 1);
-  mesh.Advance(4000);
-  ASSERT_THAT(mesh.Set(0, "k", "value"), IsOk());
-  mesh.Settle();
-  WriteCommand renew = mesh.Command(0, "k", "");
-  renew.change = Change::kRenew;
-  ASSERT_THAT(mesh.Write(0, renew), IsOk());
-  const auto message = mesh[0].Pull(mesh.now(0), link);
-  ASSERT_TRUE(message && std::holds_alternative<Live>(*message));
-  EXPECT_EQ(std::get<Live>(*message).entries.at(0)->value, "value");
-}
-
 // A retry at another node is told by the name that the write carries, which renewals keep.
 TEST_F(LeftOut, ARenewalKeepsTheNameOfTheRequestThatSetTheValue) {
   WriteCommand set = mesh_.Command(0, "k", "named");

@@ -24,7 +24,7 @@ def frame(envelope):
 
 def hello(**changes):
     """A Hello as a member would say it."""
-    fields = {"protocol_min": 1, "protocol_max": 1, "cluster": "leasemap", "leasing": True, "period_ms": 3_600_000,
+    fields = {"protocol_min": 6, "protocol_max": 6, "cluster": "leasemap", "leasing": True, "period_ms": 3_600_000,
               "self": {"node": "stranger", "incarnation": 1}, "wall_ms": int(time.time() * 1000),
               "advertise": "127.0.0.1:1", **changes}
     return frame(peer_pb2.Envelope(hello=fields))

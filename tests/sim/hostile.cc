@@ -51,7 +51,6 @@ core::VectorPtr Hostile::Future(const core::VersionVector& vector, const Receive
 core::VectorPtr Hostile::Marked(const core::VersionVector& vector) {
   auto out = std::make_shared<core::VersionVector>(vector);
   for (const auto& [replica, coverage] : vector.runs()) {
-    if (Chance(3)) out->SetMark(replica.node, {replica.incarnation + 1, random_.Next()});
     if (Chance(3)) out->SetPastMark({replica.incarnation, random_.Next()});
   }
   // With a process that is named for nothing it could not be read, and would be junk (seed 60034 of hours).

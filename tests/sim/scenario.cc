@@ -146,10 +146,8 @@ void Scenario::Thin() {
 void Scenario::SetUp() {
   const int nodes = world_.size();
   if (Is("reboots")) Thin();
-  const bool mixed = world_.random().Below(4) == 0;  // some speak only the protocol version before
-  const int64_t disks = world_.random().Below(3);    // none, on some, on all
+  const int64_t disks = world_.random().Below(3);  // none, on some, on all
   for (int host = 0; host < nodes; ++host) {
-    if (mixed && world_.random().Below(2) == 0) world_.at(host).protocol_max = core::kProtocolMax - 1;
     world_.at(host).disk = disks == 2 || (disks == 1 && world_.random().Below(2) == 0);
     world_.at(host).clock.Set(faults_.GoodOffset());
     for (int other = 0; other < nodes; ++other) {

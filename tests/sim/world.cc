@@ -321,7 +321,6 @@ core::NodeOptions World::OptionsOf(int host) {
   options.watch_events = options_.watch_events;
   options.pass_after = options_.pass_after;
   options.leave_out_bytes = 1;
-  options.protocol_max = at.protocol_max;
   options.advertise = AddressOf(at.place);
   options.seeds = at.seeds;
   options.seed = random_.Next();

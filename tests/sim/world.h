@@ -57,8 +57,7 @@ struct Host {
   int64_t tick_us = 0;                   // the next tick that is in the queue; 0: none
   bool still = false;                    // the process stands still …
   std::vector<Queue::Action> postponed;  // … and this waits for it
-  uint32_t protocol_max = core::kProtocolMax;
-  int crash_after = 0;  // it crashes in the middle of its so-manieth step from now; 0: it does not
+  int crash_after = 0;                   // it crashes in the middle of its so-manieth step from now; 0: it does not
   bool crash_silently = false;
   std::optional<Hostile> hostile;  // its process is in the hands of an adversary, until it ends
   bool ever_hostile = false;       // so was one of its processes

@@ -2,6 +2,9 @@
 
 #include "absl/strings/escaping.h"
 
+#define XXH_INLINE_ALL  // headers alone: a node needs no library of it
+#include "xxhash.h"
+
 namespace leasemap::core {
 
 void PutVarint(std::string& out, uint64_t value) {
@@ -70,12 +73,7 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
 }
 
 uint64_t Hash64(std::string_view bytes, uint64_t seed) {
-  uint64_t hash = 0xcbf29ce484222325 ^ seed;
-  for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  // The finisher of SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014, figure 16).
-  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
-  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
-  return hash ^ (hash >> 31);
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
 }  // namespace leasemap::core

@@ -32,7 +32,7 @@ std::string EncodeBase64(std::string_view bytes);
 // nullopt unless `text` is exactly what EncodeBase64 makes of some bytes.
 std::optional<std::string> DecodeBase64(std::string_view text);
 
-// FNV-1a, 64 bits, finished with a mixer so that all bits depend on all bytes. Not for hostile input.
+// XXH3, 64 bits (xxHash, Collet): the same on all machines. Not for hostile input.
 uint64_t Hash64(std::string_view bytes, uint64_t seed = 0);
 
 }  // namespace leasemap::core

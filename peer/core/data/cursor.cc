@@ -9,10 +9,10 @@
 namespace leasemap::core {
 namespace {
 
-constexpr uint64_t kFormat = 3;  // 2, of before, had no past mark, but marks of single nodes: it is still read
+constexpr uint64_t kFormat = 4;
 constexpr uint64_t kChecksumSeed = 0x6c6d63;  // "lmc": a checksum of nothing else
 
-void PutVector(std::string& out, const VersionVector& vector, uint64_t format) {
+void PutVector(std::string& out, const VersionVector& vector) {
   PutVarint(out, vector.runs().size());
   for (const auto& [replica, coverage] : vector.runs()) {
     PutString(out, replica.node);
@@ -26,18 +26,11 @@ void PutVector(std::string& out, const VersionVector& vector, uint64_t format) {
       at = last;
     }
   }
-  PutVarint(out, vector.marks().size());
-  for (const auto& [node, mark] : vector.marks()) {
-    PutString(out, node);
-    PutFixed64(out, mark.below);
-    PutFixed64(out, mark.digest);
-  }
-  if (format < kFormat) return;
   PutFixed64(out, vector.past_mark().upto);
   PutFixed64(out, vector.past_mark().digest);
 }
 
-bool ReadVector(Reader& in, uint64_t format, VersionVector* vector) {
+bool ReadVector(Reader& in, VersionVector* vector) {
   std::map<ReplicaId, Coverage> runs;
   for (uint64_t n = in.Varint(); n > 0 && in.ok(); --n) {
     ReplicaId replica;
@@ -54,15 +47,8 @@ bool ReadVector(Reader& in, uint64_t format, VersionVector* vector) {
       at = last;
     }
   }
-  for (uint64_t n = in.Varint(); n > 0 && in.ok(); --n) {
-    const std::string node(in.String(kMaxNameBytes));
-    const uint64_t below = in.Fixed64();
-    vector->SetMark(node, {below, in.Fixed64()});
-  }
-  if (format >= kFormat) {
-    const uint64_t upto = in.Fixed64();
-    vector->SetPastMark({upto, in.Fixed64()});
-  }
+  const uint64_t upto = in.Fixed64();
+  vector->SetPastMark({upto, in.Fixed64()});
   for (auto& [replica, run] : runs) {
     // A process of which nothing is covered is named only where the mark would stand for it.
     if (run.Top() > 0 || replica.incarnation <= vector->past_mark().upto) vector->SetRun(replica, std::move(run));
@@ -74,13 +60,11 @@ bool ReadVector(Reader& in, uint64_t format, VersionVector* vector) {
 
 std::string EncodeCursor(const Cursor& cursor) {
   std::string raw;
-  // Without a past a node of the version before can read it, too.
-  const uint64_t format = cursor.vector.past_mark() == PastMark() ? kFormat - 1 : kFormat;
-  PutVarint(raw, format);
+  PutVarint(raw, kFormat);
   PutString(raw, cursor.cluster);
   PutFixed64(raw, static_cast<uint64_t>(cursor.wall_ms));
   PutFixed64(raw, cursor.filter_hash);
-  PutVector(raw, cursor.vector, format);
+  PutVector(raw, cursor.vector);
   PutFixed64(raw, Hash64(raw, kChecksumSeed));
   return EncodeBase64(raw);
 }
@@ -94,12 +78,11 @@ std::optional<Cursor> DecodeCursor(std::string_view text) {
   if (tail.Fixed64() != Hash64(body, kChecksumSeed)) return std::nullopt;
   Reader in(body);
   Cursor cursor;
-  const uint64_t format = in.Varint();
-  if (format != kFormat && format != kFormat - 1) return std::nullopt;
+  if (in.Varint() != kFormat) return std::nullopt;
   cursor.cluster = in.String(kMaxNameBytes);
   cursor.wall_ms = static_cast<int64_t>(in.Fixed64());
   cursor.filter_hash = in.Fixed64();
-  if (!ReadVector(in, format, &cursor.vector) || !in.done() || EncodeCursor(cursor) != text) return std::nullopt;
+  if (!ReadVector(in, &cursor.vector) || !in.done() || EncodeCursor(cursor) != text) return std::nullopt;
   return cursor;
 }
 

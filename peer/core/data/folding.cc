@@ -15,15 +15,6 @@
 namespace leasemap::core {
 namespace {
 
-// As in a Mark.
-uint64_t MarkDigestOf(uint64_t incarnation, uint64_t prefix) {
-  if (prefix == 0) return 0;
-  std::string run;
-  PutFixed64(run, incarnation);
-  PutFixed64(run, prefix);
-  return Hash64(run);
-}
-
 // What all members cover alike has no gap; one that wrote nothing has no need of a mark.
 bool CanBeFolded(const Coverage& run) { return run != Coverage() && run.exceptions.empty(); }
 
@@ -85,9 +76,6 @@ Meaning VersionVector::MeaningOf(const VersionVector& report) const {
 bool VersionVector::KnowsCovered(const VersionVector& report, Meaning meaning, const Dot& dot) const {
   const ReplicaId& replica = dot.replica;
   if (auto run = report.runs_.find(replica); run != report.runs_.end()) return run->second.prefix >= dot.seq;
-  if (auto mark = report.marks_.find(replica.node); mark != report.marks_.end()) {
-    if (replica.incarnation < mark->second.below) return CoversMark(replica.node, mark->second) && CoversPrefix(dot);
-  }
   if (replica.incarnation > report.past_mark_.upto || meaning == Meaning::kUnknown) return false;
   if (const auto run = runs_.find(replica); run != runs_.end()) {
     return meaning == Meaning::kAllKnown && CanBeFolded(run->second) && CoversPrefix(dot);
@@ -112,28 +100,6 @@ bool VersionVector::CoversHeld(const Dot& dot, const VersionVector& holder) cons
 }
 
 bool VersionVector::Learn(const VersionVector& other) {
-  if (!marks_.empty()) {
-    Past past = past_ ? *past_ : Past();
-    for (auto it = marks_.begin(); it != marks_.end();) {
-      const auto& [node, mark] = *it;
-      const ReplicaId end{node, mark.below};
-      const auto take = [&](const ReplicaId& replica, uint64_t prefix) {
-        if (replica.node == end.node && replica < end && !runs_.contains(replica)) past.Add(replica, prefix);
-      };
-      if (!other.CoversMark(node, mark)) {
-        ++it;
-        continue;
-      }
-      if (other.past_) {
-        for (const auto& [replica, process] : other.past_->known()) take(replica, process.prefix);
-      }
-      for (auto run = other.runs_.lower_bound({node, 0}); run != other.runs_.end() && run->first < end; ++run) {
-        take(run->first, run->second.prefix);
-      }
-      it = marks_.erase(it);
-    }
-    if (past_mark_ == PastMark() && past.mark() != PastMark()) SetPast(std::move(past));
-  }
   if (whole()) return true;
   const Meaning meaning = other.MeaningOf(*this);
   if (meaning == Meaning::kUnknown) return false;
@@ -213,10 +179,6 @@ std::optional<Dot> VersionVector::FirstMissing(const VersionVector& other) const
   }
   const Meaning meaning = MeaningOf(other);
   if (auto dot = FirstMissingPast(other, meaning)) return dot;
-  for (const auto& [node, mark] : other.marks_) {
-    // Which dot of the folded ones is missing can't be told; the last incarnation stands for them.
-    if (!CoversMark(node, mark)) return Dot{{node, mark.below - 1}, 1};
-  }
   const bool dropped_named =
       past_ && (other.past_mark_.upto >= past_->dropped().upto ? meaning != Meaning::kUnknown : NamesDropped(other));
   auto it = runs_.begin();
@@ -233,7 +195,6 @@ std::optional<Dot> VersionVector::FirstMissing(const VersionVector& other) const
         if (theirs.Top() > *prefix) return Dot{replica, *prefix + 1};
         continue;
       }
-      if (BelowMark(replica)) continue;
       if (dropped_named && past_->MayHaveDropped(replica) && theirs.exceptions.empty()) continue;
     }
     if (auto seq = ours.FirstMissing(theirs)) return Dot{replica, *seq};
@@ -257,33 +218,12 @@ bool VersionVector::CoversFloor(const VersionVector& floor, const VersionVector&
   for (const auto& [replica, run] : floor.runs_) {
     if (!covers(replica, run.Top())) return false;
   }
-  for (const auto& [node, mark] : floor.marks_) {
-    if (!CoversMark(node, mark)) return false;
-  }
   if (!floor.past_) return true;
   // What went in the past is known of the latest only: who covers less than what was before can't be told from who
   // covers all of it, and a node that never folded so far has not seen it.
   if (std::max(past_mark_.upto, own.past_mark_.upto) < floor.past_->dropped().upto) return false;
   const auto& known = floor.past_->known();
   return std::all_of(known.begin(), known.end(), [&](const auto& one) { return covers(one.first, one.second.prefix); });
-}
-
-bool VersionVector::CoversMark(const std::string& node, const Mark& mark) const {
-  if (auto ours = marks_.find(node); ours != marks_.end()) {
-    if (ours->second == mark || ours->second.below > mark.below) return true;
-  }
-  const ReplicaId end{node, mark.below};
-  uint64_t sum = 0;
-  if (past_) {
-    for (const auto& [replica, process] : past_->known()) {
-      if (replica.node == node && replica < end) sum += MarkDigestOf(replica.incarnation, process.prefix);
-    }
-  }
-  for (auto run = runs_.lower_bound({node, 0}); run != runs_.end() && run->first < end; ++run) {
-    if (!run->second.exceptions.empty()) return false;
-    sum += MarkDigestOf(run->first.incarnation, run->second.prefix);
-  }
-  return sum == mark.digest || (past_ && past_->dropped() != PastMark());  // what was dropped is no longer known
 }
 
 VersionVector VersionVector::Naming(const std::vector<ReplicaId>& present) const {

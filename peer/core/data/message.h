@@ -13,19 +13,10 @@
 
 namespace leasemap::core {
 
-// Protocol versions that this build speaks; a link uses the highest that both sides speak.
-inline constexpr uint32_t kProtocolMin = 1;
-inline constexpr uint32_t kProtocolMax = 5;
-// From this version on a node answers a Query, and takes reports that name only what changed
-// (peer/wire/report_codec.h).
-inline constexpr uint32_t kProtocolQuery = 2;
-inline constexpr uint32_t kProtocolChanges = 2;
-// … and from this one on it knows the past (past.h).
-inline constexpr uint32_t kProtocolPast = 3;
-// … and from this one on entries are ranked by the stamp of their value, too (docs/decisions/0024).
-inline constexpr uint32_t kProtocolValueRank = 4;
-// … and from this one on a live write may come without the value that it keeps (docs/decisions/0025).
-inline constexpr uint32_t kProtocolLeftOut = 5;
+// Protocol versions that this build speaks; a link uses the highest that both sides speak. Version 6 is the first of a
+// release (docs/decisions/0029): from the next one on a node speaks the version before, too.
+inline constexpr uint32_t kProtocolMin = 6;
+inline constexpr uint32_t kProtocolMax = 6;
 
 using LinkId = uint64_t;
 using VectorPtr = std::shared_ptr<const VersionVector>;

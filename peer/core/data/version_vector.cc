@@ -74,7 +74,7 @@ std::optional<uint64_t> VersionVector::PastPrefix(const ReplicaId& replica) cons
 bool VersionVector::Covers(const Dot& dot) const {
   if (auto it = runs_.find(dot.replica); it != runs_.end()) return it->second.Covers(dot.seq);
   if (const auto prefix = PastPrefix(dot.replica)) return dot.seq <= *prefix;
-  return BelowMark(dot.replica);
+  return false;
 }
 
 bool VersionVector::Covers(const VersionVector& other) const { return !FirstMissing(other).has_value(); }
@@ -93,8 +93,6 @@ void VersionVector::Add(const ReplicaId& replica, uint64_t first, uint64_t last)
     if (const auto prefix = PastPrefix(replica)) {
       if (last <= *prefix) return;
       Unfold(replica);
-    } else if (BelowMark(replica)) {
-      return;
     }
     it = runs_.try_emplace(replica).first;
   }
@@ -107,20 +105,11 @@ void VersionVector::Join(const VersionVector& other) {
     if (theirs.prefix > 0) Add(replica, 1, theirs.prefix);
     for (const auto& [first, last] : theirs.exceptions) Add(replica, first, last);
   }
-  for (const auto& [node, mark] : other.marks_) {
-    if (CoversMark(node, mark)) continue;
-    Mark& ours = marks_[node];
-    if (std::pair(ours.below, ours.digest) < std::pair(mark.below, mark.digest)) ours = mark;
-  }
 }
 
 bool VersionVector::Limit(const ReplicaId& replica, const Coverage& known) {
-  // Who lives has not ended: no mark stands for it.
-  bool changed = MarkOf(replica.node) > replica.incarnation && marks_.erase(replica.node) > 0;
-  if (PastPrefix(replica)) {
-    Unfold(replica);
-    changed = true;
-  }
+  const bool changed = PastPrefix(replica).has_value();
+  if (changed) Unfold(replica);  // a process that lives has not ended
   auto it = runs_.find(replica);
   if (it == runs_.end() || known.Covers(it->second)) return changed;
   it->second = it->second.Common(known);
@@ -138,7 +127,6 @@ VersionVector VersionVector::CutShort(size_t max, bool* cut) const {
   *cut = exceptions() > max;
   if (!*cut) return *this;
   VersionVector out;
-  out.marks_ = marks_;
   out.past_mark_ = past_mark_;
   out.past_ = past_;
   for (const auto& [replica, coverage] : runs_) {
@@ -152,12 +140,6 @@ VersionVector VersionVector::CutShort(size_t max, bool* cut) const {
     if (kept != Coverage() || replica.incarnation <= past_mark_.upto) out.runs_.emplace(replica, std::move(kept));
   }
   return out;
-}
-
-uint64_t VersionVector::MarkOf(const std::string& node) const {
-  if (marks_.empty()) return 0;
-  auto it = marks_.find(node);
-  return it == marks_.end() ? 0 : it->second.below;
 }
 
 }  // namespace leasemap::core

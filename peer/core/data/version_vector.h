@@ -36,14 +36,6 @@ struct Coverage {
   std::optional<uint64_t> FirstMissing(const Coverage& other) const;
 };
 
-// What protocol versions 1 and 2 fold with: whatever incarnations of a node before `below` wrote is covered, and the
-// digest stands for that. This version makes none; it reads those of older peers.
-struct Mark {
-  uint64_t below = 0;
-  uint64_t digest = 0;  // sum over the folded runs of a hash of (incarnation, prefix)
-  bool operator==(const Mark&) const = default;
-};
-
 // Whether it is known what another vector's past mark stands for.
 enum class Meaning {
   kUnknown,   // it may be what is not known here
@@ -95,31 +87,24 @@ class VersionVector {
   VersionVector Naming(const std::vector<ReplicaId>& present) const;
   // The same claims without what the mark stands for, as they travel in reports and cursors.
   VersionVector Brief() const;
-  // The same claims with a name for each process that is known, for peers that know no past.
+  // The same claims with a name for each process that is known, and nothing of those that are not.
   VersionVector Expanded() const;
 
   // For who reads a vector that was written down.
   void SetRun(const ReplicaId& replica, Coverage coverage) { runs_[replica] = std::move(coverage); }
-  void SetMark(const std::string& node, const Mark& mark) { marks_[node] = mark; }
   void SetPastMark(const PastMark& mark);
   void SetPast(Past past);
   void DropRun(const ReplicaId& replica) { runs_.erase(replica); }
-  const std::map<std::string, Mark>& marks() const { return marks_; }
-  uint64_t MarkOf(const std::string& node) const;
 
   const std::map<ReplicaId, Coverage>& runs() const { return runs_; }
-  bool empty() const { return runs_.empty() && marks_.empty() && past_mark_ == PastMark(); }
-  bool operator==(const VersionVector& other) const {
-    return runs_ == other.runs_ && marks_ == other.marks_ && past_mark_ == other.past_mark_;
-  }
+  bool empty() const { return runs_.empty() && past_mark_ == PastMark(); }
+  bool operator==(const VersionVector& other) const { return runs_ == other.runs_ && past_mark_ == other.past_mark_; }
 
  private:
   bool whole() const { return past_ != nullptr || past_mark_ == PastMark(); }
-  bool BelowMark(const ReplicaId& replica) const { return replica.incarnation < MarkOf(replica.node); }
   std::optional<uint64_t> PastPrefix(const ReplicaId& replica) const;
   void Unfold(const ReplicaId& replica);
   void JoinPast(const VersionVector& other);
-  bool CoversMark(const std::string& node, const Mark& mark) const;
   // The first that is missing of another's past; `meaning` of its mark here.
   std::optional<Dot> FirstMissingPast(const VersionVector& other, Meaning meaning) const;
   // Whether all that was dropped here is named there, so that the names tell what it was.
@@ -127,7 +112,6 @@ class VersionVector {
 
   // Never an empty Coverage, but in Naming: it names a process that the mark does not stand for.
   std::map<ReplicaId, Coverage> runs_;
-  std::map<std::string, Mark> marks_;  // of older peers: what of them is not known otherwise
   PastMark past_mark_;
   std::shared_ptr<const Past> past_;  // shared by copies; null: none, or not known
 };

@@ -71,8 +71,7 @@ void CatchUp::Ask(Now now, Links& links, Replica& replica, const Membership& mem
   Begin(now, id, false, turn_ms);
   // A node that has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
   if (replica.vector().empty()) replica.JoinFloor(now.mono_ms, link->theirs.floor());
-  send.push_back(
-      {id, SessionRequest{asked_->id, replica.ForPeer(link->protocol(), WholeVector(replica, membership)), {}}});
+  send.push_back({id, SessionRequest{asked_->id, WholeVector(replica, membership), {}}});
 }
 
 CatchUp::Ended CatchUp::End(Now now, LinkId id, const SessionEnd& end, Links& links, Replica& replica) {
@@ -98,12 +97,10 @@ std::vector<std::string> CatchUp::CompareHashes(Now now, bool comparable, Links&
   std::vector<std::string> texts;
   for (auto& [id, link] : links) {
     PeerReport& theirs = link.theirs;
-    // As a rule they are equal, and then there is nothing else to look at. An older peer ranks by fewer words: its map
-    // may be another until it is of this version, too.
+    // As a rule they are equal, and then there is nothing else to look at.
     const bool differs = theirs.map_hash() != replica.store().hash() && theirs.map_hash() != 0 && link.up() &&
-                         link.protocol() >= kProtocolValueRank && comparable && theirs.has_map() && theirs.vector() &&
-                         theirs.complete() && replica.vector().Covers(*theirs.vector()) &&
-                         theirs.vector()->Covers(replica.vector());
+                         comparable && theirs.has_map() && theirs.vector() && theirs.complete() &&
+                         replica.vector().Covers(*theirs.vector()) && theirs.vector()->Covers(replica.vector());
     if (!differs) {
       theirs.SetDiffers(0);
       continue;
@@ -116,9 +113,7 @@ std::vector<std::string> CatchUp::CompareHashes(Now now, bool comparable, Links&
                                  " though both cover the same writes; fetching what differs"));
     Begin(now, id, true, timing_.session_turn);
     const auto& hashes = replica.store().hashes();
-    send.push_back({id, SessionRequest{asked_->id,
-                                       replica.ForPeer(link.protocol(), WholeVector(replica, membership)),
-                                       {hashes.begin(), hashes.end()}}});
+    send.push_back({id, SessionRequest{asked_->id, WholeVector(replica, membership), {hashes.begin(), hashes.end()}}});
   }
   return texts;
 }

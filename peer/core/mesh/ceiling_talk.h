@@ -15,9 +15,7 @@ class CeilingTalk {
   bool shunned() const { return shunned_; }
 
   void Tell(const CeilingWord& ours) { ours_ = ours; }
-  // The report of the handshake: a peer that tells no ceiling there is of a version that has none.
-  void Meet(const Report& report);
-  // A later report. True if the peer's word is another one now.
+  // A report came, or the one of the handshake. True if the peer's word is another one now.
   bool Hear(const Report& report);
   // The peer has to say it again: most likely its clock was set, too.
   void Forget() { theirs_ = {}; }
@@ -27,7 +25,6 @@ class CeilingTalk {
   friend struct Inside;  // see node.h
 
   CeilingWord ours_, theirs_;
-  bool tells_ = false;  // the peer is of a version that has ceilings
   bool shunned_ = false;
 };
 

@@ -56,8 +56,6 @@ uint64_t LaterSelf(const Report& report, const Replica& replica) {
       highest = std::max(highest, info.id.incarnation);
     }
   }
-  const uint64_t mark = report.vector->MarkOf(self.node);
-  if (mark > self.incarnation) highest = std::max(highest, mark - 1);
   if (report.vector->past() != nullptr) {
     for (const auto& [process, known] : report.vector->past()->known()) {
       const bool mine = process == self && known.prefix < made;

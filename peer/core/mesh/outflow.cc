@@ -14,7 +14,7 @@ void Outflow::Begin(const OwnLog& log, uint64_t known) {
   made_since_ = log.end();
 }
 
-std::optional<Message> Outflow::Next(const Replica& replica, uint32_t protocol, bool report_now, size_t most) {
+std::optional<Message> Outflow::Next(const Replica& replica, bool report_now, size_t most) {
   const OwnLog& log = replica.own_log();
   if (HasLive(log)) {
     next_ = std::max(next_, log.first());
@@ -25,13 +25,11 @@ std::optional<Message> Outflow::Next(const Replica& replica, uint32_t protocol, 
       EntryPtr entry = log.at(next_);
       // Of what was made before the link came up, only what is the key's present entry: a newcomer might hear of what
       // replaced the rest from nobody, since that was deleted and collected. A session covers the dots that it lacks
-      // by this. The same holds for a peer that takes no entry without its value, where the log has none any more.
-      const bool whole = entry->value_left_out && protocol < kProtocolLeftOut;
-      if ((next_ < made_since_ || whole) && !replica.IsPresent(*entry)) {
+      // by this.
+      if (next_ < made_since_ && !replica.IsPresent(*entry)) {
         ++next_;
         continue;
       }
-      if (whole) entry = *replica.store().Find(entry->key);
       if (!live.entries.empty() && bytes + Weight(*entry) > kBatchBytes) break;
       bytes += Weight(*entry);
       live.entries.push_back(std::move(entry));

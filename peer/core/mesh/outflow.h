@@ -25,9 +25,8 @@ class Outflow {
   // The own write of this seq is still to be sent.
   bool IsAhead(uint64_t seq) const { return next_ <= seq; }
 
-  // The next bulk message, of at most `most` entries, for a peer of that protocol version. `report_now`: the peer is
-  // to report at once.
-  std::optional<Message> Next(const Replica& replica, uint32_t protocol, bool report_now, size_t most);
+  // The next bulk message, of at most `most` entries. `report_now`: the peer is to report at once.
+  std::optional<Message> Next(const Replica& replica, bool report_now, size_t most);
 
  private:
   friend struct Inside;  // see node.h

@@ -11,7 +11,7 @@ namespace leasemap::core {
 
 Report Reports::Make(const Own& own, const Replica& replica, const Membership& membership, Link& link) const {
   Report report;
-  const VectorPtr whole = replica.ForPeer(link.protocol(), SharedVector(replica, membership));
+  const VectorPtr whole = SharedVector(replica, membership);
   if (whole->exceptions() <= kReportExceptions) {
     report.vector = whole;
   } else {
@@ -31,8 +31,7 @@ Report Reports::Make(const Own& own, const Replica& replica, const Membership& m
     if (!member.report || !member.relayed_by.empty()) continue;
     const VectorPtr& theirs = member.report;  // whole, if it is that of the handshake
     const bool brief = theirs->past() == nullptr;
-    const VectorPtr vector = brief ? theirs : std::make_shared<const VersionVector>(theirs->Brief());
-    report.relays.push_back({member.id, replica.ForPeer(link.protocol(), vector)});
+    report.relays.push_back({member.id, brief ? theirs : std::make_shared<const VersionVector>(theirs->Brief())});
   }
   return report;
 }

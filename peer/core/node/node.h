@@ -179,7 +179,7 @@ class Node {
   absl::Status CheckMap(Now now) const;
   absl::Status CheckAck(const Ack& ack) const;
   void SettleWaits(Now now);
-  void OnQuery(LinkId id, const Link& link, const Query& query);
+  void OnQuery(LinkId id, const Query& query);
   template <typename Read>
   auto WithReader(Now now, Read read) const;
 

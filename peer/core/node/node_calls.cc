@@ -90,7 +90,7 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
       view.lag = CountLacking(*member.report, replica_.vector());
       view.age_ms = now.mono_ms - member.report_mono_ms;
     }
-    if (const LinkId id = links_.UpWith(node); id != 0 && links_.at(id).protocol() >= kProtocolQuery) {
+    if (const LinkId id = links_.UpWith(node)) {
       view.asked = true;
       asked[id] = known.views.size();
       Send(id, Query{wait, key});
@@ -103,10 +103,10 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
   return wait;
 }
 
-void Node::OnQuery(LinkId id, const Link& link, const Query& query) {
+void Node::OnQuery(LinkId id, const Query& query) {
   const EntryPtr* entry = replica_.store().Find(query.key);
   bool cut = false;
-  const VectorPtr whole = replica_.ForPeer(link.protocol(), SharedVector(replica_, membership_));
+  const VectorPtr whole = SharedVector(replica_, membership_);
   QueryReply reply{query.token, entry ? WithoutValue(*entry) : nullptr, whole};
   if (whole->exceptions() > kReportExceptions) {
     reply.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &cut));

@@ -86,7 +86,7 @@ void Node::YieldTo(Now now, const std::string& node, VectorPtr vector, LowerCeil
 // False if the link was closed.
 bool Node::AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept) {
   const Report& report = accept.report;
-  link.ceiling.Meet(report);
+  link.ceiling.Hear(report);
   CeilingWord theirs = link.ceiling.theirs();
   theirs.wall_ms = accept.wall_ms;
   const std::string node = link.node();

@@ -102,9 +102,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
     }
   } else if (auto* request = std::get_if<SessionRequest>(&message)) {
     const auto floor = std::make_shared<const VersionVector>(replica_.floor());
-    link.out.Serve({request->session, request->vector,
-                    replica_.ForPeer(link.protocol(), WholeVector(replica_, membership_)),
-                    replica_.ForPeer(link.protocol(), floor), request->buckets});
+    link.out.Serve({request->session, request->vector, WholeVector(replica_, membership_), floor, request->buckets});
     effects_.pull = true;
   } else if (auto* entries = std::get_if<SessionEntries>(&message)) {
     catch_up_.Heard(now.mono_ms, id, entries->session);
@@ -114,7 +112,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   } else if (auto* broadcast = std::get_if<Broadcast>(&message)) {
     effects_.heard.push_back({link.node(), std::move(broadcast->payload)});
   } else if (auto* query = std::get_if<Query>(&message)) {
-    OnQuery(id, link, *query);
+    OnQuery(id, *query);
   } else if (auto* reply = std::get_if<QueryReply>(&message)) {
     calls_.explains.OnReply(id, *reply);
   }
@@ -167,10 +165,9 @@ void Node::Answer(Now now, LinkId id, Link& link) {
 
 void Node::SendAccept(Now now, LinkId id, Link& link) {
   Accept accept{now.wall_ms, reports_.Make(OwnReport(), replica_, membership_, link)};
-  const auto for_peer = [&](const VectorPtr& vector) { return replica_.ForPeer(link.protocol(), vector); };
   // Whole, that both sides judge by the same.
-  if (!accept.report.cut_short) accept.report.vector = for_peer(WholeVector(replica_, membership_));
-  accept.report.floor = for_peer(std::make_shared<const VersionVector>(replica_.floor()));
+  if (!accept.report.cut_short) accept.report.vector = WholeVector(replica_, membership_);
+  accept.report.floor = std::make_shared<const VersionVector>(replica_.floor());
   accept.report.keys = replica_.store().live_keys();
   // The ceiling that this node would fix if its clock is right: the peer is just about to confirm that.
   const Ceiling& ceiling = replica_.ceiling();

@@ -90,7 +90,7 @@ std::vector<LinkId> Node::LinksToPull() const {
 std::optional<Message> Node::Pull(Now, LinkId id) {
   Link* link = links_.Find(id);
   if (link == nullptr || !link->up()) return std::nullopt;
-  return link->out.Next(replica_, link->protocol(), calls_.waits.any_acks(), options_.batch_entries);
+  return link->out.Next(replica_, calls_.waits.any_acks(), options_.batch_entries);
 }
 
 void Node::OnSessionEnd(Now now, LinkId id, Link& link, const SessionEnd& end) {

@@ -75,13 +75,6 @@ VectorPtr Replica::Shared(uint64_t members_change, Present present) const {
   return shared_;
 }
 
-VectorPtr Replica::ForPeer(uint32_t protocol, const VectorPtr& vector) const {
-  if (protocol >= kProtocolPast || vector->past_mark() == PastMark()) return vector;
-  VersionVector all = *vector;
-  all.Learn(map_.vector);
-  return std::make_shared<const VersionVector>(all.Expanded());
-}
-
 EntryPtr Replica::Sign(std::shared_ptr<Entry> draft) {
   draft->dot = NextDot();
   EntryPtr entry = std::move(draft);

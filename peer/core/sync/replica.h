@@ -75,8 +75,6 @@ class Replica {
   VectorPtr Shared(uint64_t members_change, Present present) const;
   // With all that is known of the past, for sessions and handshakes, in which each dot counts.
   VectorPtr Whole(Present present) const;
-  // `vector` for a peer of that protocol version: one that knows no past gets all that is known of it by name.
-  VectorPtr ForPeer(uint32_t protocol, const VectorPtr& vector) const;
 
   // --- writes
   // The stamp that a write gets: above all that was made or seen, and above `above`.

@@ -18,7 +18,6 @@ inline std::string Describe(const core::VersionVector& vector) {
     absl::StrAppend(&text, " ", Describe(replica), "#", coverage.prefix);
     for (const auto& [first, last] : coverage.exceptions) absl::StrAppend(&text, ",", first, "-", last);
   }
-  for (const auto& [node, mark] : vector.marks()) absl::StrAppend(&text, " ", node, " below ", mark.below);
   if (vector.past_mark().upto > 0)
     absl::StrAppend(&text, " past ", vector.past_mark().upto, "/", vector.past_mark().digest);
   if (vector.past() != nullptr) {

@@ -30,7 +30,6 @@ void Put(Digester& d, const ReplicaId& id);
 void Put(Digester& d, const Dot& dot);
 void Put(Digester& d, const Entry& entry);
 void Put(Digester& d, const Coverage& coverage);
-void Put(Digester& d, const Mark& mark);
 void Put(Digester& d, const VersionVector& vector);
 void Put(Digester& d, const MemberInfo& info);
 void Put(Digester& d, const Relay& relay);
@@ -102,16 +101,12 @@ void Put(Digester& d, const Coverage& coverage) {
   const auto& [prefix, exceptions] = coverage;
   PutAll(d, prefix, exceptions);
 }
-void Put(Digester& d, const Mark& mark) {
-  const auto& [below, digest] = mark;
-  PutAll(d, below, digest);
-}
 void Put(Digester& d, const PastMark& mark) {
   const auto& [upto, digest] = mark;
   PutAll(d, upto, digest);
 }
 void Put(Digester& d, const VersionVector& vector) {
-  PutAll(d, vector.runs(), vector.marks(), vector.past_mark(), vector.past() != nullptr);
+  PutAll(d, vector.runs(), vector.past_mark(), vector.past() != nullptr);
   if (vector.past() == nullptr) return;
   Put(d, vector.past()->dropped());
   for (const auto& [id, process] : vector.past()->known()) PutAll(d, id, process.prefix);
@@ -228,9 +223,9 @@ void Inside::PutLinks(Digester& d, const Links& all, Now now, const Timing& timi
     const auto& [alive, ceiling, theirs, told, lack, out, phase, dialed, address, local, peer, helloed, protocol,
                  settled, sent_ms, clock_agrees, probe] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
-    const auto& [our_word, their_word, tells, shunned] = ceiling;  // their wall_ms: compared with none
+    const auto& [our_word, their_word, shunned] = ceiling;  // their wall_ms: compared with none
     PutAll(d, our_word.ceiling_ms, our_word.map, our_word.part, their_word.ceiling_ms, their_word.map, their_word.part,
-           tells, shunned);
+           shunned);
     const auto& [opened_ms, heard_ms, ping_ms, piece_ms] = alive;
     PutAge(d, ms, heard_ms, timing.silent);
     Put(d, piece_ms.has_value());  // messages come whole here
