@@ -9,7 +9,6 @@
 
 #include "absl/strings/escaping.h"
 #include "gtest/gtest.h"
-#include "peer/core/data/limits.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
 #include "tests/wire/samples.h"
