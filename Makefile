@@ -1,5 +1,5 @@
 # What can be done here; each target installs what it needs (root or sudo).
-.PHONY: build run test asan tsan sim explore planted mutants chaos soak fuzz compilers analyse format image readme
+.PHONY: build run test asan tsan sim explore planted mutants chaos soak fuzz compilers analyse debian13 format image readme
 SEED ?= 1
 NODES ?= 5
 SCENARIO ?= faults
@@ -42,6 +42,8 @@ compilers:  ## whether a seed plays the same by g++ and by clang++
 analyse:  ## which members are used without their lock (clang), and the checks of .clang-tidy
 	/usr/bin/python3 tools/analyse.py threads
 	/usr/bin/python3 tools/analyse.py tidy
+debian13:  ## builds on Debian 13 and runs the unit tests there (needs root)
+	tools/debian13.sh
 format:  ## formats the C++ files
 	tools/format.sh
 image:  ## builds the image and walks through the Compose cluster
