@@ -102,13 +102,14 @@ TEST(CursorCodec, RightChecksumsDoNotMakeNonsenseRight) {
     return EncodeBase64(body);
   };
   std::string head;
-  PutVarint(head, 2);
+  PutVarint(head, 4);  // the format
   PutString(head, "leasemap");
   PutFixed64(head, 1);
   PutFixed64(head, 2);
   std::string none = head;
   PutVarint(none, 0);                       // runs
-  PutVarint(none, 0);                       // marks
+  PutFixed64(none, 0);                      // the past: upto …
+  PutFixed64(none, 0);                      // … and digest
   ASSERT_TRUE(DecodeCursor(sealed(none)));  // the format as this test knows it
   const auto refused = [&](uint64_t runs, uint64_t prefix, std::vector<std::pair<uint64_t, uint64_t>> ranges) {
     std::string body = head;
@@ -121,7 +122,8 @@ TEST(CursorCodec, RightChecksumsDoNotMakeNonsenseRight) {
       PutVarint(body, gap);
       PutVarint(body, length);
     }
-    PutVarint(body, 0);  // marks
+    PutFixed64(body, 0);  // the past: upto …
+    PutFixed64(body, 0);  // … and digest
     return !DecodeCursor(sealed(body)).has_value();
   };
   EXPECT_FALSE(refused(1, 5, {{2, 0}}));
