@@ -119,6 +119,14 @@ TEST_F(Addresses, WhomANeighbourNoLongerRelaysItNoLongerHears) {
   EXPECT_EQ(membership_.members().at("b").report, nullptr);
 }
 
+TEST_F(Addresses, WhoMeetsAgainNoLongerLeaves) {
+  Meet("a", "10.0.0.1:1");
+  membership_.HeardLeaving({"a", 1}, true);
+  EXPECT_TRUE(membership_.members().at("a").leaving);
+  Meet("a", "10.0.0.1:1");
+  EXPECT_FALSE(membership_.members().at("a").leaving);
+}
+
 TEST_F(Addresses, BeyondTheBoundTheOneThatFailsForLongestMakesRoom) {
   std::vector<std::string> many;
   for (size_t n = 0; n < kMaxTargets; ++n) many.push_back(absl::StrCat("10.1.0.0:", 10'000 + n));

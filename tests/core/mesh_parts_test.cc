@@ -128,7 +128,7 @@ TEST(PeerReportTest, WhatItSaysOfMembersIsLookedAtOnce) {
 TEST(ReportsTest, WhoSaysThatItLeavesIsBelievedWhateverOthersSaidBefore) {
   for (const uint64_t known : {0, 2, 6}) {
     Membership membership({"self", 1}, {}, 1);
-    ASSERT_TRUE(membership.Meet({"peer", 3}, "peer:1", 0));
+    for (const char* node : {"a", "b", "peer"}) ASSERT_TRUE(membership.Meet({node, 3}, absl::StrCat(node, ":1"), 0));
     membership.LinkUp({"peer", 3}, {});
     bool changed = false;
     membership.Learn({{"peer", 3}, "peer:1", known}, 0, &changed);
@@ -187,8 +187,10 @@ TEST(FloorsTest, WhoIsBelowYieldsAndOfTwoTheGreaterName) {
   };
   report.whole = true;
   EXPECT_EQ(judge(true, "a"), Yields::kNobody);
-  // They collected what this node does not cover.
+  // They collected what this node does not cover. One that holds nothing lacks none of it.
   report.vector = report.floor = Share(VectorOf({{{"p", 1}, 3}}));
+  EXPECT_EQ(judge(true, "a"), Yields::kNobody);
+  replica.TakeSession(1000, VectorOf({{{"x", 1}, 1}}), VersionVector());
   EXPECT_EQ(judge(true, "a"), Yields::kSelf);
   report.whole = false;
   EXPECT_EQ(judge(true, "a"), Yields::kPeer);  // but they have no map

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
@@ -96,6 +97,73 @@ TEST(OutrunTest, TheNewIncarnationIsWhatOthersKnow) {
   EXPECT_EQ(status.members[0].id, mesh[early].self());
   EXPECT_TRUE(status.members[0].linked);
   EXPECT_TRUE(mesh[b].GetStatus().converged);
+}
+
+TEST(UsageTest, CountsWhatIsHeld) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  mesh.Add("c");
+  const LinkId link = mesh.Connect(a, b);
+  mesh.Connect(a, 2);
+  mesh.Advance(500);
+  Usage usage = mesh[a].GetUsage();
+  EXPECT_EQ(usage.links, 2u);
+  EXPECT_EQ(usage.members, 2u);
+  EXPECT_EQ(usage.own_log + usage.own_log_bytes + usage.requests + usage.waits + usage.explains, 0u);
+  EXPECT_EQ(usage.conflicts + usage.conflict_bytes + usage.refusals + usage.quarantined + usage.folded, 0u);
+  mesh.Freeze(link);
+  WriteCommand command = mesh.Command(a, "k");
+  command.request_id = "r";
+  command.ack.level = Ack::Level::kAll;
+  ASSERT_THAT(mesh.Submit(a, command), IsOk());
+  ASSERT_THAT(mesh[a].Explain(mesh.now(a), "k", 1000), IsOk());
+  usage = mesh[a].GetUsage();
+  EXPECT_EQ(usage.own_log, 1u);
+  EXPECT_GT(usage.own_log_bytes, 0u);
+  EXPECT_EQ(usage.requests, 1u);
+  EXPECT_EQ(usage.waits, 1u);
+  EXPECT_EQ(usage.explains, 1u);
+  EXPECT_EQ(usage.targets, 2u);
+}
+
+// Who comes when too many wait already is told when to try again.
+TEST(LimitsTest, SayWhenToTryAgain) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  mesh.Freeze(mesh.Connect(a, b));
+  for (size_t n = 0; n < kMaxExplains; ++n) {
+    ASSERT_THAT(mesh[a].Explain(mesh.now(a), "k", INT64_MAX), IsOk());
+  }
+  const auto full = mesh[a].Explain(mesh.now(a), "k", INT64_MAX);
+  EXPECT_THAT(full, HasReason("WAIT_LIMIT"));
+  EXPECT_EQ(RetryMsOf(full.status()), 1000);
+}
+
+// Conflicts are told in messages of a bounded size, each of them once.
+TEST(LostTest, ManyConflictsComeInSeveralMessages) {
+  Mesh mesh;
+  const int a = mesh.Add("a"), b = mesh.Add("b");
+  WatchFilter lost;
+  lost.kinds = {EventKind::kLost};
+  Watch watch = *mesh[b].StartWatch(mesh.now(b), lost, false, "");
+  ASSERT_THAT(mesh[b].ReadWatch(mesh.now(b), watch), IsOk());
+  const std::string large(kWatchBatchBytes / 4, 'v');
+  for (const char* key : {"k1", "k2", "k3", "k4", "k5"}) {
+    ASSERT_THAT(mesh.Set(a, key, large), IsOk());
+    ASSERT_THAT(mesh.Set(b, key, large + "b"), IsOk());
+  }
+  mesh.Connect(a, b);
+  mesh.Advance(3000);
+  ASSERT_EQ(mesh[b].replica().conflicts().total(), 5u);
+  std::vector<size_t> sizes;
+  for (bool more = true; more;) {
+    const auto batch = mesh[b].ReadWatch(mesh.now(b), watch);
+    ASSERT_THAT(batch, IsOk());
+    sizes.push_back(batch->events.size());
+    more = batch->more;
+    ASSERT_LT(sizes.size(), 10u);
+  }
+  EXPECT_EQ(sizes, (std::vector<size_t>{1, 1, 1, 1, 1}));  // two entries each, of a quarter and a bit
 }
 
 TEST(ExplainTest, SaysHowOldWhatItKnowsOfAMemberIs) {

@@ -100,6 +100,17 @@ TEST(ReplicaTest, ASessionBringsWhatItsPeerCoversAndItsFloor) {
   EXPECT_FALSE(replica.TakeNews().changed);
 }
 
+TEST(ReplicaTest, AWriteOfItsOwnIsStampedAboveAllThatItSaw) {
+  NodeOptions options;
+  options.node_id = "m";
+  Replica replica(options, {1000, kWallMs}, 0);
+  auto entry = std::make_shared<Entry>(*Make("k", 1));
+  entry->stamp = StampAt(kWallMs + 1000) + 7;
+  replica.Apply(entry);
+  EXPECT_GT(replica.NextStamp(kWallMs, 0), entry->stamp);
+  EXPECT_EQ(replica.last_stamp(), entry->stamp);
+}
+
 // --- requests
 
 WriteCommand Request(const std::string& value) {
