@@ -33,7 +33,7 @@ constexpr char kDescription[] =
     "--node-id) or as a line `node-id = …` of --config FILE. A flag overrides a variable, and a variable the file.";
 
 std::string OutOfRange(int64_t ms, int64_t least, int64_t most) {
-  const auto show = [](int64_t ms) { return absl::FormatDuration(absl::Milliseconds(ms)); };
+  const auto show = [](int64_t time_ms) { return absl::FormatDuration(absl::Milliseconds(time_ms)); };
   return absl::StrCat(show(ms), " is out of range; give ", show(least), " to ", show(most));
 }
 

@@ -2,7 +2,7 @@
 //
 // They are the standard library's with Abseil's annotations. (Abseil's own lock is hidden from ThreadSanitizer, since
 // Debian's build of it is not instrumented.) A member says ABSL_GUARDED_BY(mutex_); a function that is called under the
-// lock says ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_). tools/check_threads.sh runs the check.
+// lock says ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_). tools/analyse.py threads runs the check.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,8 @@
 // The order in which the shell does what the node wants done. This is the one place that knows it.
 //
 //   1. persist   what has to outlive this process (nothing yet: there is no disk)
-//   2. send      messages, pulls, hang-ups, dials and names to resolve, by the network thread
+//   2. send      messages, pulls, hang-ups, dials and names to resolve, handed to the network thread, with the lines of
+//                the log and broadcasts for subscribers here
 //   3. answer    calls that waited in the node
 //   4. wake      watches, which then read the map
 //
@@ -10,18 +11,15 @@
 // and are done without it. A call that has nothing to persist passes all four on the thread that it came in on.
 #pragma once
 
-#include <utility>
-
 #include "peer/core/data/effects.h"
 
 namespace leasemap::host {
 
-// `shell` has a function for each step. Persist and Send take what is theirs out of the effects; Unlock gives the lock
-// back, and returns what Answer is to call.
+// `shell` has a function for each step. TakeAnswers takes out what Answer is to call, since that needs the lock; Unlock
+// gives the lock back. Send sees `changed` and `renewed`, too: what changed may make something due earlier.
 template <typename Shell>
 void CarryOut(core::Effects effects, Shell& shell) {
-  const bool changed = std::exchange(effects.changed, false);
-  const bool renewed = std::exchange(effects.renewed, false);
+  const bool changed = effects.changed, renewed = effects.renewed;
   shell.Persist(effects);
   auto answers = shell.TakeAnswers(effects);
   shell.Send(effects);

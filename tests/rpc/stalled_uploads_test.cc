@@ -4,6 +4,7 @@
 
 #include "server/rpc/channelz.h"
 #include "tests/matchers/status.h"
+#include "tests/rpc/one_node.h"
 #include "tests/rpc/socket.h"
 
 namespace leasemap::rpc {

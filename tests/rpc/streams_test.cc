@@ -8,7 +8,7 @@ namespace leasemap::rpc {
 namespace {
 
 struct Stream {
-  explicit Stream(int id) : id(id) {}
+  explicit Stream(int number) : id(number) {}
   const int id;
 };
 
@@ -63,7 +63,7 @@ TEST(Streams, TakesNoneOnceClosed) {
 // WatchStream's destructor takes the hub's lock, and could take the list's.
 TEST(Streams, FreesWithoutItsLock) {
   struct Asking {
-    Asking(Streams<Asking>& list, bool& was_empty) : list(list), was_empty(was_empty) {}
+    Asking(Streams<Asking>& streams, bool& answer) : list(streams), was_empty(answer) {}
     ~Asking() { was_empty = list.empty(); }
     Streams<Asking>& list;
     bool& was_empty;

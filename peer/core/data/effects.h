@@ -5,8 +5,8 @@
 //   3. answer the calls that waited
 //   4. wake those who watch
 //
-// A step begins when the one before is done for these effects: nothing leaves a node, and nobody is answered, before it
-// is persisted. The server does it in server/host/carry_out.h.
+// A step begins when the one before is done for these effects, or, for step 2, handed over: nothing leaves a node, and
+// nobody is answered, before it is persisted. The server does it in server/host/carry_out.h.
 #pragma once
 
 #include <cstdint>
@@ -60,12 +60,12 @@ struct Effects {
   std::vector<HangUp> hang_up;       // after what was sent before on that link
   std::vector<std::string> dial;     // host:port; answered by OnDialed or OnDialFailed
   std::vector<std::string> resolve;  // seeds; answered by OnResolved
+  std::vector<Heard> heard;          // broadcasts for the subscribers here
   // --- step 3, once the messages were handed over: another node may have the write before its writer hears of it
   std::vector<Answered> answered;  // calls that need wait no longer
   // --- step 4, after the answers
-  bool changed = false;      // the store, a vector or the state of a member changed: watches look again
-  bool renewed = false;      // a lease was renewed: watches that asked for renewals look again
-  std::vector<Heard> heard;  // broadcasts for the subscribers here; no order with the rest
+  bool changed = false;  // the store, a vector or the state of a member changed: watches look again
+  bool renewed = false;  // a lease was renewed: watches that asked for renewals look again
 
   bool empty() const {
     return send.empty() && !pull && hang_up.empty() && dial.empty() && resolve.empty() && !changed && !renewed &&

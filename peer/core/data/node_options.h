@@ -25,7 +25,7 @@ struct NodeOptions {
   size_t batch_entries = kBatchEntries;
   size_t watch_events = kWatchBatchEvents, pass_after = kPassAfterEvents;
   size_t leave_out_bytes = Value::kSharedBytes;  // larger values travel once, and their renewals without them
-  // Protocol versions spoken with peers; the simulator runs nodes of the version before.
+  // Protocol versions spoken with peers; from version 7 on the simulator will run nodes of the version before.
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for this time is forgotten
   size_t min_members = 1;             // the node is not ready before this many, itself included, have been linked once

@@ -121,7 +121,7 @@ std::vector<std::string> CatchUp::CompareHashes(Now now, bool comparable, Links&
 int64_t CatchUp::NextDue(Now now, const Links& links) const {
   int64_t due = asked_ ? asked_->heard_ms + timing_.session_idle : INT64_MAX;
   for (const auto& [id, link] : links) {
-    if (!link.up() || !link.lack.any() || IsAsking(id)) continue;
+    if (!link.up() || !link.lack.any() || link.ceiling.shunned() || IsAsking(id)) continue;
     int64_t due_ms = std::max(link.lack.DueMs(now.mono_ms, link.alive, timing_), link.lack.avoid_until_ms());
     if (asked_) due_ms = std::max(due_ms, asked_->GivesWayAt());
     due = std::min(due, due_ms);

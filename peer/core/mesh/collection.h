@@ -4,7 +4,7 @@
 // current period's start, which must have passed by every trusted clock: the epoch formula of lease.h), and every
 // remembered member covers it, so that nobody can bring back what it deleted (causal stability: Baquero, Almeida and
 // Shoker, "Making Operation-Based CRDTs Operation-Based", 2014, section 4). What was collected is kept as a floor,
-// against which those who were not remembered are judged (node_reset.cc).
+// against which those who were not remembered are judged (floors.h).
 //
 // Processes that ended, and of which all members cover the same, become part of the past (past.h): those of nodes that
 // started again, and those of nodes that left or were forgotten.

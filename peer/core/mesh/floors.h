@@ -1,4 +1,4 @@
-// Who is below whose floor, and what can be believed of a floor (docs/design.md, section 3).
+// Who is below whose floor, and what can be believed of a floor (docs/design-upkeep.md, section 5.4).
 //
 // A node that was away while others collected deletes may still hold what they deleted: their tombstones can't tell it
 // any more. So one of the two has to give its map up for the other's.

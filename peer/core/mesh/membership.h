@@ -41,7 +41,7 @@ struct Member {
   int64_t report_mono_ms = 0;
   std::string relayed_by;  // empty: its own link
   // The last report of its present process that this node's own vector covered: whatever others, the member itself
-  // among them, had made by then, is here. Looked for when there is something to collect (node_collect.cc).
+  // among them, had made by then, is here. Looked for when there is something to collect (collection.cc).
   VectorPtr stable;
   Meaning stable_meaning = Meaning::kUnknown;  // of its past mark, as looked at then
 

@@ -29,6 +29,7 @@ void Retirement::GiveUp(Now now, uint64_t incarnation, Reason reason, Replica& r
   if (keeps) {
     for (const EntryPtr& entry : unsubmitted) {
       old.store.Merge(entry);
+      old.ceiling.See(*entry);
       old.vector.Add(entry->dot);  // a cursor that is given for this map says so
     }
     if (retired_->serves) ++maps_;  // a third one

@@ -68,8 +68,8 @@ class Retirement {
   };
   // Puts it back into the replica.
   Back TakeBack(Now now, Replica& replica);
-  // What comes next of it to be submitted again, kResubmitAtOnce at most; none: End is to be called. The peer and the
-  // new map cover what NeedsResubmit denies.
+  // What comes next of it to be submitted again, kResubmitAtOnce at most. If done() then, End is to be called. The peer
+  // and the new map cover what NeedsResubmit denies.
   std::vector<const Store::Slot*> Next();
   bool NeedsResubmit(const Dot& dot, const Replica& replica) const;
   bool done() const { return retired_->submitted_all; }

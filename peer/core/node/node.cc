@@ -60,7 +60,8 @@ int64_t Node::NextDue(Now now) const {
       std::min({membership_.NextDue(now.mono_ms), replica_.map().LapseDue(now, options_.rules, clock_guard_.trusted()),
                 links_.NextDue(now.mono_ms), reports_.NextDue(replica_, links_)});
   if (!readiness_.ready()) due = std::min(due, readiness_.NextDue(now.mono_ms));
-  if (retirement_.any() && readiness_.ready()) due = now.mono_ms + 1;  // more of it to submit again
+  if (retirement_.any() && readiness_.ready() && clock_guard_.trusted())
+    due = now.mono_ms + 1;  // more of it to submit again
   due = std::min({due, catch_up_.NextDue(now, links_), calls_.next_due_ms()});
   return std::max(due, now.mono_ms);
 }

@@ -134,8 +134,8 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   return remember(ApplyOwn(now, std::move(entry)));
 }
 
-// Whether this node may write to its map: not while it takes another, nor above what its clock has not been confirmed
-// to be behind of.
+// Whether this node may write to its map: not while it takes another, nor while the map holds writes that are ahead of
+// a clock that nobody has confirmed.
 absl::Status Node::CheckMap(Now now) const {
   if (yielding()) {
     auto status = Refusal(absl::StatusCode::kUnavailable, "SYNCING",

@@ -85,7 +85,7 @@ struct Watch {
   enum class Phase { kWaiting, kSnapshot, kFollowing } phase = Phase::kFollowing;
   VersionVector skip;        // what the cursor covers: not sent again …
   int64_t skip_told_ms = 0;  // … and UTC up to when lapses of that had been told
-  uint64_t maps = 0;         // Node::maps() when it began
+  uint64_t maps = 0;         // Retirement::maps() when it began
   uint64_t rewinds = 0;      // Store::rewinds() then
   uint64_t collected = 0;    // Store::collected() at the last read
   int64_t started_ms = 0;    // monotonic

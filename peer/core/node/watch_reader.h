@@ -24,7 +24,7 @@ class WatchReader {
     const NodeOptions& options;
     const ReplicaId& self;
     const MapState& map;
-    uint64_t maps;               // Node::maps()
+    uint64_t maps;               // Retirement::maps()
     const VersionVector& known;  // the node's own, also while reads see another map
     const Conflicts& conflicts;
     const Membership& membership;

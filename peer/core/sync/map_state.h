@@ -21,7 +21,7 @@ struct MapState {
   VersionVector floor;  // what of the deletes was collected, here or by those from whom the map was taken
   Ceiling ceiling;
   // A lapse has no dot that a floor could name. Of those collected here the latest expire_ms (UTC), and when a floor
-  // was taken over (monotonic): what had been collected for it had lapsed long before that (Node's KeptDeadMs).
+  // was taken over (monotonic): what had been collected for it had lapsed long before that (KeptDeadMs, collection.h).
   int64_t lapses_gone_ms = 0;
   std::optional<int64_t> floor_taken_ms;
 

@@ -1,7 +1,7 @@
 // This node's copy of the map: its entries, which writes it covers, its own writes of late and which of them lost, the
 // incarnation under which it makes them, and the room for all that. Nothing else writes any of it.
 //
-// A change of the vector can't go unnoticed: `change` counts it, which makes reports due (Node::report_change), and
+// A change of the vector can't go unnoticed: `change` counts it, which makes reports due (Reports::change), and
 // TakeNews says what watches have to look at.
 #pragma once
 
