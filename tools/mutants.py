@@ -2,8 +2,9 @@
 
 Each mutant (tools/mutator.py) is one changed source, compiled alone and linked before the core's library, whose own
 object then stays out. Mutants that do not compile don't count. A mutant is killed if core_test fails, or, if it does not,
-one of 50 short runs of the simulator; one that takes five times the CPU time of the unchanged program hangs, and is
-killed, too. What survives is listed with the lines before and after.
+one of 50 short runs of the simulator; one that takes three times the CPU time of the unchanged program hangs, and is
+killed, too. What survives is listed with the lines before and after, and with whether those runs went another way: if
+not, the mutant may be equivalent, or no run came there.
 
 Usage: mutants.py [--sample N] [--seed N] [--jobs N] [--files PART…] [--since REVISION]
        mutants.py --list FILE     plays the mutants of a list, in the format of tests/core/mutants.txt
@@ -35,8 +36,8 @@ KNOWN = ROOT / "tests/core/mutants.txt"
 COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "protos", "text", "peer", "server", "tests"]
 # 50 seeds: (scenario, nodes, how many).
 RUNS = [("calm", 4, 4), ("faults", 4, 16), ("partition", 4, 8), ("clocks", 4, 8), ("cold_start", 4, 8), ("departures", 4, 6)]
-FIRST_SEED = 1_000  # so that the seeds are not those of sim_test
-CPU_FACTOR, CPU_LEAST_S, MEMORY = 5, 5, 4 << 30
+FIRST_SEED = 2_000  # not those of sim_test
+CPU_FACTOR, CPU_LEAST_S, MEMORY = 3, 5, 4 << 30
 HANG_S = 900  # of wall time, for what waits without using the CPU
 MARK = "[[gnu::noinline]]"
 
@@ -57,7 +58,7 @@ class Base:
         self.compile = {str(pathlib.Path(c["file"]).relative_to(tree)): self.stripped(c["command"]) for c in commands
                         if pathlib.Path(c["file"]).is_relative_to(tree / "peer/core")}
         self.link = {name: self.link_command(name) for name in ("tests/core/core_test", "tests/sim/sim")}
-        self.limits = {}
+        self.limits, self.traces = {}, []
 
     @staticmethod
     def stripped(command):
@@ -117,21 +118,20 @@ def limited(cpu_s):
 
 
 def play(command, cpu_s=3600):
-    """(how it failed or "", CPU seconds)"""
-    before = time.monotonic()
+    """(how it failed or "", what it printed)"""
     with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", preexec_fn=limited(cpu_s)) as process:
         try:
             output, _ = process.communicate(timeout=HANG_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            return "time-out", time.monotonic() - before
+            return "time-out", ""
     if process.returncode in (-9, -24):  # SIGKILL, SIGXCPU
-        return "time-out", cpu_s
+        return "time-out", output
     if process.returncode == 0:
-        return "", time.monotonic() - before
+        return "", output
     said = re.search(r"\[  FAILED  \] ([\w./]+)|(FAILED .*?); trace", output)
-    return (said.group(1) or said.group(2) if said else f"ended with {process.returncode}")[:90], time.monotonic() - before
+    return (said.group(1) or said.group(2) if said else f"ended with {process.returncode}")[:90], output
 
 
 # All tests but one, which takes eight times as long as the others together.
@@ -152,9 +152,11 @@ def measure(base):
         most = 0.0
         for command in commands:
             before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-            failure, _ = play(command)
+            failure, output = play(command)
             if failure:
                 sys.exit(f"the unchanged {program} fails: {failure}")
+            if program == "sim":
+                base.traces.append(output)
             most = max(most, resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
         base.limits[program] = int(max(CPU_LEAST_S, CPU_FACTOR * most))
 
@@ -202,14 +204,15 @@ def judge(base, mutant, work):
     if made is None:
         return {"verdict": "broken", "by": "", "seconds": time.monotonic() - begin}
     said, _ = play([link(base, "tests/core/core_test", made, work), *UNIT], base.limits["core_test"])
-    by = f"core_test: {said}" if said else ""
+    by, same = f"core_test: {said}" if said else "", True
     if not by:
-        for command in sim_runs(link(base, "tests/sim/sim", made, work)):
-            said, _ = play(command, base.limits["sim"])
+        for command, trace in zip(sim_runs(link(base, "tests/sim/sim", made, work)), base.traces):
+            said, output = play(command, base.limits["sim"])
+            same &= output == trace
             if said:
                 by = f"sim {command[2]}: {said}"
                 break
-    return {"verdict": "killed" if by else "survived", "by": by, "seconds": time.monotonic() - begin}
+    return {"verdict": "killed" if by else "survived", "by": by, "same": same, "seconds": time.monotonic() - begin}
 
 
 def all_mutants(parts, with_headers):
@@ -304,11 +307,12 @@ def report(results, seconds):
                 result["by"].split(":")[0].split(" ")[0])
             killers[by] = killers.get(by, 0) + 1
     lines += [f"| {by} | {count} |" for by, count in sorted(killers.items())]
-    lines += ["", "| survivor | mutation |", "|---|---|"]
+    lines += ["", "| survivor | mutation | the 50 runs |", "|---|---|---|"]
     for result in sorted(results, key=lambda r: (r["path"], r["line"])):
         if result["verdict"] == "survived":
             cell = "<br>".join(f"`{line}`".replace("|", "\\|") for line in result["old"] + result["new"])
-            lines.append(f"| {result['path']}:{result['line']} | {cell} |")
+            runs = "the same" if result["same"] else "others"
+            lines.append(f"| {result['path']}:{result['line']} | {cell} | {runs} |")
     return "\n".join(lines) + "\n"
 
 

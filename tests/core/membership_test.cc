@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,60 @@ TEST_F(Addresses, ThoseOfMembersThatLeftAreDroppedInTime) {
   now_ms_ += kTidyEveryMs;
   Dials();
   EXPECT_EQ(membership_.targets(), 1u);
+}
+
+TEST_F(Addresses, WhoRefusesHasAnswered) {
+  Resolve({"10.0.0.1:1"});
+  Dials();
+  ASSERT_EQ(membership_.Unanswered().size(), 1u);
+  EXPECT_EQ(membership_.Unanswered()[0].name, "10.0.0.1:1");
+  membership_.OnSelf("10.0.0.1:1", now_ms_);
+  EXPECT_TRUE(membership_.Unanswered().empty());
+  EXPECT_TRUE(membership_.UnlinkedSeeds().empty());  // it led here
+  // Another has the address since.
+  DialsAfter(100'000);
+  membership_.OnRefused({"10.0.0.1:1", "other", "CLUSTER_MISMATCH", "why"}, now_ms_);
+  EXPECT_TRUE(membership_.Unanswered().empty());
+  ASSERT_EQ(membership_.UnlinkedSeeds().size(), 1u);
+  EXPECT_EQ(membership_.UnlinkedSeeds()[0].cause, "10.0.0.1:1: CLUSTER_MISMATCH: why");
+  EXPECT_EQ(membership_.Refusals(now_ms_, 1000).size(), 1u);
+}
+
+TEST_F(Addresses, TheLongestSilentAreNamedFirst) {
+  Meet("b", "10.0.0.2:1");
+  now_ms_ += 10;
+  Meet("a", "10.0.0.1:1");
+  EXPECT_EQ(membership_.LongestSilent(INT64_MAX), (std::vector<std::string>{"b", "a"}));
+  EXPECT_EQ(membership_.LongestSilent(now_ms_), std::vector<std::string>{"b"});
+}
+
+// A neighbour tells each time of all whom it relays.
+TEST_F(Addresses, WhomANeighbourNoLongerRelaysItNoLongerHears) {
+  Meet("a", "10.0.0.1:1");
+  Meet("b", "10.0.0.2:1");
+  const auto vector = std::make_shared<const VersionVector>();
+  const auto relayed_by = [&](const std::string& node) { return membership_.members().at(node).relayed_by; };
+  membership_.Relayed("near", {{{"a", 1}, vector}, {{"b", 1}, vector}}, now_ms_);
+  EXPECT_EQ(relayed_by("a"), "near");
+  membership_.Relayed("far", {}, now_ms_);
+  EXPECT_EQ(relayed_by("a"), "near");
+  membership_.Relayed("near", {{{"b", 1}, vector}}, now_ms_);
+  EXPECT_EQ(relayed_by("a"), "");
+  EXPECT_EQ(relayed_by("b"), "near");
+  // Of its successor nobody relayed anything.
+  bool changed = false;
+  membership_.Learn({{"b", 2}, "10.0.0.2:1", 0}, now_ms_, &changed);
+  EXPECT_TRUE(changed);
+  EXPECT_EQ(relayed_by("b"), "");
+  EXPECT_EQ(membership_.members().at("b").report, nullptr);
+}
+
+TEST_F(Addresses, WhoMeetsAgainNoLongerLeaves) {
+  Meet("a", "10.0.0.1:1");
+  membership_.HeardLeaving({"a", 1}, true);
+  EXPECT_TRUE(membership_.members().at("a").leaving);
+  Meet("a", "10.0.0.1:1");
+  EXPECT_FALSE(membership_.members().at("a").leaving);
 }
 
 TEST_F(Addresses, BeyondTheBoundTheOneThatFailsForLongestMakesRoom) {
