@@ -144,6 +144,7 @@ void Transport::Dial(const std::string& address) {
     if (dial->done) return;
     if (ips.empty()) return OnConnected(dial, why);
     std::vector<tcp::endpoint> endpoints;
+    endpoints.reserve(ips.size());
     for (const auto& found_ip : ips) endpoints.emplace_back(found_ip, port);
     Connect(dial, std::move(endpoints));
   };
@@ -231,6 +232,7 @@ void Transport::Resolve(const std::string& seed) {
   }
   const auto found = [this, seed, port = parsed->port](const std::string& why, const auto& ips) {
     std::vector<std::string> addresses;
+    addresses.reserve(ips.size());
     for (const auto& found_ip : ips) addresses.push_back(ShowHostPort(found_ip.to_string(), port));
     callbacks_.on_resolved(seed, addresses, why);
   };
