@@ -111,7 +111,7 @@ std::string Transport::Local(const tcp::socket& socket) const {
 }
 
 core::LinkId Transport::Add(tcp::socket socket) {
-  const core::LinkId link = next_link_++;
+  const core::LinkId link = std::exchange(next_link_, Next(next_link_));
   Connection::Callbacks callbacks;
   callbacks.on_message = [this, link](core::Message message) { callbacks_.on_message(link, std::move(message)); };
   callbacks.on_piece = [this, link] { callbacks_.on_piece(link); };

@@ -85,7 +85,7 @@ class Transport {
   asio::steady_timer accept_again_;
   Resolver resolver_;
   std::atomic<uint16_t> port_{0};  // any thread may ask
-  core::LinkId next_link_ = 1;
+  core::LinkId next_link_{1};
   std::map<core::LinkId, std::shared_ptr<Connection>> links_;
   std::vector<std::weak_ptr<Connection>> closing_;  // hung up, perhaps still writing their last
   bool stopped_ = false;

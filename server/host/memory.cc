@@ -86,17 +86,17 @@ uint64_t DefaultMapBytes(uint64_t limit) { return limit == 0 ? core::kMaxMapByte
 
 uint64_t CallBytes(uint64_t limit) { return limit == 0 ? kMostCalls : std::clamp(limit / 8, kLeastCalls, kMostCalls); }
 
-bool MemoryGuard::Short(int64_t mono_ms) {
+bool MemoryGuard::Short(core::MonoTime mono) {
   if (limit_ == 0) return false;
-  int64_t next = next_ms_.load(std::memory_order_relaxed);
-  if (mono_ms < next || !next_ms_.compare_exchange_strong(next, mono_ms + kLookEveryMs)) {
+  core::MonoTime next = next_.load(std::memory_order_relaxed);
+  if (mono < next || !next_.compare_exchange_strong(next, mono + kLookEveryMs)) {
     return short_.load(std::memory_order_relaxed);
   }
   const uint64_t most = limit_ / 100 * kMostPercent;
   bool is_short = used_() > most;
-  if (is_short && mono_ms >= next_trim_ms_.load(std::memory_order_relaxed)) {
+  if (is_short && mono >= next_trim_.load(std::memory_order_relaxed)) {
     // The allocator often still has the memory of deleted entries.
-    next_trim_ms_.store(mono_ms + kTrimEveryMs, std::memory_order_relaxed);
+    next_trim_.store(mono + kTrimEveryMs, std::memory_order_relaxed);
     malloc_trim(0);
     is_short = used_() > most;
   }

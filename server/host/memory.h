@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "peer/core/data/mono_time.h"
+
 namespace leasemap::host {
 
 // Bytes that the process may use: the least of the machine's memory and of the limits of the control groups that it is
@@ -32,14 +34,14 @@ class MemoryGuard {
   explicit MemoryGuard(uint64_t limit, Probe used = MemoryUsed) : limit_(limit), used_(used) {}
 
   // True at 85 % of the limit. Any thread; costs a read of /proc/self/status when the last look is old.
-  bool Short(int64_t mono_ms);
+  bool Short(core::MonoTime mono);
   uint64_t limit() const { return limit_; }
 
  private:
   const uint64_t limit_;
   const Probe used_;
-  std::atomic<int64_t> next_ms_{INT64_MIN};
-  std::atomic<int64_t> next_trim_ms_{INT64_MIN};
+  std::atomic<core::MonoTime> next_{};
+  std::atomic<core::MonoTime> next_trim_{};
   std::atomic<bool> short_{false};
 };
 

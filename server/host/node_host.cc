@@ -35,7 +35,8 @@ void Append(std::vector<T>& to, std::vector<T>& from) {
 core::Now Clocks() {
   timespec boot{};
   clock_gettime(CLOCK_BOOTTIME, &boot);
-  return {boot.tv_sec * 1000 + boot.tv_nsec / 1'000'000, Ms(std::chrono::system_clock::now().time_since_epoch())};
+  return {core::MonoTime(boot.tv_sec * 1000 + boot.tv_nsec / 1'000'000),
+          Ms(std::chrono::system_clock::now().time_since_epoch())};
 }
 
 }  // namespace
@@ -176,24 +177,24 @@ void NodeHost::Stop() {
   watchdog_.Stop();
   if (!thread_.joinable()) return;
   asio::post(io_, [this] {
-    timer_due_ms_ = INT64_MAX;  // never set again
+    timer_due_ = core::MonoTime::Never();
     // After the Perform of earlier calls: a Leave is sent first.
-    asio::post(io_, [this] { LeaveLinks(Clocks().mono_ms + kLeaveMs); });
+    asio::post(io_, [this] { LeaveLinks(Clocks().mono + kLeaveMs); });
   });
   thread_.join();
 }
 
 // Writes that were answered and are still in the own log go out first, as long as there is time.
-void NodeHost::LeaveLinks(int64_t until_ms) {
+void NodeHost::LeaveLinks(core::MonoTime until) {
   const auto behind = Read([](const core::Node& node) { return node.LinksToPull(); });
-  if (behind.empty() || Clocks().mono_ms >= until_ms) {
+  if (behind.empty() || Clocks().mono >= until) {
     transport_.Stop();
     work_.reset();
     return EndWhenClosed();
   }
   for (const core::LinkId link : behind) transport_.Pump(link);
   timer_.expires_after(std::chrono::milliseconds(5));
-  timer_.async_wait([this, until_ms](const asio::error_code&) { LeaveLinks(until_ms); });
+  timer_.async_wait([this, until](const asio::error_code&) { LeaveLinks(until); });
 }
 
 // The thread ends when the links have said their last word (each has kLingerMs for it); a name that is still being
@@ -271,15 +272,15 @@ void NodeHost::Perform() {
 }
 
 void NodeHost::SetTimer() {
-  if (timer_due_ms_ == INT64_MAX) return;
+  if (timer_due_ == core::MonoTime::Never()) return;
   const core::Now now = Clocks();
-  const int64_t due = Read([&](const core::Node& node) { return node.NextDue(now); });
-  if (due == timer_due_ms_) return;
-  timer_due_ms_ = due;
-  timer_.expires_after(std::chrono::milliseconds(std::max<int64_t>(1, due - now.mono_ms)));
+  const core::MonoTime due = Read([&](const core::Node& node) { return node.NextDue(now); });
+  if (due == timer_due_) return;
+  timer_due_ = due;
+  timer_.expires_after(std::chrono::milliseconds(std::max<int64_t>(1, due - now.mono)));
   timer_.async_wait([this](const asio::error_code& cancelled) {
-    if (cancelled || timer_due_ms_ == INT64_MAX) return;
-    timer_due_ms_ = -1;
+    if (cancelled || timer_due_ == core::MonoTime::Never()) return;
+    timer_due_.reset();
     Change([](core::Node& node, core::Now at) { node.Tick(at); }, "Tick");
   });
 }
@@ -291,7 +292,7 @@ core::EntryPtr NodeHost::Get(std::string_view key) const {
 }
 
 absl::Status NodeHost::CheckMemory(const core::WriteCommand& command) {
-  if (command.change != core::Change::kSet || !memory_.Short(Clocks().mono_ms)) return absl::OkStatus();
+  if (command.change != core::Change::kSet || !memory_.Short(Clocks().mono)) return absl::OkStatus();
   return core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
                        absl::StrCat("this node uses ", MemoryUsed(), " of the ", memory_.limit(),
                                     " bytes of memory that it may; delete or shrink values, or give it more memory"));

@@ -18,6 +18,7 @@
 #include "asio/executor_work_guard.hpp"
 #include "asio/io_context.hpp"
 #include "asio/steady_timer.hpp"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/node/node.h"
 #include "peer/net/transport.h"
 #include "peer/threads/mutex.h"
@@ -106,7 +107,7 @@ class NodeHost {
   absl::Status CheckMemory(const core::WriteCommand& command);
   void Perform();
   void SetTimer();
-  void LeaveLinks(int64_t until_ms);
+  void LeaveLinks(core::MonoTime until);
   void EndWhenClosed();
   net::Transport::Callbacks MeshCallbacks();
   std::string Found(const std::string& local);
@@ -130,9 +131,9 @@ class NodeHost {
 
   asio::io_context io_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
-  asio::steady_timer timer_;   // network thread
-  int64_t timer_due_ms_ = -1;  // network thread; −1: not set
-  net::Transport transport_;   // network thread
+  asio::steady_timer timer_;                 // network thread
+  std::optional<core::MonoTime> timer_due_;  // network thread; nullopt: not set; Never(): not to be set again
+  net::Transport transport_;                 // network thread
   MemoryGuard memory_;
   std::thread thread_;
 };

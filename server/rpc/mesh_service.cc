@@ -59,10 +59,10 @@ void ToProto(const core::MemberView& view, bool own, v1::MemberView* out) {
   }
 }
 
-v1::Member::State StateOf(const core::Member& member, int64_t mono_ms) {
+v1::Member::State StateOf(const core::Member& member, core::MonoTime mono) {
   if (member.gone()) return v1::Member::STATE_LEFT;
   if (member.linked) return v1::Member::STATE_ALIVE;
-  return mono_ms - member.heard_mono_ms < core::kGoneMs ? v1::Member::STATE_SUSPECT : v1::Member::STATE_GONE;
+  return mono - member.heard_mono < core::kGoneMs ? v1::Member::STATE_SUSPECT : v1::Member::STATE_GONE;
 }
 
 }  // namespace
@@ -134,7 +134,7 @@ grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* 
     auto* out = response->add_members();
     out->set_node_id(member.id.node);
     out->set_address(host::PlainAddress(member.address));
-    out->set_state(StateOf(member, now.mono_ms));
+    out->set_state(StateOf(member, now.mono));
     out->set_incarnation(member.id.incarnation);
     if (member.heard_wall_ms != 0) SetTime(member.heard_wall_ms, out->mutable_last_heard_time());
   }

@@ -51,10 +51,10 @@ class WatchStream final : public WatchHub::Reactor {
   const std::string& peer() const { return peer_; }
   bool wants_renewals() const { return wants_renewals_; }
 
-  // Since when (monotonic milliseconds) its message waits for the client; INT64_MAX if none does.
-  int64_t waits_since() {
+  // Since when its message waits for the client; Never() if none does.
+  core::MonoTime waits_since() {
     const MutexLock lock(mutex_);
-    return writing_ ? since_ms_ : INT64_MAX;
+    return writing_ ? since_ : core::MonoTime::Never();
   }
   // Gives back at once what gRPC holds of it. Its client hears CANCELLED, and resumes.
   void Cut() {
@@ -73,13 +73,13 @@ class WatchStream final : public WatchHub::Reactor {
     const bool last = draining_ && (batch->more || batch->cursor.empty());
     if (last && batch->empty()) return End(Gate::Draining());
     if (batch->empty() && !batch->more) {
-      hub_.WakeAt(batch->wake_ms);
+      hub_.WakeAt(batch->wake);
       return;
     }
-    if (!batch->more) hub_.WakeAt(batch->wake_ms);
+    if (!batch->more) hub_.WakeAt(batch->wake);
     Fill(*batch);
     writing_ = true;
-    since_ms_ = hub_.host_.now().mono_ms;
+    since_ = hub_.host_.now().mono;
     // The message, and what gRPC makes of it.
     hub_.Hold(2 * static_cast<int64_t>(response_.ByteSizeLong()) - std::exchange(held_, 2 * response_.GetCachedSize()));
     if (draining_) {
@@ -165,7 +165,7 @@ class WatchStream final : public WatchHub::Reactor {
   const bool keys_only_;
   v1::WatchResponse response_ ABSL_GUARDED_BY(mutex_);  // gRPC reads it while writing_
   int64_t held_ ABSL_GUARDED_BY(mutex_) = 0;            // bytes that the hub knows of
-  int64_t since_ms_ ABSL_GUARDED_BY(mutex_) = 0;        // when the last write began
+  core::MonoTime since_ ABSL_GUARDED_BY(mutex_);        // when the last write began
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
@@ -214,8 +214,8 @@ absl::Status WatchHub::NoRoom(Added why) {
   const StreamUse use = streams_.use();
   {
     const MutexLock lock(mutex_);
-    if (const int64_t now_ms = host_.now().mono_ms; now_ms >= logged_ms_ + kLogEveryMs) {
-      logged_ms_ = now_ms;
+    if (const core::MonoTime now = host_.now().mono; !logged_ || now >= *logged_ + kLogEveryMs) {
+      logged_ = now;
       spdlog::warn("watches are refused (WATCH_LIMIT): {} are open, {} of them on one connection from {}", use.streams,
                    use.of_busiest, use.busiest);
     }
@@ -245,11 +245,11 @@ void WatchHub::Hold(int64_t bytes) {
 // On the hub's thread. Others' messages are of the last moments: they go out, or the next turn finds them here.
 void WatchHub::EndOneThatStalls() {
   std::shared_ptr<WatchStream> longest;
-  int64_t since_ms = host_.now().mono_ms - kStalledMs;
+  core::MonoTime since = host_.now().mono - kStalledMs;
   for (const auto& stream : streams_.All()) {
-    if (const int64_t waits = stream->waits_since(); waits <= since_ms) longest = stream, since_ms = waits;
+    if (const core::MonoTime waits = stream->waits_since(); waits <= since) longest = stream, since = waits;
   }
-  if (longest == nullptr) return WakeAt(host_.now().mono_ms + kStalledMs / 10);
+  if (longest == nullptr) return WakeAt(host_.now().mono + kStalledMs / 10);
   spdlog::warn(
       "ending a watch of {}: its client takes no messages, and messages that clients have not taken hold {} MiB",
       longest->peer(), untaken_.load() >> 20);
@@ -274,11 +274,11 @@ void WatchHub::NotifyRenewed() {
   wake_.NotifyOne();
 }
 
-void WatchHub::WakeAt(int64_t mono_ms) {
+void WatchHub::WakeAt(core::MonoTime mono) {
   {
     const MutexLock lock(mutex_);
-    if (mono_ms >= wake_ms_) return;
-    wake_ms_ = mono_ms;
+    if (mono >= wake_at_) return;
+    wake_at_ = mono;
   }
   wake_.NotifyOne();
 }
@@ -293,7 +293,7 @@ void WatchHub::Run() {
     for (const auto& stream : streams_.All()) {
       if (due == Due::kRenewals && !stream->wants_renewals()) continue;
       stream->Pump();
-      if (stream->TakeAgain()) WakeAt(host_.now().mono_ms);
+      if (stream->TakeAgain()) WakeAt(host_.now().mono);
     }
     if (untaken_.load() > bounds_.untaken_bytes) EndOneThatStalls();
   }
@@ -302,18 +302,18 @@ void WatchHub::Run() {
 WatchHub::Due WatchHub::AwaitDue() {
   const MutexLock lock(mutex_);
   while (!stopping_) {
-    const int64_t now_ms = host_.now().mono_ms;
-    const bool all = notified_ || wake_ms_ <= now_ms;
+    const core::MonoTime now = host_.now().mono;
+    const bool all = notified_ || wake_at_ <= now;
     if (all || renewed_) {
       notified_ = renewed_ = false;
-      if (all) wake_ms_ = INT64_MAX;  // the streams say again when they are due
+      if (all) wake_at_ = core::MonoTime::Never();  // the streams say again when they are due
       return all ? Due::kAll : Due::kRenewals;
     }
     // Any notification ends the wait, since it may be for an earlier time.
-    if (wake_ms_ == INT64_MAX) {
+    if (wake_at_ == core::MonoTime::Never()) {
       wake_.Wait(mutex_);
     } else {
-      wake_.WaitUntil(mutex_, Condition::Clock::now() + std::chrono::milliseconds(wake_ms_ - now_ms));
+      wake_.WaitUntil(mutex_, Condition::Clock::now() + std::chrono::milliseconds(wake_at_ - now));
     }
   }
   return Due::kStop;

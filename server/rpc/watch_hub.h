@@ -13,6 +13,7 @@
 
 #include "grpcpp/support/server_callback.h"
 #include "leasemap/v1/key_value.pb.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/threads/mutex.h"
 #include "server/host/node_host.h"
 #include "server/rpc/streams.h"
@@ -55,7 +56,7 @@ class WatchHub {
   void Hold(int64_t bytes);
   void EndOneThatStalls();
   // A stream wants to be looked at then (monotonic milliseconds), changes aside.
-  void WakeAt(int64_t mono_ms);
+  void WakeAt(core::MonoTime mono);
   void Run();
   enum class Due { kAll, kRenewals, kStop };
   // Waits until streams have to be looked at, all or those that asked for renewals, or the hub stops.
@@ -67,12 +68,12 @@ class WatchHub {
   std::atomic<int64_t> untaken_{0};
   mutable Mutex mutex_;
   Condition wake_;
-  int64_t logged_ms_ ABSL_GUARDED_BY(mutex_) = INT64_MIN;  // when the log last named the limit
+  std::optional<core::MonoTime> logged_ ABSL_GUARDED_BY(mutex_);  // when the log last named the limit
   bool notified_ ABSL_GUARDED_BY(mutex_) = false;
   bool renewed_ ABSL_GUARDED_BY(mutex_) = false;
   size_t want_renewals_ ABSL_GUARDED_BY(mutex_) = 0;  // streams
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  int64_t wake_ms_ ABSL_GUARDED_BY(mutex_) = INT64_MAX;
+  core::MonoTime wake_at_ ABSL_GUARDED_BY(mutex_) = core::MonoTime::Never();
   std::thread thread_;
 };
 

@@ -187,7 +187,7 @@ class Writes : public testing::Test {
  protected:
   std::string Reason(WriteCommand command, int64_t later_ms = 0) {
     if (command.holder.empty()) command.holder = "a";
-    const auto written = node_.Write({1000 + later_ms, kNow + later_ms}, command);
+    const auto written = node_.Write({MonoTime(1000 + later_ms), kNow + later_ms}, command);
     if (!written.ok()) return ReasonOf(written.status());
     return *written ? "OK" : "NOTHING";
   }
@@ -202,7 +202,7 @@ class Writes : public testing::Test {
                options.node_id = "n";
                return options;
              }(),
-             Now{1000, kNow}};
+             Now{MonoTime(1000), kNow}};
 };
 
 TEST_F(Writes, BadArgumentsChangeNothing) {
@@ -232,13 +232,13 @@ TEST_F(Writes, Conditions) {
   EXPECT_EQ(Reason(version), "VERSION_MISMATCH");  // a missing key matches none
   EXPECT_EQ(Reason(absent), "OK");
   EXPECT_EQ(Reason(absent), "VERSION_MISMATCH");
-  version.if_version = VersionOf(node_.Get({1000, kNow}, "k")->dot);
+  version.if_version = VersionOf(node_.Get({MonoTime(1000), kNow}, "k")->dot);
   EXPECT_EQ(Reason(version), "OK");
   EXPECT_EQ(Reason(version), "VERSION_MISMATCH");  // that one is replaced
   absent.holder = "b";
   EXPECT_EQ(Reason(absent), "LEASE_HELD");  // the lease comes before conditions
   EXPECT_EQ(Reason(Command("k", Change::kDelete)), "OK");
-  EXPECT_EQ(node_.Get({1000, kNow}, "k"), nullptr);
+  EXPECT_EQ(node_.Get({MonoTime(1000), kNow}, "k"), nullptr);
   EXPECT_EQ(Reason(absent), "OK");  // a tombstone is absent, and holds nothing
 }
 
@@ -259,13 +259,13 @@ TEST_F(Writes, RenewAndReleaseKeepTheValue) {
   set.value = "v";
   set.value_is_text = true;
   EXPECT_EQ(Reason(set), "OK");
-  const Dot first = node_.Get({1000, kNow}, "k")->dot;
+  const Dot first = node_.Get({MonoTime(1000), kNow}, "k")->dot;
   EXPECT_EQ(Reason(Command("k", Change::kRenew), 1000), "OK");
-  EXPECT_EQ(node_.Get({1000, kNow}, "k")->value, "v");
-  EXPECT_TRUE(node_.Get({1000, kNow}, "k")->value_is_text);
-  EXPECT_NE(node_.Get({1000, kNow}, "k")->dot, first);
+  EXPECT_EQ(node_.Get({MonoTime(1000), kNow}, "k")->value, "v");
+  EXPECT_TRUE(node_.Get({MonoTime(1000), kNow}, "k")->value_is_text);
+  EXPECT_NE(node_.Get({MonoTime(1000), kNow}, "k")->dot, first);
   EXPECT_EQ(Reason(Command("k", Change::kRelease), 2000), "OK");
-  EXPECT_EQ(node_.Get({1000, kNow}, "k")->value, "v");
+  EXPECT_EQ(node_.Get({MonoTime(1000), kNow}, "k")->value, "v");
   EXPECT_EQ(Reason(Command("k", Change::kRelease), 3000), "NOTHING");
   auto other = Command("k");
   other.holder = "b";

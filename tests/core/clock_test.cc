@@ -16,7 +16,7 @@ class Guard : public testing::Test {
  protected:
   using State = ClockGuard::State;
   State After(int64_t ms, int64_t step_ms = 0) {
-    now_.mono_ms += ms;
+    now_.mono += ms;
     now_.wall_ms += ms + step_ms;
     guard_.Look(now_, members_);
     return guard_.state();
@@ -26,7 +26,7 @@ class Guard : public testing::Test {
     return After(0);
   }
 
-  Now now_{1000, 1'000'000};
+  Now now_{MonoTime(1000), 1'000'000};
   size_t members_ = 4;
   ClockGuard guard_{kBound, kAnswer, now_};
 };

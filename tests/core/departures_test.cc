@@ -271,7 +271,7 @@ TEST_F(Crowded, WhoHasWhatThisNodeLacksIsWaitedFor) {
   claimed.Add({"lost", 7}, 1, 1);
   Report report;
   report.vector = std::make_shared<const VersionVector>(claimed);
-  mesh_[0].OnMessage(mesh_.now(0), link + 1, report);
+  mesh_[0].OnMessage(mesh_.now(0), Next(link), report);
   mesh_.Replace(2, Mesh::Options("new"));
   mesh_.Advance(kGoneMs + 3000);
   EXPECT_LT(mesh_[0].GetStatus().remembered, kMaxMembers);

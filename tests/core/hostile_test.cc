@@ -14,7 +14,7 @@ namespace {
 
 TEST(Quarantine, KeepsRatesAndForgetsThem) {
   Quarantine guard;
-  int64_t now = 1000;
+  MonoTime now(1000);
   for (int64_t n = 0; n < kSessionBurst; ++n) EXPECT_TRUE(guard.Charge("a", Cost::kSession, now));
   EXPECT_FALSE(guard.Charge("a", Cost::kSession, now));
   EXPECT_TRUE(guard.Charge("b", Cost::kSession, now));  // each has its own
@@ -28,15 +28,15 @@ TEST(Quarantine, KeepsRatesAndForgetsThem) {
 
 TEST(Quarantine, HoldsForAMinute) {
   Quarantine guard;
-  EXPECT_EQ(guard.Refused("a", 0), nullptr);
-  guard.CutOff("a", "because", 1000);
-  ASSERT_NE(guard.Refused("a", 1000), nullptr);
-  EXPECT_EQ(*guard.Refused("a", 999 + kQuarantineMs), "because");
-  EXPECT_EQ(guard.Refused("b", 1000), nullptr);
-  guard.Tick(999 + kQuarantineMs);
+  EXPECT_EQ(guard.Refused("a", MonoTime(0)), nullptr);
+  guard.CutOff("a", "because", MonoTime(1000));
+  ASSERT_NE(guard.Refused("a", MonoTime(1000)), nullptr);
+  EXPECT_EQ(*guard.Refused("a", MonoTime(999 + kQuarantineMs)), "because");
+  EXPECT_EQ(guard.Refused("b", MonoTime(1000)), nullptr);
+  guard.Tick(MonoTime(999 + kQuarantineMs));
   EXPECT_EQ(guard.held(), 1u);
-  EXPECT_EQ(guard.Refused("a", 1000 + kQuarantineMs), nullptr);
-  guard.Tick(1000 + kQuarantineMs);
+  EXPECT_EQ(guard.Refused("a", MonoTime(1000 + kQuarantineMs)), nullptr);
+  guard.Tick(MonoTime(1000 + kQuarantineMs));
   EXPECT_EQ(guard.held(), 0u);
   EXPECT_EQ(guard.cut_offs(), 1u);
 }
@@ -48,7 +48,7 @@ class Hostile : public testing::Test {
     evil_ = mesh_.Add("evil");
     good_ = mesh_.Add("good");
     other_ = mesh_.Add("other");
-    link_ = mesh_.Connect(evil_, good_) + 1;  // good's end
+    link_ = Next(mesh_.Connect(evil_, good_));  // good's end
     mesh_.Connect(evil_, other_);
     between_ = mesh_.Connect(good_, other_);
     mesh_.Advance(500);
@@ -92,7 +92,7 @@ class Hostile : public testing::Test {
 
   Mesh mesh_;
   int evil_ = 0, good_ = 0, other_ = 0;
-  LinkId link_ = 0, between_ = 0;
+  LinkId link_{}, between_{};
 };
 
 TEST_F(Hostile, AFloodOfMessages) {
@@ -146,16 +146,16 @@ LinkId Meet(Mesh& mesh, int good, LinkId link, uint64_t incarnation) {
 }
 
 TEST_F(Hostile, LaterSelvesAgainAndAgain) {
-  mesh_.Break(link_ - 1);
+  mesh_.Break(Mesh::OtherEnd(link_));
   for (int64_t n = 0; n < kOutrunBurst; ++n) {
     const uint64_t before = mesh_[good_].self().incarnation;
-    Meet(mesh_, good_, 1000 + static_cast<LinkId>(n), before + 1);
+    Meet(mesh_, good_, LinkId{1000 + static_cast<uint64_t>(n)}, before + 1);
     EXPECT_GT(mesh_[good_].self().incarnation, before + 1);
   }
   const ReplicaId last = mesh_[good_].self();
   between_ = mesh_.Connect(good_, other_);
   ASSERT_TRUE(mesh_.alive(between_));
-  Meet(mesh_, good_, 2000, last.incarnation + 1);
+  Meet(mesh_, good_, LinkId{2000}, last.incarnation + 1);
   EXPECT_EQ(mesh_[good_].self(), last);
   EXPECT_TRUE(mesh_.alive(between_));
   EXPECT_EQ(mesh_[good_].GetStatus().cut_offs, 1u);
@@ -164,12 +164,12 @@ TEST_F(Hostile, LaterSelvesAgainAndAgain) {
 
 // There is no incarnation above the greatest number.
 TEST_F(Hostile, ASelfAtTheEndOfAllNumbers) {
-  mesh_.Break(link_ - 1);
+  mesh_.Break(Mesh::OtherEnd(link_));
   const ReplicaId good = mesh_[good_].self();
-  Meet(mesh_, good_, 1000, UINT64_MAX);
+  Meet(mesh_, good_, LinkId{1000}, UINT64_MAX);
   EXPECT_EQ(mesh_[good_].self(), good);
   EXPECT_TRUE(mesh_.alive(between_));
-  Meet(mesh_, good_, 1001, UINT64_MAX - 1);
+  Meet(mesh_, good_, LinkId{1001}, UINT64_MAX - 1);
   EXPECT_EQ(mesh_[good_].self().incarnation, UINT64_MAX);
   EXPECT_TRUE(mesh_.alive(mesh_.Connect(good_, other_)));
 }
@@ -180,7 +180,7 @@ TEST_F(Hostile, WritesFromTheFutureAgainAndAgain) {
     mesh_.Settle();
     ASSERT_FALSE(mesh_.alive(link_));
     ASSERT_EQ(mesh_[good_].GetStatus().cut_offs, 0u);
-    link_ = mesh_.Connect(evil_, good_) + 1;
+    link_ = Next(mesh_.Connect(evil_, good_));
     ASSERT_TRUE(mesh_.alive(link_));
   }
   Send(Live{{FromTheFuture(1)}});
@@ -194,13 +194,13 @@ TEST_F(Hostile, WhatCantBeRead) {
 }
 
 TEST_F(Hostile, WhatAStrangerSendsIsHungUpOnSilently) {
-  const LinkId link = mesh_.Dial(other_, good_) + 1;
+  const LinkId link = Next(mesh_.Dial(other_, good_));
   mesh_[good_].OnMalformed(mesh_.now(good_), link, "junk");
   EXPECT_EQ(mesh_[good_].GetStatus().cut_offs, 0u);
   mesh_.Settle();
   EXPECT_FALSE(mesh_.Logged(good_, "junk"));
   EXPECT_TRUE(mesh_.alive(between_));
-  mesh_[good_].OnMalformed(mesh_.now(good_), 12345, "junk");  // a link that is gone
+  mesh_[good_].OnMalformed(mesh_.now(good_), LinkId{12345}, "junk");  // a link that is gone
 }
 
 // A session that good asked evil for: evil's own code answers it, and the test another after it.
@@ -274,7 +274,7 @@ TEST_F(Hostile, AJoinerIsNotKeptWaiting) {
   node.Tick(mesh_.now(joiner));
   node.OnResolved(mesh_.now(joiner), "liar:1", {"liar:1"});
   mesh_.Connect(other_, joiner);
-  constexpr LinkId kLink = 99;
+  constexpr LinkId kLink{99};
   Hello hello;
   hello.cluster = options.cluster;
   hello.period_ms = options.rules.period_ms;

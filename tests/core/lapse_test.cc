@@ -128,9 +128,9 @@ TEST_F(Lapses, AnotherHolderWaitsForTheClockBound) {
 TEST_F(Lapses, ItIsTheNodesTimerThatTells) {
   const int a = mesh_.Add("a");
   Do(a, Command("k"));
-  EXPECT_LE(mesh_[a].NextDue(mesh_.now(a)), mesh_.now(a).mono_ms + 2000);
+  EXPECT_LE(mesh_[a].NextDue(mesh_.now(a)), mesh_.now(a).mono + 2000);
   mesh_.Skip(2000);
-  EXPECT_EQ(mesh_[a].NextDue(mesh_.now(a)), mesh_.now(a).mono_ms);
+  EXPECT_EQ(mesh_[a].NextDue(mesh_.now(a)), mesh_.now(a).mono);
   mesh_[a].Take();
   mesh_[a].Tick(mesh_.now(a));
   EXPECT_TRUE(mesh_[a].Take().changed);
@@ -358,7 +358,7 @@ class Given : public Lapses {
     mesh_.Advance(2000);
   }
   int a_ = 0, b_ = 0;
-  LinkId link_ = 0;
+  LinkId link_{};
 };
 
 TEST_F(Given, TheValueGoesSomeTimeAfterTheLapse) {
@@ -405,12 +405,12 @@ TEST(ValueGone, ItsCopyStands) {
   EXPECT_TRUE(Store::IsDead(*store.FindSlot("k")));  // though no horizon has come to it
   Store late;
   late.Lapse(10'000);
-  late.GiveUpValues(10'000, 0);
-  late.NoteTime(1);
+  late.GiveUpValues(10'000, MonoTime(0));
+  late.NoteTime(MonoTime(1));
   late.Merge(std::make_shared<Entry>(entry));
-  late.GiveUpValues(10'000, 0);
+  late.GiveUpValues(10'000, MonoTime(0));
   EXPECT_FALSE((*late.Find("k"))->value_gone);  // it came a moment ago
-  late.GiveUpValues(10'000, 1);
+  late.GiveUpValues(10'000, MonoTime(1));
   EXPECT_TRUE((*late.Find("k"))->value_gone);
   EXPECT_FALSE(IsRenewal(entry, *gone));
   Store live;

@@ -56,9 +56,9 @@ TEST(Handshake, AcceptsWhatDoesNotMatter) {
 }
 
 std::optional<Refuse> AnswerTo(const Hello& hello) {
-  Node node(Mesh::Options("a"), {1000, Mesh::kStart});
-  node.OnAccepted({1000, Mesh::kStart}, 1, "a:1", "b:2");
-  node.OnMessage({1001, Mesh::kStart + 1}, 1, hello);
+  Node node(Mesh::Options("a"), {MonoTime(1000), Mesh::kStart});
+  node.OnAccepted({MonoTime(1000), Mesh::kStart}, LinkId{1}, "a:1", "b:2");
+  node.OnMessage({MonoTime(1001), Mesh::kStart + 1}, LinkId{1}, hello);
   for (auto& send : node.Take().send) {
     if (auto* refuse = std::get_if<Refuse>(&send.message)) return *refuse;
   }
@@ -89,11 +89,11 @@ TEST(Handshake, OutOfTurnIsHungUpOn) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");
   LinkId link = mesh.Dial(a, b);
-  mesh[b].OnMessage(mesh.now(b), link + 1, Live{});
+  mesh[b].OnMessage(mesh.now(b), Next(link), Live{});
   mesh.Settle();
   EXPECT_FALSE(mesh.alive(link));
   link = mesh.Dial(a, b);
-  mesh[b].OnMessage(mesh.now(b), link + 1, Accept{});
+  mesh[b].OnMessage(mesh.now(b), Next(link), Accept{});
   mesh.Settle();
   EXPECT_FALSE(mesh.alive(link));
   link = mesh.Dial(a, b);
@@ -299,14 +299,14 @@ TEST(OwnId, ALaterIncarnationIsOutrun) {
     hello.period_ms = 3'600'000;
     hello.self = {"b", 5};
     hello.wall_ms = mesh.now(a).wall_ms;
-    mesh[a].OnAccepted(mesh.now(a), 1001, "a:1", "b:1");
-    mesh[a].OnMessage(mesh.now(a), 1001, hello);
+    mesh[a].OnAccepted(mesh.now(a), LinkId{1001}, "a:1", "b:1");
+    mesh[a].OnMessage(mesh.now(a), LinkId{1001}, hello);
     Accept accept;
     accept.wall_ms = mesh.now(a).wall_ms;
     auto vector = std::make_shared<VersionVector>();
     vector->Add(known, 1, 3);
     accept.report.vector = vector;
-    mesh[a].OnMessage(mesh.now(a), 1001, accept);
+    mesh[a].OnMessage(mesh.now(a), LinkId{1001}, accept);
     EXPECT_GT(mesh[a].self(), known) << later;
     EXPECT_TRUE(mesh[a].GetStatus().members.empty());
     const auto written = mesh.Set(a, "k", "w");
@@ -325,12 +325,12 @@ TEST(OwnId, ALaterIncarnationThatNeverWroteIsOutrunToo) {
   hello.period_ms = 3'600'000;
   hello.self = {"b", 5};
   hello.wall_ms = mesh.now(a).wall_ms;
-  mesh[a].OnAccepted(mesh.now(a), 1001, "a:1", "b:1");
-  mesh[a].OnMessage(mesh.now(a), 1001, hello);
+  mesh[a].OnAccepted(mesh.now(a), LinkId{1001}, "a:1", "b:1");
+  mesh[a].OnMessage(mesh.now(a), LinkId{1001}, hello);
   Accept accept;
   accept.wall_ms = mesh.now(a).wall_ms;
   accept.report.peers = std::make_shared<Peers>(Peers{{{known, "a:1"}}, {}});
-  mesh[a].OnMessage(mesh.now(a), 1001, accept);
+  mesh[a].OnMessage(mesh.now(a), LinkId{1001}, accept);
   EXPECT_GT(mesh[a].self(), known);
 }
 
@@ -345,7 +345,7 @@ TEST(Duplicates, NoMoreLinksThanMayWaitForAProbe) {
   hello.self = {"b", 5};
   hello.wall_ms = mesh.now(a).wall_ms;
   size_t dropped = 0;
-  for (LinkId link = 1001; link <= 1001 + kMaxProbes; ++link) {
+  for (LinkId link{1001}; link <= LinkId{1001 + kMaxProbes}; link = Next(link)) {
     mesh[a].OnAccepted(mesh.now(a), link, "a:1", "b:1");
     mesh[a].OnMessage(mesh.now(a), link, hello);
     for (const auto& hang_up : mesh[a].Take().hang_up) dropped += hang_up.link == link;

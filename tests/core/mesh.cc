@@ -7,12 +7,12 @@ namespace leasemap::core {
 
 LinkId Mesh::Dial(int a, int b, const std::string& address) {
   const LinkId link = next_link_;
-  next_link_ += 2;
+  next_link_ = Next(Next(next_link_));
   ends_[link] = {a, {}};
-  ends_[link + 1] = {b, {}};
+  ends_[Next(link)] = {b, {}};
   const std::string from = peers_[a].node->options().advertise;
   const std::string to = address.empty() ? peers_[b].node->options().advertise : address;
-  peers_[b].node->OnAccepted(now(b), link + 1, to, from);
+  peers_[b].node->OnAccepted(now(b), Next(link), to, from);
   peers_[a].node->OnDialed(now(a), link, to, from);
   return link;
 }
@@ -37,8 +37,8 @@ int Mesh::Settle(int steps) {
 }
 
 void Mesh::Advance(int64_t ms) {
-  for (const int64_t end = mono_ms_ + ms; mono_ms_ < end;) {
-    mono_ms_ += std::min<int64_t>(10, end - mono_ms_);
+  for (const MonoTime end = mono_ + ms; mono_ < end;) {
+    mono_ += std::min<int64_t>(10, end - mono_);
     for (size_t i = 0; i < peers_.size(); ++i) {
       if (!peers_[i].down) peers_[i].node->Tick(now(static_cast<int>(i)));
     }

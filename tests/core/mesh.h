@@ -12,14 +12,14 @@
 #include <vector>
 
 #include "peer/core/data/bytes.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/node/node.h"
 
 namespace leasemap::core {
 
 class Mesh {
  public:
-  static constexpr int64_t kStart =
-      1'699'998'800'000;  // UTC milliseconds; with mono_ms_ below ten minutes into an hour
+  static constexpr int64_t kStart = 1'699'998'800'000;  // UTC milliseconds; with mono_ below ten minutes into an hour
 
   struct Peer {
     std::unique_ptr<Node> node;
@@ -41,7 +41,7 @@ class Mesh {
   int Add(const NodeOptions& options, int64_t offset_ms = 0) {
     Peer peer;
     peer.offset_ms = offset_ms;
-    peer.node = std::make_unique<Node>(options, Now{mono_ms_, mono_ms_ + kStart + offset_ms});
+    peer.node = std::make_unique<Node>(options, Now{mono_, mono_.ms() + kStart + offset_ms});
     peers_.push_back(std::move(peer));
     return static_cast<int>(peers_.size()) - 1;
   }
@@ -49,10 +49,12 @@ class Mesh {
 
   Node& operator[](int i) { return *peers_[i].node; }
   Peer& peer(int i) { return peers_[i]; }
-  int64_t mono_ms() const { return mono_ms_; }
-  Now now(int i) const { return {mono_ms_, mono_ms_ + kStart + peers_[i].offset_ms}; }
+  MonoTime mono() const { return mono_; }
+  Now now(int i) const { return {mono_, mono_.ms() + kStart + peers_[i].offset_ms}; }
 
   // a dials b, at that address or the one it advertises; nothing is delivered yet. Returns a's end; b's is one more.
+  // A link has a number for each of its two ends.
+  static LinkId OtherEnd(LinkId link) { return LinkId{static_cast<uint64_t>(link) ^ 1}; }
   LinkId Dial(int a, int b, const std::string& address = "");
   LinkId Connect(int a, int b) {
     const LinkId link = Dial(a, b);
@@ -97,7 +99,7 @@ class Mesh {
   int Settle(int steps = 1'000'000);
   void Advance(int64_t ms);
   // Lets the clock go on without a tick: for long times in which nothing is looked at.
-  void Skip(int64_t ms) { mono_ms_ += ms; }
+  void Skip(int64_t ms) { mono_ += ms; }
 
   // Sets key = value on a node under a holder.
   absl::StatusOr<EntryPtr> Set(int i, const std::string& key, const std::string& value, const std::string& holder = "");
@@ -134,7 +136,6 @@ class Mesh {
     int peer;
     std::deque<Message> inbox;
   };
-  static LinkId OtherEnd(LinkId link) { return link % 2 == 0 ? link + 1 : link - 1; }
 
   void Start(int i, const NodeOptions options, const Image* image);
   void Close(LinkId link);
@@ -142,9 +143,9 @@ class Mesh {
   void Dials(int i, const Effects& effects);
   void Put(LinkId link, Message message);
 
-  int64_t mono_ms_ = 1'000'000;
+  MonoTime mono_{1'000'000};
   std::vector<Peer> peers_;
-  LinkId next_link_ = 2;
+  LinkId next_link_{2};
   std::map<LinkId, End> ends_;
   std::map<LinkId, bool> frozen_;
   bool dial_themselves_ = false;

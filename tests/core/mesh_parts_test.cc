@@ -41,29 +41,29 @@ NodeOptions Options(const std::string& id) {
 TEST(ToldReportTest, IsDueSoonerInAHurryAndLaterIfItWasCutShort) {
   const Timing timing;
   ToldReport told;
-  told.Told(1000, 7, false);
+  told.Told(MonoTime(1000), 7, false);
   EXPECT_TRUE(told.IsUpToDate(7));
   EXPECT_FALSE(told.IsUpToDate(8));
-  EXPECT_EQ(told.DueMs(1, timing), 1000 + timing.report_every);
+  EXPECT_EQ(told.Due(1, timing), MonoTime(1000) + timing.report_every);
   told.Hurry();
-  EXPECT_EQ(told.DueMs(0, timing), 1000 + kReportNowMs);
-  EXPECT_EQ(told.DueMs(7, timing), 1000 + kReportNowMs);
-  EXPECT_EQ(told.DueMs(8, timing), 1000 + 2 * kReportNowMs);  // many links: each costs
-  EXPECT_EQ(told.DueMs(100'000, timing), 1000 + timing.report_every);
-  told.Told(2000, 8, true);
-  EXPECT_EQ(told.DueMs(1, timing), 2000 + std::max(timing.lack, timing.report_every));
+  EXPECT_EQ(told.Due(0, timing), MonoTime(1000) + kReportNowMs);
+  EXPECT_EQ(told.Due(7, timing), MonoTime(1000) + kReportNowMs);
+  EXPECT_EQ(told.Due(8, timing), MonoTime(1000) + 2 * kReportNowMs);  // many links: each costs
+  EXPECT_EQ(told.Due(100'000, timing), MonoTime(1000) + timing.report_every);
+  told.Told(MonoTime(2000), 8, true);
+  EXPECT_EQ(told.Due(1, timing), MonoTime(2000) + std::max(timing.lack, timing.report_every));
   EXPECT_NE(timing.lack, timing.report_every);
-  told.Told(3000, 9, false);  // whole again, and the hurry is over
-  EXPECT_EQ(told.DueMs(1, timing), 3000 + timing.report_every);
+  told.Told(MonoTime(3000), 9, false);  // whole again, and the hurry is over
+  EXPECT_EQ(told.Due(1, timing), MonoTime(3000) + timing.report_every);
 }
 
 TEST(ToldReportTest, RelaysWhoIsLinkedHereAndNotThere) {
   Membership membership({"self", 1}, {}, 1);
   for (const char* node : {"a", "b", "c", "peer"}) {
-    ASSERT_TRUE(membership.Meet({node, 1}, absl::StrCat(node, ":1"), 0));
+    ASSERT_TRUE(membership.Meet({node, 1}, absl::StrCat(node, ":1"), MonoTime(0)));
     membership.LinkUp({node, 1}, {});
   }
-  ASSERT_TRUE(membership.Meet({"away", 1}, "away:1", 0));
+  ASSERT_TRUE(membership.Meet({"away", 1}, "away:1", MonoTime(0)));
   ToldReport told;
   told.UpdateRelayed(membership, "peer", {"b"});
   EXPECT_EQ(told.relayed(), (Names{"a", "c"}));
@@ -75,7 +75,7 @@ TEST(ToldReportTest, RelaysWhoIsLinkedHereAndNotThere) {
   told.PeersChanged();
   told.UpdateRelayed(membership, "peer", {"a", "b"});
   EXPECT_EQ(told.relayed(), Names{"c"});
-  membership.LinkDown("c", 0, 1);
+  membership.LinkDown("c", 0, MonoTime(1));
   told.UpdateRelayed(membership, "peer", {"a", "b"});
   EXPECT_EQ(told.relayed(), Names{});
 }
@@ -128,18 +128,19 @@ TEST(PeerReportTest, WhatItSaysOfMembersIsLookedAtOnce) {
 TEST(ReportsTest, WhoSaysThatItLeavesIsBelievedWhateverOthersSaidBefore) {
   for (const uint64_t known : {0, 2, 6}) {
     Membership membership({"self", 1}, {}, 1);
-    for (const char* node : {"a", "b", "peer"}) ASSERT_TRUE(membership.Meet({node, 3}, absl::StrCat(node, ":1"), 0));
+    for (const char* node : {"a", "b", "peer"})
+      ASSERT_TRUE(membership.Meet({node, 3}, absl::StrCat(node, ":1"), MonoTime(0)));
     membership.LinkUp({"peer", 3}, {});
     bool changed = false;
-    membership.Learn({{"peer", 3}, "peer:1", known}, 0, &changed);
+    membership.Learn({{"peer", 3}, "peer:1", known}, MonoTime(), &changed);
     const uint64_t before = membership.members().at("peer").generation;
     Reports reports{Timing()};
-    Link link(0, true, "peer:1", "self:1");
+    Link link(MonoTime(), true, "peer:1", "self:1");
     Hello hello;
     hello.self = {"peer", 3};
     link.TakeHello(hello, kProtocolMax);
     const MemberInfo leaving{{"peer", 3}, "peer:1", 3};
-    reports.NoteMembers(1, std::make_shared<const Peers>(Peers{{leaving}, {}}), "self", membership, link);
+    reports.NoteMembers(MonoTime(1), std::make_shared<const Peers>(Peers{{leaving}, {}}), "self", membership, link);
     const uint64_t after = membership.members().at("peer").generation;
     EXPECT_EQ(after, Generation::Leave(std::max<uint64_t>(before, 3))) << known;
     EXPECT_TRUE(Generation::HasLeft(after)) << known;
@@ -151,9 +152,10 @@ TEST(ReportsTest, WhoSaysThatItLeavesIsBelievedWhateverOthersSaidBefore) {
 TEST(RefusalLogTest, NamesEachOnceUntilItIsAnother) {
   RefusalLog log;
   const Refuse refuse{"REASON", "why", true};
-  EXPECT_EQ(log.Note(0, "a", "a:1", RefusalLog::By::kPeer, refuse), "refused by a (a:1): REASON: why");
-  EXPECT_EQ(log.Note(1, "a", "a:1", RefusalLog::By::kSelf, refuse), std::nullopt);
-  EXPECT_EQ(log.Note(2, "a", "a:1", RefusalLog::By::kSelf, {"OTHER", "why", true}), "refusing a (a:1): OTHER: why");
+  EXPECT_EQ(log.Note(MonoTime(0), "a", "a:1", RefusalLog::By::kPeer, refuse), "refused by a (a:1): REASON: why");
+  EXPECT_EQ(log.Note(MonoTime(1), "a", "a:1", RefusalLog::By::kSelf, refuse), std::nullopt);
+  EXPECT_EQ(log.Note(MonoTime(2), "a", "a:1", RefusalLog::By::kSelf, {"OTHER", "why", true}),
+            "refusing a (a:1): OTHER: why");
   EXPECT_EQ(log.Lines(), Names{"refusing a (a:1): OTHER: why"});
   log.Forget("a");
   EXPECT_EQ(log.size(), 0u);
@@ -161,25 +163,25 @@ TEST(RefusalLogTest, NamesEachOnceUntilItIsAnother) {
 
 TEST(RefusalLogTest, TheOldestMakesRoomButNotAtOnce) {
   RefusalLog log;
-  const auto note = [&](int64_t mono_ms, const std::string& who) {
-    return log.Note(mono_ms, who, "x:1", RefusalLog::By::kSelf, {"REASON", "why", true}).has_value();
+  const auto note = [&](MonoTime mono, const std::string& who) {
+    return log.Note(mono, who, "x:1", RefusalLog::By::kSelf, {"REASON", "why", true}).has_value();
   };
-  ASSERT_TRUE(note(0, "oldest"));
-  for (size_t n = 1; n < kMaxLoggedRefusals; ++n) ASSERT_TRUE(note(10, absl::StrCat("a", n)));
+  ASSERT_TRUE(note(MonoTime(0), "oldest"));
+  for (size_t n = 1; n < kMaxLoggedRefusals; ++n) ASSERT_TRUE(note(MonoTime(10), absl::StrCat("a", n)));
   EXPECT_EQ(log.size(), kMaxLoggedRefusals);
-  EXPECT_FALSE(note(kLoggedRefusalMs - 1, "new"));
-  EXPECT_FALSE(note(kLoggedRefusalMs - 1, "a1"));  // there is room for who is listed, who comes later by that
-  EXPECT_TRUE(note(kLoggedRefusalMs, "new"));
+  EXPECT_FALSE(note(MonoTime(kLoggedRefusalMs - 1), "new"));
+  EXPECT_FALSE(note(MonoTime(kLoggedRefusalMs - 1), "a1"));  // there is room for who is listed, who comes later by that
+  EXPECT_TRUE(note(MonoTime(kLoggedRefusalMs), "new"));
   EXPECT_EQ(log.size(), kMaxLoggedRefusals);
-  EXPECT_TRUE(note(kLoggedRefusalMs + 10, "oldest"));  // it had gone, and one of the others goes
+  EXPECT_TRUE(note(MonoTime(kLoggedRefusalMs + 10), "oldest"));  // it had gone, and one of the others goes
   EXPECT_EQ(log.size(), kMaxLoggedRefusals);
-  EXPECT_FALSE(note(kLoggedRefusalMs + 10, "a1"));
+  EXPECT_FALSE(note(MonoTime(kLoggedRefusalMs + 10), "a1"));
 }
 
 // --- floors and handshakes
 
 TEST(FloorsTest, WhoIsBelowYieldsAndOfTwoTheGreaterName) {
-  const Now now{1000, 1'700'000'000'000};
+  const Now now{MonoTime(1000), 1'700'000'000'000};
   Replica replica(Options("m"), now, 0);
   Report report;
   const auto judge = [&](bool has_full_map, const std::string& peer) {
@@ -190,27 +192,27 @@ TEST(FloorsTest, WhoIsBelowYieldsAndOfTwoTheGreaterName) {
   // They collected what this node does not cover. One that holds nothing lacks none of it.
   report.vector = report.floor = Share(VectorOf({{{"p", 1}, 3}}));
   EXPECT_EQ(judge(true, "a"), Yields::kNobody);
-  replica.TakeSession(1000, VectorOf({{{"x", 1}, 1}}), VersionVector());
+  replica.TakeSession(MonoTime(1000), VectorOf({{{"x", 1}, 1}}), VersionVector());
   EXPECT_EQ(judge(true, "a"), Yields::kSelf);
   report.whole = false;
   EXPECT_EQ(judge(true, "a"), Yields::kPeer);  // but they have no map
   report.whole = true;
   // This node collected, too, what they do not cover.
-  replica.TakeSession(1000, VectorOf({{{"q", 2}, 2}}), VectorOf({{{"q", 2}, 2}}));
+  replica.TakeSession(MonoTime(1000), VectorOf({{{"q", 2}, 2}}), VectorOf({{{"q", 2}, 2}}));
   EXPECT_EQ(judge(true, "a"), Yields::kSelf);
   EXPECT_EQ(judge(true, "z"), Yields::kPeer);
   EXPECT_EQ(judge(false, "z"), Yields::kSelf);
   // They cover it: only this node is below. And this node covers theirs: only they are.
   report.vector = Share(VectorOf({{{"p", 1}, 3}, {{"q", 2}, 2}}));
   EXPECT_EQ(judge(true, "z"), Yields::kSelf);
-  replica.TakeSession(1000, VectorOf({{{"p", 1}, 3}}), VersionVector());
+  replica.TakeSession(MonoTime(1000), VectorOf({{{"p", 1}, 3}}), VersionVector());
   EXPECT_EQ(judge(true, "a"), Yields::kNobody);
   report.vector = Share(VectorOf({{{"p", 1}, 3}}));
   EXPECT_EQ(judge(true, "a"), Yields::kPeer);
 }
 
 TEST(LaterSelfTest, IsTheLatestProcessOfThisNameThatIsKnownThere) {
-  Replica replica(Options("m"), {1000, 1'700'000'000'000}, 0);
+  Replica replica(Options("m"), {MonoTime(1000), 1'700'000'000'000}, 0);
   const uint64_t own = replica.self().incarnation;
   Report report;
   EXPECT_EQ(LaterSelf(report, replica), 0u);
@@ -232,7 +234,7 @@ TEST(LaterSelfTest, IsTheLatestProcessOfThisNameThatIsKnownThere) {
 }
 
 TEST(LaterSelfTest, IsFoundInThePastToo) {
-  Replica replica(Options("m"), {1000, 1'700'000'000'000}, 0);
+  Replica replica(Options("m"), {MonoTime(1000), 1'700'000'000'000}, 0);
   const uint64_t own = replica.self().incarnation;
   const auto later = [&](const std::string& node, uint64_t incarnation) {
     VersionVector vector = VectorOf({{{node, incarnation}, 5}});
@@ -250,7 +252,7 @@ TEST(LaterSelfTest, IsFoundInThePastToo) {
 // --- what is sent
 
 TEST(OutflowTest, OfWhatWasMadeBeforeOnlyWhatStandsIsSent) {
-  const Now now{1000, 1'700'000'000'000};
+  const Now now{MonoTime(1000), 1'700'000'000'000};
   Replica replica(Options("m"), now, 0);
   const auto write = [&](const std::string& key) {
     auto entry = std::make_shared<Entry>();
@@ -287,11 +289,11 @@ TEST(OutflowTest, OfWhatWasMadeBeforeOnlyWhatStandsIsSent) {
 
 TEST(WarningsTest, ComeOnceAStateLastsAndThenMoreRarely) {
   Warnings warnings;
-  EXPECT_TRUE(warnings.Look(1000));
-  EXPECT_FALSE(warnings.Look(1999));
-  EXPECT_TRUE(warnings.Look(2000));
+  EXPECT_TRUE(warnings.Look(MonoTime(1000)));
+  EXPECT_FALSE(warnings.Look(MonoTime(1999)));
+  EXPECT_TRUE(warnings.Look(MonoTime(2000)));
   const std::map<std::string, std::string> state = {{"key", "text"}};
-  int64_t at = 1000;
+  MonoTime at(1000);
   EXPECT_TRUE(warnings.Due(at, state).empty());
   EXPECT_TRUE(warnings.Due(at + kWarnAfterMs - 1, state).empty());
   EXPECT_EQ(warnings.Due(at += kWarnAfterMs, state), Names{"text"});

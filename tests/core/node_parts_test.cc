@@ -31,10 +31,10 @@ TEST(NodeStatusTest, IsConvergedWhileAllLinkedMembersCoverTheSame) {
 }
 
 TEST(NodeLogTest, ReadyIsNoWarning) {
-  Node node(Mesh::Options("a"), {1000, Mesh::kStart});
+  Node node(Mesh::Options("a"), {MonoTime(1000), Mesh::kStart});
   int found = 0;
-  for (int64_t mono_ms = 1000; mono_ms < 60'000; mono_ms += 100) {
-    node.Tick({mono_ms, Mesh::kStart + mono_ms - 1000});
+  for (int64_t mono = 1000; mono < 60'000; mono += 100) {
+    node.Tick({MonoTime(mono), Mesh::kStart + mono - 1000});
     for (const auto& line : node.Take().log) {
       if (line.text.rfind("ready: ", 0) != 0) continue;
       ++found;
@@ -65,12 +65,12 @@ TEST(PieceTest, ItsMemberIsHeard) {
   const int a = mesh.Add("a"), b = mesh.Add("b");
   const LinkId link = mesh.Connect(a, b);
   mesh.Advance(500);
-  const int64_t before = mesh[a].GetStatus().members.at(0).heard_mono_ms;
+  const MonoTime before = mesh[a].GetStatus().members.at(0).heard_mono;
   mesh.Skip(700);
   mesh[a].OnPiece(mesh.now(a), link);
-  EXPECT_EQ(mesh[a].GetStatus().members.at(0).heard_mono_ms, mesh.mono_ms());
-  EXPECT_LT(before, mesh.mono_ms());
-  mesh[a].OnPiece(mesh.now(a), link + 1000);  // no link of this node
+  EXPECT_EQ(mesh[a].GetStatus().members.at(0).heard_mono, mesh.mono());
+  EXPECT_LT(before, mesh.mono());
+  mesh[a].OnPiece(mesh.now(a), LinkId{1000});  // no link of this node
 }
 
 // A member that knows a later process of this name: the node reports itself under the new incarnation from then on.

@@ -108,7 +108,7 @@ TEST(Rank, EveryLocalWriteOutranksWhatItReplaces) {
     options.rules.leasing = leasing;
     options.rules.period_ms = 4000;
     int64_t wall_ms = 1'700'000'000'000;
-    Node node(options, {1, wall_ms});
+    Node node(options, {MonoTime(1), wall_ms});
     int written = 0;
     for (int i = 0; i < 20'000; ++i) {
       wall_ms += random.Below(700) - 200;
@@ -119,7 +119,7 @@ TEST(Rank, EveryLocalWriteOutranksWhatItReplaces) {
       if (leasing && random.Below(2) == 0) command.duration_ms = random.Below(2) == 0 ? 0 : 2000 + random.Below(2000);
       const EntryPtr* found = node.store().Find(command.key);
       const EntryPtr before = found ? *found : nullptr;
-      const auto after = node.Write({i + 1, wall_ms}, command);
+      const auto after = node.Write({MonoTime(i + 1), wall_ms}, command);
       if (!after.ok() || !*after) continue;
       ++written;
       if (before) {

@@ -145,7 +145,7 @@ TEST_F(ReadinessTest, TheHelloOfWhoHasNoMapYetIsNoAnswer) {
 // Seeds 60316 and 60581 of faults: the Hello of an earlier process was long on its way, and came after the handshake
 // with the later one.
 TEST_F(ReadinessTest, TheHelloOfAnEarlierProcessIsOfNoConsequence) {
-  Readiness readiness({}, 1, 0);
+  Readiness readiness({}, 1, MonoTime());
   const auto vector = std::make_shared<const VersionVector>();
   const Membership nobody({"self", 1}, {}, 1);
   const auto waits = [&] {
@@ -155,7 +155,7 @@ TEST_F(ReadinessTest, TheHelloOfAnEarlierProcessIsOfNoConsequence) {
     link.report = vector;
     const ReplicaId self{"self", 1};
     Readiness judged = readiness;  // once it is ready it judges no more
-    judged.Update({kReadyAfterMs, self, *vector, 0, false, nobody, {link}, [] { return true; }});
+    judged.Update({MonoTime(kReadyAfterMs), self, *vector, 0, false, nobody, {link}, [] { return true; }});
     return judged.waits_for().size();
   };
   readiness.OnLinked({"peer", 2}, vector, false, 0);

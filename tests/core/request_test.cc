@@ -105,15 +105,16 @@ TEST_F(RequestIds, AreCheckedAndBounded) {
   EXPECT_EQ(Field(0, Set("k", "1", std::string(64, 'x'))), "");
   Requests requests;
   const Store store;
-  const auto done = [&](int64_t mono_ms, const std::string& id) {
-    return (*requests.FindDone(mono_ms, Set("k", "1", id), store)).has_value();
+  const auto done = [&](MonoTime mono, const std::string& id) {
+    return (*requests.FindDone(mono, Set("k", "1", id), store)).has_value();
   };
-  for (size_t i = 0; i < kMaxRequests + 10; ++i) requests.Remember(0, Set("k", "1", std::to_string(i)), nullptr);
+  for (size_t i = 0; i < kMaxRequests + 10; ++i)
+    requests.Remember(MonoTime(0), Set("k", "1", std::to_string(i)), nullptr);
   EXPECT_EQ(requests.size(), kMaxRequests);
-  EXPECT_FALSE(done(0, "9"));
-  EXPECT_TRUE(done(kRequestMs - 1, "10"));
-  EXPECT_FALSE(done(kRequestMs, "10"));
-  requests.Remember(kRequestMs, Set("k", "1", "new"), nullptr);
+  EXPECT_FALSE(done(MonoTime(0), "9"));
+  EXPECT_TRUE(done(MonoTime(kRequestMs - 1), "10"));
+  EXPECT_FALSE(done(MonoTime(kRequestMs), "10"));
+  requests.Remember(MonoTime(kRequestMs), Set("k", "1", "new"), nullptr);
   EXPECT_EQ(requests.size(), 1u);
 }
 

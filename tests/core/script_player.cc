@@ -20,7 +20,7 @@ constexpr int64_t kRestartMs = 10;  // a process takes a moment to start; each h
 
 }  // namespace
 
-ScriptPlayer::ScriptPlayer() : text_(Mesh::kStart + mesh_.mono_ms()) { mesh_.DialThemselves(); }
+ScriptPlayer::ScriptPlayer() : text_(Mesh::kStart + mesh_.mono().ms()) { mesh_.DialThemselves(); }
 
 const std::vector<ScriptPlayer::Definition>& ScriptPlayer::Definitions() {
   using P = ScriptPlayer;
@@ -300,7 +300,7 @@ void ScriptPlayer::Clock(const ScriptCommand& command) {
 
 // Who is there, and what time it is.
 void ScriptPlayer::LookAtTheMesh() {
-  text_.SetNow(Mesh::kStart + mesh_.mono_ms());
+  text_.SetNow(Mesh::kStart + mesh_.mono().ms());
   for (size_t i = 0; i < names_.size(); ++i) {
     if (!mesh_.peer(static_cast<int>(i)).down) text_.Meet(mesh_[static_cast<int>(i)].self());
   }

@@ -102,7 +102,7 @@ TEST(Session, WhoIsInOneReportsFewOfItsGaps) {
     entry->dot = {mesh[a].self(), seq};
     live.entries.push_back(std::move(entry));
   }
-  mesh[b].OnMessage(mesh.now(b), link + 1, live);
+  mesh[b].OnMessage(mesh.now(b), Next(link), live);
   mesh[b].Take();
   mesh.Skip(1000);
   mesh[b].Tick(mesh.now(b));
@@ -163,7 +163,7 @@ TEST(Session, FreshWritesDoNotHideWhatIsLackedForLong) {
   mesh.Connect(z, b);
   ASSERT_THAT(mesh.Set(z, "old", "v"), IsOk());
   mesh.Settle();
-  const LinkId far = 4;
+  const LinkId far{4};
   EXPECT_TRUE(mesh.alive(far));
   mesh.Break(far);
   // From here on reports reach c before the entries that they name: a report each 100 ms claims one write more.
@@ -172,7 +172,7 @@ TEST(Session, FreshWritesDoNotHideWhatIsLackedForLong) {
     auto claimed = std::make_shared<VersionVector>(mesh[b].vector());
     claimed->Add(mesh[b].self(), 1, static_cast<uint64_t>(i + 1));
     report.vector = claimed;
-    mesh[c].OnMessage(mesh.now(c), 3, report);
+    mesh[c].OnMessage(mesh.now(c), LinkId{3}, report);
     mesh.Settle();
     mesh.Advance(90);
     ASSERT_THAT(mesh.Set(b, "new", std::to_string(i)), IsOk());
@@ -189,16 +189,16 @@ TEST(Session, EntriesFromTheFutureAreLeftOutAndNotCovered) {
   entry->key = "k";
   entry->dot = {{"x", 1}, 1};
   entry->stamp = StampAt(mesh.now(b).wall_ms + 60'000);
-  mesh[b].OnMessage(mesh.now(b), 3, Live{{entry}});
+  mesh[b].OnMessage(mesh.now(b), LinkId{3}, Live{{entry}});
   EXPECT_EQ(mesh[b].store().keys(), 0u);
   EXPECT_FALSE(mesh[b].vector().Covers(entry->dot));
-  EXPECT_TRUE(mesh.alive(2));
+  EXPECT_TRUE(mesh.alive(LinkId{2}));
   // The sender's own: the link is refused.
   auto own = std::make_shared<Entry>(*entry);
   own->dot.replica = mesh[a].self();
-  mesh[b].OnMessage(mesh.now(b), 3, Live{{own}});
+  mesh[b].OnMessage(mesh.now(b), LinkId{3}, Live{{own}});
   mesh.Settle();
-  EXPECT_FALSE(mesh.alive(2));
+  EXPECT_FALSE(mesh.alive(LinkId{2}));
   EXPECT_TRUE(mesh.Logged(b, "CLOCK_MISMATCH"));
   EXPECT_TRUE(mesh.Logged(a, "CLOCK_MISMATCH"));
 }
@@ -230,7 +230,7 @@ class ThinLink : public testing::Test {
   }
   // Pieces come, seldom, for so long.
   void Trickle(int64_t ms) {
-    for (const int64_t end_ms = mesh_.now(b_).mono_ms + ms; mesh_.now(b_).mono_ms < end_ms;) {
+    for (const MonoTime end = mesh_.now(b_).mono + ms; mesh_.now(b_).mono < end;) {
       mesh_[b_].OnPiece(mesh_.now(b_), link_);
       mesh_.Skip(kSilentMs * kSilentInMessage - 1);
       mesh_[b_].Tick(mesh_.now(b_));
@@ -241,7 +241,7 @@ class ThinLink : public testing::Test {
 
   Mesh mesh_;
   const int a_ = mesh_.Add("a"), b_ = mesh_.Add("b");
-  LinkId link_ = 0;
+  LinkId link_{};
 };
 
 TEST_F(ThinLink, PiecesKeepLinkAndSession) {

@@ -86,12 +86,12 @@ TEST(ConflictsTest, BeyondTheBytesOnlyTheLatestStays) {
 TEST(ReplicaTest, ASessionBringsWhatItsPeerCoversAndItsFloor) {
   NodeOptions options;
   options.node_id = "m";
-  Replica replica(options, {1000, kWallMs}, 0);
+  Replica replica(options, {MonoTime(1000), kWallMs}, 0);
   const uint64_t change = replica.change();
   VersionVector vector, floor;
   vector.Add({"p", 1}, 1, 9);
   floor.Add({"p", 1}, 1, 4);
-  replica.TakeSession(1000, vector, floor);
+  replica.TakeSession(MonoTime(1000), vector, floor);
   EXPECT_TRUE(replica.vector().Covers(vector));
   EXPECT_TRUE(replica.floor().Covers(floor));
   EXPECT_FALSE(replica.floor().Covers(Dot{{"p", 1}, 5}));
@@ -103,7 +103,7 @@ TEST(ReplicaTest, ASessionBringsWhatItsPeerCoversAndItsFloor) {
 TEST(ReplicaTest, AWriteOfItsOwnIsStampedAboveAllThatItSaw) {
   NodeOptions options;
   options.node_id = "m";
-  Replica replica(options, {1000, kWallMs}, 0);
+  Replica replica(options, {MonoTime(1000), kWallMs}, 0);
   auto entry = std::make_shared<Entry>(*Make("k", 1));
   entry->stamp = StampAt(kWallMs + 1000) + 7;
   replica.Apply(entry);
@@ -138,15 +138,15 @@ TEST(RequestsTest, EveryFieldMakesAnotherRequest) {
   for (size_t n = 0; n < others.size(); ++n) {
     Requests requests;
     const Store store;
-    requests.Remember(0, Request("v"), Make("k", 1));
-    const auto same = requests.FindDone(1, Request("v"), store);
+    requests.Remember(MonoTime(0), Request("v"), Make("k", 1));
+    const auto same = requests.FindDone(MonoTime(1), Request("v"), store);
     ASSERT_TRUE(same.ok() && same->has_value());
     EXPECT_EQ((**same)->dot.seq, 1u);
-    EXPECT_FALSE(requests.FindDone(1, others[n], store).ok()) << n;
+    EXPECT_FALSE(requests.FindDone(MonoTime(1), others[n], store).ok()) << n;
     // And the other way round.
     Requests turned;
-    turned.Remember(0, others[n], Make("k", 1));
-    EXPECT_FALSE(turned.FindDone(1, Request("v"), store).ok()) << n;
+    turned.Remember(MonoTime(0), others[n], Make("k", 1));
+    EXPECT_FALSE(turned.FindDone(MonoTime(1), Request("v"), store).ok()) << n;
   }
 }
 
@@ -157,7 +157,7 @@ TEST(RequestsTest, AnotherNodeKnowsARequestByItsEntry) {
   entry->request = RequestHash("h", "r");
   store.Merge(entry);
   Requests requests;
-  const auto same = requests.FindDone(1, Request("v"), store);
+  const auto same = requests.FindDone(MonoTime(1), Request("v"), store);
   ASSERT_TRUE(same.ok() && same->has_value());
   std::vector<WriteCommand> others(4, Request("v"));
   others[0].value = "w";
@@ -166,28 +166,28 @@ TEST(RequestsTest, AnotherNodeKnowsARequestByItsEntry) {
   others[3].change = Change::kDelete;
   for (size_t n = 0; n < others.size(); ++n) {
     Requests fresh;
-    EXPECT_FALSE(fresh.FindDone(1, others[n], store).ok()) << n;
+    EXPECT_FALSE(fresh.FindDone(MonoTime(1), others[n], store).ok()) << n;
   }
   WriteCommand unknown = Request("v");
   unknown.request_id = "another";
-  EXPECT_EQ(requests.FindDone(1, unknown, store)->has_value(), false);
+  EXPECT_EQ(requests.FindDone(MonoTime(1), unknown, store)->has_value(), false);
 }
 
 TEST(RequestsTest, AreRememberedForATime) {
   Requests requests;
   const Store store;
-  requests.Remember(1000, Request("v"), Make("k", 1));
-  EXPECT_TRUE(requests.FindDone(999 + kRequestMs, Request("v"), store)->has_value());
-  EXPECT_FALSE(requests.FindDone(1000 + kRequestMs, Request("v"), store)->has_value());
+  requests.Remember(MonoTime(1000), Request("v"), Make("k", 1));
+  EXPECT_TRUE(requests.FindDone(MonoTime(999 + kRequestMs), Request("v"), store)->has_value());
+  EXPECT_FALSE(requests.FindDone(MonoTime(1000 + kRequestMs), Request("v"), store)->has_value());
 }
 
 // --- calls that wait
 
 class WaitsAlone : public testing::Test {
  protected:
-  std::vector<Effects::Answered> Settle(int64_t mono_ms = 1000) {
+  std::vector<Effects::Answered> Settle(MonoTime mono = MonoTime(1000)) {
     std::vector<Effects::Answered> answered;
-    waits_.Settle({mono_ms, members_, vector_, store_, self_}, answered);
+    waits_.Settle({mono, members_, vector_, store_, self_}, answered);
     return answered;
   }
 
@@ -199,8 +199,8 @@ class WaitsAlone : public testing::Test {
 };
 
 TEST_F(WaitsAlone, AVersionThatCameWithTheWholeVectorIsFound) {
-  const WaitId wait = waits_.AwaitVersion({{"p", 1}, 3}, 1000, 5000);
-  waits_.AwaitVersion({{"p", 1}, 4}, 1000, 5000);
+  const WaitId wait = waits_.AwaitVersion({{"p", 1}, 3}, MonoTime(1000), MonoTime(5000));
+  waits_.AwaitVersion({{"p", 1}, 4}, MonoTime(1000), MonoTime(5000));
   EXPECT_TRUE(Settle().empty());
   vector_.Add({"p", 1}, 1, 3);
   waits_.LookAgain();
@@ -209,18 +209,18 @@ TEST_F(WaitsAlone, AVersionThatCameWithTheWholeVectorIsFound) {
   EXPECT_EQ(answered[0].wait, wait);
   EXPECT_TRUE(answered[0].status.ok());
   EXPECT_EQ(waits_.size(), 1u);
-  const auto late = Settle(5000);
+  const auto late = Settle(MonoTime(5000));
   ASSERT_EQ(late.size(), 1u);
   EXPECT_THAT(late[0].status, HasReason("NOT_CAUGHT_UP"));
   EXPECT_EQ(RetryMsOf(late[0].status), 1000);
   EXPECT_TRUE(waits_.empty());
-  EXPECT_EQ(waits_.next_due_ms(), INT64_MAX);
+  EXPECT_EQ(waits_.NextDue(), MonoTime::Never());
 }
 
 TEST_F(WaitsAlone, AWriteThatTheMapLostIsNotWaitedFor) {
   members_["m"].id = {"m", 1};
   const EntryPtr entry = Make("k", 1);
-  waits_.AwaitAck(entry, {Ack::Level::kAll}, 1000, 5000);
+  waits_.AwaitAck(entry, {Ack::Level::kAll}, MonoTime(1000), MonoTime(5000));
   store_.Merge(entry);
   waits_.LookAgain();
   EXPECT_TRUE(Settle().empty());
@@ -237,20 +237,20 @@ TEST(RetirementTest, ThePeersMapIsWaitedForWithPatience) {
   NodeOptions options;
   options.node_id = "m";
   const Timing timing;
-  Replica replica(options, {1000, kWallMs}, 0);
+  Replica replica(options, {MonoTime(1000), kWallMs}, 0);
   Retirement retirement(options.rules, timing);
   VersionVector theirs;
   theirs.Add({"p", 1}, 1, 3);
-  EXPECT_TRUE(retirement.HasPeersMap({1000, kWallMs}, replica));  // nothing was given up
+  EXPECT_TRUE(retirement.HasPeersMap({MonoTime(1000), kWallMs}, replica));  // nothing was given up
   Retirement::Reason reason{true, true, std::make_shared<const VersionVector>(theirs), LowerCeiling{}};
-  retirement.GiveUp({1000, kWallMs}, replica.self().incarnation + 1, reason, replica);
+  retirement.GiveUp({MonoTime(1000), kWallMs}, replica.self().incarnation + 1, reason, replica);
   EXPECT_TRUE(retirement.serves() && retirement.for_ceiling());
   EXPECT_FALSE(retirement.for_part());
-  EXPECT_FALSE(retirement.HasPeersMap({999 + 2 * timing.silent, kWallMs}, replica));
+  EXPECT_FALSE(retirement.HasPeersMap({MonoTime(999 + 2 * timing.silent), kWallMs}, replica));
   Retirement another = retirement;
-  EXPECT_TRUE(another.HasPeersMap({1000 + 2 * timing.silent, kWallMs}, replica));
-  replica.TakeSession(1000, theirs, VersionVector());
-  EXPECT_TRUE(retirement.HasPeersMap({1001, kWallMs}, replica));
+  EXPECT_TRUE(another.HasPeersMap({MonoTime(1000 + 2 * timing.silent), kWallMs}, replica));
+  replica.TakeSession(MonoTime(1000), theirs, VersionVector());
+  EXPECT_TRUE(retirement.HasPeersMap({MonoTime(1001), kWallMs}, replica));
 }
 
 }  // namespace

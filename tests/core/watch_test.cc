@@ -264,13 +264,13 @@ TEST_F(Watches, CursorsComeOnceASecondWithNewsAndEachFifteenWithout) {
   auto batch = Read(a, watch);
   EXPECT_EQ(Keys(batch), "+k");
   EXPECT_TRUE(batch.cursor.empty());
-  EXPECT_EQ(batch.wake_ms, mesh_.now(a).mono_ms + kCursorEveryMs);
+  EXPECT_EQ(batch.wake, mesh_.now(a).mono + kCursorEveryMs);
   mesh_.Skip(kCursorEveryMs - 1);
   EXPECT_TRUE(Read(a, watch).empty());
   mesh_.Skip(1);
   batch = Read(a, watch);
   EXPECT_FALSE(batch.cursor.empty());
-  EXPECT_EQ(batch.wake_ms, mesh_.now(a).mono_ms + kCursorIdleMs);
+  EXPECT_EQ(batch.wake, mesh_.now(a).mono + kCursorIdleMs);
   mesh_.Skip(kCursorIdleMs - 1);
   EXPECT_TRUE(Read(a, watch).empty());
   mesh_.Skip(1);
@@ -380,9 +380,9 @@ TEST_F(Watches, NotCaughtUpAfterTenSeconds) {
   mesh_.Connect(b, c);
   mesh_.Connect(a, c);
   mesh_.Advance(500);
-  mesh_.Break(2);
-  mesh_.Break(4);
-  mesh_.Break(6);
+  mesh_.Break(LinkId{2});
+  mesh_.Break(LinkId{4});
+  mesh_.Break(LinkId{6});
   Set(a, "k");
   Watch watch = Start(a, true);
   const std::string cursor = Read(a, watch).cursor;
@@ -436,7 +436,7 @@ TEST_F(Watches, NoCursorWhileTheVectorHasManyExceptions) {
     auto entry = std::make_shared<Entry>();
     entry->key = absl::StrCat("k", seq);
     entry->dot = {{"x", 1}, seq};
-    mesh_[a].OnMessage(mesh_.now(a), 2, Live{{entry}});
+    mesh_[a].OnMessage(mesh_.now(a), LinkId{2}, Live{{entry}});
   };
   for (uint64_t i = 1; i <= kCursorExceptions + 1; ++i) live(2 * i);
   Watch watch = Start(a, true);

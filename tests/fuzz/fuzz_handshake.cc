@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   while (const auto frame = reader.Next()) {
     auto message = decoder.Decode(*frame);
     if (!message.ok()) break;
-    now.mono_ms += 10;
+    now.mono += 10;
     now.wall_ms += 10;
     if (message->has_value()) node.OnMessage(now, 1, *std::move(*message));
     node.Tick(now);

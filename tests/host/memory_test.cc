@@ -75,14 +75,14 @@ TEST(Memory, TheGuardLooksTenTimesASecond) {
   static uint64_t used;
   MemoryGuard guard(1000, [] { return used; });
   used = 800;
-  EXPECT_FALSE(guard.Short(0));
+  EXPECT_FALSE(guard.Short(core::MonoTime(0)));
   used = 900;
-  EXPECT_FALSE(guard.Short(99));
-  EXPECT_TRUE(guard.Short(100));
+  EXPECT_FALSE(guard.Short(core::MonoTime(99)));
+  EXPECT_TRUE(guard.Short(core::MonoTime(100)));
   used = 100;
-  EXPECT_TRUE(guard.Short(150));
-  EXPECT_FALSE(guard.Short(200));
-  EXPECT_FALSE(MemoryGuard(0, [] { return used; }).Short(0));
+  EXPECT_TRUE(guard.Short(core::MonoTime(150)));
+  EXPECT_FALSE(guard.Short(core::MonoTime(200)));
+  EXPECT_FALSE(MemoryGuard(0, [] { return used; }).Short(core::MonoTime(0)));
 }
 
 TEST(Memory, ThisProcessUsesSome) {

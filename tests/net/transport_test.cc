@@ -50,7 +50,7 @@ class Port {
     return f(*this);
   }
 
-  core::LinkId accepted = 0, dialed = 0;
+  core::LinkId accepted{}, dialed{};
   int closed = 0, malformed = 0, failed = 0, pulls_left = 0, pieces = 0;
   std::string why, unresolved;
   std::vector<core::Message> messages;
@@ -107,10 +107,10 @@ core::Hello SomeHello() {
 TEST(Transport, DialedAndAcceptedEndsTalk) {
   Port a, b;
   a.Do([&](Transport& t) { t.Dial(b.address()); });
-  ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.dialed; }) != 0; }));
-  a.Do([&](Transport& t) { t.Send(1, SomeHello()); });
+  ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.dialed; }) != core::LinkId::kNone; }));
+  a.Do([&](Transport& t) { t.Send(core::LinkId{1}, SomeHello()); });
   ASSERT_TRUE(Eventually([&] { return b.Look([](Port& p) { return p.messages.size(); }) == 1; }));
-  b.Do([](Transport& t) { t.Send(1, core::Refuse{"R", "because"}), t.HangUp(1); });
+  b.Do([](Transport& t) { t.Send(core::LinkId{1}, core::Refuse{"R", "because"}), t.HangUp(core::LinkId{1}); });
   ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.closed; }) == 1; }));
   // What was sent before the hang-up arrived before the end.
   ASSERT_EQ(a.Look([](Port& p) { return p.messages.size(); }), 1u);
@@ -227,8 +227,8 @@ TEST(Transport, APeerThatDoesNotReadIsNeverQueuedForWithoutBound) {
   asio::io_context io;
   tcp::socket silent(io);
   silent.connect({asio::ip::address_v4::loopback(), a.port()});
-  ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.accepted; }) != 0; }));
-  a.Do([](Transport& t) { t.Pump(1); });
+  ASSERT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.accepted; }) != core::LinkId::kNone; }));
+  a.Do([](Transport& t) { t.Pump(core::LinkId{1}); });
   // Pulling stops when the kernel's buffers and the queue are full: some megabytes of the 6 GB on offer.
   int before = -1;
   ASSERT_TRUE(Eventually([&] {
@@ -238,7 +238,7 @@ TEST(Transport, APeerThatDoesNotReadIsNeverQueuedForWithoutBound) {
   EXPECT_GT(before, 99'000);
   // Small messages that pile up close the link.
   a.Do([](Transport& t) {
-    for (int i = 0; i < 400; ++i) t.Send(1, core::Refuse{"R", std::string(60'000, 'x')});
+    for (int i = 0; i < 400; ++i) t.Send(core::LinkId{1}, core::Refuse{"R", std::string(60'000, 'x')});
   });
   EXPECT_TRUE(Eventually([&] { return a.Look([](Port& p) { return p.closed; }) == 1; }));
   EXPECT_NE(a.Look([](Port& p) { return p.why; }).find("does not read"), std::string::npos);

@@ -95,7 +95,7 @@ class CutOffs : public testing::Test {
   core::Mesh mesh_;
   CutOffChecker checker_;
   int good_ = 0;
-  core::LinkId link_ = 0, others_ = 0;
+  core::LinkId link_{}, others_{};
 };
 
 TEST_F(CutOffs, ThatDoNotCome) {
@@ -149,7 +149,7 @@ TEST_F(CutOffs, WhoLosesOthersOrItself) {
   vector.Add({"good", mesh_[good_].self().incarnation + 1}, 1, 1);
   accept.report.vector = std::make_shared<const core::VersionVector>(vector);
   const auto outrun = [&] {
-    const core::LinkId link = mesh_.Dial(1, good_) + 1;
+    const core::LinkId link = Next(mesh_.Dial(1, good_));
     core::Hello hello;
     hello.cluster = "leasemap";
     hello.period_ms = mesh_[good_].options().rules.period_ms;

@@ -85,21 +85,21 @@ void Network::Connect(int from, ProcessId dialer, int to, const std::string& add
 }
 
 void Network::Send(core::LinkId link, core::Message message, bool bulk) {
-  Put(NumberOf(link), static_cast<int>(link % 2), {bulk, false, false, std::move(message)});
+  Put(NumberOf(link), static_cast<int>(SideOf(link)), {bulk, false, false, std::move(message)});
 }
 
 void Network::SendJunk(core::LinkId link) {
-  Put(NumberOf(link), static_cast<int>(link % 2), {false, false, true, core::Message{}});
+  Put(NumberOf(link), static_cast<int>(SideOf(link)), {false, false, true, core::Message{}});
 }
 
 ProcessId Network::Peer(core::LinkId link) const {
   const Connection* connection = Find(NumberOf(link));
-  return connection == nullptr ? 0 : connection->ends[1 - link % 2].process;
+  return connection == nullptr ? 0 : connection->ends[1 - SideOf(link)].process;
 }
 
 void Network::HangUp(core::LinkId link) {
   Connection* connection = Find(NumberOf(link));
-  const int side = static_cast<int>(link % 2);
+  const int side = static_cast<int>(SideOf(link));
   if (connection == nullptr || !connection->ends[side].open) return;
   connection->ends[side].open = false;
   Finish(NumberOf(link), side, false);
@@ -108,7 +108,7 @@ void Network::HangUp(core::LinkId link) {
 
 int Network::BulkUnderWay(core::LinkId link) const {
   const Connection* connection = Find(NumberOf(link));
-  return connection == nullptr ? 0 : connection->pipes[link % 2].bulk;
+  return connection == nullptr ? 0 : connection->pipes[SideOf(link)].bulk;
 }
 
 void Network::Put(uint64_t number, int side, Item item) {

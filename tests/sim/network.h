@@ -97,8 +97,11 @@ class Network {
     Pipe pipes[2];
   };
 
-  static uint64_t NumberOf(core::LinkId link) { return link / 2; }
-  static core::LinkId LinkOf(uint64_t number, int side) { return number * 2 + static_cast<uint64_t>(side); }
+  static uint64_t NumberOf(core::LinkId link) { return static_cast<uint64_t>(link) / 2; }
+  static size_t SideOf(core::LinkId link) { return static_cast<uint64_t>(link) % 2; }
+  static core::LinkId LinkOf(uint64_t number, int side) {
+    return core::LinkId{number * 2 + static_cast<uint64_t>(side)};
+  }
   Connection* Find(uint64_t number) const { return number < by_number_.size() ? by_number_[number] : nullptr; }
   int64_t Latency(int from, int to);
   bool Spared(int from, int to) const { return spared_[from] && spared_[to]; }

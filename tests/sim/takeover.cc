@@ -19,7 +19,7 @@ bool EndsSooner(World& world, const std::vector<int>& living, const core::Entry&
     const auto slot = node.store().by_key().find(entry.key);
     if (slot == node.store().by_key().end()) return false;
     const core::Entry& held = *slot->second.entry;
-    const int64_t age_ms = now.mono_ms - slot->second.changed_ms;
+    const int64_t age_ms = now.mono - slot->second.changed;
     return core::LeaseEnd(node.options().rules, held, now.wall_ms, age_ms) != held.lease.expire_ms;
   });
 }

@@ -107,7 +107,7 @@ void Watching::Read(size_t id) {
     watcher.busy_until_us = world_.queue().now_us() + pace_ * random_.Below(400'000);
     return Wake(id, watcher.busy_until_us - world_.queue().now_us() + 100);
   }
-  Wake(id, batch->more ? 100 : std::max<int64_t>(1, batch->wake_ms - now.mono_ms) * 1000);
+  Wake(id, batch->more ? 100 : std::max<int64_t>(1, batch->wake - now.mono) * 1000);
 }
 
 void Watching::Ended(size_t id, const absl::Status& why) {

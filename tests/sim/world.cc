@@ -56,7 +56,7 @@ Network::Events World::MakeEvents() {
   Network::Events events;
   events.dialed = [this](ProcessId process, core::LinkId link, const std::string& address) {
     Call(process, [this, link, address](core::Node& node, core::Now now, int host) {
-      trace_.Note(queue_.now_us(), "dialed", static_cast<uint64_t>(host), link);
+      trace_.Note(queue_.now_us(), "dialed", static_cast<uint64_t>(host), static_cast<uint64_t>(link));
       node.OnDialed(now, link, address, AddressOf(hosts_[host].place));
     });
   };
@@ -65,7 +65,7 @@ Network::Events World::MakeEvents() {
   };
   events.accepted = [this](ProcessId process, core::LinkId link, const std::string& remote) {
     Call(process, [this, link, remote](core::Node& node, core::Now now, int host) {
-      trace_.Note(queue_.now_us(), "accepted", static_cast<uint64_t>(host), link);
+      trace_.Note(queue_.now_us(), "accepted", static_cast<uint64_t>(host), static_cast<uint64_t>(link));
       node.OnAccepted(now, link, AddressOf(hosts_[host].place), remote);
     });
   };
@@ -77,7 +77,7 @@ Network::Events World::MakeEvents() {
   events.malformed = [this](ProcessId process, core::LinkId link) { Receive(process, link, nullptr); };
   events.closed = [this](ProcessId process, core::LinkId link) {
     Call(process, [this, link](core::Node& node, core::Now now, int host) {
-      trace_.Note(queue_.now_us(), "closed", static_cast<uint64_t>(host), link);
+      trace_.Note(queue_.now_us(), "closed", static_cast<uint64_t>(host), static_cast<uint64_t>(link));
       node.OnClosed(now, link);
     });
   };
@@ -142,10 +142,11 @@ void World::Receive(ProcessId process, core::LinkId link, core::Message* message
                     (std::holds_alternative<core::Ping>(*message) || std::holds_alternative<core::Pong>(*message));
   const auto take = [&](core::Node& node, core::Now now) {
     if (message == nullptr) {
-      trace_.Note(queue_.now_us(), "junk", static_cast<uint64_t>(at), link);
+      trace_.Note(queue_.now_us(), "junk", static_cast<uint64_t>(at), static_cast<uint64_t>(link));
       return node.OnMalformed(now, link, "junk");
     }
-    trace_.Note(queue_.now_us(), KindOf(*message), static_cast<uint64_t>(at), link, Digest(*message));
+    trace_.Note(queue_.now_us(), KindOf(*message), static_cast<uint64_t>(at), static_cast<uint64_t>(link),
+                Digest(*message));
     Met(at, *message);
     node.OnMessage(now, link, std::move(*message));
     // An adversary's own node may do as it likes.
@@ -261,7 +262,7 @@ void World::Pump(int host, core::LinkId link) {
 void World::SetTick(int host) {
   Host& at = hosts_[host];
   const core::Now now = NowAt(host);
-  const int64_t due_us = queue_.now_us() + std::max<int64_t>(1, at.node->NextDue(now) - now.mono_ms) * 1000;
+  const int64_t due_us = queue_.now_us() + std::max<int64_t>(1, at.node->NextDue(now) - now.mono) * 1000;
   if (at.tick_us != 0 && at.tick_us <= due_us) return;
   at.tick_us = due_us;
   queue_.Post(due_us - queue_.now_us(), Queue::kTick, static_cast<uint32_t>(host), at.process);
@@ -308,7 +309,7 @@ const core::VersionVector* World::VectorOf(const core::ReplicaId& id) const {
 
 core::Now World::NowAt(int host) const {
   const int64_t ms = queue_.now_us() / 1000;
-  return {ms + 1000, hosts_[host].clock.At(base_wall_ms_ + ms)};
+  return {core::MonoTime(ms + 1000), hosts_[host].clock.At(base_wall_ms_ + ms)};
 }
 
 core::NodeOptions World::OptionsOf(int host) {

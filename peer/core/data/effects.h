@@ -15,14 +15,17 @@
 
 #include "absl/status/status.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 
 namespace leasemap::core {
 
 struct Explanation;  // explain.h
 
 struct Now {
-  int64_t mono_ms = 0;  // a clock that never jumps; for time-outs
+  MonoTime mono{};      // for time-outs
   int64_t wall_ms = 0;  // UTC; for leases and stamps
+  // How far the wall clock is ahead of the monotonic one: it changes when somebody sets the wall clock.
+  int64_t offset_ms() const { return wall_ms - mono.ms(); }
 };
 
 // Names a call that waits in the node (waits.h); 0 is none.

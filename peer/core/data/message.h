@@ -18,7 +18,10 @@ namespace leasemap::core {
 inline constexpr uint32_t kProtocolMin = 6;
 inline constexpr uint32_t kProtocolMax = 6;
 
-using LinkId = uint64_t;
+// Names a link of a node while it lives. The shell counts them up from 1, and never uses one twice. A type of its own,
+// so that no other number is taken for one.
+enum class LinkId : uint64_t { kNone = 0 };
+constexpr LinkId Next(LinkId link) { return LinkId{static_cast<uint64_t>(link) + 1}; }
 using VectorPtr = std::shared_ptr<const VersionVector>;
 
 // What is said of a member counts within an incarnation: even, it is a member; odd, it left or was forgotten. The upper

@@ -11,12 +11,12 @@
 
 namespace leasemap::core {
 
-void CatchUp::Heard(int64_t mono_ms, LinkId link, uint64_t session) {
-  if (IsAsking(link) && asked_->id == session) asked_->heard_ms = asked_->whole_ms = mono_ms;
+void CatchUp::Heard(MonoTime mono, LinkId link, uint64_t session) {
+  if (IsAsking(link) && asked_->id == session) asked_->heard = asked_->whole = mono;
 }
 
-void CatchUp::HeardPiece(int64_t mono_ms, LinkId link) {
-  if (IsAsking(link)) asked_->heard_ms = mono_ms;
+void CatchUp::HeardPiece(MonoTime mono, LinkId link) {
+  if (IsAsking(link)) asked_->heard = mono;
 }
 
 void CatchUp::LeftOut(LinkId link) {
@@ -31,20 +31,20 @@ void CatchUp::Begin(Now now, LinkId link, bool all, int64_t turn_ms) {
   LEASEMAP_CHECK(!asked_, "session ", asked_ ? asked_->id : 0);
   asked_ = AskedSession{.id = next_session_++,
                         .link = link,
-                        .heard_ms = now.mono_ms,
+                        .heard = now.mono,
                         .all = all,
-                        .asked_ms = now.mono_ms,
-                        .whole_ms = now.mono_ms,
+                        .asked = now.mono,
+                        .whole = now.mono,
                         .turn_ms = turn_ms};
 }
 
 // The link over which to ask for what is lacked; null: there is none.
 Link* CatchUp::LinkToAsk(Now now, Links& links, const Replica& replica, LinkId* id) const {
-  const auto due = [&](const Link& link) { return link.lack.IsDue(now.mono_ms, link.alive, timing_); };
+  const auto due = [&](const Link& link) { return link.lack.IsDue(now.mono, link.alive, timing_); };
   for (auto& [link_id, link] : links) {
-    if (!link.up() || link.lack.avoid_until_ms() > now.mono_ms || link.ceiling.shunned() || !due(link)) continue;
+    if (!link.up() || link.lack.avoid_until() > now.mono || link.ceiling.shunned() || !due(link)) continue;
     if (IsAsking(link_id)) continue;
-    link.lack.Update(now.mono_ms, link.theirs.vector(), replica);  // it may have come meanwhile
+    link.lack.Update(now.mono, link.theirs.vector(), replica);  // it may have come meanwhile
     if (!due(link)) continue;
     *id = link_id;
     return &link;
@@ -55,22 +55,22 @@ Link* CatchUp::LinkToAsk(Now now, Links& links, const Replica& replica, LinkId* 
 void CatchUp::Ask(Now now, Links& links, Replica& replica, const Membership& membership,
                   std::vector<Effects::Send>& send) {
   int64_t turn_ms = timing_.session_turn;
-  LinkId id = 0;
+  LinkId id = LinkId::kNone;
   if (asked_) {
-    const bool idle = now.mono_ms - asked_->heard_ms >= timing_.session_idle;
-    const bool long_enough = now.mono_ms - asked_->asked_ms >= kSessionMostMs && asked_->whole_ms > asked_->asked_ms;
-    const bool slow = !idle && now.mono_ms >= asked_->GivesWayAt() && LinkToAsk(now, links, replica, &id) != nullptr;
+    const bool idle = now.mono - asked_->heard >= timing_.session_idle;
+    const bool long_enough = now.mono - asked_->asked >= kSessionMostMs && asked_->whole > asked_->asked;
+    const bool slow = !idle && now.mono >= asked_->GivesWayAt() && LinkToAsk(now, links, replica, &id) != nullptr;
     if (!idle && !long_enough && !slow) return;
     if (slow) turn_ms = std::min(2 * asked_->turn_ms, std::max(kSessionMostMs, turn_ms));
-    if (Link* link = links.Find(asked_->link)) link->lack.Avoid(now.mono_ms + timing_.session_idle);
+    if (Link* link = links.Find(asked_->link)) link->lack.Avoid(now.mono + timing_.session_idle);
     asked_.reset();
   }
   Link* link = LinkToAsk(now, links, replica, &id);
   if (link == nullptr) return;
-  link->lack.Asked(now.mono_ms);
+  link->lack.Asked(now.mono);
   Begin(now, id, false, turn_ms);
   // A node that has nothing yet starts from the floor of the peer: a cut session leaves it no lower.
-  if (replica.vector().empty()) replica.JoinFloor(now.mono_ms, link->theirs.floor());
+  if (replica.vector().empty()) replica.JoinFloor(now.mono, link->theirs.floor());
   send.push_back({id, SessionRequest{asked_->id, WholeVector(replica, membership), {}}});
 }
 
@@ -81,14 +81,14 @@ CatchUp::Ended CatchUp::End(Now now, LinkId id, const SessionEnd& end, Links& li
   Link& link = *links.Find(id);
   const Ended ended = asked_->refused ? Ended::kNoUse : Ended::kJoined;
   if (ended == Ended::kNoUse) {
-    link.lack.Avoid(now.mono_ms + (replica.room().full() ? kFullAgainMs : timing_.session_idle));
+    link.lack.Avoid(now.mono + (replica.room().full() ? kFullAgainMs : timing_.session_idle));
   } else {
-    replica.TakeSession(now.mono_ms, *links.Believable(end.vector, replica), *end.floor);
-    link.lack.Joined(now.mono_ms, replica, timing_);
+    replica.TakeSession(now.mono, *links.Believable(end.vector, replica), *end.floor);
+    link.lack.Joined(now.mono, replica, timing_);
   }
   link.lack.FetchNow(false);
   asked_.reset();
-  link.lack.Update(now.mono_ms, link.theirs.vector(), replica);
+  link.lack.Update(now.mono, link.theirs.vector(), replica);
   return ended;
 }
 
@@ -102,12 +102,12 @@ std::vector<std::string> CatchUp::CompareHashes(Now now, bool comparable, Links&
                          comparable && theirs.has_map() && theirs.vector() && theirs.complete() &&
                          replica.vector().Covers(*theirs.vector()) && theirs.vector()->Covers(replica.vector());
     if (!differs) {
-      theirs.SetDiffers(0);
+      theirs.SetDiffers(std::nullopt);
       continue;
     }
-    if (theirs.differs_since_ms() == 0) theirs.SetDiffers(now.mono_ms);
-    if (now.mono_ms - theirs.differs_since_ms() < timing_.hash_alarm || asked_) continue;
-    theirs.SetDiffers(0);
+    if (!theirs.differs_since()) theirs.SetDiffers(now.mono);
+    if (now.mono - *theirs.differs_since() < timing_.hash_alarm || asked_) continue;
+    theirs.SetDiffers(std::nullopt);
     ++alarms_;
     texts.push_back(absl::StrCat("ALARM: the map differs from that of ", link.node(),
                                  " though both cover the same writes; fetching what differs"));
@@ -118,13 +118,13 @@ std::vector<std::string> CatchUp::CompareHashes(Now now, bool comparable, Links&
   return texts;
 }
 
-int64_t CatchUp::NextDue(Now now, const Links& links) const {
-  int64_t due = asked_ ? asked_->heard_ms + timing_.session_idle : INT64_MAX;
+MonoTime CatchUp::NextDue(Now now, const Links& links) const {
+  MonoTime due = asked_ ? asked_->heard + timing_.session_idle : MonoTime::Never();
   for (const auto& [id, link] : links) {
     if (!link.up() || !link.lack.any() || link.ceiling.shunned() || IsAsking(id)) continue;
-    int64_t due_ms = std::max(link.lack.DueMs(now.mono_ms, link.alive, timing_), link.lack.avoid_until_ms());
-    if (asked_) due_ms = std::max(due_ms, asked_->GivesWayAt());
-    due = std::min(due, due_ms);
+    MonoTime ask = std::max(link.lack.Due(now.mono, link.alive, timing_), link.lack.avoid_until());
+    if (asked_) ask = std::max(ask, asked_->GivesWayAt());
+    due = std::min(due, ask);
   }
   return due;
 }

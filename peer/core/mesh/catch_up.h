@@ -11,6 +11,7 @@
 
 #include "peer/core/data/effects.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/timing.h"
 #include "peer/core/mesh/links.h"
 #include "peer/core/mesh/membership.h"
@@ -28,8 +29,8 @@ class CatchUp {
   // … because the maps differ: what it brings is taken though its dot is covered.
   bool TakesCovered(LinkId link) const { return IsAsking(link) && asked_->all; }
   // A message of a session came, or a piece of one.
-  void Heard(int64_t mono_ms, LinkId link, uint64_t session);
-  void HeardPiece(int64_t mono_ms, LinkId link);
+  void Heard(MonoTime mono, LinkId link, uint64_t session);
+  void HeardPiece(MonoTime mono, LinkId link);
   // Something that came on the link had to be left out: a session's end is not joined then.
   void LeftOut(LinkId link);
   // The link is closed.
@@ -56,7 +57,7 @@ class CatchUp {
   uint64_t alarms() const { return alarms_; }  // ever
 
   // Monotonic: Ask has something to do then.
-  int64_t NextDue(Now now, const Links& links) const;
+  MonoTime NextDue(Now now, const Links& links) const;
 
  private:
   friend struct Inside;  // see node.h

@@ -9,20 +9,20 @@
 namespace leasemap::core {
 
 ClockGuard::ClockGuard(int64_t bound_ms, int64_t answer_ms, Now now)
-    : bound_ms_(bound_ms), answer_ms_(answer_ms), offset_ms_(now.wall_ms - now.mono_ms), since_ms_(now.mono_ms) {}
+    : bound_ms_(bound_ms), answer_ms_(answer_ms), offset_ms_(now.offset_ms()), since_(now.mono) {}
 
 bool ClockGuard::Look(Now now, size_t members) {
-  const int64_t offset = now.wall_ms - now.mono_ms;
+  const int64_t offset = now.offset_ms();
   const bool jumps = std::abs(offset - offset_ms_) > bound_ms_;
   if (jumps) {
     step_ms_ = offset - offset_ms_;
     offset_ms_ = offset;
     jumped_ = true;
-    since_ms_ = now.mono_ms;
+    since_ = now.mono;
     said_.clear();  // what was said was about another time
     decided_ = false;
   }
-  if (decided_ && members == members_ && now.mono_ms < until_ms_) return false;
+  if (decided_ && members == members_ && now.mono < until_) return false;
   Decide(now, members);
   return jumps;
 }
@@ -30,18 +30,18 @@ bool ClockGuard::Look(Now now, size_t members) {
 void ClockGuard::Decide(Now now, size_t members) {
   decided_ = true;
   members_ = members;
-  until_ms_ = now.mono_ms < since_ms_ + answer_ms_ ? since_ms_ + answer_ms_ : INT64_MAX;
+  until_ = now.mono < since_ + answer_ms_ ? since_ + answer_ms_ : MonoTime::Never();
   agree_ = differ_ = 0;
   for (auto it = said_.begin(); it != said_.end();) {
-    if (now.mono_ms - it->second.mono_ms >= answer_ms_) {
+    if (now.mono - it->second.mono >= answer_ms_) {
       it = said_.erase(it);
     } else {
       ++(it->second.agrees ? agree_ : differ_);
-      until_ms_ = std::min(until_ms_, it->second.mono_ms + answer_ms_);
+      until_ = std::min(until_, it->second.mono + answer_ms_);
       ++it;
     }
   }
-  const bool alone = said_.empty() && (members == 0 || now.mono_ms - since_ms_ >= answer_ms_);
+  const bool alone = said_.empty() && (members == 0 || now.mono - since_ >= answer_ms_);
   if (alone) jumped_ = false;
   if (jumped_) {
     state_ = State::kJumped;
@@ -55,14 +55,14 @@ void ClockGuard::Decide(Now now, size_t members) {
 void ClockGuard::Answer(Now now, const std::string& member, bool agrees) {
   const auto [it, first] = said_.try_emplace(member);
   Said& said = it->second;
-  // The same again changes nothing (but that it holds for longer than `until_ms_` says).
-  const bool again = !first && !jumped_ && said.agrees == agrees && now.mono_ms - said.mono_ms < answer_ms_;
-  said = {agrees, now.mono_ms};
-  since_ms_ = now.mono_ms;
+  // The same again changes nothing (but that it holds for longer than `until_` says).
+  const bool again = !first && !jumped_ && said.agrees == agrees && now.mono - said.mono < answer_ms_;
+  said = {agrees, now.mono};
+  since_ = now.mono;
   decided_ = decided_ && again;
   if (agrees) {
     jumped_ = false;
-    offset_ms_ = now.wall_ms - now.mono_ms;  // small steps add up only until somebody confirms them
+    offset_ms_ = now.offset_ms();  // small steps add up only until somebody confirms them
   }
 }
 

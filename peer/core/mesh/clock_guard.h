@@ -12,6 +12,7 @@
 #include <string>
 
 #include "peer/core/data/effects.h"
+#include "peer/core/data/mono_time.h"
 
 namespace leasemap::core {
 
@@ -47,18 +48,18 @@ class ClockGuard {
 
   struct Said {
     bool agrees;
-    int64_t mono_ms;
+    MonoTime mono;
   };
 
   int64_t bound_ms_, answer_ms_;
   int64_t offset_ms_;    // wall − mono when the clock was taken for right last
   int64_t step_ms_ = 0;  // how far it jumped then
-  int64_t since_ms_;     // monotonic: of the last answer, the last jump or the start, whichever was latest
+  MonoTime since_{};     // monotonic: of the last answer, the last jump or the start, whichever was latest
   bool jumped_ = false;  // and nobody agreed since
   State state_ = State::kAgreed;
   bool decided_ = false;              // nothing was said since the last decision …
   size_t members_ = 0;                // … which was made for this many members …
-  int64_t until_ms_ = 0;              // … and holds until then, monotonic: it costs a walk over the answers
+  MonoTime until_{};                  // … and holds until then, monotonic: it costs a walk over the answers
   size_t agree_ = 0, differ_ = 0;     // of the answers that count
   std::map<std::string, Said> said_;  // the last answer of each member; as many as there are members
 };

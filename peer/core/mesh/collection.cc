@@ -59,8 +59,8 @@ void KeepAlike(const VersionVector& vector, const Membership& membership, PeersO
 int64_t KeptDeadMs(const LeaseRules& rules) { return std::max(kKeepDeadMs, rules.period_ms); }
 
 void Collection::Collect(Now now, const LeaseRules& rules, Membership& membership, Replica& replica) {
-  if (now.mono_ms < next_collect_ms_) return;
-  next_collect_ms_ = now.mono_ms + kCollectEveryMs;
+  if (now.mono < next_collect_) return;
+  next_collect_ = now.mono + kCollectEveryMs;
   int64_t before_ms = now.wall_ms - KeptDeadMs(rules);
   // A writer whose clock is behind may still be in the period before.
   const int64_t behind_ms = now.wall_ms - kCollectBounds * rules.clock_bound_ms;
@@ -70,23 +70,23 @@ void Collection::Collect(Now now, const LeaseRules& rules, Membership& membershi
   size_t looked = 0;
   // Nobody can tell a node that knows of no other that its clock is ahead: there the hour has to pass by both clocks.
   // So it has everywhere for what lapsed: if all clocks were ahead, and are set right, it lives again.
-  const int64_t old_here_ms = now.mono_ms - KeptDeadMs(rules);
+  const MonoTime old_here = now.mono - KeptDeadMs(rules);
   const bool alone = membership.remembered() == 0;
   for (const Store::Dead& dead : replica.store().dead()) {
     if (dead.since_ms >= before_ms || looked++ == kCollectAtOnce) break;
     const Store::Slot& slot = *replica.store().FindSlot(dead.key);
     const Entry& entry = *slot.entry;
     const bool by_both = alone || slot.lapsed;
-    if ((by_both && slot.changed_ms > old_here_ms) || !AllCover(replica, membership, entry.dot)) continue;
+    if ((by_both && slot.changed > old_here) || !AllCover(replica, membership, entry.dot)) continue;
     keys.emplace_back(dead.key);
   }
   replica.Collect(keys);
-  if (looked > kCollectAtOnce && !keys.empty()) next_collect_ms_ = now.mono_ms;  // there may be more to go
+  if (looked > kCollectAtOnce && !keys.empty()) next_collect_ = now.mono;  // there may be more to go
 }
 
 void Collection::Fold(Now now, const Membership& membership, PeersOf peers_of, Replica& replica) {
-  if (now.mono_ms < next_fold_ms_) return;
-  next_fold_ms_ = now.mono_ms + kFoldEveryMs;
+  if (now.mono < next_fold_) return;
+  next_fold_ = now.mono + kFoldEveryMs;
   std::vector<ReplicaId> ended;
   for (const auto& [process, coverage] : replica.vector().runs()) {
     if (coverage.exceptions.empty() && HasEnded(replica.self(), membership, process)) ended.push_back(process);

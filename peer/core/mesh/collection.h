@@ -17,6 +17,7 @@
 #include "peer/core/data/effects.h"
 #include "peer/core/data/lease.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/mesh/membership.h"
 #include "peer/core/sync/replica.h"
 
@@ -40,7 +41,7 @@ class Collection {
  private:
   friend struct Inside;  // see node.h
 
-  int64_t next_collect_ms_ = 0, next_fold_ms_ = 0;  // monotonic
+  MonoTime next_collect_, next_fold_;
 };
 
 }  // namespace leasemap::core

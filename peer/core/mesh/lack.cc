@@ -5,7 +5,7 @@
 
 namespace leasemap::core {
 
-void Lack::Update(int64_t mono_ms, const VectorPtr& report, const Replica& replica) {
+void Lack::Update(MonoTime mono, const VectorPtr& report, const Replica& replica) {
   if (!report || (looked_at_ == report && looked_change_ == replica.change())) return;
   looked_at_ = report;
   looked_change_ = replica.change();
@@ -16,25 +16,25 @@ void Lack::Update(int64_t mono_ms, const VectorPtr& report, const Replica& repli
     claim_.reset();
     fetch_now_ = false;
   } else if (!claim_ || replica.vector().Covers(*claim_->claimed)) {
-    claim_ = Claim{report, mono_ms};
+    claim_ = Claim{report, mono};
   }
 }
 
-void Lack::LackValue(int64_t mono_ms, const Dot& dot) {
+void Lack::LackValue(MonoTime mono, const Dot& dot) {
   auto claimed = std::make_shared<VersionVector>(claim_ ? *claim_->claimed : VersionVector());
   claimed->Add(dot.replica, 1, dot.seq);  // its writer has all up to it
-  claim_ = Claim{std::move(claimed), claim_ ? claim_->since_ms : mono_ms};
+  claim_ = Claim{std::move(claimed), claim_ ? claim_->since : mono};
   fetch_now_ = true;
 }
 
-int64_t Lack::DueMs(int64_t mono_ms, const Liveness& alive, const Timing& timing) const {
+MonoTime Lack::Due(MonoTime mono, const Liveness& alive, const Timing& timing) const {
   // At once, but not again and again: a peer that sends all renewals ahead of their values is not asked for each.
-  if (fetch_now_) return std::max(claim_->since_ms, asked_ms_ + timing.lack);
-  return claim_->since_ms + (alive.IsArriving(mono_ms, timing.lack) ? timing.session_turn : timing.lack);
+  if (fetch_now_) return std::max(claim_->since, asked_ + timing.lack);
+  return claim_->since + (alive.IsArriving(mono, timing.lack) ? timing.session_turn : timing.lack);
 }
 
-void Lack::Joined(int64_t mono_ms, const Replica& replica, const Timing& timing) {
-  if (claim_ && !replica.vector().Covers(*claim_->claimed)) avoid_until_ms_ = mono_ms + timing.lack;
+void Lack::Joined(MonoTime mono, const Replica& replica, const Timing& timing) {
+  if (claim_ && !replica.vector().Covers(*claim_->claimed)) avoid_until_ = mono + timing.lack;
 }
 
 }  // namespace leasemap::core

@@ -7,6 +7,7 @@
 
 #include "peer/core/data/limits.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/mesh/ceiling_talk.h"
 #include "peer/core/mesh/lack.h"
 #include "peer/core/mesh/liveness.h"
@@ -22,8 +23,8 @@ class Link {
   enum class Phase { kHelloSent, kAwaitHello, kAwaitAccept, kProbing, kUp };
 
   // `dialed`: by this node. `address`: what was dialled, or the remote end; `local`: this end; host:port both.
-  Link(int64_t mono_ms, bool dialed, std::string address, std::string local)
-      : alive(mono_ms),
+  Link(MonoTime mono, bool dialed, std::string address, std::string local)
+      : alive(mono),
         phase_(dialed ? Phase::kHelloSent : Phase::kAwaitHello),
         dialed_(dialed),
         address_(std::move(address)),
@@ -48,8 +49,8 @@ class Link {
   // The peer refused as one that is linked already, so it is known.
   void NoteKnown() { helloed_ = true; }
   // Our Hello (dialer) or the answer to theirs (acceptor) left: a round trip over which the clocks are compared.
-  void NoteSent(int64_t mono_ms) { sent_ms_ = mono_ms; }
-  int64_t sent_ms() const { return sent_ms_; }
+  void NoteSent(MonoTime mono) { sent_ = mono; }
+  MonoTime sent() const { return sent_; }
   void AwaitAccept() { phase_ = Phase::kAwaitAccept; }
   // The clocks of both ends were compared: they are within the bound, or not.
   bool clock_agrees() const { return clock_agrees_; }
@@ -72,8 +73,8 @@ class Link {
 
   // Another link of the member, which answers a ping or makes room.
   struct Probe {
-    LinkId first = 0;
-    int64_t until_ms = 0, heard_ms = 0;  // monotonic: how long it may take, and when it was heard before
+    LinkId first = LinkId::kNone;
+    MonoTime until, heard;  // how long it may take, and when it was heard before
   };
 
   Phase phase_;
@@ -83,7 +84,7 @@ class Link {
   bool helloed_ = false;
   uint32_t protocol_ = kProtocolMin;
   bool settled_ = false;
-  int64_t sent_ms_ = 0;
+  MonoTime sent_{};
   bool clock_agrees_ = false;
   Probe probe_;
 };

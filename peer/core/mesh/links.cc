@@ -35,18 +35,18 @@ std::vector<LinkId> Links::Ids() const {
 
 Link& Links::Open(LinkId id, Link link) {
   const auto [it, fresh] = links_.emplace(id, std::move(link));
-  LEASEMAP_CHECK(fresh, id);
+  LEASEMAP_CHECK(fresh, static_cast<uint64_t>(id));
   return it->second;
 }
 
 LinkId Links::UpWith(const std::string& node) const {
-  const auto it = up_.lower_bound({node, 0});
-  return it != up_.end() && it->first == node ? it->second : 0;
+  const auto it = up_.lower_bound({node, LinkId::kNone});
+  return it != up_.end() && it->first == node ? it->second : LinkId::kNone;
 }
 
 bool Links::IsUpWith(const ReplicaId& member) const {
   const LinkId id = UpWith(member.node);
-  return id != 0 && links_.at(id).member() == member;
+  return id != LinkId::kNone && links_.at(id).member() == member;
 }
 
 bool Links::IsUp(LinkId id) const {
@@ -76,23 +76,23 @@ LinkId Links::Idle() const {
   for (const auto& [id, link] : links_) {
     if (link.phase() == Link::Phase::kAwaitHello) return id;
   }
-  return 0;
+  return LinkId::kNone;
 }
 
-Links::Beats Links::Beat(int64_t mono_ms) {
+Links::Beats Links::Beat(MonoTime mono) {
   Beats beats;
-  const bool any = AnyUp([&](const Link& link) { return mono_ms >= link.alive.PingDue(timing_); });
+  const bool any = AnyUp([&](const Link& link) { return mono >= link.alive.PingDue(timing_); });
   const int64_t early_ms = any ? timing_.heartbeat / 4 : 0;
   for (auto& [id, link] : links_) {
     if (link.up()) {
-      if (mono_ms >= link.alive.SilentDue(timing_)) {
+      if (mono >= link.alive.SilentDue(timing_)) {
         beats.dead.emplace_back(id, absl::StrCat(link.node(), " (", link.address(), ") was silent for ",
                                                  ShownDuration(link.alive.SilentAfter(timing_))));
-      } else if (mono_ms >= link.alive.PingDue(timing_) - early_ms) {
-        link.alive.Pinged(mono_ms);
+      } else if (mono >= link.alive.PingDue(timing_) - early_ms) {
+        link.alive.Pinged(mono);
         beats.ping.push_back(id);
       }
-    } else if (link.phase() != Link::Phase::kProbing && mono_ms >= link.alive.HandshakeDue(timing_)) {
+    } else if (link.phase() != Link::Phase::kProbing && mono >= link.alive.HandshakeDue(timing_)) {
       beats.dead.emplace_back(id, link.dialed() ? absl::StrCat(link.address(), ": no handshake within ",
                                                                ShownDuration(link.alive.HandshakeMost(timing_)))
                                                 : "");
@@ -101,9 +101,9 @@ Links::Beats Links::Beat(int64_t mono_ms) {
   return beats;
 }
 
-void Links::ClockJumped(int64_t mono_ms) {
+void Links::ClockJumped(MonoTime mono) {
   for (auto& [id, link] : links_) {
-    link.alive.PingNow(mono_ms, timing_);
+    link.alive.PingNow(mono, timing_);
     link.SetClockAgrees(false);  // that was said of the clock as it was
     link.ceiling.Forget();
   }
@@ -111,14 +111,14 @@ void Links::ClockJumped(int64_t mono_ms) {
 
 // Whether the node ID of this Hello belongs to another process, at another address: one that was heard a moment ago, or
 // that a neighbour is linked with. A process that comes back where its predecessor was takes its place at once.
-bool Links::NameIsHeld(int64_t mono_ms, const Hello& hello, const Membership& membership) const {
+bool Links::NameIsHeld(MonoTime mono, const Hello& hello, const Membership& membership) const {
   const auto it = membership.members().find(hello.self.node);
   if (it == membership.members().end()) return false;
   const Member& member = it->second;
   const bool elsewhere = !hello.advertise.empty() && member.address != hello.advertise;
   const bool other = member.id != hello.self && elsewhere;
   if (!other || member.gone()) return false;
-  if (member.heard_wall_ms != 0 && mono_ms - member.heard_mono_ms < timing_.name_hold) return true;
+  if (member.heard_wall_ms != 0 && mono - member.heard_mono < timing_.name_hold) return true;
   return AnyUp([&](const Link& link) {
     if (link.node() == hello.self.node) return false;
     // It may be linked with this very process already. (Of an earlier incarnation, after a clock went back, hearsay
@@ -130,26 +130,27 @@ bool Links::NameIsHeld(int64_t mono_ms, const Hello& hello, const Membership& me
   });
 }
 
-Links::Duplicate Links::CheckDuplicate(int64_t mono_ms, LinkId id, const std::string& self,
+Links::Duplicate Links::CheckDuplicate(MonoTime mono, LinkId id, const std::string& self,
                                        const Membership& membership) const {
   const Link& link = links_.at(id);
   const LinkId first = UpWith(link.node());
-  if (first == 0 || first == id || links_.at(first).member() != link.member()) {
-    if (NameIsHeld(mono_ms, link.peer(), membership)) return Duplicate::kHeld;
-    const bool successor = first == 0 || links_.at(first).member() < link.member();
+  if (first == LinkId::kNone || first == id || links_.at(first).member() != link.member()) {
+    if (NameIsHeld(mono, link.peer(), membership)) return Duplicate::kHeld;
+    const bool successor = first == LinkId::kNone || links_.at(first).member() < link.member();
     return successor ? Duplicate::kNone : Duplicate::kProbe;
   }
   if (Stays(link, self)) return Duplicate::kNone;
   return link.dialed() ? Duplicate::kYield : Duplicate::kProbe;
 }
 
-LinkId Links::Probe(int64_t mono_ms, LinkId id) {
-  if (Probing().size() >= kMaxProbes) return 0;
+LinkId Links::Probe(MonoTime mono, LinkId id) {
+  if (Probing().size() >= kMaxProbes) return LinkId::kNone;
   Link& link = links_.at(id);
   const LinkId first = UpWith(link.node());
-  LEASEMAP_CHECK(first != 0 && first != id, first, " of ", id);
+  LEASEMAP_CHECK(first != LinkId::kNone && first != id, static_cast<uint64_t>(first), " of ",
+                 static_cast<uint64_t>(id));
   link.phase_ = Link::Phase::kProbing;
-  link.probe_ = {first, mono_ms + timing_.probe, links_.at(first).alive.heard_ms()};
+  link.probe_ = {first, mono + timing_.probe, links_.at(first).alive.heard()};
   return first;
 }
 
@@ -161,12 +162,12 @@ std::vector<LinkId> Links::Probing() const {
   return probing;
 }
 
-Links::ProbeEnd Links::LookAtProbe(int64_t mono_ms, LinkId id) const {
+Links::ProbeEnd Links::LookAtProbe(MonoTime mono, LinkId id) const {
   const Link::Probe& probe = links_.at(id).probe_;
   const Link* first = Find(probe.first);
   if (first == nullptr || !first->up()) return {Probed::kGone, probe.first};
-  if (first->alive.heard_ms() > probe.heard_ms) return {Probed::kHeard, probe.first};
-  return {mono_ms >= probe.until_ms ? Probed::kSilent : Probed::kWaits, probe.first};
+  if (first->alive.heard() > probe.heard) return {Probed::kHeard, probe.first};
+  return {mono >= probe.until ? Probed::kSilent : Probed::kWaits, probe.first};
 }
 
 VectorPtr Links::Believable(const VectorPtr& vector, const Replica& replica) const {
@@ -188,13 +189,13 @@ VectorPtr Links::Believable(const VectorPtr& vector, const Replica& replica) con
   return cut ? std::make_shared<const VersionVector>(std::move(out)) : vector;
 }
 
-int64_t Links::NextDue(int64_t mono_ms) const {
-  int64_t due = INT64_MAX;
+MonoTime Links::NextDue(MonoTime mono) const {
+  MonoTime due = MonoTime::Never();
   for (const auto& [id, link] : links_) {
     if (link.up()) {
       due = std::min({due, link.alive.PingDue(timing_), link.alive.SilentDue(timing_)});
     } else if (link.phase() == Link::Phase::kProbing) {
-      due = std::min(due, mono_ms + 50);  // the first link may answer at any time
+      due = std::min(due, mono + 50);  // the first link may answer at any time
     } else {
       due = std::min(due, link.alive.HandshakeDue(timing_));
     }

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "peer/core/data/effects.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/timing.h"
 #include "peer/core/mesh/link.h"
 #include "peer/core/mesh/membership.h"
@@ -41,7 +42,7 @@ class Links {
   const Link* Find(LinkId id) const;
   const Link& at(LinkId id) const { return links_.at(id); }
   std::vector<LinkId> Ids() const;
-  // The least ID of those that are up with that member; 0: none is.
+  // The least ID of those that are up with that member; kNone: none is.
   LinkId UpWith(const std::string& node) const;
   bool IsUpWith(const ReplicaId& member) const;
   bool IsUp(LinkId id) const;
@@ -64,7 +65,7 @@ class Links {
   std::optional<Link> Close(LinkId id);
   // kMaxLinks are there.
   bool full() const;
-  // The first that waits for a Hello: it makes room, so that idle strangers don't keep members out. 0: none.
+  // The first that waits for a Hello: it makes room, so that idle strangers don't keep members out. kNone: none.
   LinkId Idle() const;
 
   // --- silence
@@ -74,19 +75,19 @@ class Links {
   };
   // What is due. Those whose ping would be due soon go along with the first: a node with many members wakes up once for
   // all of them.
-  Beats Beat(int64_t mono_ms);
+  Beats Beat(MonoTime mono);
   // The clock jumped: what was measured or told by it is asked for again.
-  void ClockJumped(int64_t mono_ms);
+  void ClockJumped(MonoTime mono);
 
   // --- whose a node ID is (docs/decisions/0018)
   // kNone: no other link is in the way. kProbe: another one may be dead, and is asked. kYield: this one goes. kHeld:
   // another process has the name.
   enum class Duplicate { kNone, kProbe, kYield, kHeld };
-  Duplicate CheckDuplicate(int64_t mono_ms, LinkId id, const std::string& self, const Membership& membership) const;
+  Duplicate CheckDuplicate(MonoTime mono, LinkId id, const std::string& self, const Membership& membership) const;
   // Of two links between the same two processes the one that the smaller ID dialled stays: whether it is this.
   static bool Stays(const Link& link, const std::string& self) { return link.dialed() == (self < link.node()); }
   // Makes it wait for the other link with its member; the ID of that, which is to be pinged. 0: kMaxProbes wait.
-  LinkId Probe(int64_t mono_ms, LinkId id);
+  LinkId Probe(MonoTime mono, LinkId id);
   std::vector<LinkId> Probing() const;
   // What became of the other link that this one waits for: it was heard, or is gone, or its time is over.
   enum class Probed { kWaits, kHeard, kGone, kSilent };
@@ -94,7 +95,7 @@ class Links {
     Probed end;
     LinkId first;
   };
-  ProbeEnd LookAtProbe(int64_t mono_ms, LinkId id) const;
+  ProbeEnd LookAtProbe(MonoTime mono, LinkId id) const;
 
   // --- what to believe
   // What of a peer's vector can be true, as far as this node can tell: of itself what it made, of a member that it is
@@ -109,12 +110,12 @@ class Links {
   bool TakeCeilingNote() { return std::exchange(compare_ceilings_, false); }
 
   // Monotonic: the next ping, silence or end of a handshake.
-  int64_t NextDue(int64_t mono_ms) const;
+  MonoTime NextDue(MonoTime mono) const;
 
  private:
   friend struct Inside;  // see node.h
 
-  bool NameIsHeld(int64_t mono_ms, const Hello& hello, const Membership& membership) const;
+  bool NameIsHeld(MonoTime mono, const Hello& hello, const Membership& membership) const;
 
   const Timing timing_;
   ById links_;

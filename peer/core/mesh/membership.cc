@@ -19,11 +19,11 @@ Membership::Membership(ReplicaId self, std::vector<std::string> seeds, uint64_t 
 }
 
 // A record of this node ID, in the place of the one that is gone for longest if there is no other.
-Member* Membership::Make(const std::string& node, int64_t mono_ms) {
+Member* Membership::Make(const std::string& node, MonoTime mono) {
   if (members_.size() >= kMaxMembers) {
     auto oldest = members_.end();
     for (auto it = members_.begin(); it != members_.end(); ++it) {
-      const bool older = oldest == members_.end() || it->second.heard_mono_ms < oldest->second.heard_mono_ms;
+      const bool older = oldest == members_.end() || it->second.heard_mono < oldest->second.heard_mono;
       if (it->second.gone() && older) oldest = it;
     }
     if (oldest == members_.end()) return nullptr;
@@ -31,7 +31,7 @@ Member* Membership::Make(const std::string& node, int64_t mono_ms) {
   }
   ++change_;
   Member& made = members_[node];
-  made.heard_mono_ms = mono_ms;
+  made.heard_mono = mono;
   return &made;
 }
 
@@ -45,20 +45,20 @@ void Membership::Advance(Member& member, uint64_t incarnation, uint64_t generati
   member.id.incarnation = incarnation;
   member.generation = generation;
   ++change_;
-  if (member.gone()) next_tidy_ms_ = 0;
+  if (member.gone()) next_tidy_ = MonoTime();
 }
 
-const Member* Membership::Learn(const MemberInfo& info, int64_t mono_ms, bool* changed) {
-  return LearnOf(info, mono_ms, changed);
+const Member* Membership::Learn(const MemberInfo& info, MonoTime mono, bool* changed) {
+  return LearnOf(info, mono, changed);
 }
 
-Member* Membership::LearnOf(const MemberInfo& info, int64_t mono_ms, bool* changed) {
+Member* Membership::LearnOf(const MemberInfo& info, MonoTime mono, bool* changed) {
   *changed = false;
   if (info.id.node == self_.id.node) return nullptr;
   auto it = members_.find(info.id.node);
   // Of one that is gone and was never known no record is needed, and another's would have to make room for it.
   if (it == members_.end() && info.gone() && members_.size() >= kMaxMembers) return nullptr;
-  Member* member = it == members_.end() ? Make(info.id.node, mono_ms) : &it->second;
+  Member* member = it == members_.end() ? Make(info.id.node, mono) : &it->second;
   if (member == nullptr) return nullptr;
   const bool fresh = member->id.node.empty();
   member->id.node = info.id.node;
@@ -84,9 +84,9 @@ Member* Membership::Find(const std::string& node) {
   return it == members_.end() ? nullptr : &it->second;
 }
 
-bool Membership::Meet(const ReplicaId& id, const std::string& address, int64_t mono_ms) {
+bool Membership::Meet(const ReplicaId& id, const std::string& address, MonoTime mono) {
   bool changed = false;
-  Member* member = LearnOf({id, address, 0}, mono_ms, &changed);
+  Member* member = LearnOf({id, address, 0}, mono, &changed);
   if (member == nullptr) return false;
   // One that said that it leaves may have done so since: if it did not, it will hear that it is taken for gone, and say
   // so itself.
@@ -102,28 +102,28 @@ bool Membership::LinkUp(const ReplicaId& id, Now now) {
   const bool news = !member.linked;
   member.linked = true;
   member.linked_as = id.incarnation;
-  member.heard_mono_ms = now.mono_ms;
+  member.heard_mono = now.mono;
   member.heard_wall_ms = now.wall_ms;
   ++change_;
   ++linked_change_;
   return news;
 }
 
-bool Membership::LinkDown(const std::string& node, uint64_t other, int64_t mono_ms) {
+bool Membership::LinkDown(const std::string& node, uint64_t other, MonoTime mono) {
   Member* member = Find(node);
   if (member == nullptr) return false;
   member->linked = other != 0;
   member->linked_as = other;
   ++change_;
   ++linked_change_;
-  if (!member->linked) member->lost_mono_ms = mono_ms;
+  if (!member->linked) member->lost_mono = mono;
   return !member->linked;
 }
 
 void Membership::Heard(const std::string& node, Now now) {
   Member* member = Find(node);
   if (member == nullptr) return;
-  member->heard_mono_ms = now.mono_ms;
+  member->heard_mono = now.mono;
   member->heard_wall_ms = now.wall_ms;
 }
 
@@ -141,16 +141,16 @@ void Membership::HeardLeaving(const ReplicaId& id, bool leaving) {
   ++change_;
 }
 
-void Membership::Reported(const ReplicaId& id, const VectorPtr& vector, int64_t mono_ms) {
+void Membership::Reported(const ReplicaId& id, const VectorPtr& vector, MonoTime mono) {
   Member* member = Find(id.node);
   if (member == nullptr || member->id != id) return;
   member->report = vector;
   member->report_incarnation = id.incarnation;
-  member->report_mono_ms = mono_ms;
+  member->report_mono = mono;
   member->relayed_by.clear();
 }
 
-void Membership::Relayed(const std::string& by, const std::vector<Relay>& relays, int64_t mono_ms) {
+void Membership::Relayed(const std::string& by, const std::vector<Relay>& relays, MonoTime mono) {
   // Whom this neighbour no longer relays it no longer hears.
   if (any_relayed_) {
     any_relayed_ = false;
@@ -164,7 +164,7 @@ void Membership::Relayed(const std::string& by, const std::vector<Relay>& relays
     if (member == nullptr || member->linked || member->gone() || relay.member != member->id) continue;
     member->report = relay.vector;
     member->report_incarnation = relay.member.incarnation;
-    member->report_mono_ms = mono_ms;
+    member->report_mono = mono;
     member->relayed_by = by;
     any_relayed_ = true;
   }
@@ -245,34 +245,34 @@ bool Membership::Forget(const std::string& node) {
   return true;
 }
 
-std::vector<std::string> Membership::LongestSilent(int64_t since_mono_ms) const {
-  std::vector<std::pair<int64_t, std::string>> silent;
+std::vector<std::string> Membership::LongestSilent(MonoTime since_mono) const {
+  std::vector<std::pair<MonoTime, std::string>> silent;
   for (const auto& [node, member] : members_) {
-    if (!member.linked && !member.gone() && member.relayed_by.empty() && member.heard_mono_ms < since_mono_ms) {
-      silent.emplace_back(member.heard_mono_ms, node);
+    if (!member.linked && !member.gone() && member.relayed_by.empty() && member.heard_mono < since_mono) {
+      silent.emplace_back(member.heard_mono, node);
     }
   }
   std::sort(silent.begin(), silent.end());
   std::vector<std::string> names;
-  for (auto& [heard_ms, node] : silent) names.push_back(std::move(node));
+  for (auto& [heard, node] : silent) names.push_back(std::move(node));
   return names;
 }
 
-std::vector<std::string> Membership::ForgetSilent(int64_t since_mono_ms) {
+std::vector<std::string> Membership::ForgetSilent(MonoTime since_mono) {
   std::vector<std::string> silent;
   for (const auto& [node, member] : members_) {
-    const int64_t heard_ms = std::max(member.heard_mono_ms, member.relayed_by.empty() ? 0 : member.report_mono_ms);
-    if (!member.linked && !member.gone() && heard_ms < since_mono_ms) silent.push_back(node);
+    const MonoTime heard = std::max(member.heard_mono, member.relayed_by.empty() ? MonoTime() : member.report_mono);
+    if (!member.linked && !member.gone() && heard < since_mono) silent.push_back(node);
   }
   for (const auto& node : silent) Forget(node);
   return silent;
 }
 
-std::vector<std::string> Membership::MakeRoom(int64_t mono_ms, const VersionVector& vector) {
+std::vector<std::string> Membership::MakeRoom(MonoTime mono, const VersionVector& vector) {
   std::vector<std::string> forgotten;
   const size_t most = kMaxMembers - kMemberRoom;
   if (remembered() <= most) return forgotten;
-  for (const auto& node : LongestSilent(mono_ms - kGoneMs)) {
+  for (const auto& node : LongestSilent(mono - kGoneMs)) {
     const Member& member = members_.at(node);
     if (!member.report || !vector.Covers(*member.report)) continue;
     if (Forget(node)) forgotten.push_back(node);
@@ -282,7 +282,7 @@ std::vector<std::string> Membership::MakeRoom(int64_t mono_ms, const VersionVect
 }
 
 std::string Membership::NoRoomText() const {
-  const auto silent = LongestSilent(INT64_MAX);
+  const auto silent = LongestSilent(MonoTime::Never());
   std::string text = absl::StrCat(Shown(self_.id.node), " remembers ", remembered(), " members, as many as it can");
   if (silent.empty()) return absl::StrCat(text, ", and all of them answer: the cluster is full");
   absl::StrAppend(&text, "; ", silent.size(), " are silent, for longest");

@@ -18,6 +18,7 @@
 
 #include "peer/core/data/effects.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/random.h"
 #include "peer/core/data/timing.h"
 
@@ -30,15 +31,15 @@ struct Member {
   std::string address;      // as it advertised itself last
   bool linked = false;
   bool leaving = false;       // it said itself that it leaves
-  int64_t heard_mono_ms = 0;  // when it was last heard, or first named
+  MonoTime heard_mono{};      // when it was last heard, or first named
   int64_t heard_wall_ms = 0;  // 0: never
-  int64_t lost_mono_ms = 0;   // when its last link ended; 0: never had one that did
+  MonoTime lost_mono{};       // when its last link ended; 0: never had one that did
   int64_t offset_ms = 0;      // its clock less ours, as measured last
   bool measured = false;
   // The last whole report of it, on its own link or relayed; null if none.
   VectorPtr report;
   uint64_t report_incarnation = 0;  // whose report it is: not its successor's
-  int64_t report_mono_ms = 0;
+  MonoTime report_mono{};
   std::string relayed_by;  // empty: its own link
   // The last report of its present process that this node's own vector covered: whatever others, the member itself
   // among them, had made by then, is here. Looked for when there is something to collect (collection.cc).
@@ -84,13 +85,13 @@ class Membership {
   size_t remembered() const;
   // Takes what a peer says of a member, if it is later than what is known; null if it is this node, or if there is no
   // room. `changed` tells whether there is something to tell on.
-  const Member* Learn(const MemberInfo& info, int64_t mono_ms, bool* changed);
+  const Member* Learn(const MemberInfo& info, MonoTime mono, bool* changed);
   // A handshake with it was accepted: it is a member, whatever was said before. False if there is no room.
-  bool Meet(const ReplicaId& id, const std::string& address, int64_t mono_ms);
+  bool Meet(const ReplicaId& id, const std::string& address, MonoTime mono);
   // The link that Meet was about is up. True if it was not linked before.
   bool LinkUp(const ReplicaId& id, Now now);
   // A link of it ended; `other`: the incarnation to which another link is up, 0 if none is. True if it is lost by that.
-  bool LinkDown(const std::string& node, uint64_t other, int64_t mono_ms);
+  bool LinkDown(const std::string& node, uint64_t other, MonoTime mono);
   // Something came on its link.
   void Heard(const std::string& node, Now now);
   // Its clock less ours.
@@ -98,24 +99,24 @@ class Membership {
   // It said itself, on its link, whether it leaves.
   void HeardLeaving(const ReplicaId& id, bool leaving);
   // A report of it came on its own link. That of a process that is known to have ended says nothing of its successor.
-  void Reported(const ReplicaId& id, const VectorPtr& vector, int64_t mono_ms);
+  void Reported(const ReplicaId& id, const VectorPtr& vector, MonoTime mono);
   // What that neighbour relays of members with which this node is not linked: all that it does now.
-  void Relayed(const std::string& by, const std::vector<Relay>& relays, int64_t mono_ms);
+  void Relayed(const std::string& by, const std::vector<Relay>& relays, MonoTime mono);
   // Notes for each member the latest report of its present process that `vector` covers (Member::stable).
   void NoteStable(const VersionVector& vector);
   // It left, or is to be forgotten. False if it is not remembered.
   bool Forget(const std::string& node);
-  // Those that are away and of whom nothing was heard since `since_mono_ms`, the longest silent first.
-  std::vector<std::string> LongestSilent(int64_t since_mono_ms) const;
+  // Those that are away and of whom nothing was heard since `since_mono`, the longest silent first.
+  std::vector<std::string> LongestSilent(MonoTime since_mono) const;
   // With nearly as many members as can be remembered, those that are silent for longest make room for newcomers: names
   // that crashed and won't be back must not keep others out for days. Nothing is lost by it where `vector`, this
   // node's, covers all that they reported; one that comes back nevertheless is judged by the floors, as anyone who was
   // away for long. Their names.
-  std::vector<std::string> MakeRoom(int64_t mono_ms, const VersionVector& vector);
+  std::vector<std::string> MakeRoom(MonoTime mono, const VersionVector& vector);
   // For people: why a newcomer can't be a member, and what can be done about it.
   std::string NoRoomText() const;
-  // Forgets those of whom nothing was heard since `since_mono_ms`; their names.
-  std::vector<std::string> ForgetSilent(int64_t since_mono_ms);
+  // Forgets those of whom nothing was heard since `since_mono`; their names.
+  std::vector<std::string> ForgetSilent(MonoTime since_mono);
 
   // --- this node as a member
   // It goes on under another incarnation.
@@ -129,24 +130,24 @@ class Membership {
   // Addresses dialled.
   size_t targets() const { return targets_.size(); }
   // Makes sure that a member's address is dialled.
-  void LearnAddress(const std::string& node, const std::string& address, int64_t mono_ms);
+  void LearnAddress(const std::string& node, const std::string& address, MonoTime mono);
   // The member is at this address now: others that only it was said to have are dialled no more.
-  void Moved(const std::string& node, const std::string& address, int64_t mono_ms);
+  void Moved(const std::string& node, const std::string& address, MonoTime mono);
 
   // --- seeds and addresses
   // `why` says what failed where there are no addresses.
   void OnResolved(const std::string& seed, const std::vector<std::string>& addresses, const std::string& why,
-                  int64_t mono_ms);
-  void OnDialFailed(const std::string& address, const std::string& why, int64_t mono_ms);
-  void OnRefused(const RefusedDial& refusal, int64_t mono_ms);
-  void OnSelf(const std::string& address, int64_t mono_ms);
+                  MonoTime mono);
+  void OnDialFailed(const std::string& address, const std::string& why, MonoTime mono);
+  void OnRefused(const RefusedDial& refusal, MonoTime mono);
+  void OnSelf(const std::string& address, MonoTime mono);
   // This end of a link has that address: if it is a new one, addresses that led back to this node are tried at once.
-  void OnLocal(const std::string& local, int64_t mono_ms);
+  void OnLocal(const std::string& local, MonoTime mono);
   void OnAnswered(const std::string& address, const std::string& node);  // the handshake there succeeded
-  void OnLost(const std::string& address, int64_t mono_ms);              // its link ended, or was a duplicate
+  void OnLost(const std::string& address, MonoTime mono);                // its link ended, or was a duplicate
   // Appends what is due to `effects`.
-  void Tick(int64_t mono_ms, Effects& effects);
-  int64_t NextDue(int64_t mono_ms) const;
+  void Tick(MonoTime mono, Effects& effects);
+  MonoTime NextDue(MonoTime mono) const;
 
   // Other seeds from now on. What only one that goes stood for is dialled no more, unless a member is there.
   void SetSeeds(const std::vector<std::string>& names);
@@ -156,7 +157,7 @@ class Membership {
   // The seeds and addresses that have not answered yet, a refusal being an answer.
   std::vector<Unlinked> Unanswered() const;
   // The addresses that refused this node. A refusal holds until the address answers, or failed for `forgotten_ms`.
-  std::vector<RefusedDial> Refusals(int64_t mono_ms, int64_t forgotten_ms) const;
+  std::vector<RefusedDial> Refusals(MonoTime mono, int64_t forgotten_ms) const;
   // Seeds that lead neither to a linked member nor to this node itself.
   std::vector<Unlinked> UnlinkedSeeds() const;
   // Remembered members that are not linked.
@@ -167,7 +168,7 @@ class Membership {
 
   struct Seed {
     std::string name;
-    int64_t next_ms = 0;
+    MonoTime next{};
     bool resolving = false;
     bool tried = false;
     std::string cause;  // why it has no address; empty: it does, or was not tried yet
@@ -179,21 +180,21 @@ class Membership {
     bool self = false;     // it led back to this node
     bool dialing = false;  // a dial or a link of that dial is under way
     bool answered = false, failed = false;
-    std::optional<RefusedDial> refused;       // since it answered last
-    std::optional<int64_t> failing_since_ms;  // monotonic: every try since then failed
-    std::string cause;                        // why the last try failed; empty: it did not
-    int64_t next_ms = 0;
+    std::optional<RefusedDial> refused;     // since it answered last
+    std::optional<MonoTime> failing_since;  // monotonic: every try since then failed
+    std::string cause;                      // why the last try failed; empty: it did not
+    MonoTime next{};
     int64_t backoff_ms = 0;
   };
 
   Member* Find(const std::string& node);
-  Member* LearnOf(const MemberInfo& info, int64_t mono_ms, bool* changed);
-  Member* Make(const std::string& node, int64_t mono_ms);
+  Member* LearnOf(const MemberInfo& info, MonoTime mono, bool* changed);
+  Member* Make(const std::string& node, MonoTime mono);
   void Advance(Member& member, uint64_t incarnation, uint64_t generation);
   void Tidy();
   bool HasRoom();
   Target* TargetAt(const std::string& address);
-  void Retry(Target& target, int64_t mono_ms, int64_t least_ms);
+  void Retry(Target& target, MonoTime mono, int64_t least_ms);
   bool Linked(const Target& target) const;
   std::string CauseOf(const Seed& seed) const;
 
@@ -205,9 +206,9 @@ class Membership {
   std::map<std::string, Target> targets_;
   std::set<std::string> locals_;  // this node's own addresses, as links had them; kMaxLocals at most
   std::map<std::string, Member> members_;
-  int64_t next_tidy_ms_ = 0;               // when addresses are looked through; 0: at once
-  mutable std::optional<int64_t> due_ms_;  // when a seed or target is due at the earliest; none: to be looked up
-  bool any_relayed_ = false;               // some member's report may have been relayed to us
+  MonoTime next_tidy_{};                 // when addresses are looked through; 0: at once
+  mutable std::optional<MonoTime> due_;  // when a seed or target is due at the earliest; none: to be looked up
+  bool any_relayed_ = false;             // some member's report may have been relayed to us
   uint64_t change_ = 1, linked_change_ = 1;
   mutable PeersPtr peers_;                  // as Peers gave it last …
   mutable uint64_t peers_change_ = 0;       // … as of this change

@@ -8,14 +8,14 @@
 
 namespace leasemap::core {
 
-void Membership::LearnAddress(const std::string& node, const std::string& address, int64_t mono_ms) {
+void Membership::LearnAddress(const std::string& node, const std::string& address, MonoTime mono) {
   if (address.empty()) return;
   auto it = targets_.find(address);
   if (it == targets_.end()) {
     if (!HasRoom()) return;
     it = targets_.emplace(address, Target{}).first;
-    due_ms_.reset();
-    it->second.next_ms = mono_ms + random_.Below(50);  // two nodes that hear of each other at once rarely cross
+    due_.reset();
+    it->second.next = mono + random_.Below(50);  // two nodes that hear of each other at once rarely cross
     ++change_;
   }
   if (it->second.self || it->second.node == node) return;
@@ -24,19 +24,19 @@ void Membership::LearnAddress(const std::string& node, const std::string& addres
 }
 
 void Membership::OnResolved(const std::string& name, const std::vector<std::string>& addresses, const std::string& why,
-                            int64_t mono_ms) {
-  due_ms_.reset();
+                            MonoTime mono) {
+  due_.reset();
   for (Seed& seed : seeds_) {
     if (seed.name != name) continue;
     seed.resolving = false;
     seed.tried = true;
-    seed.next_ms = mono_ms + (addresses.empty() ? 500 : timing_.resolve_every) + random_.Below(500);
+    seed.next = mono + (addresses.empty() ? 500 : timing_.resolve_every) + random_.Below(500);
     seed.cause = addresses.empty() ? why : "";
     if (addresses.empty()) continue;  // a name that fails now may stand for the same addresses later: keep them
     std::set<std::string> now(addresses.begin(), addresses.end());
     if (seed.addresses != now) {
       ++change_;
-      next_tidy_ms_ = 0;
+      next_tidy_ = MonoTime();
     }
     seed.addresses = std::move(now);
     for (const auto& address : seed.addresses) {
@@ -81,56 +81,56 @@ Membership::Target* Membership::TargetAt(const std::string& address) {
   return it == targets_.end() ? nullptr : &it->second;
 }
 
-void Membership::Retry(Target& target, int64_t mono_ms, int64_t least_ms) {
-  due_ms_.reset();
+void Membership::Retry(Target& target, MonoTime mono, int64_t least_ms) {
+  due_.reset();
   target.dialing = false;
   target.backoff_ms = std::clamp(target.backoff_ms * 2, std::max(timing_.dial_min, least_ms), timing_.dial_max);
-  target.next_ms = mono_ms + target.backoff_ms / 2 + random_.Below(target.backoff_ms);
+  target.next = mono + target.backoff_ms / 2 + random_.Below(target.backoff_ms);
 }
 
-void Membership::OnDialFailed(const std::string& address, const std::string& why, int64_t mono_ms) {
+void Membership::OnDialFailed(const std::string& address, const std::string& why, MonoTime mono) {
   Target* target = TargetAt(address);
   if (target == nullptr) return;
   if (!target->seed && target->node.empty()) {  // of a seed that is none any more
-    due_ms_.reset();
+    due_.reset();
     targets_.erase(address);
     return;
   }
   target->failed = true;
   target->cause = why;
-  if (!target->failing_since_ms) target->failing_since_ms = mono_ms;
-  Retry(*target, mono_ms, 0);
+  if (!target->failing_since) target->failing_since = mono;
+  Retry(*target, mono, 0);
 }
 
-void Membership::OnRefused(const RefusedDial& refusal, int64_t mono_ms) {
+void Membership::OnRefused(const RefusedDial& refusal, MonoTime mono) {
   Target* target = TargetAt(refusal.address);
   if (target == nullptr) return;
   target->refused = refusal;
   target->cause = absl::StrCat(refusal.reason, ": ", refusal.message);
   target->answered = target->self = false;
-  target->failing_since_ms.reset();
-  Retry(*target, mono_ms, 1000);  // what refuses once will seldom accept a moment later
+  target->failing_since.reset();
+  Retry(*target, mono, 1000);  // what refuses once will seldom accept a moment later
 }
 
-void Membership::OnSelf(const std::string& address, int64_t mono_ms) {
+void Membership::OnSelf(const std::string& address, MonoTime mono) {
   Target* target = TargetAt(address);
   if (target == nullptr) return;
-  due_ms_.reset();
+  due_.reset();
   const int64_t backoff_ms = target->self ? std::min(2 * target->backoff_ms, timing_.self_retry) : timing_.dial_max / 3;
   const bool seed = target->seed;
   *target = Target();
   target->seed = seed;
   target->self = true;
   target->backoff_ms = backoff_ms;
-  target->next_ms = mono_ms + backoff_ms / 2 + random_.Below(backoff_ms);
+  target->next = mono + backoff_ms / 2 + random_.Below(backoff_ms);
   ++change_;
 }
 
-void Membership::OnLocal(const std::string& local, int64_t mono_ms) {
+void Membership::OnLocal(const std::string& local, MonoTime mono) {
   if (locals_.size() >= kMaxLocals || !locals_.insert(local).second) return;
-  due_ms_.reset();
+  due_.reset();
   for (auto& [address, target] : targets_) {
-    if (target.self && address != local) target.next_ms = std::min(target.next_ms, mono_ms);
+    if (target.self && address != local) target.next = std::min(target.next, mono);
   }
 }
 
@@ -140,15 +140,15 @@ void Membership::OnAnswered(const std::string& address, const std::string& node)
   target->answered = true;
   target->self = false;
   target->refused.reset();
-  target->failing_since_ms.reset();
+  target->failing_since.reset();
   target->cause.clear();
   if (target->node != node) ++change_;
   target->node = node;
   target->backoff_ms = 0;
 }
 
-void Membership::OnLost(const std::string& address, int64_t mono_ms) {
-  if (Target* target = TargetAt(address)) Retry(*target, mono_ms, 0);
+void Membership::OnLost(const std::string& address, MonoTime mono) {
+  if (Target* target = TargetAt(address)) Retry(*target, mono, 0);
 }
 
 bool Membership::Linked(const Target& target) const {
@@ -156,22 +156,22 @@ bool Membership::Linked(const Target& target) const {
   return it != members_.end() && it->second.linked;
 }
 
-void Membership::Tick(int64_t mono_ms, Effects& effects) {
-  due_ms_.reset();
-  if (mono_ms >= next_tidy_ms_) {
+void Membership::Tick(MonoTime mono, Effects& effects) {
+  due_.reset();
+  if (mono >= next_tidy_) {
     Tidy();
-    next_tidy_ms_ = mono_ms + kTidyEveryMs;
+    next_tidy_ = mono + kTidyEveryMs;
   }
   for (Seed& seed : seeds_) {
-    if (seed.resolving || seed.next_ms > mono_ms) continue;
+    if (seed.resolving || seed.next > mono) continue;
     seed.resolving = true;
     effects.resolve.push_back(seed.name);
   }
   for (auto& [address, target] : targets_) {
-    if (target.dialing || target.next_ms > mono_ms) continue;
+    if (target.dialing || target.next > mono) continue;
     if (Linked(target)) {
       // All of them are looked at again together: a node with many members wakes up for them once.
-      target.next_ms = (mono_ms / timing_.heartbeat + 1) * timing_.heartbeat;
+      target.next = MonoTime((mono.ms() / timing_.heartbeat + 1) * timing_.heartbeat);
       continue;
     }
     target.dialing = true;
@@ -179,17 +179,17 @@ void Membership::Tick(int64_t mono_ms, Effects& effects) {
   }
 }
 
-int64_t Membership::NextDue(int64_t mono_ms) const {
-  if (!due_ms_) {
-    due_ms_ = INT64_MAX;
+MonoTime Membership::NextDue(MonoTime mono) const {
+  if (!due_) {
+    due_ = MonoTime::Never();
     for (const Seed& seed : seeds_) {
-      if (!seed.resolving) due_ms_ = std::min(*due_ms_, seed.next_ms);
+      if (!seed.resolving) due_ = std::min(*due_, seed.next);
     }
     for (const auto& [address, target] : targets_) {
-      if (!target.dialing) due_ms_ = std::min(*due_ms_, target.next_ms);
+      if (!target.dialing) due_ = std::min(*due_, target.next);
     }
   }
-  return std::min(mono_ms + timing_.heartbeat, *due_ms_);
+  return std::min(mono + timing_.heartbeat, *due_);
 }
 
 bool Membership::AllTried() const {
@@ -215,10 +215,10 @@ std::vector<Unlinked> Membership::Unanswered() const {
   return out;
 }
 
-std::vector<RefusedDial> Membership::Refusals(int64_t mono_ms, int64_t forgotten_ms) const {
+std::vector<RefusedDial> Membership::Refusals(MonoTime mono, int64_t forgotten_ms) const {
   std::vector<RefusedDial> out;
   for (const auto& [address, target] : targets_) {
-    const bool over = target.failing_since_ms && mono_ms - *target.failing_since_ms >= forgotten_ms;
+    const bool over = target.failing_since && mono - *target.failing_since >= forgotten_ms;
     if (target.refused && !over && !Linked(target)) out.push_back(*target.refused);
   }
   return out;
@@ -258,14 +258,14 @@ std::vector<Unlinked> Membership::UnreachableMembers() const {
   return out;
 }
 
-void Membership::Moved(const std::string& node, const std::string& address, int64_t mono_ms) {
+void Membership::Moved(const std::string& node, const std::string& address, MonoTime mono) {
   for (auto it = targets_.begin(); it != targets_.end();) {
     const Target& target = it->second;
     const bool stale = target.node == node && it->first != address && !target.seed && !target.dialing;
     it = stale ? targets_.erase(it) : std::next(it);
     if (stale) ++change_;
   }
-  LearnAddress(node, address, mono_ms);
+  LearnAddress(node, address, mono);
 }
 
 void Membership::SetSeeds(const std::vector<std::string>& names) {
@@ -287,7 +287,7 @@ void Membership::SetSeeds(const std::vector<std::string>& names) {
     const bool unknown = !target.seed && !target.self && !target.dialing && target.node.empty();
     it = unknown ? targets_.erase(it) : std::next(it);
   }
-  due_ms_.reset();
+  due_.reset();
   ++change_;
 }
 

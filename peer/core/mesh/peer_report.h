@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 
 namespace leasemap::core {
 
@@ -41,8 +42,8 @@ class PeerReport {
   Look TakePeers(const PeersPtr& peers, uint64_t members_change);
 
   // Its map is another though both cover the same: since when, monotonic; 0: it is not.
-  int64_t differs_since_ms() const { return differs_since_ms_; }
-  void SetDiffers(int64_t since_ms) { differs_since_ms_ = since_ms; }
+  std::optional<MonoTime> differs_since() const { return differs_since_; }
+  void SetDiffers(std::optional<MonoTime> since) { differs_since_ = since; }
 
  private:
   friend struct Inside;  // see node.h
@@ -50,7 +51,7 @@ class PeerReport {
   VectorPtr vector_;
   bool complete_ = false, has_map_ = false, settled_ = false;
   uint64_t map_hash_ = 0;
-  int64_t differs_since_ms_ = 0;
+  std::optional<MonoTime> differs_since_;
   VersionVector floor_;
   PeersPtr peers_ = std::make_shared<Peers>();
   uint64_t looked_change_ = 0;  // Membership::change() as of which `peers_` had nothing new to say; 0: none

@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 
 namespace leasemap::core {
 
@@ -34,18 +35,18 @@ enum class Cost {
 class Quarantine {
  public:
   // Counts one; false: that was too much.
-  bool Charge(const std::string& node, Cost cost, int64_t mono_ms);
+  bool Charge(const std::string& node, Cost cost, MonoTime mono);
   // Counts a message to others that a client asked for: a node sends few enough of these that nobody takes them for a
   // flood. BYTES_LIMIT if that was too much.
-  absl::Status ChargeClient(int64_t mono_ms);
+  absl::Status ChargeClient(MonoTime mono);
   // Refuses the node from now on for kQuarantineMs.
-  void CutOff(const std::string& node, const std::string& why, int64_t mono_ms);
+  void CutOff(const std::string& node, const std::string& why, MonoTime mono);
   // Why the node is refused; null if it is not.
-  const std::string* Refused(const std::string& node, int64_t mono_ms) const;
+  const std::string* Refused(const std::string& node, MonoTime mono) const;
   // The refusal of a handshake with the node; nullopt: it is not refused.
-  std::optional<Refuse> Judge(const std::string& node, int64_t mono_ms) const;
+  std::optional<Refuse> Judge(const std::string& node, MonoTime mono) const;
   // Lets go of what says nothing any more.
-  void Tick(int64_t mono_ms);
+  void Tick(MonoTime mono);
 
   size_t held() const { return held_.size(); }  // refused now, as of the last Tick
   size_t rates() const { return paid_us_.size(); }
@@ -54,7 +55,7 @@ class Quarantine {
  private:
   struct Held {
     std::string why;
-    int64_t until_ms;
+    MonoTime until{};
   };
   static constexpr size_t kCosts = 5;
 

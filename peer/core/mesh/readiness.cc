@@ -47,8 +47,8 @@ void Readiness::OnHandshakeRefused(const std::string& node) {
   if (it != heard_.end() && it->second.target == nullptr) heard_.erase(it);
 }
 
-void Readiness::Restart(int64_t mono_ms) {
-  started_ms_ = mono_ms;
+void Readiness::Restart(MonoTime mono) {
+  started_ = mono;
   heard_.clear();
   linked_with_map_ = ready_ = has_full_map_ = false;
 }
@@ -105,7 +105,7 @@ bool Readiness::Covers(const View& view, const Heard& heard, const Link* link) c
   if (view.vector.Covers(*heard.target)) return true;
   if (link == nullptr || !link->up) return false;
   if (link->report && link->report_whole && view.vector.Covers(*link->report)) return true;
-  const bool long_enough = view.mono_ms - link->opened_ms >= timing_.ready_after;
+  const bool long_enough = view.mono - link->opened >= timing_.ready_after;
   return long_enough && link->believable && view.vector.Covers(*link->believable);
 }
 
@@ -142,7 +142,7 @@ void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>
       continue;
     } else if (heard.target == nullptr && !heard.has_map.value_or(true)) {
       // It has nothing itself, but takes the map, too: it may know more when it is dialled again.
-      if (view.mono_ms - started_ms_ >= timing_.absent_after) continue;
+      if (view.mono - started_ >= timing_.absent_after) continue;
       out.push_back({node, absl::StrCat("the handshake with ", shown, " was cut; dialling it again")});
     } else {
       out.push_back({node, absl::StrCat(shown,
@@ -157,7 +157,7 @@ void Readiness::AddHeard(const View& view, bool anchored, std::vector<ReadyWait>
 // refusal is of no consequence once the node is linked: an address may go to another cluster. Linked only with those
 // who have no map either, it stays out while somebody of this cluster who has the map refuses it.
 void Readiness::AddRefusals(const View& view, bool linked_with_map, std::vector<ReadyWait>& out) const {
-  for (const RefusedDial& refusal : view.membership.Refusals(view.mono_ms, timing_.absent_after)) {
+  for (const RefusedDial& refusal : view.membership.Refusals(view.mono, timing_.absent_after)) {
     const bool same_cluster = refusal.reason != kOtherClusterReason;
     const bool holds =
         refusal.own_name || linked_.empty() || (!linked_with_map && !has_full_map_ && same_cluster && refusal.has_map);
@@ -169,7 +169,7 @@ void Readiness::AddRefusals(const View& view, bool linked_with_map, std::vector<
 }
 
 void Readiness::AddSeeds(const View& view, bool has_map, std::vector<ReadyWait>& out) const {
-  const int64_t age_ms = view.mono_ms - started_ms_;
+  const int64_t age_ms = view.mono - started_;
   // A node that has a map gives the others a chance to answer and no more. One without waits until all have answered,
   // or were silent for long.
   if (has_map ? age_ms >= timing_.ready_after || view.membership.AllTried()
@@ -207,15 +207,15 @@ Readiness::Verdict Readiness::Judge(const View& view) const {
   return verdict;
 }
 
-int64_t Readiness::NextDue(int64_t mono_ms) const {
+MonoTime Readiness::NextDue(MonoTime mono) const {
   for (const int64_t after_ms : {timing_.ready_after, timing_.absent_after}) {
-    if (mono_ms < started_ms_ + after_ms) return started_ms_ + after_ms;
+    if (mono < started_ + after_ms) return started_ + after_ms;
   }
-  return mono_ms + timing_.heartbeat;  // links that opened later, refusals that no longer hold
+  return mono + timing_.heartbeat;  // links that opened later, refusals that no longer hold
 }
 
 bool Readiness::NameIsTaken(const View& view) const {
-  const auto refusals = view.membership.Refusals(view.mono_ms, timing_.absent_after);
+  const auto refusals = view.membership.Refusals(view.mono, timing_.absent_after);
   return std::any_of(refusals.begin(), refusals.end(), [](const RefusedDial& refusal) { return refusal.own_name; });
 }
 
@@ -233,14 +233,14 @@ std::string Readiness::Doubt(const View& view) const {
                       "); if that member had the cluster's map, what it held is not here");
 }
 
-std::vector<std::string> Readiness::Warn(int64_t mono_ms, const Membership& membership) {
-  if (!warnings_.Look(mono_ms)) return {};
+std::vector<std::string> Readiness::Warn(MonoTime mono, const Membership& membership) {
+  if (!warnings_.Look(mono)) return {};
   std::map<std::string, std::string> states;
   for (const Unlinked& seed : membership.UnlinkedSeeds()) {
     states.emplace("seed " + seed.name, absl::StrCat("seed ", seed.name, " is not linked: ", seed.cause));
   }
   if (!waits_for_.empty()) states.emplace("ready", absl::StrCat("not ready: ", waits_for_.front().text));
-  return warnings_.Due(mono_ms, states);
+  return warnings_.Due(mono, states);
 }
 
 }  // namespace leasemap::core

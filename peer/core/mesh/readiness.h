@@ -21,6 +21,7 @@
 #include "absl/functional/function_ref.h"
 #include "peer/core/data/effects.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/timing.h"
 #include "peer/core/mesh/membership.h"
 #include "peer/core/mesh/warnings.h"
@@ -36,8 +37,8 @@ struct ReadyWait {
 class Readiness {
  public:
   // `min_members`: how many nodes, this one included, have to be linked once.
-  Readiness(Timing timing, size_t min_members, int64_t mono_ms)
-      : timing_(timing), min_members_(min_members), started_ms_(mono_ms) {}
+  Readiness(Timing timing, size_t min_members, MonoTime mono)
+      : timing_(timing), min_members_(min_members), started_(mono) {}
 
   // --- what was heard
   // A Hello of a member of this cluster. `has_map`: it says that it has the map; nullopt: its version does not say.
@@ -54,7 +55,7 @@ class Readiness {
   // … of everybody: nobody is waited for any more.
   void DropAll() { heard_.clear(); }
   // The node gave its map up, and starts again from others'.
-  void Restart(int64_t mono_ms);
+  void Restart(MonoTime mono);
   // It took back the map that it had given up: a whole one or a part of one.
   void TookBack(bool serves, bool full_map);
   // An image, or a session with a ready member, brought a map.
@@ -81,11 +82,11 @@ class Readiness {
     bool settled = false;  // … (Report::settled)
     VectorPtr report;      // its latest; null before the first
     bool report_whole = false;
-    VectorPtr believable;   // what of its handshake's report can be true (Links::Believable); null: all of it
-    int64_t opened_ms = 0;  // monotonic
+    VectorPtr believable;  // what of its handshake's report can be true (Links::Believable); null: all of it
+    MonoTime opened{};     // monotonic
   };
   struct View {
-    int64_t mono_ms;
+    MonoTime mono;
     const ReplicaId& self;
     const VersionVector& vector;
     uint64_t keys;   // in the map here
@@ -103,9 +104,9 @@ class Readiness {
   };
   Change Update(const View& view);
   // Texts for the log, with back-off: the seeds that are not linked, and what keeps the node from being ready.
-  std::vector<std::string> Warn(int64_t mono_ms, const Membership& membership);
+  std::vector<std::string> Warn(MonoTime mono, const Membership& membership);
   // Monotonic milliseconds: Update may come to something else then though nothing else happened.
-  int64_t NextDue(int64_t mono_ms) const;
+  MonoTime NextDue(MonoTime mono) const;
 
  private:
   friend struct Inside;  // see node.h
@@ -135,7 +136,7 @@ class Readiness {
 
   const Timing timing_;
   const size_t min_members_;
-  int64_t started_ms_;
+  MonoTime started_{};
   std::map<std::string, Heard> heard_;  // by node ID; kMaxMembers at most
   struct Linked {
     uint64_t incarnation = 0;

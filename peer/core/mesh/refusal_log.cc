@@ -9,20 +9,19 @@
 
 namespace leasemap::core {
 
-std::optional<std::string> RefusalLog::Note(int64_t mono_ms, const std::string& who, const std::string& address, By by,
+std::optional<std::string> RefusalLog::Note(MonoTime mono, const std::string& who, const std::string& address, By by,
                                             const Refuse& refuse) {
   // Strangers may come under ever new names. The oldest makes room, but not at once, so that they can't fill the log.
   if (refusals_.size() >= kMaxLoggedRefusals && !refusals_.contains(who)) {
-    const auto oldest = std::min_element(refusals_.begin(), refusals_.end(), [](const auto& a, const auto& b) {
-      return a.second.mono_ms < b.second.mono_ms;
-    });
-    if (mono_ms - oldest->second.mono_ms < kLoggedRefusalMs) return std::nullopt;
+    const auto oldest = std::min_element(refusals_.begin(), refusals_.end(),
+                                         [](const auto& a, const auto& b) { return a.second.mono < b.second.mono; });
+    if (mono - oldest->second.mono < kLoggedRefusalMs) return std::nullopt;
     refusals_.erase(oldest);
   }
   // Both sides dial, so the same refusal comes from either in turn.
   std::string cause = absl::StrCat(Shown(refuse.reason), ": ", refuse.message.substr(0, 500));
   LoggedRefusal& logged = refusals_[who];
-  logged.mono_ms = mono_ms;
+  logged.mono = mono;
   if (logged.cause == cause) return std::nullopt;
   logged.line = absl::StrCat(by == By::kPeer ? "refused by " : "refusing ", Shown(who), " (", address, "): ", cause);
   logged.cause = std::move(cause);

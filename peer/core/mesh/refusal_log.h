@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 
 namespace leasemap::core {
 
@@ -17,7 +18,7 @@ class RefusalLog {
   enum class By { kSelf, kPeer };
   // `who`: the peer's node ID, or its address where it has not said one. Returns the line to log; none if the same was
   // logged already, which side ever refuses, or if there are too many (kMaxLoggedRefusals).
-  std::optional<std::string> Note(int64_t mono_ms, const std::string& who, const std::string& address, By by,
+  std::optional<std::string> Note(MonoTime mono, const std::string& who, const std::string& address, By by,
                                   const Refuse& refuse);
   // A link with it came about.
   void Forget(const std::string& who) { refusals_.erase(who); }
@@ -28,7 +29,7 @@ class RefusalLog {
   struct LoggedRefusal {
     std::string line;
     std::string cause;  // the part of the line that is the same whichever side refuses
-    int64_t mono_ms = 0;
+    MonoTime mono{};
   };
   std::map<std::string, LoggedRefusal> refusals_;  // by who; kMaxLoggedRefusals at most
 };

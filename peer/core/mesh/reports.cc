@@ -36,28 +36,28 @@ Report Reports::Make(const Own& own, const Replica& replica, const Membership& m
   return report;
 }
 
-Report Reports::Tell(int64_t mono_ms, const Own& own, const Replica& replica, const Membership& membership,
+Report Reports::Tell(MonoTime mono, const Own& own, const Replica& replica, const Membership& membership,
                      Link& link) const {
   Report report = Make(own, replica, membership, link);
-  link.told.Told(mono_ms, change(replica), report.cut_short);
+  link.told.Told(mono, change(replica), report.cut_short);
   return report;
 }
 
-bool Reports::IsDue(int64_t mono_ms, const Replica& replica, const Links& links, const Link& link) const {
-  return link.up() && !link.told.IsUpToDate(change(replica)) && mono_ms >= link.told.DueMs(links.size(), timing_);
+bool Reports::IsDue(MonoTime mono, const Replica& replica, const Links& links, const Link& link) const {
+  return link.up() && !link.told.IsUpToDate(change(replica)) && mono >= link.told.Due(links.size(), timing_);
 }
 
-int64_t Reports::NextDue(const Replica& replica, const Links& links) const {
-  int64_t due = INT64_MAX;
+MonoTime Reports::NextDue(const Replica& replica, const Links& links) const {
+  MonoTime due = MonoTime::Never();
   for (const auto& [id, link] : links) {
     if (link.up() && !link.told.IsUpToDate(change(replica))) {
-      due = std::min(due, link.told.DueMs(links.size(), timing_));
+      due = std::min(due, link.told.Due(links.size(), timing_));
     }
   }
   return due;
 }
 
-void Reports::NoteMembers(int64_t mono_ms, const PeersPtr& peers, const std::string& self, Membership& membership,
+void Reports::NoteMembers(MonoTime mono, const PeersPtr& peers, const std::string& self, Membership& membership,
                           Link& link) {
   const PeerReport::Look look = link.theirs.TakePeers(peers, membership.change());
   if (look == PeerReport::Look::kNo) return;
@@ -85,9 +85,9 @@ void Reports::NoteMembers(int64_t mono_ms, const PeersPtr& peers, const std::str
       const bool higher = known && next->second.id == info.id && next->second.generation > info.generation;
       said.generation = Generation::Leave(higher ? next->second.generation : info.generation);
     }
-    const Member* member = membership.Learn(said, mono_ms, &changed);
+    const Member* member = membership.Learn(said, mono, &changed);
     if (member != nullptr && !member->linked && !member->gone()) {
-      membership.LearnAddress(info.id.node, info.address, mono_ms);
+      membership.LearnAddress(info.id.node, info.address, mono);
     }
     if (changed) Changed();
   }

@@ -9,6 +9,7 @@
 
 #include "peer/core/data/effects.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/timing.h"
 #include "peer/core/mesh/links.h"
 #include "peer/core/mesh/membership.h"
@@ -34,14 +35,14 @@ class Reports {
   // The report for the link's peer.
   Report Make(const Own& own, const Replica& replica, const Membership& membership, Link& link) const;
   // … which leaves now.
-  Report Tell(int64_t mono_ms, const Own& own, const Replica& replica, const Membership& membership, Link& link) const;
+  Report Tell(MonoTime mono, const Own& own, const Replica& replica, const Membership& membership, Link& link) const;
   // Whether the peer was not told the latest, and may be told now.
-  bool IsDue(int64_t mono_ms, const Replica& replica, const Links& links, const Link& link) const;
+  bool IsDue(MonoTime mono, const Replica& replica, const Links& links, const Link& link) const;
   // Monotonic: the next one that may leave.
-  int64_t NextDue(const Replica& replica, const Links& links) const;
+  MonoTime NextDue(const Replica& replica, const Links& links) const;
 
   // What the peer says of the members. The same again, while nothing is changed here, makes no difference.
-  void NoteMembers(int64_t mono_ms, const PeersPtr& peers, const std::string& self, Membership& membership, Link& link);
+  void NoteMembers(MonoTime mono, const PeersPtr& peers, const std::string& self, Membership& membership, Link& link);
   // The peer covers something new: members that it is not linked with hear of it through this node.
   void NoteRelayed(const std::string& peer, const Membership& membership, Links& links);
 

@@ -44,7 +44,7 @@ void Retirement::GiveUp(Now now, uint64_t incarnation, Reason reason, Replica& r
     retired_->for_part = reason.ceiling->of_part;
     ++yields_;
   }
-  retired_->since_ms = now.mono_ms;
+  retired_->since = now.mono;
   retired_->submitted.reset();
   ++resets_;
   if (!serves()) ++maps_;
@@ -61,7 +61,7 @@ size_t Retirement::FollowClock(Now now) {
 
 bool Retirement::HasPeersMap(Now now, const Replica& replica) {
   if (!serves() || !retired_->peer || replica.vector().Covers(*retired_->peer)) return true;
-  if (now.mono_ms - retired_->since_ms < PatienceMs()) return false;
+  if (now.mono - retired_->since < PatienceMs()) return false;
   retired_->peer.reset();
   return true;
 }
@@ -70,7 +70,7 @@ bool Retirement::MayTakeBack(Now now, bool has_full_map, const Replica& replica,
   if (!retired_ || retired_->submitted || has_full_map) return false;
   // For another ceiling's sake there must be somebody who has it, at once: a linked member that is higher waits for it.
   const int64_t patience_ms = retired_->for_ceiling ? PatienceMs() : kResetGiveUpMs;
-  if (now.mono_ms - retired_->since_ms < patience_ms) return false;
+  if (now.mono - retired_->since < patience_ms) return false;
   const int64_t ceiling_ms = retired_->for_ceiling ? replica.ceiling().EffectiveAt(now.wall_ms) : kMaxCeilingMs;
   return !links.AnyUp([&](const Link& link) {
     const bool has = link.theirs.has_map() || (retired_->for_part && link.ceiling.theirs().part);
@@ -80,7 +80,7 @@ bool Retirement::MayTakeBack(Now now, bool has_full_map, const Replica& replica,
 
 Retirement::Back Retirement::TakeBack(Now now, Replica& replica) {
   const Back back{serves(), retired_->whole};
-  replica.TakeBack(now.mono_ms, std::move(retired_->map));
+  replica.TakeBack(now.mono, std::move(retired_->map));
   retired_.reset();
   ++maps_;
   return back;

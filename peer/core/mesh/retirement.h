@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "peer/core/data/lease.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/timing.h"
 #include "peer/core/data/version_vector.h"
 #include "peer/core/mesh/links.h"
@@ -87,7 +88,7 @@ class Retirement {
     bool for_ceiling = false;              // given up for one that is lower
     bool for_part = false;                 // … that no ready member has (LowerCeiling::of_part)
     VectorPtr peer;                        // Reason::peer
-    int64_t since_ms = 0;                  // monotonic
+    MonoTime since{};                      // monotonic
     std::optional<std::string> submitted;  // keys up to here
     bool submitted_all = false;
   };

@@ -2,20 +2,20 @@
 
 namespace leasemap::core {
 
-void ToldReport::Told(int64_t mono_ms, uint64_t change, bool cut_short) {
+void ToldReport::Told(MonoTime mono, uint64_t change, bool cut_short) {
   hurry_ = false;
   change_ = change;
-  told_ms_ = mono_ms;
+  told_ = mono;
   cut_short_ = cut_short;
 }
 
 // A report that has to be cut short counts for nothing but what is lacked, which is asked for after `lack` at the
 // earliest: one report in that time is enough. (In a session a node has thousands of exceptions, and every report
 // another few hundred.)
-int64_t ToldReport::DueMs(size_t links, const Timing& timing) const {
-  if (cut_short_) return told_ms_ + std::max(timing.lack, timing.report_every);
+MonoTime ToldReport::Due(size_t links, const Timing& timing) const {
+  if (cut_short_) return told_ + std::max(timing.lack, timing.report_every);
   const int64_t least = kReportNowMs * std::max<int64_t>(1, static_cast<int64_t>(links / 4));
-  return told_ms_ + (hurry_ ? std::min(least, timing.report_every) : timing.report_every);
+  return told_ + (hurry_ ? std::min(least, timing.report_every) : timing.report_every);
 }
 
 void ToldReport::UpdateRelayed(const Membership& membership, const std::string& peer,

@@ -9,6 +9,7 @@
 
 #include "peer/core/data/limits.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/timing.h"
 #include "peer/core/mesh/membership.h"
 
@@ -17,13 +18,13 @@ namespace leasemap::core {
 class ToldReport {
  public:
   // It was told what is so as of `change` (Reports::change); `cut_short`: Report::cut_short.
-  void Told(int64_t mono_ms, uint64_t change, bool cut_short);
+  void Told(MonoTime mono, uint64_t change, bool cut_short);
   // The peer waits for an ack: the next report leaves sooner.
   void Hurry() { hurry_ = true; }
   // It was told of this change.
   bool IsUpToDate(uint64_t change) const { return change_ == change; }
   // Monotonic: when the next report may leave, of a node with this many links.
-  int64_t DueMs(size_t links, const Timing& timing) const;
+  MonoTime Due(size_t links, const Timing& timing) const;
 
   // The members that are linked with this node and not with the peer: it hears of them from this one. Ascending.
   const std::vector<std::string>& relayed() const { return relayed_; }
@@ -36,7 +37,7 @@ class ToldReport {
  private:
   friend struct Inside;  // see node.h
 
-  int64_t told_ms_ = 0;
+  MonoTime told_{};
   uint64_t change_ = 0;
   bool cut_short_ = false, hurry_ = false;
   std::vector<std::string> relayed_;

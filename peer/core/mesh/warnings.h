@@ -9,27 +9,28 @@
 #include <vector>
 
 #include "peer/core/data/limits.h"
+#include "peer/core/data/mono_time.h"
 
 namespace leasemap::core {
 
 class Warnings {
  public:
   // Whether a second is over since the last look: the states are worth asking for then.
-  bool Look(int64_t mono_ms) {
-    if (mono_ms < next_look_ms_) return false;
-    next_look_ms_ = mono_ms + 1000;
+  bool Look(MonoTime mono) {
+    if (mono < next_look_) return false;
+    next_look_ = mono + 1000;
     return true;
   }
   // The states that hold now, by a key that stays the same while the text may change. Returns the texts that are due.
   // A state that is not named any more is over: if it comes back it begins again.
-  std::vector<std::string> Due(int64_t mono_ms, const std::map<std::string, std::string>& states) {
+  std::vector<std::string> Due(MonoTime mono, const std::map<std::string, std::string>& states) {
     std::erase_if(known_, [&](const auto& known) { return !states.contains(known.first); });
     std::vector<std::string> due;
     for (const auto& [key, text] : states) {
-      const auto [it, fresh] = known_.try_emplace(key, Known{mono_ms + kWarnAfterMs, kWarnAgainMs});
+      const auto [it, fresh] = known_.try_emplace(key, Known{mono + kWarnAfterMs, kWarnAgainMs});
       Known& known = it->second;
-      if (fresh || mono_ms < known.next_ms) continue;
-      known.next_ms = mono_ms + known.again_ms;
+      if (fresh || mono < known.next) continue;
+      known.next = mono + known.again_ms;
       known.again_ms = std::min(2 * known.again_ms, kWarnMostMs);
       due.push_back(text);
     }
@@ -39,10 +40,10 @@ class Warnings {
  private:
   friend struct Inside;  // see node.h
   struct Known {
-    int64_t next_ms;   // monotonic
+    MonoTime next{};   // monotonic
     int64_t again_ms;  // the pause after that
   };
-  int64_t next_look_ms_ = 0;
+  MonoTime next_look_{};
   std::map<std::string, Known> known_;  // as many as the caller names
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "peer/core/data/mono_time.h"
 #include "peer/core/node/explain.h"
 #include "peer/core/node/requests.h"
 #include "peer/core/node/waits.h"
@@ -18,7 +19,7 @@ struct Calls {
   // The caller went away. False if the wait was answered already.
   bool Cancel(WaitId wait) { return waits.Cancel(wait) || explains.Cancel(wait); }
   // Monotonic: one of them is answered then at the latest.
-  int64_t next_due_ms() const { return std::min(waits.next_due_ms(), explains.next_due_ms()); }
+  MonoTime NextDue() const { return std::min(waits.NextDue(), explains.NextDue()); }
 };
 
 }  // namespace leasemap::core

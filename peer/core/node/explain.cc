@@ -59,8 +59,8 @@ uint64_t CountLacking(const VersionVector& theirs, const VersionVector& ours) {
 
 bool Explains::full() const { return pending_.size() >= kMaxExplains; }
 
-void Explains::Begin(WaitId wait, VectorPtr ours, Explanation known, std::map<LinkId, size_t> asked, int64_t due_ms) {
-  pending_.emplace(wait, Pending{std::move(ours), std::move(known), std::move(asked), due_ms});
+void Explains::Begin(WaitId wait, VectorPtr ours, Explanation known, std::map<LinkId, size_t> asked, MonoTime due) {
+  pending_.emplace(wait, Pending{std::move(ours), std::move(known), std::move(asked), due});
 }
 
 void Explains::OnReply(LinkId link, const QueryReply& reply) {
@@ -78,12 +78,12 @@ void Explains::OnReply(LinkId link, const QueryReply& reply) {
   pending.asked.erase(asked);
 }
 
-std::vector<Effects::Answered> Explains::TakeEnded(int64_t mono_ms, absl::FunctionRef<bool(LinkId)> is_there) {
+std::vector<Effects::Answered> Explains::TakeEnded(MonoTime mono, absl::FunctionRef<bool(LinkId)> is_there) {
   std::vector<Effects::Answered> ended;
   for (auto it = pending_.begin(); it != pending_.end();) {
     Pending& pending = it->second;
     std::erase_if(pending.asked, [&](const auto& asked) { return !is_there(asked.first); });
-    if (!pending.asked.empty() && mono_ms < pending.due_ms) {
+    if (!pending.asked.empty() && mono < pending.due) {
       ++it;
       continue;
     }
@@ -94,13 +94,13 @@ std::vector<Effects::Answered> Explains::TakeEnded(int64_t mono_ms, absl::Functi
   return ended;
 }
 
-void Explains::EndAll(int64_t mono_ms) {
-  for (auto& [wait, pending] : pending_) pending.due_ms = mono_ms;
+void Explains::EndAll(MonoTime mono) {
+  for (auto& [wait, pending] : pending_) pending.due = mono;
 }
 
-int64_t Explains::next_due_ms() const {
-  int64_t due = INT64_MAX;
-  for (const auto& [wait, pending] : pending_) due = std::min(due, pending.due_ms);
+MonoTime Explains::NextDue() const {
+  MonoTime due = MonoTime::Never();
+  for (const auto& [wait, pending] : pending_) due = std::min(due, pending.due);
   return due;
 }
 

@@ -10,6 +10,7 @@
 #include "peer/core/data/effects.h"
 #include "peer/core/data/entry.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 
 namespace leasemap::core {
 
@@ -43,24 +44,24 @@ class Explains {
   bool full() const;
   size_t size() const { return pending_.size(); }
   // Begins one: what is known without asking, and which link is to answer for which of the views. `ours`: this node's
-  // vector, for the lags. `due_ms` (monotonic): it is answered then at the latest.
-  void Begin(WaitId wait, VectorPtr ours, Explanation known, std::map<LinkId, size_t> asked, int64_t due_ms);
+  // vector, for the lags. `due` (monotonic): it is answered then at the latest.
+  void Begin(WaitId wait, VectorPtr ours, Explanation known, std::map<LinkId, size_t> asked, MonoTime due);
   // An answer; one that nobody waits for is dropped.
   void OnReply(LinkId link, const QueryReply& reply);
   // Ends those that wait for nobody any more: each link has answered or is not there, or the time is over.
-  std::vector<Effects::Answered> TakeEnded(int64_t mono_ms, absl::FunctionRef<bool(LinkId)> is_there);
+  std::vector<Effects::Answered> TakeEnded(MonoTime mono, absl::FunctionRef<bool(LinkId)> is_there);
   // The caller went away. False if it was answered already.
   bool Cancel(WaitId wait) { return pending_.erase(wait) > 0; }
   // TakeEnded ends all of them.
-  void EndAll(int64_t mono_ms);
-  int64_t next_due_ms() const;
+  void EndAll(MonoTime mono);
+  MonoTime NextDue() const;
 
  private:
   struct Pending {
     VectorPtr ours;
     Explanation explanation;
     std::map<LinkId, size_t> asked;  // the links whose answer is missing → their views
-    int64_t due_ms;
+    MonoTime due{};
   };
   std::map<WaitId, Pending> pending_;  // kMaxExplains at most
 };

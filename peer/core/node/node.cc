@@ -15,7 +15,7 @@ Node::Node(NodeOptions options, Now now, const Image* image)
       replica_(options_, now, image ? image->incarnation : 0),
       membership_(replica_.self(), options_.seeds, options_.seed ^ 0x6d656d62, options_.timing),
       clock_guard_(options_.rules.clock_bound_ms, kClockAnswerBeats * options_.timing.heartbeat, now),
-      readiness_(options_.timing, options_.min_members, now.mono_ms),
+      readiness_(options_.timing, options_.min_members, now.mono),
       links_(options_.timing),
       reports_(options_.timing),
       catch_up_(options_.timing),
@@ -37,13 +37,13 @@ void Node::Tick(Now now) {
   LookAtClock(now);
   CheckCeilings(now);
   Lapse(now);
-  links_.quarantine().Tick(now.mono_ms);
-  membership_.Tick(now.mono_ms, effects_);
+  links_.quarantine().Tick(now.mono);
+  membership_.Tick(now.mono, effects_);
   KeepAlive(now);
   AskForSession(now);
   SendReports(now, false);
   UpdateReady(now);
-  for (std::string& text : readiness_.Warn(now.mono_ms, membership_)) Log(true, std::move(text));
+  for (std::string& text : readiness_.Warn(now.mono, membership_)) Log(true, std::move(text));
   SettleWaits(now);
   ForgetMembers(now);
   const bool comparable = readiness_.ready() && clock_guard_.trusted();
@@ -55,22 +55,22 @@ void Node::Tick(Now now) {
   TakeBack(now);
 }
 
-int64_t Node::NextDue(Now now) const {
-  int64_t due =
-      std::min({membership_.NextDue(now.mono_ms), replica_.map().LapseDue(now, options_.rules, clock_guard_.trusted()),
-                links_.NextDue(now.mono_ms), reports_.NextDue(replica_, links_)});
-  if (!readiness_.ready()) due = std::min(due, readiness_.NextDue(now.mono_ms));
+MonoTime Node::NextDue(Now now) const {
+  MonoTime due =
+      std::min({membership_.NextDue(now.mono), replica_.map().LapseDue(now, options_.rules, clock_guard_.trusted()),
+                links_.NextDue(now.mono), reports_.NextDue(replica_, links_)});
+  if (!readiness_.ready()) due = std::min(due, readiness_.NextDue(now.mono));
   if (retirement_.any() && readiness_.ready() && clock_guard_.trusted())
-    due = now.mono_ms + 1;  // more of it to submit again
-  due = std::min({due, catch_up_.NextDue(now, links_), calls_.next_due_ms()});
-  return std::max(due, now.mono_ms);
+    due = now.mono + 1;  // more of it to submit again
+  due = std::min({due, catch_up_.NextDue(now, links_), calls_.NextDue()});
+  return std::max(due, now.mono);
 }
 
 void Node::UpdateReady(Now now) {
   if (readiness_.ready() && !readiness_.shut_out() && links_.up() > 0) return;
   const auto has_peers_map = [&] { return retirement_.HasPeersMap(now, replica_); };
   Readiness::View view{
-      now.mono_ms, self(), vector(),     store().live_keys(), retirement_.NeedsReadyMember(readiness_.has_full_map()),
+      now.mono,    self(), vector(),     store().live_keys(), retirement_.NeedsReadyMember(readiness_.has_full_map()),
       membership_, {},     has_peers_map};
   for (const auto& [id, link] : links_) {
     // A peer that answered our dial with a Hello is about to say what it covers.
@@ -78,11 +78,10 @@ void Node::UpdateReady(Now now) {
         link.phase() == Link::Phase::kProbing || (link.dialed() && link.phase() == Link::Phase::kAwaitAccept);
     if (!link.up() && !shaking) continue;
     const PeerReport& theirs = link.theirs;
-    const bool long_enough = link.up() && now.mono_ms - link.alive.opened_ms() >= options_.timing.ready_after;
-    view.links.push_back({link.node(), link.up(), theirs.has_map(), theirs.settled(), theirs.vector(),
-                          theirs.complete(),
-                          long_enough && theirs.vector() ? links_.Believable(theirs.vector(), replica_) : nullptr,
-                          link.alive.opened_ms()});
+    const bool long_enough = link.up() && now.mono - link.alive.opened() >= options_.timing.ready_after;
+    view.links.push_back(
+        {link.node(), link.up(), theirs.has_map(), theirs.settled(), theirs.vector(), theirs.complete(),
+         long_enough && theirs.vector() ? links_.Believable(theirs.vector(), replica_) : nullptr, link.alive.opened()});
   }
   Readiness::Change change = readiness_.Update(view);
   if (change.report) reports_.Changed();
@@ -97,7 +96,7 @@ absl::StatusOr<int> Node::SendBroadcast(Now now, const std::string& to_node, con
   if (!to_node.empty() && to_node != replica_.self().node && !membership_.members().contains(to_node)) {
     return InvalidField("to_node", absl::StrCat(Shown(to_node), " is not a member; ListMembers shows them"));
   }
-  if (auto status = links_.quarantine().ChargeClient(now.mono_ms); !status.ok()) return status;
+  if (auto status = links_.quarantine().ChargeClient(now.mono); !status.ok()) return status;
   int sent = 0;
   for (const auto& [id, link] : links_) {
     if (!link.up() || (!to_node.empty() && link.node() != to_node)) continue;

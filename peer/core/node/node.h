@@ -19,6 +19,7 @@
 #include "peer/core/data/effects.h"
 #include "peer/core/data/image.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/node_options.h"
 #include "peer/core/mesh/catch_up.h"
 #include "peer/core/mesh/clock_guard.h"
@@ -43,7 +44,7 @@ class Node {
   Effects Take();
   void Tick(Now now);
   // Monotonic milliseconds, not before now: Tick has something to do then. Pings and Pongs make it no earlier.
-  int64_t NextDue(Now now) const;
+  MonoTime NextDue(Now now) const;
 
   // --- links; `local` and `remote` are host:port as this side sees them, `why` is for people (empty: not known)
   void OnDialed(Now now, LinkId link, const std::string& address, const std::string& local);
@@ -144,7 +145,7 @@ class Node {
   // node_clock.cc, node_ceiling.cc, node_lapse.cc
   void LookAtClock(Now now);
   absl::Status CheckClock() const;
-  bool ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms);
+  bool ClockFits(Now now, Link& link, int64_t peer_wall_ms, MonoTime sent);
   void NoteClock(Now now, const std::string& node, bool agrees);
   bool HoldsMap() const { return readiness_.ready() && !vector().empty(); }
   bool HoldsPart() const { return !readiness_.ready() && !vector().empty(); }

@@ -11,21 +11,21 @@ namespace leasemap::core {
 void Node::OnPiece(Now now, LinkId id) {
   Link* link = links_.Find(id);
   if (link == nullptr) return;
-  link->alive.HeardPiece(now.mono_ms);
+  link->alive.HeardPiece(now.mono);
   if (link->up()) membership_.Heard(link->node(), now);
-  catch_up_.HeardPiece(now.mono_ms, id);
+  catch_up_.HeardPiece(now.mono, id);
 }
 
 // Pings, ends links that are silent for too long, and probes: a link that waits for another one of its member goes on
 // if that is dead, and else ends.
 void Node::KeepAlive(Now now) {
-  const Links::Beats beats = links_.Beat(now.mono_ms);
-  for (const LinkId id : beats.ping) Send(id, Ping{static_cast<uint64_t>(now.mono_ms)});
+  const Links::Beats beats = links_.Beat(now.mono);
+  for (const LinkId id : beats.ping) Send(id, Ping{static_cast<uint64_t>(now.mono.ms())});
   for (const auto& [id, why] : beats.dead) {
     if (links_.contains(id)) Drop(now, id, why);
   }
   for (const LinkId id : links_.Probing()) {
-    const auto [end, first] = links_.LookAtProbe(now.mono_ms, id);
+    const auto [end, first] = links_.LookAtProbe(now.mono, id);
     if (end == Links::Probed::kWaits) continue;
     Link& link = *links_.Find(id);
     if (end == Links::Probed::kHeard) {

@@ -32,8 +32,8 @@ absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
   Submitted out{*entry, 0};
   if (out.entry != nullptr && !command.ack.local() && !command.validate_only) {
     if (auto status = calls_.waits.CheckRoom(); !status.ok()) return status;  // only a retry gets here with no room
-    const int64_t due_ms = now.mono_ms + WaitMs(command.patience_ms, kWaitMs);
-    out.wait = calls_.waits.AwaitAck(out.entry, command.ack, now.mono_ms, due_ms);
+    const MonoTime due = now.mono + WaitMs(command.patience_ms, kWaitMs);
+    out.wait = calls_.waits.AwaitAck(out.entry, command.ack, now.mono, due);
     // The next Live message asks a neighbour to report at once; where all was sent already, an empty one does.
     for (const auto& [id, link] : links_) {
       const bool ahead = out.entry->dot.replica == replica_.self() && link.out.IsAhead(out.entry->dot.seq);
@@ -51,25 +51,25 @@ absl::StatusOr<WaitId> Node::AwaitVersion(Now now, const std::string& version, i
   if (!dot) return InvalidField("min_version", "is no version that a node gave; copy it whole from an answer");
   if (replica_.vector().Covers(*dot)) return 0;
   if (auto status = calls_.waits.CheckRoom(); !status.ok()) return status;
-  return calls_.waits.AwaitVersion(*dot, now.mono_ms, now.mono_ms + WaitMs(patience_ms, kWaitMs));
+  return calls_.waits.AwaitVersion(*dot, now.mono, now.mono + WaitMs(patience_ms, kWaitMs));
 }
 
 void Node::SettleWaits(Now now) {
-  calls_.waits.Settle({now.mono_ms, membership_.members(), vector(), store(), replica_.self().node}, effects_.answered);
+  calls_.waits.Settle({now.mono, membership_.members(), vector(), store(), replica_.self().node}, effects_.answered);
   const auto is_there = [&](LinkId id) { return links_.contains(id); };
-  for (auto& ended : calls_.explains.TakeEnded(now.mono_ms, is_there)) effects_.answered.push_back(std::move(ended));
+  for (auto& ended : calls_.explains.TakeEnded(now.mono, is_there)) effects_.answered.push_back(std::move(ended));
 }
 
 void Node::EndWaits(Now now, const char* why) {
-  calls_.waits.EndAll({now.mono_ms, membership_.members(), vector(), store(), replica_.self().node}, why,
+  calls_.waits.EndAll({now.mono, membership_.members(), vector(), store(), replica_.self().node}, why,
                       effects_.answered);
-  calls_.explains.EndAll(now.mono_ms);
+  calls_.explains.EndAll(now.mono);
   SettleWaits(now);
 }
 
 absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t patience_ms) {
   if (auto status = CheckKey(key); !status.ok()) return status;
-  if (auto status = links_.quarantine().ChargeClient(now.mono_ms); !status.ok()) return status;
+  if (auto status = links_.quarantine().ChargeClient(now.mono); !status.ok()) return status;
   if (calls_.explains.full()) {
     auto status = Refusal(absl::StatusCode::kResourceExhausted, "WAIT_LIMIT",
                           "this node holds as many waiting Explain calls as it can; try again in a moment");
@@ -88,9 +88,9 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
     if (member.report) {
       view.lag_known = true;
       view.lag = CountLacking(*member.report, replica_.vector());
-      view.age_ms = now.mono_ms - member.report_mono_ms;
+      view.age_ms = now.mono - member.report_mono;
     }
-    if (const LinkId id = links_.UpWith(node)) {
+    if (const LinkId id = links_.UpWith(node); id != LinkId::kNone) {
       view.asked = true;
       asked[id] = known.views.size();
       Send(id, Query{wait, key});
@@ -98,7 +98,7 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
     known.views.push_back(std::move(view));
   }
   calls_.explains.Begin(wait, WholeVector(replica_, membership_), std::move(known), std::move(asked),
-                        now.mono_ms + WaitMs(patience_ms, kExplainMs));
+                        now.mono + WaitMs(patience_ms, kExplainMs));
   SettleWaits(now);
   return wait;
 }

@@ -117,7 +117,7 @@ bool Node::AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept) 
 
 // A node that takes its map from several goes by the lowest, and leaves the others alone until they have yielded.
 void Node::FollowLowestCeiling(Now now) {
-  const auto lowest = LowestCeiling(now, 0);
+  const auto lowest = LowestCeiling(now, LinkId::kNone);
   if (!lowest) return;
   if (!replica_.ceiling().Fits(lowest->ms, now.wall_ms))
     return Reset(now, "a peer has a lower ceiling", nullptr, *lowest);

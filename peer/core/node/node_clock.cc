@@ -11,10 +11,10 @@ namespace leasemap::core {
 
 // At the start of whatever reads the wall clock.
 void Node::LookAtClock(Now now) {
-  replica_.NoteTime(now.mono_ms);
+  replica_.NoteTime(now.mono);
   const ClockGuard::State before = clock_guard_.state();
   if (clock_guard_.Look(now, membership_.remembered())) {
-    links_.ClockJumped(now.mono_ms);
+    links_.ClockJumped(now.mono);
     effects_.changed = true;
   }
   FixCeiling(now);
@@ -38,9 +38,9 @@ absl::Status Node::CheckClock() const {
   return status;
 }
 
-// Measures the member's clock over a round trip that began at sent_ms. False if it differs by more than the bound.
-bool Node::ClockFits(Now now, Link& link, int64_t peer_wall_ms, int64_t sent_ms) {
-  const int64_t rtt = std::max<int64_t>(0, now.mono_ms - sent_ms);
+// Measures the member's clock over a round trip that began at sent. False if it differs by more than the bound.
+bool Node::ClockFits(Now now, Link& link, int64_t peer_wall_ms, MonoTime sent) {
+  const int64_t rtt = std::max<int64_t>(0, now.mono - sent);
   const int64_t offset = peer_wall_ms - (now.wall_ms - rtt / 2);
   const std::string& node = link.node();
   membership_.Measured(node, offset);

@@ -37,11 +37,11 @@ absl::Status Node::Forget(const std::string& node) {
 
 // Those that were silent for long, and those that make room for others.
 void Node::ForgetMembers(Now now) {
-  for (const auto& node : membership_.ForgetSilent(now.mono_ms - options_.forget_after_ms)) {
+  for (const auto& node : membership_.ForgetSilent(now.mono - options_.forget_after_ms)) {
     Log(true, absl::StrCat("forgot ", node, ": it was silent for ", ShownDuration(options_.forget_after_ms)));
     Changed();
   }
-  for (const auto& node : membership_.MakeRoom(now.mono_ms, vector())) {
+  for (const auto& node : membership_.MakeRoom(now.mono, vector())) {
     Log(true, absl::StrCat("forgot ", node, ": it was silent for longest, and room was needed for other members"));
     Changed();
   }

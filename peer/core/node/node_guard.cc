@@ -24,11 +24,11 @@ bool IsControl(const Message& message) {
 bool Node::Allowed(Now now, LinkId id, Link& link, const Message& message) {
   const std::string& node = link.node();
   Quarantine& quarantine = links_.quarantine();
-  if (IsControl(message) && !quarantine.Charge(node, Cost::kControl, now.mono_ms)) {
+  if (IsControl(message) && !quarantine.Charge(node, Cost::kControl, now.mono)) {
     CutOff(now, id, link, absl::StrCat("more than ", kControlPerSecond, " messages a second"));
     return false;
   }
-  if (std::holds_alternative<SessionRequest>(message) && !quarantine.Charge(node, Cost::kSession, now.mono_ms)) {
+  if (std::holds_alternative<SessionRequest>(message) && !quarantine.Charge(node, Cost::kSession, now.mono)) {
     CutOff(now, id, link, absl::StrCat("more than ", kSessionsPerSecond, " sessions a second"));
     return false;
   }
@@ -41,7 +41,7 @@ bool Node::Allowed(Now now, LinkId id, Link& link, const Message& message) {
 }
 
 void Node::CutOff(Now now, LinkId id, Link& link, const std::string& why) {
-  links_.quarantine().CutOff(link.node(), why, now.mono_ms);
+  links_.quarantine().CutOff(link.node(), why, now.mono);
   readiness_.Drop(link.node());
   RefuseLink(now, id, link, {kQuarantined, absl::StrCat(why, "; refused for ", ShownDuration(kQuarantineMs))});
 }
@@ -55,7 +55,7 @@ void Node::OnMalformed(Now now, LinkId id, const std::string& why) {
 
 // A write of the link's own that is from the future: the link goes, and who comes with such again and again stays away.
 void Node::RefuseBogus(Now now, LinkId id, Link& link) {
-  if (!links_.quarantine().Charge(link.node(), Cost::kBogus, now.mono_ms)) {
+  if (!links_.quarantine().Charge(link.node(), Cost::kBogus, now.mono)) {
     return CutOff(now, id, link, "again and again it sends writes of its own that are from the future");
   }
   RefuseLink(now, id, link, {kClockMismatch, "a write of yours is from the future; check NTP on both hosts"});

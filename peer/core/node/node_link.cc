@@ -21,32 +21,32 @@
 namespace leasemap::core {
 
 void Node::OnDialed(Now now, LinkId id, const std::string& address, const std::string& local) {
-  membership_.OnLocal(local, now.mono_ms);
-  SendHello(now, id, links_.Open(id, Link(now.mono_ms, true, address, local)));
+  membership_.OnLocal(local, now.mono);
+  SendHello(now, id, links_.Open(id, Link(now.mono, true, address, local)));
 }
 
 void Node::OnDialFailed(Now now, const std::string& address, const std::string& why) {
-  membership_.OnDialFailed(address, why, now.mono_ms);
+  membership_.OnDialFailed(address, why, now.mono);
   UpdateReady(now);
 }
 
 void Node::OnResolved(Now now, const std::string& seed, const std::vector<std::string>& addresses,
                       const std::string& why) {
-  membership_.OnResolved(seed, addresses, why, now.mono_ms);
-  membership_.Tick(now.mono_ms, effects_);
+  membership_.OnResolved(seed, addresses, why, now.mono);
+  membership_.Tick(now.mono, effects_);
   UpdateReady(now);
 }
 
 void Node::OnAccepted(Now now, LinkId id, const std::string& local, const std::string& remote) {
   if (links_.full()) {
     const LinkId idle = links_.Idle();
-    if (idle == 0) {
+    if (idle == LinkId::kNone) {
       effects_.hang_up.push_back({id, ""});
       return;
     }
     Drop(now, idle, "");
   }
-  links_.Open(id, Link(now.mono_ms, false, remote, local));
+  links_.Open(id, Link(now.mono, false, remote, local));
 }
 
 void Node::SendHello(Now now, LinkId id, Link& link) {
@@ -60,7 +60,7 @@ void Node::SendHello(Now now, LinkId id, Link& link) {
   hello.wall_ms = now.wall_ms;
   hello.advertise = options_.advertise.empty() ? link.local() : options_.advertise;
   hello.has_map = readiness_.has_full_map();
-  link.NoteSent(now.mono_ms);
+  link.NoteSent(now.mono);
   Send(id, std::move(hello));
 }
 
@@ -69,7 +69,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   if (found == nullptr) return;
   Link& link = *found;
   LookAtClock(now);
-  link.alive.Heard(now.mono_ms);
+  link.alive.Heard(now.mono);
   if (link.up()) membership_.Heard(link.node(), now);
   const bool small = std::holds_alternative<Ping>(message) || std::holds_alternative<Pong>(message);
   if (!small) link.alive.EndPieces();
@@ -90,7 +90,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
     Send(id, Pong{ping->token, now.wall_ms});
   } else if (auto* pong = std::get_if<Pong>(&message)) {
     // The token is our clock at the ping.
-    if (!ClockFits(now, link, pong->wall_ms, static_cast<int64_t>(pong->token))) {
+    if (!ClockFits(now, link, pong->wall_ms, MonoTime(static_cast<int64_t>(pong->token)))) {
       RefuseLink(now, id, link, ClocksDiffer());
     }
   } else if (auto* report = std::get_if<Report>(&message)) {
@@ -98,14 +98,14 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   } else if (auto* live = std::get_if<Live>(&message)) {
     if (TakeEntries(now, id, live->entries, false) && live->report_now) {
       link.told.Hurry();
-      if (reports_.IsDue(now.mono_ms, replica_, links_, link)) SendReport(now, id, link);
+      if (reports_.IsDue(now.mono, replica_, links_, link)) SendReport(now, id, link);
     }
   } else if (auto* request = std::get_if<SessionRequest>(&message)) {
     const auto floor = std::make_shared<const VersionVector>(replica_.floor());
     link.out.Serve({request->session, request->vector, WholeVector(replica_, membership_), floor, request->buckets});
     effects_.pull = true;
   } else if (auto* entries = std::get_if<SessionEntries>(&message)) {
-    catch_up_.Heard(now.mono_ms, id, entries->session);
+    catch_up_.Heard(now.mono, id, entries->session);
     TakeEntries(now, id, entries->entries, true);
   } else if (auto* end = std::get_if<SessionEnd>(&message)) {
     OnSessionEnd(now, id, link, *end);
@@ -124,14 +124,14 @@ void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
   if (!link.AwaitsHello()) return Drop(now, id, absl::StrCat(link.address(), ": a second Hello"));
   link.TakeHello(std::move(hello), options_.protocol_max);
   auto refuse = JudgeHello(options_, replica_.self(), link.peer());
-  if (!refuse) refuse = links_.quarantine().Judge(link.node(), now.mono_ms);
+  if (!refuse) refuse = links_.quarantine().Judge(link.node(), now.mono);
   if (refuse) return RefuseLink(now, id, link, *refuse);
   if (link.dialed()) {
     membership_.OnAnswered(link.address(), link.node());
-    if (!ClockFits(now, link, link.peer().wall_ms, link.sent_ms())) return RefuseLink(now, id, link, ClocksDiffer());
+    if (!ClockFits(now, link, link.peer().wall_ms, link.sent())) return RefuseLink(now, id, link, ClocksDiffer());
   }
   using Duplicate = Links::Duplicate;
-  const Duplicate duplicate = links_.CheckDuplicate(now.mono_ms, id, replica_.self().node, membership_);
+  const Duplicate duplicate = links_.CheckDuplicate(now.mono, id, replica_.self().node, membership_);
   if (duplicate != Duplicate::kHeld) readiness_.OnHello(link.member(), link.peer().has_map);
   switch (duplicate) {
     case Duplicate::kYield:
@@ -144,8 +144,8 @@ void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
                                             " ago at another address; give each a --node-id of its own, or "
                                             "wait, if that one is gone")});
     case Duplicate::kProbe:
-      if (const LinkId first = links_.Probe(now.mono_ms, id)) {
-        return Send(first, Ping{static_cast<uint64_t>(now.mono_ms)});
+      if (const LinkId first = links_.Probe(now.mono, id); first != LinkId::kNone) {
+        return Send(first, Ping{static_cast<uint64_t>(now.mono.ms())});
       }
       return Drop(now, id, absl::StrCat(link.address(), ": as many links as may be wait for another's probe"));
     case Duplicate::kNone:
@@ -183,7 +183,7 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
     return Drop(now, id, absl::StrCat(link.address(), ": an Accept out of turn"));
   }
   if (!link.dialed()) {
-    if (!ClockFits(now, link, accept.wall_ms, link.sent_ms())) return RefuseLink(now, id, link, ClocksDiffer());
+    if (!ClockFits(now, link, accept.wall_ms, link.sent())) return RefuseLink(now, id, link, ClocksDiffer());
     SendAccept(now, id, link);
   }
   if (OutrunOldSelf(now, id, link, accept.report)) return;
@@ -209,7 +209,7 @@ void Node::OnAccept(Now now, LinkId id, Link& link, const Accept& accept) {
 bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
   const uint64_t highest = LaterSelf(report, replica_);
   if (highest == 0) return false;
-  if (!links_.quarantine().Charge(link.node(), Cost::kOutrun, now.mono_ms)) {
+  if (!links_.quarantine().Charge(link.node(), Cost::kOutrun, now.mono)) {
     CutOff(now, id, link, "again and again it knows later selves of this node");
     return true;
   }
@@ -223,7 +223,7 @@ bool Node::OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report) {
 
 void Node::OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse) {
   if (refuse.reason == kSelfReason) {
-    if (link.dialed()) membership_.OnSelf(link.address(), now.mono_ms);
+    if (link.dialed()) membership_.OnSelf(link.address(), now.mono);
     link.Settle();
   } else if (refuse.reason == kDuplicateReason) {
     if (link.dialed()) membership_.OnAnswered(link.address(), refuse.message);
@@ -248,14 +248,14 @@ void Node::RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse) {
 // A handshake ended with this refusal.
 void Node::NoteRefusal(Now now, Link& link, RefusalLog::By by, const Refuse& refuse) {
   const std::string who = link.helloed() ? link.node() : link.address();
-  if (auto line = links_.refusals().Note(now.mono_ms, who, link.address(), by, refuse)) Log(true, *std::move(line));
+  if (auto line = links_.refusals().Note(now.mono, who, link.address(), by, refuse)) Log(true, *std::move(line));
   if (link.helloed()) readiness_.OnHandshakeRefused(link.node());
   if (link.dialed()) {
     const std::string node = link.helloed() ? link.node() : "";
     const bool own_name =
         refuse.reason == kDuplicateIdReason && (by == RefusalLog::By::kPeer || node == replica_.self().node);
     const RefusedDial refusal{link.address(), node, refuse.reason, refuse.message, refuse.has_map, own_name};
-    membership_.OnRefused(refusal, now.mono_ms);
+    membership_.OnRefused(refusal, now.mono);
     readiness_.OnRefused(refusal);
     link.Settle();
   }
@@ -288,16 +288,16 @@ void Node::Close(Now now, LinkId id, const std::string& why) {
   const Link& link = *closed;
   if (link.dialed() && !link.settled()) {
     if (link.helloed()) {
-      membership_.OnLost(link.address(), now.mono_ms);
+      membership_.OnLost(link.address(), now.mono);
     } else {
-      membership_.OnDialFailed(link.address(), why.empty() ? "closed the connection without a word" : why, now.mono_ms);
+      membership_.OnDialFailed(link.address(), why.empty() ? "closed the connection without a word" : why, now.mono);
     }
   }
   catch_up_.Closed(id);
   if (link.up()) {
     const LinkId other = links_.UpWith(link.node());
-    const uint64_t other_incarnation = other != 0 ? links_.at(other).member().incarnation : 0;
-    if (membership_.LinkDown(link.node(), other_incarnation, now.mono_ms)) {
+    const uint64_t other_incarnation = other != LinkId::kNone ? links_.at(other).member().incarnation : 0;
+    if (membership_.LinkDown(link.node(), other_incarnation, now.mono)) {
       Log(false, absl::StrCat("lost ", link.node()));
     }
     Changed();
@@ -306,11 +306,12 @@ void Node::Close(Now now, LinkId id, const std::string& why) {
 
 void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   const std::string node = link.node();
-  if (!membership_.Meet(link.member(), link.peer().advertise, now.mono_ms)) {
+  if (!membership_.Meet(link.member(), link.peer().advertise, now.mono)) {
     return RefuseLink(now, id, link, {"MEMBER_LIMIT", membership_.NoRoomText()});
   }
   const LinkId first = links_.UpWith(node);
-  if (first != 0 && links_.at(first).member() == link.member() && !Links::Stays(link, replica_.self().node)) {
+  if (first != LinkId::kNone && links_.at(first).member() == link.member() &&
+      !Links::Stays(link, replica_.self().node)) {
     return RefuseLink(now, id, link, {kDuplicateReason, replica_.self().node});
   }
   // Up before the first one goes: the member stays linked meanwhile, and readiness waits for its report still.
@@ -318,11 +319,11 @@ void Node::Establish(Now now, LinkId id, Link& link, const Report& report) {
   readiness_.OnLinked(link.member(), report.vector, report.whole, report.keys);
   if (link.ceiling.shunned()) readiness_.Drop(node);  // its map is not waited for
   link.theirs.TakeFloor(report.floor);
-  if (first != 0) Drop(now, first, "");
-  link.alive.Pinged(now.mono_ms);
-  link.told.Told(now.mono_ms, reports_.change(replica_), false);
+  if (first != LinkId::kNone) Drop(now, first, "");
+  link.alive.Pinged(now.mono);
+  link.told.Told(now.mono, reports_.change(replica_), false);
   const bool news = membership_.LinkUp(link.member(), now);
-  membership_.Moved(node, link.peer().advertise, now.mono_ms);
+  membership_.Moved(node, link.peer().advertise, now.mono);
   links_.refusals().Forget(node);
   links_.refusals().Forget(link.address());
   if (news) Log(false, absl::StrCat("linked with ", node, " (", link.peer().advertise, ")"));

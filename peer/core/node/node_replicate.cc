@@ -62,7 +62,7 @@ bool Node::TakeEntries(Now now, LinkId id, const std::vector<EntryPtr>& entries,
     const EntryPtr entry = replica_.store().Complete(sent);
     if (entry == nullptr) {
       if (session) catch_up_.LeftOut(id);  // no peer of ours does that
-      link.lack.LackValue(now.mono_ms, sent->dot);
+      link.lack.LackValue(now.mono, sent->dot);
       lacks_value = true;
       continue;
     }
@@ -123,13 +123,13 @@ Reports::Own Node::OwnReport() const {
 }
 
 void Node::SendReport(Now now, LinkId id, Link& link) {
-  Send(id, reports_.Tell(now.mono_ms, OwnReport(), replica_, membership_, link));
+  Send(id, reports_.Tell(now.mono, OwnReport(), replica_, membership_, link));
 }
 
 // To those links to which one is due, or to `all` that are up.
 void Node::SendReports(Now now, bool all) {
   for (auto& [id, link] : links_) {
-    if (all ? link.up() : reports_.IsDue(now.mono_ms, replica_, links_, link)) SendReport(now, id, link);
+    if (all ? link.up() : reports_.IsDue(now.mono, replica_, links_, link)) SendReport(now, id, link);
   }
 }
 
@@ -140,12 +140,12 @@ void Node::OnReport(Now now, Link& link, const Report& report) {
   // A peer that was linked without a map and is ready now has one that is to be taken over.
   if (news.map) readiness_.OnLinked(link.member(), report.vector, true, report.keys);
   if (link.ceiling.Hear(report)) links_.NoteCeiling();
-  reports_.NoteMembers(now.mono_ms, report.peers, replica_.self().node, membership_, link);
-  if (link.theirs.complete()) membership_.Reported(link.member(), report.vector, now.mono_ms);
-  membership_.Relayed(link.node(), report.relays, now.mono_ms);
+  reports_.NoteMembers(now.mono, report.peers, replica_.self().node, membership_, link);
+  if (link.theirs.complete()) membership_.Reported(link.member(), report.vector, now.mono);
+  membership_.Relayed(link.node(), report.relays, now.mono);
   if (news.vector) reports_.NoteRelayed(link.node(), membership_, links_);
   effects_.changed |= membership_.change() != before || !report.relays.empty();
-  link.lack.Update(now.mono_ms, link.theirs.vector(), replica_);
+  link.lack.Update(now.mono, link.theirs.vector(), replica_);
   if (link.lack.any()) AskForSession(now);
   UpdateReady(now);
 }

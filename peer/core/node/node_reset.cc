@@ -26,7 +26,7 @@ void Node::Reset(Now now, const std::string& why, VectorPtr peer, std::optional<
   calls_.waits.LookAgain();
   EndWaits(now, "before this node had to take the map of the others in place of its own");
   calls_.requests = Requests();
-  readiness_.Restart(now.mono_ms);
+  readiness_.Restart(now.mono);
   DropAll(now);
 }
 
@@ -97,11 +97,11 @@ Image Node::TakeImage() const {
 
 void Node::Restore(const Image& image, Now now) {
   readiness_.HasFullMap(image.whole);
-  replica_.Restore(now.mono_ms, image);
+  replica_.Restore(now.mono, image);
   for (const MemberInfo& info : image.members) {
     bool changed = false;
-    const Member* member = membership_.Learn(info, now.mono_ms, &changed);
-    if (member != nullptr && !member->gone()) membership_.LearnAddress(info.id.node, info.address, now.mono_ms);
+    const Member* member = membership_.Learn(info, now.mono, &changed);
+    if (member != nullptr && !member->gone()) membership_.LearnAddress(info.id.node, info.address, now.mono);
   }
 }
 

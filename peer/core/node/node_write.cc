@@ -77,10 +77,10 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   if (auto status = CheckClock(); !status.ok()) return status;
   Lapse(now);
   if (auto status = CheckMap(now); !status.ok()) return status;
-  auto done = calls_.requests.FindDone(now.mono_ms, command, store());
+  auto done = calls_.requests.FindDone(now.mono, command, store());
   if (!done.ok()) return done.status();
   if (done->has_value()) return **done;
-  const auto remember = [&](const EntryPtr& entry) { return calls_.requests.Remember(now.mono_ms, command, entry); };
+  const auto remember = [&](const EntryPtr& entry) { return calls_.requests.Remember(now.mono, command, entry); };
   const Store::Slot* found = replica_.store().FindSlot(command.key);
   const Entry* previous = found ? found->entry.get() : nullptr;
   const Entry* present = found && !IsGone(now, *found) ? previous : nullptr;

@@ -37,12 +37,12 @@ uint64_t RequestHash(std::string_view holder, std::string_view request_id) {
   return hash == 0 ? 1 : hash;
 }
 
-const Requests::Done* Requests::Find(int64_t mono_ms, const Name& name) const {
+const Requests::Done* Requests::Find(MonoTime mono, const Name& name) const {
   const auto it = done_.find(name);
-  return it == done_.end() || mono_ms - it->second.mono_ms >= kRequestMs ? nullptr : &it->second;
+  return it == done_.end() || mono - it->second.mono >= kRequestMs ? nullptr : &it->second;
 }
 
-absl::StatusOr<std::optional<EntryPtr>> Requests::FindDone(int64_t mono_ms, const WriteCommand& command,
+absl::StatusOr<std::optional<EntryPtr>> Requests::FindDone(MonoTime mono, const WriteCommand& command,
                                                            const Store& store) {
   if (command.request_id.empty()) return std::nullopt;
   const auto other = [&] {
@@ -50,7 +50,7 @@ absl::StatusOr<std::optional<EntryPtr>> Requests::FindDone(int64_t mono_ms, cons
                                                    "\" named another request; give each request an ID of its own, "
                                                    "and only repeat the same request with it"));
   };
-  if (const Done* done = Find(mono_ms, {command.holder, command.request_id})) {
+  if (const Done* done = Find(mono, {command.holder, command.request_id})) {
     if (done->fingerprint != FingerprintOf(command)) return other();
     return done->entry;
   }
@@ -62,10 +62,10 @@ absl::StatusOr<std::optional<EntryPtr>> Requests::FindDone(int64_t mono_ms, cons
                      (entry.value == command.value && entry.value_is_text == command.value_is_text &&
                       entry.ephemeral == command.ephemeral));
   if (!same) return other();
-  return Remember(mono_ms, command, *found);
+  return Remember(mono, command, *found);
 }
 
-EntryPtr Requests::Remember(int64_t mono_ms, const WriteCommand& command, const EntryPtr& entry) {
+EntryPtr Requests::Remember(MonoTime mono, const WriteCommand& command, const EntryPtr& entry) {
   if (command.request_id.empty() || command.validate_only) return entry;
   std::shared_ptr<Entry> kept;
   if (entry) {
@@ -73,13 +73,12 @@ EntryPtr Requests::Remember(int64_t mono_ms, const WriteCommand& command, const 
     kept->value = {};
     kept->unknown_fields = {};
   }
-  while (!order_.empty() &&
-         (order_.size() >= kMaxRequests || mono_ms - done_.at(order_.front()).mono_ms >= kRequestMs)) {
+  while (!order_.empty() && (order_.size() >= kMaxRequests || mono - done_.at(order_.front()).mono >= kRequestMs)) {
     done_.erase(order_.front());
     order_.pop_front();
   }
   Name name{command.holder, command.request_id};
-  if (done_.emplace(name, Done{FingerprintOf(command), std::move(kept), mono_ms}).second) {
+  if (done_.emplace(name, Done{FingerprintOf(command), std::move(kept), mono}).second) {
     order_.push_back(std::move(name));
   }
   return entry;

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "peer/core/data/entry.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/node/write_command.h"
 #include "peer/core/sync/store.h"
 
@@ -26,9 +27,9 @@ class Requests {
   // What was answered to the request of this ID, if it was done: here in the last kRequestMs, or elsewhere and `store`
   // still has the key as it left it. nullopt: it was not done, or has no ID; a null entry: there was nothing to change.
   // REQUEST_INVALID if another request had this ID.
-  absl::StatusOr<std::optional<EntryPtr>> FindDone(int64_t mono_ms, const WriteCommand& command, const Store& store);
+  absl::StatusOr<std::optional<EntryPtr>> FindDone(MonoTime mono, const WriteCommand& command, const Store& store);
   // It was done, with this entry (null: there was nothing to change), which is returned.
-  EntryPtr Remember(int64_t mono_ms, const WriteCommand& command, const EntryPtr& entry);
+  EntryPtr Remember(MonoTime mono, const WriteCommand& command, const EntryPtr& entry);
   size_t size() const { return done_.size(); }
 
  private:
@@ -36,9 +37,9 @@ class Requests {
   struct Done {
     uint64_t fingerprint = 0;  // of all that the request asked for: the same ID must ask for the same
     EntryPtr entry;            // as written, without its value; null: there was nothing to change
-    int64_t mono_ms = 0;
+    MonoTime mono{};
   };
-  const Done* Find(int64_t mono_ms, const Name& name) const;
+  const Done* Find(MonoTime mono, const Name& name) const;
 
   std::map<Name, Done> done_;
   std::deque<Name> order_;  // oldest first, each name of done_ once

@@ -85,20 +85,20 @@ absl::Status Waits::CheckRoom() const {
   return status;
 }
 
-WaitId Waits::AwaitAck(EntryPtr entry, Ack ack, int64_t now_ms, int64_t due_ms) {
+WaitId Waits::AwaitAck(EntryPtr entry, Ack ack, MonoTime now, MonoTime due) {
   const Dot dot = entry->dot;
   fresh_.push_back(next_);
-  return Add({next_++, std::move(entry), dot, ack, now_ms, due_ms, {}});
+  return Add({next_++, std::move(entry), dot, ack, now, due, {}});
 }
 
-WaitId Waits::AwaitVersion(const Dot& dot, int64_t now_ms, int64_t due_ms) {
-  return Add({next_++, nullptr, dot, {}, now_ms, due_ms, {}});
+WaitId Waits::AwaitVersion(const Dot& dot, MonoTime now, MonoTime due) {
+  return Add({next_++, nullptr, dot, {}, now, due, {}});
 }
 
 WaitId Waits::Add(Wait wait) {
   LEASEMAP_CHECK(dots_.size() < kMaxWaits, dots_.size());
   const WaitId id = wait.id;
-  due_.emplace(wait.due_ms, id);
+  due_.emplace(wait.due, id);
   dots_.emplace(id, wait.dot);
   ByDot& map = MapOf(wait);
   map.emplace(Place(wait.dot, id), std::move(wait));
@@ -116,7 +116,7 @@ Waits::Wait* Waits::Find(WaitId id) {
 
 void Waits::Remove(const Wait& wait) {
   const WaitId id = wait.id;
-  due_.erase({wait.due_ms, id});
+  due_.erase({wait.due, id});
   dots_.erase(id);
   to_check_.erase(id);
   ByDot& map = MapOf(wait);
@@ -171,7 +171,7 @@ void Waits::Settle(const View& view, std::vector<Effects::Answered>& answered) {
     const Wait* wait = Find(id);
     if (wait != nullptr && Satisfied(*wait)) Answer(*wait, absl::OkStatus(), answered);
   }
-  while (!due_.empty() && due_.begin()->first <= view.mono_ms) {
+  while (!due_.empty() && due_.begin()->first <= view.mono) {
     const Wait& wait = *Find(due_.begin()->second);
     Answer(wait, TooLate(view, wait, "in time"), answered);
   }
@@ -315,7 +315,7 @@ void Waits::DropMember(const Track& track) {
 bool Waits::Satisfied(const Wait& wait) const { return wait.acked.count() + 1 >= Needed(wait.ack, tracks_.size() + 1); }
 
 absl::Status Waits::TooLate(const View& view, const Wait& wait, const char* why) const {
-  const std::string took = ShownDuration(view.mono_ms - wait.since_ms);
+  const std::string took = ShownDuration(view.mono - wait.since);
   if (wait.entry == nullptr) {
     auto status = Refusal(absl::StatusCode::kUnavailable, "NOT_CAUGHT_UP",
                           absl::StrCat("min_version: the write of this version did not come to this node ", why, " (",

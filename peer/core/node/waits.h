@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "peer/core/data/effects.h"
 #include "peer/core/data/limits.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/version_vector.h"
 #include "peer/core/mesh/membership.h"
 #include "peer/core/sync/store.h"
@@ -44,7 +45,7 @@ class Waits {
  public:
   // What is looked at to settle them. The members are those remembered, this node not among them.
   struct View {
-    int64_t mono_ms;
+    MonoTime mono;
     const std::map<std::string, Member>& members;
     const VersionVector& vector;
     const Store& store;
@@ -60,9 +61,9 @@ class Waits {
 
   // A name for a wait that is kept elsewhere (an Explain).
   WaitId NewId() { return next_++; }
-  // Only if CheckRoom is OK. Each is answered by Settle, at due_ms at the latest, unless Cancel comes first.
-  WaitId AwaitAck(EntryPtr entry, Ack ack, int64_t now_ms, int64_t due_ms);
-  WaitId AwaitVersion(const Dot& dot, int64_t now_ms, int64_t due_ms);
+  // Only if CheckRoom is OK. Each is answered by Settle, at due at the latest, unless Cancel comes first.
+  WaitId AwaitAck(EntryPtr entry, Ack ack, MonoTime now, MonoTime due);
+  WaitId AwaitVersion(const Dot& dot, MonoTime now, MonoTime due);
   // False if it is not awaited (any more).
   bool Cancel(WaitId id);
 
@@ -76,7 +77,7 @@ class Waits {
   void Settle(const View& view, std::vector<Effects::Answered>& answered);
   // Answers everything that is awaited; `why` it is too late.
   void EndAll(const View& view, const char* why, std::vector<Effects::Answered>& answered);
-  int64_t next_due_ms() const { return due_.empty() ? INT64_MAX : due_.begin()->first; }
+  MonoTime NextDue() const { return due_.empty() ? MonoTime::Never() : due_.begin()->first; }
 
  private:
   friend struct Inside;  // see node.h
@@ -88,7 +89,7 @@ class Waits {
     EntryPtr entry;  // the write whose acks are awaited; null: its dot has to be covered here
     Dot dot;
     Ack ack;
-    int64_t since_ms, due_ms;
+    MonoTime since, due;
     Members acked;
   };
   struct Track {
@@ -119,7 +120,7 @@ class Waits {
 
   ByDot acks_, versions_;
   std::map<WaitId, Dot> dots_;  // of all that wait
-  std::set<std::pair<int64_t, WaitId>> due_;
+  std::set<std::pair<MonoTime, WaitId>> due_;
   std::map<std::string, Track> tracks_;  // by node ID; while something is awaited, one for each remembered member
   std::vector<WaitId> covered_, replaced_, fresh_;
   std::set<WaitId> to_check_;  // acks whose count changed

@@ -30,6 +30,7 @@
 #include "peer/core/data/cursor.h"
 #include "peer/core/data/entry.h"
 #include "peer/core/data/limits.h"
+#include "peer/core/data/mono_time.h"
 
 namespace leasemap::core {
 
@@ -62,7 +63,7 @@ struct WatchBatch {
   bool first = false;         // the watch's first message, sent even when empty
   bool more = false;          // the head was not reached: read again
   bool pass = false;          // the cursor is a pass's (below), and comes before the head
-  int64_t wake_ms = 0;        // monotonic: read again then at the latest
+  MonoTime wake{};            // monotonic: read again then at the latest
   bool empty() const { return events.empty() && cursor.empty() && !snapshot_end && !first && lost_skipped == 0; }
 };
 
@@ -88,7 +89,7 @@ struct Watch {
   uint64_t maps = 0;         // Retirement::maps() when it began
   uint64_t rewinds = 0;      // Store::rewinds() then
   uint64_t collected = 0;    // Store::collected() at the last read
-  int64_t started_ms = 0;    // monotonic
+  MonoTime started{};        // monotonic
   uint64_t position = 0;     // revisions up to here were read
   uint64_t had = 0;          // all changes up to this revision were read as they were then
   uint64_t next_lost = 0;    // the next conflict to tell, by its number here (conflicts.h); no cursor knows of it
@@ -99,7 +100,7 @@ struct Watch {
   uint64_t behind = 0;    // events since the last cursor
   bool first_due = true;  // nothing was sent yet
   bool news = false;      // events were sent since the last cursor
-  int64_t cursor_ms = 0;  // monotonic time of the last cursor
+  MonoTime cursor_at{};   // monotonic time of the last cursor
 };
 
 }  // namespace leasemap::core

@@ -13,7 +13,7 @@ absl::StatusOr<Watch> WatchReader::Start(WatchFilter filter, bool snapshot, cons
   Watch watch;
   watch.filter = std::move(filter);
   watch.filter_hash = watch.filter.Hash();
-  watch.started_ms = view_.now.mono_ms;
+  watch.started = view_.now.mono;
   watch.next_lost = view_.conflicts.end();
   const Store& store = view_.map.store;
   watch.maps = view_.maps;
@@ -58,8 +58,8 @@ bool WatchReader::IsBelowFloor(const Watch& watch) const {
   skip.Learn(map.vector);  // if that is not known here, it will be once this node has caught up
   if (!skip.CoversFloor(map.floor, VersionVector())) return true;
   int64_t gone_ms = map.lapses_gone_ms;
-  if (map.floor_taken_ms) {
-    const int64_t taken_ms = view_.now.wall_ms - (view_.now.mono_ms - *map.floor_taken_ms);
+  if (map.floor_taken) {
+    const int64_t taken_ms = view_.now.wall_ms - (view_.now.mono - *map.floor_taken);
     gone_ms = std::max(gone_ms, taken_ms - view_.kept_dead_ms + kCollectBounds * view_.options.rules.clock_bound_ms);
   }
   return watch.skip_told_ms < gone_ms;
@@ -85,7 +85,7 @@ absl::StatusOr<WatchBatch> WatchReader::Read(Watch& watch) const {
                        "cursor: it is from the future, of a node whose clock was wrong; drop what you have and start "
                        "again with include_snapshot");
       }
-      if (view_.now.mono_ms - watch.started_ms >= view_.options.timing.cursor_wait) {
+      if (view_.now.mono - watch.started >= view_.options.timing.cursor_wait) {
         auto status = Refusal(absl::StatusCode::kUnavailable, "NOT_CAUGHT_UP",
                               covered ? "cursor: this node's clock is behind it; try another node"
                                       : "cursor: this node did not get the writes that it names within 10 s; try "
@@ -94,7 +94,7 @@ absl::StatusOr<WatchBatch> WatchReader::Read(Watch& watch) const {
         return status;
       }
       WatchBatch waiting;
-      waiting.wake_ms = view_.now.mono_ms + view_.options.timing.report_every;
+      waiting.wake = view_.now.mono + view_.options.timing.report_every;
       return waiting;
     }
     watch.phase = Watch::Phase::kFollowing;
@@ -106,9 +106,9 @@ absl::StatusOr<WatchBatch> WatchReader::Read(Watch& watch) const {
     // A snapshot shows nothing that has lapsed by the clock, though its turn may come a moment later (kLapseBatch).
     const auto lapse = view_.map.store.NextLapse();
     const bool due = lapse && *lapse <= view_.now.wall_ms && view_.clock_trusted;
-    if (due && view_.now.mono_ms < watch.started_ms + kSnapshotWaitMs) {
+    if (due && view_.now.mono < watch.started + kSnapshotWaitMs) {
       WatchBatch waiting;
-      waiting.wake_ms = view_.now.mono_ms + kSnapshotLookMs;
+      waiting.wake = view_.now.mono + kSnapshotLookMs;
       watch.snapshot_from = UINT64_MAX;
       return waiting;
     }
@@ -266,7 +266,7 @@ void WatchReader::EndPass(Watch& watch, WatchBatch& batch) const {
   watch.behind = 0;
   batch.cursor = CursorAt(watch, view_.named(pass.vector), pass.told_ms);
   batch.pass = true;
-  watch.cursor_ms = view_.now.mono_ms;
+  watch.cursor_at = view_.now.mono;
   watch.news = false;
 }
 
@@ -305,19 +305,19 @@ void WatchReader::AddCursor(Watch& watch, WatchBatch& batch) const {
     batch.snapshot_end = true;
   }
   const bool at_once = batch.first || batch.snapshot_end;
-  const int64_t due = at_once ? view_.now.mono_ms : watch.cursor_ms + (watch.news ? kCursorEveryMs : kCursorIdleMs);
-  batch.wake_ms = due;
-  if (view_.now.mono_ms < due) return;
+  const MonoTime due = at_once ? view_.now.mono : watch.cursor_at + (watch.news ? kCursorEveryMs : kCursorIdleMs);
+  batch.wake = due;
+  if (view_.now.mono < due) return;
   const VersionVector& vector = view_.map.vector;
   if (vector.exceptions() > kCursorExceptions) {
-    batch.wake_ms = view_.now.mono_ms + view_.options.timing.report_every;
+    batch.wake = view_.now.mono + view_.options.timing.report_every;
     return;
   }
   batch.cursor = CursorAt(watch, view_.named(vector), view_.horizon_ms);
-  watch.cursor_ms = view_.now.mono_ms;
+  watch.cursor_at = view_.now.mono;
   watch.news = false;
   watch.behind = 0;
-  batch.wake_ms = view_.now.mono_ms + kCursorIdleMs;
+  batch.wake = view_.now.mono + kCursorIdleMs;
 }
 
 // The cursor names a write of an incarnation that has ended or is silent, and every other remembered member answers
@@ -339,12 +339,12 @@ bool WatchReader::CursorIsLost(const Watch& watch) const {
   if (view_.is_linked(writer)) return false;
 
   const auto known = members.find(writer.node);
-  const int64_t lost_ms = known == members.end() ? 0 : known->second.lost_mono_ms;
-  const int64_t after_ms = std::max(watch.started_ms, lost_ms) + view_.options.timing.cursor_lost;
-  if (view_.now.mono_ms < after_ms) return false;  // without others to ask, the writer may still link again
+  const MonoTime lost = known == members.end() ? MonoTime() : known->second.lost_mono;
+  const MonoTime after = std::max(watch.started, lost) + view_.options.timing.cursor_lost;
+  if (view_.now.mono < after) return false;  // without others to ask, the writer may still link again
   const auto heard_on_a_link = [&](const std::string& node) {
     const auto it = members.find(node);
-    return it != members.end() && it->second.linked && it->second.heard_mono_ms >= after_ms;
+    return it != members.end() && it->second.linked && it->second.heard_mono >= after;
   };
   return std::all_of(members.begin(), members.end(), [&](const auto& item) {
     const auto& [node, member] = item;

@@ -4,26 +4,26 @@
 
 namespace leasemap::core {
 
-void MapState::JoinFloor(int64_t mono_ms, const VersionVector& other) {
-  if (!floor.Covers(other)) floor_taken_ms = mono_ms;
+void MapState::JoinFloor(MonoTime mono, const VersionVector& other) {
+  if (!floor.Covers(other)) floor_taken = mono;
   floor.Join(other);
 }
 
 size_t MapState::FollowClock(Now now, const LeaseRules& rules, int64_t keep_ms) {
   if (store.horizon_ms() <= now.wall_ms + rules.clock_bound_ms) {
     const size_t lapsed = store.Lapse(now.wall_ms);
-    store.GiveUpValues(store.horizon_ms() - keep_ms, now.mono_ms - keep_ms);
+    store.GiveUpValues(store.horizon_ms() - keep_ms, now.mono - keep_ms);
     return lapsed;
   }
   lapses_gone_ms = std::min(lapses_gone_ms, now.wall_ms);  // what lapsed after that was never told rightly
   return store.Rewind(now.wall_ms);
 }
 
-int64_t MapState::LapseDue(Now now, const LeaseRules& rules, bool trusted) const {
-  if (!trusted) return INT64_MAX;
-  if (store.horizon_ms() > now.wall_ms + rules.clock_bound_ms) return now.mono_ms;
+MonoTime MapState::LapseDue(Now now, const LeaseRules& rules, bool trusted) const {
+  if (!trusted) return MonoTime::Never();
+  if (store.horizon_ms() > now.wall_ms + rules.clock_bound_ms) return now.mono;
   const auto next = store.NextLapse();
-  return next ? now.mono_ms + std::max<int64_t>(0, *next - now.wall_ms) : INT64_MAX;
+  return next ? now.mono + std::max<int64_t>(0, *next - now.wall_ms) : MonoTime::Never();
 }
 
 int64_t MapState::HorizonAt(Now now, bool trusted) const {

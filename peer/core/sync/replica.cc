@@ -27,7 +27,7 @@ Replica::Replica(const NodeOptions& options, Now now, uint64_t above)
       map_(options.rules),
       own_log_(room_.side_bytes(kOwnLogBytes), options.leave_out_bytes),
       conflicts_(room_.side_bytes(kMaxConflictBytes)) {
-  NoteTime(now.mono_ms);
+  NoteTime(now.mono);
 }
 
 bool Replica::IsOwn(const ReplicaId& replica) const {
@@ -131,12 +131,12 @@ Standing Replica::StandingOf(Now now, const Store::Slot* slot) const {
 }
 
 int64_t Replica::LeaseEndOf(Now now, const Store::Slot& slot) const {
-  return LeaseEnd(rules_, *slot.entry, now.wall_ms, now.mono_ms - slot.changed_ms);
+  return LeaseEnd(rules_, *slot.entry, now.wall_ms, now.mono - slot.changed);
 }
 
-void Replica::TakeSession(int64_t mono_ms, const VersionVector& vector, const VersionVector& floor) {
+void Replica::TakeSession(MonoTime mono, const VersionVector& vector, const VersionVector& floor) {
   map_.vector.Join(vector);
-  map_.JoinFloor(mono_ms, floor);
+  map_.JoinFloor(mono, floor);
   FoldFloor();
   Changed();
 }
@@ -172,7 +172,7 @@ void Replica::Collect(const std::vector<std::string>& keys) {
 
 MapState Replica::GiveUp(Now now, int64_t ceiling_ms, uint64_t incarnation) {
   MapState old = std::exchange(map_, MapState(rules_));
-  map_.store.NoteTime(now.mono_ms);
+  map_.store.NoteTime(now.mono);
   map_.store.SkipTo(old.store.head());
   map_.store.Lapse(std::min(old.store.horizon_ms(), now.wall_ms));  // it may have been told by a wrong clock
   map_.ceiling.Take(ceiling_ms);
@@ -182,7 +182,7 @@ MapState Replica::GiveUp(Now now, int64_t ceiling_ms, uint64_t incarnation) {
   return old;
 }
 
-void Replica::TakeBack(int64_t mono_ms, MapState old) {
+void Replica::TakeBack(MonoTime mono, MapState old) {
   map_.store.SkipTo(old.store.head());
   for (const auto& [key, slot] : old.store.by_key()) {
     clock_.See(slot.entry->stamp);
@@ -194,13 +194,13 @@ void Replica::TakeBack(int64_t mono_ms, MapState old) {
   // Not joined to that of a peer which a session began with: by it this map would pass for one without what was
   // collected there.
   map_.floor = VersionVector();
-  map_.JoinFloor(mono_ms, old.floor);
+  map_.JoinFloor(mono, old.floor);
   Changed();
 }
 
-void Replica::Restore(int64_t mono_ms, const Image& image) {
+void Replica::Restore(MonoTime mono, const Image& image) {
   map_.vector = image.vector;
-  map_.JoinFloor(mono_ms, image.floor);
+  map_.JoinFloor(mono, image.floor);
   map_.ceiling.Take(image.ceiling_ms);
   map_.ceiling.Collected(image.collected_epoch);
   for (const EntryPtr& entry : image.entries) {

@@ -20,6 +20,7 @@
 #include "peer/core/data/image.h"
 #include "peer/core/data/lease.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/data/node_options.h"
 #include "peer/core/sync/conflicts.h"
 #include "peer/core/sync/map_state.h"
@@ -110,11 +111,11 @@ class Replica {
 
   // --- what others have
   // A session is over: all that its peer covered when it began is here.
-  void TakeSession(int64_t mono_ms, const VersionVector& vector, const VersionVector& floor);
-  void JoinFloor(int64_t mono_ms, const VersionVector& floor) { map_.JoinFloor(mono_ms, floor); }
+  void TakeSession(MonoTime mono, const VersionVector& vector, const VersionVector& floor);
+  void JoinFloor(MonoTime mono, const VersionVector& floor) { map_.JoinFloor(mono, floor); }
 
   // --- time, and what can go
-  void NoteTime(int64_t mono_ms) { map_.store.NoteTime(mono_ms); }
+  void NoteTime(MonoTime mono) { map_.store.NoteTime(mono); }
   size_t FollowClock(Now now, const LeaseRules& rules, int64_t keep_ms) {
     return map_.FollowClock(now, rules, keep_ms);
   }
@@ -142,9 +143,9 @@ class Replica {
   // Empties the map, under another incarnation and that ceiling, and returns the one that was there.
   MapState GiveUp(Now now, int64_t ceiling_ms, uint64_t incarnation);
   // What is here becomes one with a map that was given up.
-  void TakeBack(int64_t mono_ms, MapState old);
+  void TakeBack(MonoTime mono, MapState old);
   // What an image of an earlier process holds. The first thing that is done.
-  void Restore(int64_t mono_ms, const Image& image);
+  void Restore(MonoTime mono, const Image& image);
 
  private:
   friend struct Inside;  // see node.h

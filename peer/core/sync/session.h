@@ -12,6 +12,7 @@
 
 #include "peer/core/data/limits.h"
 #include "peer/core/data/message.h"
+#include "peer/core/data/mono_time.h"
 #include "peer/core/sync/store.h"
 
 namespace leasemap::core {
@@ -48,15 +49,15 @@ class ServedSession {
 // The asking side: at most one at a time.
 struct AskedSession {
   uint64_t id = 0;
-  LinkId link = 0;
-  int64_t heard_ms = 0;  // monotonic: when something of it came last, if only a part of a message
+  LinkId link = LinkId::kNone;
+  MonoTime heard{};      // monotonic: when something of it came last, if only a part of a message
   bool refused = false;  // something of it had to be left out: its end is not joined
   bool all = false;      // what differs was asked for, covered or not
-  int64_t asked_ms = 0;  // monotonic: when it began
-  int64_t whole_ms = 0;  // monotonic: when a whole message of it came last
+  MonoTime asked{};      // monotonic: when it began
+  MonoTime whole{};      // monotonic: when a whole message of it came last
   int64_t turn_ms = 0;   // after this time without one it gives way to another member (kSessionTurnMs)
 
-  int64_t GivesWayAt() const { return whole_ms + turn_ms; }
+  MonoTime GivesWayAt() const { return whole + turn_ms; }
 };
 
 }  // namespace leasemap::core

@@ -13,7 +13,7 @@ namespace leasemap::core {
 Store::Store(const Store& other)
     : by_key_(other.by_key_),
       horizon_ms_(other.horizon_ms_),
-      mono_ms_(other.mono_ms_),
+      mono_(other.mono_),
       rewinds_(other.rewinds_),
       head_(other.head_),
       last_change_(other.last_change_),
@@ -75,7 +75,7 @@ void Store::Index(Slot& slot) {
   gone_ahead_ |= entry.value_gone && entry.lease.expire_ms > horizon_ms_;
   slot.revision = last_change_ = ++head_;
   slot.renewed = 0;
-  slot.changed_ms = mono_ms_;
+  slot.changed = mono_;
   by_revision_.emplace_hint(by_revision_.end(), head_, &slot);
   if (Lapses(entry) || IsDead(slot)) {
     const std::string_view key = by_key_.find(entry.key)->first;
@@ -100,7 +100,7 @@ void Store::Renew(Slot& slot, EntryPtr entry) {
   if (slot.renewed != 0) by_renewal_.erase(slot.renewed);
   slot.entry = std::move(entry);
   slot.renewed = ++head_;
-  slot.changed_ms = mono_ms_;
+  slot.changed = mono_;
   by_renewal_.emplace_hint(by_renewal_.end(), head_, &slot);
   if (Lapses(*slot.entry)) AwaitLapse(by_key_.find(slot.entry->key)->first, slot);
   Count(slot, true);
@@ -197,13 +197,13 @@ size_t Store::Rewind(int64_t to_ms) {
 }
 
 // No event and no revision: for readers the key is as dead as before.
-void Store::GiveUpValues(int64_t to_ms, int64_t here_ms) {
+void Store::GiveUpValues(int64_t to_ms, MonoTime here) {
   size_t looked_at = 0;
   auto it = dead_.lower_bound({values_gone_ms_ + 1, ""});
   for (; it != dead_.end() && it->since_ms <= to_ms; ++it) {
     Slot& slot = by_key_.find(it->key)->second;
     if (!CanRevive(slot)) continue;
-    if (slot.changed_ms > here_ms || looked_at++ == kLapseBatch) {
+    if (slot.changed > here || looked_at++ == kLapseBatch) {
       values_gone_ms_ = it->since_ms - 1;
       return;
     }

@@ -23,6 +23,7 @@
 #include "absl/container/btree_map.h"
 #include "peer/core/data/entry.h"
 #include "peer/core/data/limits.h"
+#include "peer/core/data/mono_time.h"
 
 namespace leasemap::core {
 
@@ -39,10 +40,10 @@ class Store {
 
   struct Slot {
     EntryPtr entry;
-    uint64_t revision = 0;   // of its latest change
-    uint64_t renewed = 0;    // of its latest renewal after that; 0: there was none
-    bool lapsed = false;     // ephemeral, and its expire_ms is not above the horizon, or its value is gone
-    int64_t changed_ms = 0;  // monotonic: when the entry came
+    uint64_t revision = 0;  // of its latest change
+    uint64_t renewed = 0;   // of its latest renewal after that; 0: there was none
+    bool lapsed = false;    // ephemeral, and its expire_ms is not above the horizon, or its value is gone
+    MonoTime changed{};     // monotonic: when the entry came
     uint64_t latest() const { return std::max(revision, renewed); }
   };
   using ByKey = std::map<std::string, Slot, std::less<>>;
@@ -63,7 +64,7 @@ class Store {
   EntryPtr Complete(const EntryPtr& entry) const;
 
   // What changes from now on does so at this time, monotonic.
-  void NoteTime(int64_t mono_ms) { mono_ms_ = mono_ms; }
+  void NoteTime(MonoTime mono) { mono_ = mono; }
 
   // Moves the horizon on to `to_ms`, never back, and lets lapse what it passes; returns how many did. After kLapseBatch
   // of them it stops short: call again while NextLapse says that more is due.
@@ -72,9 +73,9 @@ class Store {
   // Returns how many did; after kLapseBatch of them it stops short: call again while the horizon is above.
   size_t Rewind(int64_t to_ms);
   int64_t horizon_ms() const { return horizon_ms_; }
-  // Gives up the values of what lapsed up to `to_ms` (UTC), and did so here up to `here_ms` (monotonic), the earliest
+  // Gives up the values of what lapsed up to `to_ms` (UTC), and did so here up to `here` (monotonic), the earliest
   // first. After kLapseBatch of them it stops short, and goes on at the next call.
-  void GiveUpValues(int64_t to_ms, int64_t here_ms);
+  void GiveUpValues(int64_t to_ms, MonoTime here);
   // There may be dead entries above the horizon whose value is gone, and which so can't live again.
   bool gone_ahead() const { return gone_ahead_; }
   void ForgetGoneAhead() { gone_ahead_ = false; }
@@ -137,7 +138,7 @@ class Store {
   // Ephemeral entries that have not lapsed, by (expire_ms, key); the keys are those of by_key_.
   absl::btree_map<std::pair<int64_t, std::string_view>, Slot*> by_expiry_;
   int64_t horizon_ms_ = 0;
-  int64_t mono_ms_ = 0;
+  MonoTime mono_{};
   uint64_t rewinds_ = 0;
   uint64_t head_ = 0;  // the latest revision given
   uint64_t last_change_ = 0;

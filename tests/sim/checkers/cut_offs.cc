@@ -34,10 +34,10 @@ bool CutOffChecker::MustCutOff(const core::Node& node, core::LinkId link, const 
     const auto run = report->vector->runs().find(node.self());
     if (run != report->vector->runs().end() && run->second.Top() >= node.replica().own_log().end()) return true;
   }
-  Flood& flood = floods_.try_emplace(link, Flood{now.mono_ms}).first->second;
+  Flood& flood = floods_.try_emplace(link, Flood{now.mono}).first->second;
   flood.sessions += std::holds_alternative<core::SessionRequest>(*message);
   if (const auto* live = std::get_if<core::Live>(message)) flood.control += live->entries.empty();
-  const int64_t seconds = (now.mono_ms - flood.since_ms) / 1000 + 1;
+  const int64_t seconds = (now.mono - flood.since) / 1000 + 1;
   return flood.sessions > core::kSessionBurst + seconds * core::kSessionsPerSecond ||
          flood.control > core::kControlBurst + seconds * core::kControlPerSecond;
 }

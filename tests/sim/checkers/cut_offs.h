@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "peer/core/data/mono_time.h"
 #include "peer/core/node/node.h"
 
 namespace leasemap::sim {
@@ -34,7 +35,7 @@ class CutOffChecker {
  private:
   // What a hostile process sent over one link.
   struct Flood {
-    int64_t since_ms = 0;
+    core::MonoTime since;
     int64_t sessions = 0, control = 0;
   };
   bool MustCutOff(const core::Node& node, core::LinkId link, const core::Message* message, core::Now now);

@@ -185,9 +185,9 @@ void Put(Digester& d, const QueryReply& reply) {
 // --- times
 
 // How long ago, up to `most`: older makes no difference.
-void PutAge(Digester& d, int64_t now_ms, int64_t then_ms, int64_t most) { Put(d, std::min(now_ms - then_ms, most)); }
+void PutAge(Digester& d, MonoTime now, MonoTime then, int64_t most) { Put(d, std::min(now - then, most)); }
 // How long until; what is past makes no difference.
-void PutUntil(Digester& d, int64_t now_ms, int64_t then_ms) { Put(d, std::max<int64_t>(then_ms - now_ms, 0)); }
+void PutUntil(Digester& d, MonoTime now, MonoTime then) { Put(d, std::max<int64_t>(then - now, 0)); }
 
 }  // namespace
 
@@ -214,46 +214,45 @@ void Inside::PutLinks(Digester& d, const Links& all, Now now, const Timing& timi
   // `up` follows from the links. `refusals`: what was logged. `quarantine`: nobody breaks a rule here.
   const auto& [times, links, up, refusals, quarantine, compare_ceilings] = all;
   Put(d, compare_ceilings);
-  const int64_t ms = now.mono_ms;
+  const MonoTime mono = now.mono;
   Put(d, links.size());
   for (const auto& [id, link] : links) {
-    // settled, sent_ms and opened_ms count in the handshake alone, which the steps of time of an exploration never
+    // settled, sent and opened count in the handshake alone, which the steps of time of an exploration never
     // outlast. looked_at and looked_change: what Lack::Update would find again. `relayed` follows from `peers` and the
     // members; relayed_change and looked_change say as of when.
     const auto& [alive, ceiling, theirs, told, lack, out, phase, dialed, address, local, peer, helloed, protocol,
-                 settled, sent_ms, clock_agrees, probe] = link;
+                 settled, sent, clock_agrees, probe] = link;
     PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
     const auto& [our_word, their_word, shunned] = ceiling;  // their wall_ms: compared with none
     PutAll(d, our_word.ceiling_ms, our_word.map, our_word.part, their_word.ceiling_ms, their_word.map, their_word.part,
            shunned);
-    const auto& [opened_ms, heard_ms, ping_ms, piece_ms] = alive;
-    PutAge(d, ms, heard_ms, timing.silent);
-    Put(d, piece_ms.has_value());  // messages come whole here
-    PutAge(d, ms, ping_ms, timing.heartbeat);
-    const auto& [first, until_ms, probed_heard_ms] = probe;
-    PutUntil(d, ms, until_ms);
+    const auto& [opened, heard, pinged, piece] = alive;
+    PutAge(d, mono, heard, timing.silent);
+    Put(d, piece.has_value());  // messages come whole here
+    PutAge(d, mono, pinged, timing.heartbeat);
+    const auto& [first, until, probed_heard] = probe;
+    PutUntil(d, mono, until);
     Put(d, first);
-    if (first != 0) PutAge(d, ms, probed_heard_ms, timing.silent);
+    if (first != LinkId::kNone) PutAge(d, mono, probed_heard, timing.silent);
     const auto& [live_next, made_since, serving] = out;
-    const auto& [report, complete, has_map, peer_settled, map_hash, differs_since_ms, floor, peers, peers_change] =
-        theirs;
+    const auto& [report, complete, has_map, peer_settled, map_hash, differs_since, floor, peers, peers_change] = theirs;
     PutAll(d, live_next, std::max(live_next, made_since), report, complete, has_map, peer_settled, map_hash, floor,
-           peers, differs_since_ms != 0);
-    if (differs_since_ms != 0) PutAge(d, ms, differs_since_ms, timing.hash_alarm);
+           peers, differs_since.has_value());
+    if (differs_since) PutAge(d, mono, *differs_since, timing.hash_alarm);
     // A lack that is filled, and haste about one, are forgotten before they are looked at again (Lack::Update).
-    const auto& [claim, fetch_now, looked_at, looked_change, avoid_until_ms, asked_ms] = lack;
+    const auto& [claim, fetch_now, looked_at, looked_change, avoid_until, asked] = lack;
     Put(d, fetch_now && report && !vector.Covers(*report));
     const bool lacks = claim && !vector.Covers(*claim->claimed);
     Put(d, lacks);
     if (lacks) {
-      const auto& [claimed, since_ms] = *claim;
+      const auto& [claimed, since] = *claim;
       Put(d, claimed);
-      PutAge(d, ms, since_ms, timing.lack);
+      PutAge(d, mono, since, timing.lack);
     }
-    PutUntil(d, ms, avoid_until_ms);
-    PutAge(d, ms, asked_ms, timing.lack);
-    const auto& [told_ms, told_change, cut_short, hurry, relayed, relayed_change] = told;
-    PutAge(d, ms, told_ms, timing.report_every);
+    PutUntil(d, mono, avoid_until);
+    PutAge(d, mono, asked, timing.lack);
+    const auto& [told_at, told_change, cut_short, hurry, relayed, relayed_change] = told;
+    PutAge(d, mono, told_at, timing.report_every);
     PutAll(d, hurry, told_change == report_change, cut_short);
     Put(d, serving.has_value());
     if (serving) PutSession(d, *serving);
@@ -268,9 +267,8 @@ void PutMembers(Digester& d, const Members& members) {
   for (const auto& [node, member] : members) {
     // When it was heard or lost, and its clock, are shown in status alone (and end a cursor's wait: no watches here).
     // `stable` counts for collection alone, which no exploration lasts long enough for.
-    const auto& [id, generation, linked_as, address, linked, leaving, heard_mono_ms, heard_wall_ms, lost_mono_ms,
-                 offset_ms, measured, report, report_incarnation, report_mono_ms, relayed_by, stable, stable_meaning] =
-        member;
+    const auto& [id, generation, linked_as, address, linked, leaving, heard_mono, heard_wall_ms, lost_mono, offset_ms,
+                 measured, report, report_incarnation, report_mono, relayed_by, stable, stable_meaning] = member;
     PutAll(d, id, generation, linked_as, address, linked, leaving, report, report_incarnation, relayed_by);
   }
 }
@@ -283,11 +281,11 @@ void Inside::PutWaits(Digester& d, const Waits& waits, Now now) {
   for (const WaitId id : to_check) Put(d, id);
   for (const auto* by_dot : {&acks, &versions}) {
     for (const auto& [place, wait] : *by_dot) {
-      // `since_ms` is for the text of an answer. `dots` and `due` follow from these.
-      const auto& [id, entry, dot, ack, since_ms, due_ms, acked] = wait;
+      // `since` is for the text of an answer. `dots` and `due` above follow from these.
+      const auto& [id, entry, dot, ack, since, until, acked] = wait;
       const auto& [level, nodes] = ack;
       PutAll(d, id, entry, dot, level, nodes, acked.to_string());
-      PutUntil(d, now.mono_ms, due_ms);
+      PutUntil(d, now.mono, until);
     }
   }
   Put(d, tracks.size());
@@ -311,22 +309,22 @@ explore::Digest Inside::Of(const Node& node, Now now) {
                shared, shared_members] = replica;
   // `alarms`: what is told, and changes nothing.
   const auto& [session_times, asking, next_session, alarms] = catch_up;
-  const auto& [store, vector, floor, ceiling, lapses_gone_ms, floor_taken_ms] = map;
+  const auto& [store, vector, floor, ceiling, lapses_gone_ms, floor_taken] = map;
   PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), vector, next_session, readiness.ready());
   PutAll(d, readiness.has_full_map(), floor);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
   PutAll(d, requests.size(), explains.size(), retirement.any(), retirement.resets());
-  const auto& [next_collect_ms, next_fold_ms] = collection;
-  PutUntil(d, now.mono_ms, next_collect_ms);
-  PutUntil(d, now.mono_ms, next_fold_ms);
+  const auto& [next_collect, next_fold] = collection;
+  PutUntil(d, now.mono, next_collect);
+  PutUntil(d, now.mono, next_fold);
   PutWaits(d, waits, now);
   PutAll(d, readiness.waits_for().size(), readiness.settled(), readiness.shut_out());
   // The orders by revision are for watches alone; the rest of the store follows from its entries and the horizon.
-  const auto& [by_key, by_revision, by_renewal, by_expiry, horizon_ms, mono_ms, rewinds, head, last_change, live_keys,
+  const auto& [by_key, by_revision, by_renewal, by_expiry, horizon_ms, mono, rewinds, head, last_change, live_keys,
                bytes, held, dead, values_gone_ms, gone_ahead, collected, collected_up_to, hashes, hash] = store;
   PutAll(d, by_key.size(), horizon_ms, values_gone_ms, gone_ahead);
   for (const auto& [key, slot] : by_key) {
-    const auto& [entry, revision, renewed, lapsed, changed_ms] = slot;
+    const auto& [entry, revision, renewed, lapsed, changed] = slot;
     PutAll(d, entry, lapsed);
   }
   PutAll(d, own_log.first(), own_log.end());
@@ -335,9 +333,9 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   Put(d, asking.has_value());
   if (asking) {
     // The times after `all`: no exploration lasts as long as a session may.
-    const auto& [id, link, heard_ms, refused, all, asked_ms, whole_ms, turn_ms] = *asking;
+    const auto& [id, link, heard, refused, all, asked, whole, turn_ms] = *asking;
     PutAll(d, id, link, refused, all);
-    PutAge(d, now.mono_ms, heard_ms, options.timing.session_idle);
+    PutAge(d, now.mono, heard, options.timing.session_idle);
   }
   // The explorer dials itself: nobody has a seed or an address, so nothing is random either.
   // `locals`: asked for targets alone. `change` and the rest: as of when something else was found.
@@ -369,10 +367,10 @@ Inside::Link Inside::Of(const Node& node, LinkId id, Now now) {
   out.live = out.phase == Phase::kUp && link->out.HasLive(node.replica().own_log());
   out.serving = link->out.serves();
   out.asking = node.catch_up_.IsAsking(id);
-  const auto& [claim, fetch_now, looked_at, looked_change, avoid_until_ms, asked_ms] = link->lack;
+  const auto& [claim, fetch_now, looked_at, looked_change, avoid_until, asked] = link->lack;
   const VectorPtr& report = link->theirs.vector();
   out.due = report && !node.vector().Covers(*report) &&
-            (fetch_now || (claim && now.mono_ms - claim->since_ms >= node.options_.timing.lack));
+            (fetch_now || (claim && now.mono - claim->since >= node.options_.timing.lack));
   return out;
 }
 

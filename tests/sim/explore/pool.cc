@@ -23,7 +23,7 @@ bool IsHeartbeat(const core::Message& message) {
 
 }  // namespace
 
-core::Now Pool::At(int step) const { return {kMonoMs + step * kStepMs, wall_ms_ + step * kStepMs}; }
+core::Now Pool::At(int step) const { return {core::MonoTime(kMonoMs + step * kStepMs), wall_ms_ + step * kStepMs}; }
 
 NodeNumber Pool::Start(const std::string& name, int step, int earlier) {
   core::NodeOptions options;
@@ -31,7 +31,7 @@ NodeNumber Pool::Start(const std::string& name, int step, int earlier) {
   options.seed = core::Hash64(name);
   options.batch_entries = 1;
   core::Now now = At(step);
-  now.mono_ms += earlier - 10;
+  now.mono += earlier - 10;
   now.wall_ms += earlier - 10;
   return Keep(std::make_unique<core::Node>(std::move(options), now), step);
 }
@@ -46,7 +46,8 @@ NodeNumber Pool::Keep(std::unique_ptr<core::Node> node, int step) {
   const auto [it, fresh] = node_numbers_.try_emplace(d.Done(), static_cast<NodeNumber>(nodes_.size()));
   if (fresh) {
     Kept kept;
-    for (uint64_t link = 1; link <= kLinks; ++link) kept.links[link - 1] = core::Inside::Of(*node, link, At(step));
+    for (uint64_t link = 1; link <= kLinks; ++link)
+      kept.links[link - 1] = core::Inside::Of(*node, core::LinkId{link}, At(step));
     kept.step = step;
     kept.digest = it->first;
     kept.node = std::move(node);
@@ -76,9 +77,9 @@ const Outcome& Pool::Do(const Event& event) {
   for (auto& send : effects.send) {
     // Heartbeats overtake what is queued, and have nothing to do with it: Beat exchanges them.
     if (event.kind == Event::Kind::kStep && IsHeartbeat(send.message)) continue;
-    outcome.sent.push_back({send.link, Keep(std::move(send.message))});
+    outcome.sent.push_back({static_cast<uint64_t>(send.link), Keep(std::move(send.message))});
   }
-  for (const auto& hang_up : effects.hang_up) outcome.hung_up.push_back(hang_up.link);
+  for (const auto& hang_up : effects.hang_up) outcome.hung_up.push_back(static_cast<uint64_t>(hang_up.link));
   for (const auto& answered : effects.answered) {
     if (answered.status.ok()) {
       outcome.acked.push_back(answered.entry);
@@ -99,11 +100,12 @@ void Pool::Tell(core::Node& node, const Event& event, int step, Outcome& outcome
   const core::Now now = At(step);
   switch (event.kind) {
     case Event::Kind::kMessage:
-      return node.OnMessage(now, event.link, *messages_[event.message]);
+      return node.OnMessage(now, core::LinkId{event.link}, *messages_[event.message]);
     case Event::Kind::kClosed:
-      return node.OnClosed(now, event.link);
+      return node.OnClosed(now, core::LinkId{event.link});
     case Event::Kind::kPull:
-      if (auto message = node.Pull(now, event.link)) outcome.sent.push_back({event.link, Keep(*std::move(message))});
+      if (auto message = node.Pull(now, core::LinkId{event.link}))
+        outcome.sent.push_back({event.link, Keep(*std::move(message))});
       return;
     case Event::Kind::kWrite: {
       core::WriteCommand command = menu_[event.link];
@@ -121,18 +123,18 @@ void Pool::Tell(core::Node& node, const Event& event, int step, Outcome& outcome
       node.Tick(now);
       return Beat(node, event.link & 0xffff, event.link >> 16, now);
     case Event::Kind::kDialed:
-      return node.OnDialed(now, event.link, "", "");
+      return node.OnDialed(now, core::LinkId{event.link}, "", "");
     case Event::Kind::kAccepted:
-      return node.OnAccepted(now, event.link, "", "");
+      return node.OnAccepted(now, core::LinkId{event.link}, "", "");
   }
 }
 
 // The heartbeats of a step, on links (bits by id) whose other end pings, and answers.
 void Pool::Beat(core::Node& node, uint32_t pinged, uint32_t answered, core::Now now) {
-  const auto token = static_cast<uint64_t>(now.mono_ms);
+  const auto token = static_cast<uint64_t>(now.mono.ms());
   for (uint64_t link = 1; link <= kLinks; ++link) {
-    if (pinged >> link & 1) node.OnMessage(now, link, core::Ping{token});
-    if (answered >> link & 1) node.OnMessage(now, link, core::Pong{token, now.wall_ms});
+    if (pinged >> link & 1) node.OnMessage(now, core::LinkId{link}, core::Ping{token});
+    if (answered >> link & 1) node.OnMessage(now, core::LinkId{link}, core::Pong{token, now.wall_ms});
   }
 }
 
