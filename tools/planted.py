@@ -7,6 +7,7 @@ itself stays clean.
 Usage: planted.py [NAME… | --today COUNT]   --today: so many of them, others each day of the year
 """
 import datetime
+import filecmp
 import pathlib
 import re
 import shutil
@@ -28,17 +29,22 @@ def sh(*command):
         sys.exit(f"{' '.join(map(str, command))}:\n{(done.stdout + done.stderr)[-3000:]}")
 
 
+def copy_changed(source, target):
+    if not (pathlib.Path(target).is_file() and filecmp.cmp(source, target, shallow=False)):
+        shutil.copyfile(source, target)
+
+
 def build(patch, program="sim/sim"):
-    """The simulator, or the explorer, with this bug. All files of the copy are new each time: an old date would keep
-    the last bug built."""
+    """The simulator, or the explorer, with this bug. A file of the copy is written if its bytes differ: so the last bug
+    goes, and only what a bug touches is compiled."""
     copy = WORK / "tree"
     for folder in ["CMakeLists.txt", "CMakePresets.json", "cmake", "protos", "text", "peer", "server", "tests"]:
         source, target = ROOT / folder, copy / folder
         if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            shutil.copytree(source, target, dirs_exist_ok=True, copy_function=copy_changed)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            copy_changed(source, target)
     if patch:
         sh("patch", "-p1", "-F0", "-s", "-d", str(copy), "-i", str(patch))
     sh("cmake", "-S", str(copy), "-B", str(WORK / "build"), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DLEASEMAP_SERVER=OFF")

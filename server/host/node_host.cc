@@ -384,7 +384,7 @@ absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const st
 }
 
 absl::Status NodeHost::Forget(const std::string& member) {
-  return Change([&](core::Node& node, core::Now) { return node.Forget(member); }, "Forget");
+  return Change([&](core::Node& node, core::Now at) { return node.Forget(at, member); }, "Forget");
 }
 
 std::string NodeHost::WaitsFor() const {

@@ -354,7 +354,7 @@ bool Connections::Count(Connection& connection) {
   return true;
 }
 
-// Whether the connection holds so many unfinished bytes that it is watched.
+// Whether the connection holds more unfinished bytes than one may without being watched.
 //
 // A suspicion ends once the bytes that were unfinished when it began must have come whole. Of these the requests
 // smaller than half the mean have at most half together, so the larger ones bring the other half. Small requests that

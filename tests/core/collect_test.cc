@@ -101,7 +101,7 @@ TEST_F(Collecting, AMemberThatIsAwayHoldsItUpUntilItIsForgotten) {
   EXPECT_EQ(Keys(0), 1u);
   EXPECT_EQ(Keys(1), 1u);
   EXPECT_EQ(mesh_[0].GetStatus().remembered, 3u);
-  ASSERT_THAT(mesh_[0].Forget("C"), IsOk());
+  ASSERT_THAT(mesh_[0].Forget(mesh_.now(0), "C"), IsOk());
   mesh_.Advance(kCollectEveryMs + 1000);
   EXPECT_EQ(mesh_[0].GetStatus().remembered, 2u);
   EXPECT_EQ(mesh_[1].GetStatus().remembered, 2u);  // the record spreads
@@ -230,16 +230,16 @@ TEST_F(Collecting, AWatchThatStoodStillBeforeADeleteIsTold) {
 }
 
 TEST_F(Collecting, WhoForgetsAMemberThatAnotherIsLinkedWithIsToldSo) {
-  EXPECT_THAT(mesh_[0].Forget("C"), HasReason("REQUEST_INVALID"));
-  EXPECT_THAT(mesh_[0].Forget("A"), HasReason("REQUEST_INVALID"));
-  EXPECT_THAT(mesh_[0].Forget("nobody"), HasReason("REQUEST_INVALID"));
+  EXPECT_THAT(mesh_[0].Forget(mesh_.now(0), "C"), HasReason("REQUEST_INVALID"));
+  EXPECT_THAT(mesh_[0].Forget(mesh_.now(0), "A"), HasReason("REQUEST_INVALID"));
+  EXPECT_THAT(mesh_[0].Forget(mesh_.now(0), "nobody"), HasReason("REQUEST_INVALID"));
   Mesh line;
   for (const char* id : {"A", "B", "C"}) line.Add(id);
   line.Connect(0, 1);
   line.Connect(1, 2);
   line.Advance(1000);
   ASSERT_EQ(line[0].GetStatus().remembered, 3u);
-  ASSERT_THAT(line[0].Forget("C"), IsOk());
+  ASSERT_THAT(line[0].Forget(line.now(0), "C"), IsOk());
   EXPECT_EQ(line[0].GetStatus().remembered, 2u);
   line.Advance(1000);
   EXPECT_EQ(line[0].GetStatus().remembered, 3u);

@@ -76,7 +76,7 @@ TEST(Returning, WhoIsThereAndDidNotSayThatItLeavesIsAMember) {
   mesh.Connect(0, 2);
   mesh.Advance(1000);
   mesh.Break(ab);
-  ASSERT_THAT(mesh[1].Forget("a"), IsOk());
+  ASSERT_THAT(mesh[1].Forget(mesh.now(1), "a"), IsOk());
   mesh.Advance(1000);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(mesh[i].GetStatus().remembered, 3u) << i;
 }
@@ -245,7 +245,7 @@ TEST_F(Crowded, ANewcomerIsToldWhoIsSilentAndWhatToDo) {
   for (const int i : {0, 2}) {
     for (const char* part : {"MEMBER_LIMIT", "dead-0, dead-1", "leasemap forget"}) EXPECT_TRUE(mesh_.Logged(i, part));
   }
-  ASSERT_THAT(mesh_[0].Forget("dead-77"), IsOk());
+  ASSERT_THAT(mesh_[0].Forget(mesh_.now(0), "dead-77"), IsOk());
   mesh_.Connect(2, 0);
   EXPECT_EQ(mesh_[0].links().up(), 2u);
 }

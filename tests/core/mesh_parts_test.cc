@@ -138,7 +138,7 @@ TEST(ReportsTest, WhoSaysThatItLeavesIsBelievedWhateverOthersSaidBefore) {
     Link link(MonoTime(), true, "peer:1", "self:1");
     Hello hello;
     hello.self = {"peer", 3};
-    link.TakeHello(hello, kProtocolMax);
+    link.TakeHello(hello);
     const MemberInfo leaving{{"peer", 3}, "peer:1", 3};
     reports.NoteMembers(MonoTime(1), std::make_shared<const Peers>(Peers{{leaving}, {}}), "self", membership, link);
     const uint64_t after = membership.members().at("peer").generation;

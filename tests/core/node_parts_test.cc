@@ -50,11 +50,11 @@ TEST(ForgetTest, SaysWhomItForgotOnce) {
   const LinkId link = mesh.Connect(a, b);
   mesh.Advance(500);
   mesh.Break(link);
-  ASSERT_THAT(mesh[a].Forget("b"), IsOk());
+  ASSERT_THAT(mesh[a].Forget(mesh.now(a), "b"), IsOk());
   mesh.Settle();
   EXPECT_TRUE(mesh.Logged(a, "forgot b"));
   const size_t lines = mesh.peer(a).log.size();
-  ASSERT_THAT(mesh[a].Forget("b"), IsOk());
+  ASSERT_THAT(mesh[a].Forget(mesh.now(a), "b"), IsOk());
   mesh.Settle();
   EXPECT_EQ(mesh.peer(a).log.size(), lines);
 }

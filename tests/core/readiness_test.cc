@@ -187,7 +187,7 @@ TEST_F(ReadinessTest, WhatADeadMemberHeldIsGivenUpWhenItIsForgotten) {
   mesh_.Kill(a);
   mesh_.Advance(30'000);
   ASSERT_FALSE(ready(b));
-  EXPECT_THAT(mesh_[b].Forget("a"), IsOk());
+  EXPECT_THAT(mesh_[b].Forget(mesh_.now(b), "a"), IsOk());
   mesh_.Advance(2000);
   EXPECT_TRUE(ready(b)) << Waits(b);
 }

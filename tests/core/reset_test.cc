@@ -35,7 +35,7 @@ class BelowTheFloor : public testing::Test {
     mesh_.Skip(2 * kHours);
     mesh_.Advance(10);
     mesh_.Connect(0, 1);
-    ASSERT_THAT(mesh_[0].Forget("C"), IsOk());
+    ASSERT_THAT(mesh_[0].Forget(mesh_.now(0), "C"), IsOk());
     mesh_.Advance(kCollectEveryMs + 1000);
     ASSERT_EQ(mesh_[0].store().keys(), 1u);
     ASSERT_EQ(mesh_[1].store().keys(), 1u);

@@ -196,7 +196,7 @@ void ScriptPlayer::Reset(const ScriptCommand& command) {
 void ScriptPlayer::Forget(const ScriptCommand& command) {
   const int node = LivingNodeOf(command.words[0]);
   if (node < 0) return;
-  const absl::Status status = mesh_[node].Forget(command.words[1]);
+  const absl::Status status = mesh_[node].Forget(mesh_.now(node), command.words[1]);
   if (!status.ok()) Print(text_.OfError(status));
 }
 

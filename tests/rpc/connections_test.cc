@@ -232,7 +232,7 @@ TEST(ConnectionBounds, AClientHearsOfThem) {
     return stub.Get(&context, request, &response);
   };
   EXPECT_EQ(get(*other).error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_THAT(node.Get("k"), IsOk());  // whoever was there is served
+  EXPECT_THAT(node.Get("k"), IsOk());  // a client that was there before is served
   node.channel.reset();
   node.kv.reset();
   node.mesh.reset();

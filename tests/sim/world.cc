@@ -388,8 +388,8 @@ void World::Leave(int host) {
 
 void World::Forget(int host, int member) {
   if (!answers(host)) return;
-  Step(host, [&](core::Node& node, core::Now) {
-    const auto status = node.Forget("node-" + std::to_string(member));
+  Step(host, [&](core::Node& node, core::Now now) {
+    const auto status = node.Forget(now, "node-" + std::to_string(member));
     trace_.Note(queue_.now_us(), status.ok() ? "forgets" : "does not forget", static_cast<uint64_t>(host),
                 static_cast<uint64_t>(member));
   });

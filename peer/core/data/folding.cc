@@ -219,8 +219,8 @@ bool VersionVector::CoversFloor(const VersionVector& floor, const VersionVector&
     if (!covers(replica, run.Top())) return false;
   }
   if (!floor.past_) return true;
-  // What went in the past is known of the latest only: who covers less than what was before can't be told from who
-  // covers all of it, and a node that never folded so far has not seen it.
+  // Of the processes that the past dropped only the latest is known. So a vector whose own past did not reach that far
+  // does not count as covering them.
   if (std::max(past_mark_.upto, own.past_mark_.upto) < floor.past_->dropped().upto) return false;
   const auto& known = floor.past_->known();
   return std::all_of(known.begin(), known.end(), [&](const auto& one) { return covers(one.first, one.second.prefix); });

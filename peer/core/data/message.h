@@ -25,15 +25,14 @@ constexpr LinkId Next(LinkId link) { return LinkId{static_cast<uint64_t>(link) +
 using VectorPtr = std::shared_ptr<const VersionVector>;
 
 // What is said of a member counts within an incarnation: even, it is a member; odd, it left or was forgotten. The upper
-// half counts its own words: odd from when it said that it leaves, even again from a new handshake on. So nobody who
-// takes that for an error can raise the count above it. (Older peers leave by the lower half; who hears it from them on
-// their link says it for them.)
+// half counts its own words: odd from when it said that it leaves, even again from a new handshake on. So a
+// member that takes a leave for an error, and raises the count by one, does not raise it above the leave.
 struct Generation {
   static constexpr int kOwnWords = 32;  // bits below them
   static bool IsGone(uint64_t count) { return count % 2 != 0; }
   // It said so itself.
   static bool HasLeft(uint64_t count) { return IsGone(count) && (count >> kOwnWords) % 2 != 0; }
-  // The same, but that an older peer took a leave for an error.
+  // The same; where somebody raised a leave by one, the leave.
   static uint64_t Settled(uint64_t count) { return count + ((count >> kOwnWords) % 2 != 0 && !IsGone(count) ? 1 : 0); }
   // After `count`: it says itself that it leaves.
   static uint64_t Leave(uint64_t count) {
@@ -82,7 +81,7 @@ struct Report {
   uint64_t keys = 0;      // in a handshake only: how many the sender's map has, for people; 0: none, or not said
   uint64_t map_hash = 0;  // Store::hash() at this vector; 0: not to be compared
   // The sender's ceiling (ceiling.h; 0: it needs none). Nothing is said by who is not sure of its clock, but in a
-  // handshake, in which the clocks are compared, nor by older peers.
+  // handshake, in which the clocks are compared.
   std::optional<int64_t> ceiling_ms;
   bool holds_map = false;        // it is ready, and something was ever written to its map
   uint64_t collected_epoch = 0;  // in a handshake only: the highest that the sender knows to be collected
@@ -99,7 +98,7 @@ struct Hello {
   ReplicaId self;
   int64_t wall_ms = 0;
   std::string advertise;          // host:port of the sender's mesh port
-  std::optional<bool> has_map{};  // Report::whole of the sender; nullopt: its version does not say
+  std::optional<bool> has_map{};  // Report::whole of the sender; nullopt: it does not say
 };
 struct Accept {
   int64_t wall_ms = 0;
@@ -108,7 +107,7 @@ struct Accept {
 struct Refuse {
   std::string reason;
   std::string message;
-  bool has_map = true;  // Report::whole of the sender; true where its version does not say
+  bool has_map = true;  // Report::whole of the sender; true where it does not say
 };
 struct Ping {
   uint64_t token = 0;
@@ -141,7 +140,7 @@ struct SessionEnd {
 struct Broadcast {
   std::string payload;
 };
-// How does the receiver see this key? (Protocol version 2.)
+// How does the receiver see this key?
 struct Query {
   uint64_t token = 0;
   std::string key;

@@ -40,7 +40,7 @@ class CatchUp {
 
   enum class Ended {
     kNone,    // it was given up before
-    kBelow,   // the peer collected what came before: the handshake has to judge again
+    kBelow,   // the peer collected writes that this node lacks: the handshake has to judge again
     kNoUse,   // something of it was left out
     kJoined,  // all that the peer covered when it began is here
   };

@@ -41,11 +41,9 @@ class Link {
   const Hello& peer() const { return peer_; }
   const ReplicaId& member() const { return peer_.self; }
   const std::string& node() const { return peer_.self.node; }
-  // The highest version that both ends speak.
-  uint32_t protocol() const { return protocol_; }
 
   bool AwaitsHello() const { return !helloed_ && (phase_ == Phase::kHelloSent || phase_ == Phase::kAwaitHello); }
-  void TakeHello(Hello hello, uint32_t protocol_max);
+  void TakeHello(Hello hello);
   // The peer refused as one that is linked already, so it is known.
   void NoteKnown() { helloed_ = true; }
   // Our Hello (dialer) or the answer to theirs (acceptor) left: a round trip over which the clocks are compared.
@@ -82,7 +80,6 @@ class Link {
   std::string address_, local_;
   Hello peer_;
   bool helloed_ = false;
-  uint32_t protocol_ = kProtocolMin;
   bool settled_ = false;
   MonoTime sent_{};
   bool clock_agrees_ = false;

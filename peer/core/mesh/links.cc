@@ -10,10 +10,9 @@
 
 namespace leasemap::core {
 
-void Link::TakeHello(Hello hello, uint32_t protocol_max) {
+void Link::TakeHello(Hello hello) {
   peer_ = std::move(hello);
   helloed_ = true;
-  protocol_ = std::min(protocol_max, peer_.protocol_max);
 }
 
 Link* Links::Find(LinkId id) {

@@ -55,7 +55,7 @@ struct RefusedDial {
   std::string node;     // who refused; empty: it did not say
   std::string reason;   // CLUSTER_MISMATCH, …
   std::string message;
-  bool has_map = false;   // the refuser has the map of its cluster (or is of a version that does not say)
+  bool has_map = false;   // the refuser has the map of its cluster (or does not say)
   bool own_name = false;  // it is this node's ID that another process has; else, with that reason, the other's
 };
 

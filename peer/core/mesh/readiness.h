@@ -41,7 +41,7 @@ class Readiness {
       : timing_(timing), min_members_(min_members), started_(mono) {}
 
   // --- what was heard
-  // A Hello of a member of this cluster. `has_map`: it says that it has the map; nullopt: its version does not say.
+  // A Hello of a member of this cluster. `has_map`: it says that it has the map; nullopt: it does not say.
   void OnHello(const ReplicaId& id, std::optional<bool> has_map);
   // The handshake with it was accepted: its report, and how many keys it has (0: it did not say).
   void OnLinked(const ReplicaId& id, const VectorPtr& vector, bool has_map, uint64_t keys);

@@ -17,7 +17,7 @@ namespace leasemap::core {
 // How one member sees the key.
 struct MemberView {
   ReplicaId member;
-  bool asked = false;     // it is linked, and speaks a protocol version that knows the question
+  bool asked = false;     // it is linked
   bool answered = false;  // in time; else the entry is not known
   EntryPtr entry;         // null: it has none. Without its value, but for this node's own
   // Writes that this node covers and the member does not, by what it answered or reported last.

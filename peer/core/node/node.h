@@ -87,7 +87,7 @@ class Node {
   // --- the mesh
   absl::StatusOr<int> SendBroadcast(Now now, const std::string& to_node, const std::string& payload);
   // Forgets a member that won't come back: acks and collection wait for it no more. REQUEST_INVALID if it is linked.
-  absl::Status Forget(const std::string& node);
+  absl::Status Forget(Now now, const std::string& node);
   // Announces that this node leaves, for good as far as its map goes. Before it hangs up.
   void Leave(Now now);
   void SetSeeds(const std::vector<std::string>& seeds) { membership_.SetSeeds(seeds); }  // host:port each

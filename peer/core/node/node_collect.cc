@@ -17,7 +17,7 @@ void Node::Collect(Now now) {
   }
 }
 
-absl::Status Node::Forget(const std::string& node) {
+absl::Status Node::Forget(Now now, const std::string& node) {
   const auto it = membership_.members().find(node);
   if (node == replica_.self().node)
     return InvalidField("node_id", "is this node itself; stop it, and forget it elsewhere");
@@ -32,6 +32,7 @@ absl::Status Node::Forget(const std::string& node) {
   readiness_.Drop(node);
   if (membership_.Forget(node)) Log(false, absl::StrCat("forgot ", node));
   Changed();
+  SettleWaits(now);  // an ack of all members waits for one less
   return absl::OkStatus();
 }
 

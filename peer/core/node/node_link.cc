@@ -122,7 +122,7 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
 
 void Node::OnHello(Now now, LinkId id, Link& link, Hello hello) {
   if (!link.AwaitsHello()) return Drop(now, id, absl::StrCat(link.address(), ": a second Hello"));
-  link.TakeHello(std::move(hello), options_.protocol_max);
+  link.TakeHello(std::move(hello));
   auto refuse = JudgeHello(options_, replica_.self(), link.peer());
   if (!refuse) refuse = links_.quarantine().Judge(link.node(), now.mono);
   if (refuse) return RefuseLink(now, id, link, *refuse);

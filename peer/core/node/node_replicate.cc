@@ -98,7 +98,9 @@ void Node::OnSessionEnd(Now now, LinkId id, Link& link, const SessionEnd& end) {
     case CatchUp::Ended::kNone:
       return;
     case CatchUp::Ended::kBelow:
-      return Drop(now, id, absl::StrCat("the floor of ", Shown(link.node()), " is above what came before"));
+      return Drop(now, id,
+                  absl::StrCat("the floor of ", Shown(link.node()),
+                               " rose above this node's map during the session; linking again"));
     case CatchUp::Ended::kJoined:
       calls_.waits.LookAgain();
       // A node that gave its map up has one again, though it may take a while to be ready: it can't go back to the old

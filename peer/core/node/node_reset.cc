@@ -25,7 +25,7 @@ void Node::Reset(Now now, const std::string& why, VectorPtr peer, std::optional<
   // A write whose ack is awaited is not in the map any more, and a request that was done may have to be done again.
   calls_.waits.LookAgain();
   EndWaits(now, "before this node had to take the map of the others in place of its own");
-  calls_.requests = Requests();
+  calls_.requests.Clear();
   readiness_.Restart(now.mono);
   DropAll(now);
 }

@@ -30,6 +30,8 @@ class Requests {
   absl::StatusOr<std::optional<EntryPtr>> FindDone(MonoTime mono, const WriteCommand& command, const Store& store);
   // It was done, with this entry (null: there was nothing to change), which is returned.
   EntryPtr Remember(MonoTime mono, const WriteCommand& command, const EntryPtr& entry);
+  // None was done: the map that they changed is not this node's any more.
+  void Clear() { done_.clear(), order_.clear(); }
   size_t size() const { return done_.size(); }
 
  private:

@@ -13,7 +13,7 @@ At a round's end all nodes hold equal maps, which this judge is given. What it a
 """
 import collections
 
-LISTED = 1000  # a node keeps so many conflicts for ListConflicts (peer/core/data/limits.h), and then drops the oldest
+LISTED = 50_000  # conflicts that a node keeps for ListConflicts (kMaxConflicts in peer/core/data/limits.h)
 
 
 class Judge:

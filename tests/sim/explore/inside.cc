@@ -220,9 +220,9 @@ void Inside::PutLinks(Digester& d, const Links& all, Now now, const Timing& timi
     // settled, sent and opened count in the handshake alone, which the steps of time of an exploration never
     // outlast. looked_at and looked_change: what Lack::Update would find again. `relayed` follows from `peers` and the
     // members; relayed_change and looked_change say as of when.
-    const auto& [alive, ceiling, theirs, told, lack, out, phase, dialed, address, local, peer, helloed, protocol,
-                 settled, sent, clock_agrees, probe] = link;
-    PutAll(d, id, phase, dialed, address, local, peer.self, helloed, protocol, settled, clock_agrees);
+    const auto& [alive, ceiling, theirs, told, lack, out, phase, dialed, address, local, peer, helloed, settled, sent,
+                 clock_agrees, probe] = link;
+    PutAll(d, id, phase, dialed, address, local, peer.self, helloed, settled, clock_agrees);
     const auto& [our_word, their_word, shunned] = ceiling;  // their wall_ms: compared with none
     PutAll(d, our_word.ceiling_ms, our_word.map, our_word.part, their_word.ceiling_ms, their_word.map, their_word.part,
            shunned);
