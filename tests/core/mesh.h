@@ -52,9 +52,9 @@ class Mesh {
   MonoTime mono() const { return mono_; }
   Now now(int i) const { return {mono_, mono_.ms() + kStart + peers_[i].offset_ms}; }
 
-  // a dials b, at that address or the one it advertises; nothing is delivered yet. Returns a's end; b's is one more.
   // A link has a number for each of its two ends.
   static LinkId OtherEnd(LinkId link) { return LinkId{static_cast<uint64_t>(link) ^ 1}; }
+  // a dials b, at that address or the one it advertises; nothing is delivered yet. Returns a's end; b's is one more.
   LinkId Dial(int a, int b, const std::string& address = "");
   LinkId Connect(int a, int b) {
     const LinkId link = Dial(a, b);

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "peer/core/data/limits.h"
+#include "tests/core/mesh.h"
 #include "tests/sim/checkers/bounds.h"
 #include "tests/sim/checkers/converged.h"
 #include "tests/sim/checkers/coverage.h"
 #include "tests/sim/checkers/dots_unique.h"
 #include "tests/sim/checkers/ranks_never_fall.h"
+#include "tests/sim/checkers/step_checks.h"
 #include "tests/sim/checkers/watchers.h"
 
 namespace leasemap::sim {
@@ -253,6 +255,25 @@ TEST(Checkers, BatchesOfAWatchThatAreTooLarge) {
   batch.events.clear();
   batch.cursor.assign(core::kMaxCursorBytes + 1, 'c');
   EXPECT_THAT(CheckSize(batch), HasSubstr("bytes in a cursor"));
+}
+
+// The map shows the last of them alone (seed 1019 of faults with four nodes: two repeats of one key).
+TEST(Checkers, WritesOfOneKeyInOneStepAreAllNoted) {
+  core::Mesh mesh;
+  const int a = mesh.Add("a");
+  mesh.Advance(20'000);
+  StepChecks checks(
+      mesh[a].options().rules, [&](const std::string&) { return mesh.now(a).wall_ms; },
+      [&](const core::ReplicaId&) { return &mesh[a].vector(); });
+  EXPECT_EQ(checks.Look(1, mesh[a], INT64_MAX).what, "");
+  for (const char* value : {"1", "2", "3"}) {
+    core::WriteCommand command;
+    command.key = "k";
+    command.value = value;
+    ASSERT_TRUE(mesh[a].Write(mesh.now(a), command).ok());
+  }
+  EXPECT_EQ(checks.Look(1, mesh[a], INT64_MAX).what, "");
+  EXPECT_EQ(checks.log().Count(mesh[a].self()), 3u);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/sim/checkers/step_checks.h"
 
 #include <algorithm>
+#include <map>
 
 #include "tests/sim/checkers/describe.h"
 #include "tests/sim/checkers/values.h"
@@ -15,14 +16,17 @@ bool HasLinks(const core::Node& node) {
 
 }  // namespace
 
-// All writes of the node's own that stand: those of clients, and those that a reset node submits anew.
+// All writes that the node made in this step: of clients, repeats, and those that a reset node submits again. One that
+// a later one of the same step replaced is found in the node's log of its own writes.
 std::string StepChecks::NoteOwn(uint64_t process, const core::Node& node, const RanksNeverFall::Seen& seen) {
-  std::vector<core::EntryPtr> own;
+  const uint64_t known = log_.Count(node.self());
+  std::map<uint64_t, core::EntryPtr> own;
   for (const core::EntryPtr& entry : seen.made) {
-    if (entry->dot.replica == node.self() && entry->dot.seq > log_.Count(node.self())) own.push_back(entry);
+    if (entry->dot.replica == node.self() && entry->dot.seq > known) own.emplace(entry->dot.seq, entry);
   }
-  std::sort(own.begin(), own.end(), [](const auto& a, const auto& b) { return a->dot.seq < b->dot.seq; });
-  for (const core::EntryPtr& entry : own) {
+  const core::OwnLog& log = node.replica().own_log();
+  for (uint64_t seq = std::max(known + 1, log.first()); seq < log.end(); ++seq) own.emplace(seq, log.at(seq));
+  for (const auto& [seq, entry] : own) {
     leases_.Made(*entry);
     if (auto fault = dots_.Wrote(process, entry, nullptr, log_); !fault.empty()) return fault;
   }
