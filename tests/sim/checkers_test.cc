@@ -268,7 +268,7 @@ TEST(Checkers, WritesOfOneKeyInOneStepAreAllNoted) {
   EXPECT_EQ(checks.Look(1, mesh[a], INT64_MAX).what, "");
   for (const char* value : {"1", "2", "3"}) {
     core::WriteCommand command;
-    command.key = "k";
+    command.key = command.holder = "k";
     command.value = value;
     ASSERT_TRUE(mesh[a].Write(mesh.now(a), command).ok());
   }
