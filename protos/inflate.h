@@ -21,7 +21,7 @@ inline constexpr int kMaxInflatedBytes = 16 << 20;
 
 namespace grpc {
 namespace internal {
-// gRPC names this class as a friend of ByteBuffer, and leaves it to whoever needs it.
+// gRPC names this class as a friend of ByteBuffer, and leaves its definition to programs that need it.
 class GrpcByteBufferPeer {
  public:
   static grpc_byte_buffer* Raw(ByteBuffer& buffer) { return buffer.c_buffer(); }

@@ -1,6 +1,6 @@
 // Frames: what cuts the byte stream of a link into messages.
 //
-//   frame = length (4 bytes, big-endian, 1 … limit), then so many bytes of a serialized Envelope
+//   frame = length (4 bytes, big-endian, 1 … limit), then that many bytes of a serialized Envelope
 //
 // The length is checked before anything is stored. An Envelope larger than kPieceBytes travels as several frames, each
 // with a Part, so that a heartbeat never waits behind a large value.
