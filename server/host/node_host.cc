@@ -231,7 +231,7 @@ net::Transport::Callbacks NodeHost::MeshCallbacks() {
     Change([&](core::Node& node, core::Now now) { node.OnMalformed(now, link, why); }, "OnMalformed");
   };
   mesh.on_closed = [this](core::LinkId link, const std::string& why) {
-    if (!why.empty() && why != "End of file") spdlog::debug("link {} closed: {}", link, why);
+    if (!why.empty() && why != "End of file") spdlog::debug("link {} closed: {}", static_cast<uint64_t>(link), why);
     Change([&](core::Node& node, core::Now now) { node.OnClosed(now, link, why); }, "OnClosed");
   };
   mesh.on_smaller = [](const std::string& why) {
