@@ -50,7 +50,7 @@ class Connection {
       grpc::ClientContext context;
       context.set_deadline(absl::ToChronoTime(absl::Now() + options_.timeout));
       response.Clear();
-      const grpc::Status status = (StubOf(static_cast<Stub*>(nullptr)).*method)(&context, request, &response);
+      grpc::Status status = (StubOf(static_cast<Stub*>(nullptr)).*method)(&context, request, &response);
       if (status.ok()) return status;
       // The refusal of one node is more useful than the silence of another.
       if (best.ok() || !IsUnreachable(status)) best = status;

@@ -64,7 +64,7 @@ absl::StatusOr<std::string> LoadCursor(const std::string& path) {
 
 absl::Status SaveCursor(const std::string& path, const std::string& cursor) {
   const std::string beside = path + ".tmp";
-  const absl::Status written = Write(beside, cursor + "\n");
+  absl::Status written = Write(beside, cursor + "\n");
   if (!written.ok()) return written;
   return std::rename(beside.c_str(), path.c_str()) == 0 ? absl::OkStatus() : Failed("write", path);
 }

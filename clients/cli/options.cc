@@ -30,7 +30,7 @@ constexpr char kVersionLine[] = "leasemap " LEASEMAP_VERSION;
 // The health check of a container asks the node that was started with the same variables.
 std::string OwnNode() {
   const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing sets a variable
     return std::string(value != nullptr ? value : "");
   };
   std::string listen = variable("LEASEMAP_LISTEN");
@@ -45,7 +45,7 @@ std::string OwnNode() {
 // Reads an option that must not be set to the empty string from its variable, or else leaves the default.
 std::string Choose(const std::string& given, const char* variable, const char* otherwise) {
   if (!given.empty()) return given;
-  const char* from_environment = std::getenv(variable);
+  const char* from_environment = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): likewise
   return from_environment != nullptr && *from_environment != '\0' ? from_environment : otherwise;
 }
 

@@ -12,7 +12,7 @@ namespace {
 ColorMode chosen_mode = ColorMode::kAuto;
 
 std::string Variable(const char* name) {
-  const char* value = std::getenv(name);
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing sets a variable
   return value != nullptr ? value : "";
 }
 

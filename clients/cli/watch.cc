@@ -106,7 +106,7 @@ class WatchRun {
       heard_ = true;
       connection_.Begin();
       patience = kLongestSilence;
-      const grpc::Status taken = Take(*response);
+      grpc::Status taken = Take(*response);
       if (!taken.ok()) return taken;
       if (!std::cout.flush()) return {grpc::StatusCode::CANCELLED, "standard output is closed"};
       // Only now has everything before the cursor been printed.
@@ -127,7 +127,7 @@ class WatchRun {
     if (response.snapshot_end()) ShowStanding(filter_.OnSnapshotEnd());
     if (!response.cursor().empty()) {
       for (const std::string& key : filter_.Unknown()) {
-        const grpc::Status status = AskFor(key);
+        grpc::Status status = AskFor(key);
         if (!status.ok()) return status;
       }
       ShowStanding(filter_.OnCursor());
@@ -145,7 +145,7 @@ class WatchRun {
     // The stream's own node: another one may lack what the cursor covers.
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + connection_.options().timeout));
-    const grpc::Status status = connection_.key_value().Get(&context, request, &response);
+    grpc::Status status = connection_.key_value().Get(&context, request, &response);
     const bool missing = ReasonOf(status) == "KEY_NOT_FOUND";
     if (!status.ok() && !missing) return status;
     if (request_.keys_only()) response.mutable_entry()->clear_value_form();

@@ -154,11 +154,11 @@ void Transport::Dial(const std::string& address) {
 void Transport::Connect(std::shared_ptr<Dialing> dial, std::vector<tcp::endpoint> endpoints) {
   std::reverse(endpoints.begin(), endpoints.end());
   dial->endpoints = std::move(endpoints);
-  ConnectNext(std::move(dial), "no address");
+  ConnectNext(dial, "no address");
 }
 
 // One address after the other, until one answers. `why` the last one did not.
-void Transport::ConnectNext(std::shared_ptr<Dialing> dial, const std::string& why) {
+void Transport::ConnectNext(const std::shared_ptr<Dialing>& dial, const std::string& why) {
   if (dial->done) return;
   if (dial->endpoints.empty()) return OnConnected(dial, why);
   const tcp::endpoint to = dial->endpoints.back();

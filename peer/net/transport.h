@@ -73,7 +73,7 @@ class Transport {
 
   void AcceptNext();
   void Connect(std::shared_ptr<Dialing> dial, std::vector<asio::ip::tcp::endpoint> endpoints);
-  void ConnectNext(std::shared_ptr<Dialing> dial, const std::string& why);
+  void ConnectNext(const std::shared_ptr<Dialing>& dial, const std::string& why);
   void NoteEnd(const Connection& connection);
   void OnConnected(const std::shared_ptr<Dialing>& dial, const std::string& why);
   core::LinkId Add(asio::ip::tcp::socket socket);

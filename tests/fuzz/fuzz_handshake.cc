@@ -10,14 +10,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace leasemap;
   core::NodeOptions options;
   options.node_id = "n";
-  core::Now now{1000, 1'700'000'000'000};
+  core::Now now{core::MonoTime(1000), 1'700'000'000'000};
   core::Node node(options, now);
   core::WriteCommand write;
   write.key = "mine";
   write.value = "1";
   write.holder = "n";
   if (!node.Write(now, write).ok()) std::abort();
-  node.OnAccepted(now, 1, "127.0.0.1:1", "127.0.0.1:2");
+  node.OnAccepted(now, core::LinkId{1}, "127.0.0.1:1", "127.0.0.1:2");
   wire::FrameReader reader;
   wire::Decoder decoder;
   reader.SetLimit(wire::kMaxFrameBytes);
@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!message.ok()) break;
     now.mono += 10;
     now.wall_ms += 10;
-    if (message->has_value()) node.OnMessage(now, 1, *std::move(*message));
+    if (message->has_value()) node.OnMessage(now, core::LinkId{1}, *std::move(*message));
     node.Tick(now);
     for (const auto link : node.LinksToPull()) node.Pull(now, link);
     node.Take();

@@ -35,8 +35,8 @@ struct Recorder {
 
 TEST(CarryOut, PersistsThenSendsThenAnswersThenWakes) {
   core::Effects effects;
-  effects.send.push_back({1, core::Ping{7}});
-  effects.send.push_back({2, core::Ping{7}});
+  effects.send.push_back({core::LinkId{1}, core::Ping{7}});
+  effects.send.push_back({core::LinkId{2}, core::Ping{7}});
   effects.answered.push_back({3, absl::OkStatus(), nullptr});
   effects.changed = true;
   Recorder recorder;

@@ -43,7 +43,7 @@ std::string ServerAt(const std::string& listen) {
   if (colon == std::string::npos) return "";
   const std::string host = listen.substr(0, colon), port = listen.substr(colon + 1);
   // Port 0 is one that the kernel chose: nobody can know it from here.
-  if (port.empty() || port.find_first_not_of("0") == std::string::npos) return "";
+  if (port.empty() || port.find_first_not_of('0') == std::string::npos) return "";
   if (host.empty() || host == "0.0.0.0") return absl::StrCat("127.0.0.1:", port);
   if (host == "[::]") return absl::StrCat("[::1]:", port);
   return listen;

@@ -28,7 +28,9 @@ std::string Reason(const grpc::Status& status) {
 }
 
 void Check(const grpc::Status& status) {
-  if (!status.ok()) std::cerr << status.error_message() << "\n", std::exit(1);
+  if (status.ok()) return;
+  std::cerr << status.error_message() << "\n";
+  std::exit(1);  // NOLINT(concurrency-mt-unsafe): there is one thread
 }
 
 int main(int argc, char** argv) {

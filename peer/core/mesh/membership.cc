@@ -254,6 +254,7 @@ std::vector<std::string> Membership::LongestSilent(MonoTime since_mono) const {
   }
   std::sort(silent.begin(), silent.end());
   std::vector<std::string> names;
+  names.reserve(silent.size());
   for (auto& [heard, node] : silent) names.push_back(std::move(node));
   return names;
 }

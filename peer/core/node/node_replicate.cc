@@ -30,7 +30,7 @@ bool Node::Apply(Now now, const EntryPtr& entry) {
 
 // A write of this node: to the map, and on its way to the others.
 EntryPtr Node::ApplyOwn(Now now, std::shared_ptr<Entry> draft) {
-  const EntryPtr entry = replica_.Sign(std::move(draft));
+  EntryPtr entry = replica_.Sign(std::move(draft));
   Apply(now, entry);
   effects_.pull = !links_.empty();
   return entry;
