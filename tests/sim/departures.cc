@@ -28,7 +28,7 @@ void Departures::Leave(int host) {
     if (random_.Below(3) != 0) return;
     world_.queue().After(random_.Below(3'000'000), [this, host] {
       world_.at(host).left = false;
-      world_.Start(host, Disk::kEmpty);
+      world_.Start(host, Finds::kNothing);
     });
   });
 }

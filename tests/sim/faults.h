@@ -69,7 +69,7 @@ class Faults {
   void CutFor(const Paths& paths, int64_t us);
   Paths ShapeOf(int64_t shape);
   void CrashSome(int percent);
-  Disk AnyDisk();
+  Finds WhatItFinds();
   void RestartLater(int host, int64_t most_us, bool may_move);
   void Repair(int host);
   std::vector<int> AnyGroup(int64_t kind);

@@ -8,16 +8,16 @@
 namespace leasemap::sim {
 
 // Mostly what was there; else nothing, or an old copy put back.
-Disk Faults::AnyDisk() {
+Finds Faults::WhatItFinds() {
   const int64_t pick = random_.Below(6);
-  return pick == 0 ? Disk::kEmpty : pick == 1 ? Disk::kOlder : Disk::kKeep;
+  return pick == 0 ? Finds::kNothing : pick == 1 ? Finds::kOlder : Finds::kAll;
 }
 
 void Faults::RestartLater(int host, int64_t most_us, bool may_move) {
   Later(1000, most_us, [this, host, may_move] {
     if (stopped_) return;
     if (may_move && random_.Below(6) == 0) world_.Move(host);
-    world_.Start(host, AnyDisk());
+    world_.Start(host, WhatItFinds());
   });
 }
 
@@ -30,7 +30,7 @@ void Faults::Crashes(bool may_move) {
     if (random_.Below(2) == 0) {
       world_.CrashInStep(host, 1 + static_cast<int>(random_.Below(20)), silently);
       Later(500'000, 500'000 + most_us, [this, host] {
-        if (!stopped_) world_.Start(host, AnyDisk());
+        if (!stopped_) world_.Start(host, WhatItFinds());
       });
       return;
     }

@@ -148,7 +148,7 @@ void Scenario::SetUp() {
   if (Is("reboots")) Thin();
   const int64_t disks = world_.random().Below(3);  // none, on some, on all
   for (int host = 0; host < nodes; ++host) {
-    world_.at(host).disk = disks == 2 || (disks == 1 && world_.random().Below(2) == 0);
+    world_.at(host).has_disk = disks == 2 || (disks == 1 && world_.random().Below(2) == 0);
     world_.at(host).clock.Set(faults_.GoodOffset());
     for (int other = 0; other < nodes; ++other) {
       if (other != host && !Neighbours(host, other)) world_.network().reach().Separate(host, other);
@@ -249,7 +249,7 @@ void Scenario::Rejoin() {
     world_.at(host).at_start = world_.node(0).vector();
     world_.at(host).expects_all = agreed;
     world_.Crash(host, false);
-    world_.queue().After(world_.random().Below(2 * kSecond), [this, host] { world_.Start(host, Disk::kEmpty); });
+    world_.queue().After(world_.random().Below(2 * kSecond), [this, host] { world_.Start(host, Finds::kNothing); });
   }
   world_.RunUntil(world_.queue().now_us() + 8 * kSecond);
 }

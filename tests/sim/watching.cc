@@ -99,6 +99,10 @@ void Watching::Read(size_t id) {
   }
   auto fault = CheckSize(*batch);
   if (fault.empty()) fault = watcher.fold.Take(*batch, watcher.filter, node.shown().store, node.shown().vector);
+  if (const auto cursor = core::DecodeCursor(batch->cursor); cursor && fault.empty()) {
+    const Host& at = world_.at(watcher.host);
+    if (at.has_disk && !at.disk.Covers(cursor->vector)) fault = "a cursor names what is not on the node's disk";
+  }
   passes_ += batch->pass;
   if (!fault.empty()) {
     return world_.Fail("watchers: " + std::to_string(id) + " at node-" + std::to_string(watcher.host) + ": " + fault);

@@ -38,6 +38,7 @@ World::World(const WorldOptions& options)
     : options_(options),
       trace_(options.keep_lines),
       random_(options.seed),
+      disk_random_(options.seed ^ 0x6469736b),
       base_wall_ms_(kSomeday + random_.Below(7'200'000)),
       hosts_(static_cast<size_t>(options.hosts)),
       host_of_{-1},
@@ -125,6 +126,7 @@ void World::Step(int host, F f, bool beat) {
   effects.send = std::move(sends);
   Look(host, "bounds", CheckHeld(at.node->GetUsage()));
   Look(host, "yields", yield_checks_.After(at.process, *at.node));
+  if (effects.unsaved) Save(host);
   Perform(host, std::move(effects));
   if (changed || !answered.empty()) Check(host);
   if (crashes) return Crash(host, at.crash_silently);
@@ -162,8 +164,19 @@ CutOffChecker::Sender World::SenderOf(core::LinkId link) const {
   return {absl::StrCat("node-", host), hostile_ever_[process], hosts_[host].ever_hostile};
 }
 
+// What a node says that it has is on its disk.
+void World::LookAtClaims(int host, const core::Message& message) {
+  const Host& at = hosts_[host];
+  if (!at.has_disk || at.hostile) return;
+  const auto* accept = std::get_if<core::Accept>(&message);
+  const auto* report = accept != nullptr ? &accept->report : std::get_if<core::Report>(&message);
+  if (report == nullptr || report->vector == nullptr || at.disk.Covers(*report->vector)) return;
+  Look(host, "disk", "reports what is not on its disk: " + Describe(*report->vector));
+}
+
 void World::Send(int host, core::LinkId link, core::Message message, bool bulk) {
   Look(host, "bounds", CheckSize(message));
+  LookAtClaims(host, message);
   const int to = HostOf(network_.Peer(link));
   if (!hosts_[host].hostile || to < 0) return network_.Send(link, std::move(message), bulk);
   const core::Node& receiver = *hosts_[to].node;
@@ -198,10 +211,14 @@ void World::Answered(int host, const std::vector<core::Effects::Answered>& answe
     const Awaited awaited = std::move(it->second);
     awaited_.erase(it);
     const std::string reason = one.status.ok() ? "acked" : core::ReasonOf(one.status);
+    const Host& at = hosts_[host];
+    if (at.has_disk && one.status.ok() && one.entry != nullptr && !at.disk.Covers(one.entry->dot)) {
+      Look(host, "disk", "answered a write that is not on its disk: " + Describe(*one.entry));
+    }
     trace_.Note(queue_.now_us(), reason.c_str(), static_cast<uint64_t>(host), one.entry ? one.entry->dot.seq : 0);
-    if (one.status.ok()) {
+    if (one.status.ok() && one.entry != nullptr) {
       ++acked_;
-      Look(host, "acks", checks_.Acked(*hosts_[host].node, awaited.ack, *one.entry));
+      Look(host, "acks", checks_.Acked(*at.node, awaited.ack, *one.entry, at.has_disk));
     }
     if (awaited.answer) awaited.answer(one.status, one.entry);
   }
@@ -238,6 +255,23 @@ void World::Perform(int host, core::Effects effects) {
   }
   for (const auto& address : effects.dial) network_.Dial(hosts_[host].place, address);
   for (const auto& seed : effects.resolve) Resolve(host, seed);
+}
+
+// A write takes a moment, and now and then long. It is there at its end, or, if the process ends before, not at all.
+void World::Save(int host) {
+  Host& at = hosts_[host];
+  if (std::exchange(at.saving, true)) return;
+  auto piece = std::make_shared<const core::Unsaved>(at.node->TakeUnsaved());
+  const int64_t us = disk_random_.Below(20) == 0 ? disk_random_.Below(800'000) : 50 + disk_random_.Below(10'000);
+  queue_.After(us, [this, host, piece, process = at.process] {
+    if (HostOf(process) < 0) return;
+    hosts_[host].disk.Write(*piece);
+    Call(process, [this](core::Node& node, core::Now now, int at_host) {
+      hosts_[at_host].saving = false;
+      trace_.Note(queue_.now_us(), "saved", static_cast<uint64_t>(at_host));
+      node.OnSaved(now);
+    });
+  });
 }
 
 void World::Resolve(int host, const std::string& seed) {
@@ -322,13 +356,14 @@ core::NodeOptions World::OptionsOf(int host) {
   options.watch_events = options_.watch_events;
   options.pass_after = options_.pass_after;
   options.leave_out_bytes = 1;
+  options.disk = at.has_disk;
   options.advertise = AddressOf(at.place);
   options.seeds = at.seeds;
   options.seed = random_.Next();
   return options;
 }
 
-void World::Start(int host, Disk disk) {
+void World::Start(int host, Finds finds) {
   Host& at = hosts_[host];
   if (at.node) return;
   at.process = host_of_.size();
@@ -338,12 +373,17 @@ void World::Start(int host, Disk disk) {
   at.ready = false;
   at.crash_after = 0;
   at.started_wrong = std::abs(at.clock.OffsetAt(true_ms())) > options_.rules.clock_bound_ms;
-  const auto& image = disk == Disk::kOlder && at.older ? at.older : at.image;
-  const bool finds = at.disk && disk != Disk::kEmpty && image;
-  at.node = std::make_unique<core::Node>(OptionsOf(host), NowAt(host), finds ? &*image : nullptr);
+  if (finds == Finds::kNothing) at.disk = {};
+  if (finds == Finds::kOlder && at.older) {
+    at.disk = {};
+    at.disk.Write({true, at.older->entries, {}, at.older});
+  }
+  at.saving = false;
+  const auto image = at.has_disk ? at.disk.Read() : std::nullopt;
+  at.node = std::make_unique<core::Node>(OptionsOf(host), NowAt(host), image ? &*image : nullptr);
   network_.Up(at.place, at.process);
-  trace_.Note(queue_.now_us(), "start", static_cast<uint64_t>(host), static_cast<uint64_t>(finds),
-              static_cast<uint64_t>(disk));
+  trace_.Note(queue_.now_us(), "start", static_cast<uint64_t>(host), static_cast<uint64_t>(image.has_value()),
+              static_cast<uint64_t>(finds));
   Step(host, [](core::Node& node, core::Now now) { node.Tick(now); });
 }
 
@@ -354,7 +394,6 @@ void World::Crash(int host, bool silently) {
   checks_.Ended(at.process, *at.node);
   ++deaths_;
   awaited_.erase(awaited_.lower_bound({at.process, 0}), awaited_.lower_bound({at.process + 1, 0}));
-  if (at.disk) at.image = at.node->TakeImage();
   at.node.reset();
   at.hostile.reset();
   at.still = false;
@@ -370,7 +409,7 @@ void World::CrashInStep(int host, int steps, bool silently) {
 }
 
 void World::KeepImage(int host) {
-  if (hosts_[host].disk && up(host)) hosts_[host].older = hosts_[host].node->TakeImage();
+  if (hosts_[host].has_disk) hosts_[host].older = hosts_[host].disk.Read();
 }
 
 void World::TryRestore(int host) {

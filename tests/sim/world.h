@@ -17,6 +17,7 @@
 #include "tests/sim/checkers/step_checks.h"
 #include "tests/sim/checkers/yields.h"
 #include "tests/sim/clock.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/hostile.h"
 #include "tests/sim/network.h"
 #include "tests/sim/queue.h"
@@ -42,15 +43,16 @@ inline constexpr char kUnknownName[] = "nowhere";  // the name servers do not kn
 inline constexpr char kHangingName[] = "hangs";    // they do not answer
 
 // What a process that starts finds of the one before it: all that was durable, nothing, or what was so some time ago.
-enum class Disk { kKeep, kEmpty, kOlder };
+enum class Finds { kAll, kNothing, kOlder };
 
 struct Host {
   int place = 0;  // where it runs: its address
   std::vector<std::string> seeds;
   std::unique_ptr<core::Node> node;  // null while it is down
-  bool disk = false;                 // it has one: whatever a step changed is durable before anything leaves
-  std::optional<core::Image> image;  // as it crashed
-  std::optional<core::Image> older;  // as it was once
+  bool has_disk = false;
+  Disk disk;
+  bool saving = false;               // a piece is on its way there
+  std::optional<core::Image> older;  // as the disk was once
   ProcessId process = 0;
   WallClock clock;
   bool left = false;                     // it left, and is not to be started again
@@ -75,7 +77,7 @@ class World {
   explicit World(const WorldOptions& options);
 
   // --- hosts
-  void Start(int host, Disk disk = Disk::kKeep);
+  void Start(int host, Finds finds = Finds::kAll);
   void Crash(int host, bool silently);
   // Crashes in the middle of its so-manieth step from now: some of what that step sends has left, the rest never will.
   void CrashInStep(int host, int steps, bool silently);
@@ -155,10 +157,12 @@ class World {
   void Answered(int host, const std::vector<core::Effects::Answered>& answers);
   // Null: bytes that can't be read.
   void Receive(ProcessId process, core::LinkId link, core::Message* message);
+  void LookAtClaims(int host, const core::Message& message);
   void Send(int host, core::LinkId link, core::Message message, bool bulk);
   CutOffChecker::Sender SenderOf(core::LinkId link) const;
   void Met(int host, const core::Message& message);
   void Perform(int host, core::Effects effects);
+  void Save(int host);
   void Resolve(int host, const std::string& seed);
   std::vector<std::string> AddressesOf(const std::string& name) const;
   void Pump(int host, core::LinkId link);
@@ -175,6 +179,7 @@ class World {
   Queue queue_;
   Trace trace_;
   core::Random random_;
+  core::Random disk_random_;  // its own, so that runs without disks are as they were
   const int64_t base_wall_ms_;
   std::vector<Host> hosts_;
   std::vector<int> host_of_;        // by process

@@ -1,12 +1,13 @@
 // What the shell has to do after a call of Node, in this order:
 //
-//   1. persist what was applied (nothing yet: there is no disk)
+//   1. persist what was applied. With a disk that goes on beside the other steps: `unsaved` says that there is something
+//      to take (Node::TakeUnsaved), and Node::OnSaved brings the answers and reports that waited for it
 //   2. log, send, pull, hang up, dial, resolve
 //   3. answer the calls that waited
 //   4. wake those who watch
 //
-// A step begins when the one before is done for these effects, or, for step 2, handed over: nothing leaves a node, and
-// nobody is answered, before it is persisted. The server does it in server/host/carry_out.h.
+// A step begins when the one before is done for these effects, or, for step 2, handed over. The node itself holds back
+// what must not run ahead of its disk: answers, reports and cursors. The server does it in server/host/carry_out.h.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +57,9 @@ struct Effects {
     std::string text;
   };
 
-  // --- step 2, once what was applied is persisted
+  // --- step 1
+  bool unsaved = false;  // the disk lacks something, and nothing is on its way there
+  // --- step 2
   std::vector<Log> log;
   std::vector<Send> send;            // small messages, in order for each link
   bool pull = false;                 // some link has something for Node::Pull; after what is in `send` for it

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "peer/core/data/entry.h"
@@ -21,7 +23,17 @@ struct Image {
   VersionVector floor;
   int64_t ceiling_ms = 0;        // ceiling.h
   uint64_t collected_epoch = 0;  // the highest epoch of what was collected
+  int64_t lapses_gone_ms = 0;    // MapState::lapses_gone_ms
   std::vector<MemberInfo> members;
+};
+
+// What the disk lacks of the map: one piece, to be written as a whole or not at all, and after those before it
+// (saving.h).
+struct Unsaved {
+  bool all = false;               // what the disk has of the map goes first, since the map was given up
+  std::vector<EntryPtr> entries;  // each takes the place of what the disk has under its key
+  std::vector<std::string> gone;  // keys that the disk lets go of; only with `rest`
+  std::optional<Image> rest;      // takes the place of the image on the disk, but for the entries
 };
 
 }  // namespace leasemap::core

@@ -22,6 +22,10 @@ inline constexpr int64_t kMaxLeaseMs = int64_t{100} * 366 * 24 * 3600 * 1000;
 inline constexpr size_t kOwnLogEntries = 16384;
 inline constexpr size_t kOwnLogBytes = 32 << 20;
 
+// Of the entries that go to the disk in one write (saving.h), a value more at most: a write takes some ten milliseconds
+// then, and what waits for it no longer.
+inline constexpr size_t kSaveBytes = 4 << 20;
+
 // Dead entries looked at, and entries submitted again after a reset, in one go: well below a millisecond under the
 // lock.
 inline constexpr size_t kCollectAtOnce = 1000;

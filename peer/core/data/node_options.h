@@ -30,6 +30,7 @@ struct NodeOptions {
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for this time is forgotten
   size_t min_members = 1;             // the node is not ready before this many, itself included, have been linked once
   uint64_t max_bytes = kMaxMapBytes;  // that the map may take in memory (room.h)
+  bool disk = false;                  // the shell saves what Node::TakeUnsaved gives, and says when it is saved
 };
 
 }  // namespace leasemap::core

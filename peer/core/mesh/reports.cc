@@ -9,20 +9,41 @@
 
 namespace leasemap::core {
 
+Reports::Claims Reports::ClaimsOf(bool has_map, const Replica& replica, const Membership& membership) {
+  return {.vector = SharedVector(replica, membership),
+          .map_hash = replica.store().hash(),
+          .has_map = has_map,
+          .peers = membership.Peers(),
+          .whole = WholeVector(replica, membership),
+          .floor = std::make_shared<const VersionVector>(replica.floor()),
+          .keys = replica.store().live_keys(),
+          .collected_epoch = replica.ceiling().collected_epoch()};
+}
+
+void Reports::Claim(Claims claims) {
+  claims_ = std::move(claims);
+  next_.reset();
+  Changed();
+}
+
+void Reports::Saved() {
+  if (next_) Claim(*std::move(next_));
+}
+
 Report Reports::Make(const Own& own, const Replica& replica, const Membership& membership, Link& link) const {
   Report report;
-  const VectorPtr whole = SharedVector(replica, membership);
+  const VectorPtr whole = claims_ ? claims_->vector : SharedVector(replica, membership);
   if (whole->exceptions() <= kReportExceptions) {
     report.vector = whole;
   } else {
     report.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &report.cut_short));
   }
-  report.whole = own.has_map;
+  report.whole = own.has_map && (!claims_ || claims_->has_map);
   report.settled = own.settled;
   report.holds_map = own.holds_map;
   if (own.tells_ceiling) report.ceiling_ms = replica.ceiling().at_ms();
-  report.map_hash = own.tells_hash ? replica.store().hash() : 0;
-  report.peers = membership.Peers();
+  report.map_hash = !own.tells_hash ? 0 : claims_ ? claims_->map_hash : replica.store().hash();
+  report.peers = claims_ ? claims_->peers : membership.Peers();
   link.told.UpdateRelayed(membership, link.node(), link.theirs.peers().linked);
   for (const std::string& node : link.told.relayed()) {
     const auto it = membership.members().find(node);

@@ -5,7 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "peer/core/data/effects.h"
 #include "peer/core/data/message.h"
@@ -28,9 +31,28 @@ class Reports {
     bool tells_hash;                   // its clock is trusted, so its map can be compared
   };
 
+  // With a disk, reports tell what is on it. This is what a report says of this node's map, of one moment.
+  struct Claims {
+    VectorPtr vector;  // in short
+    uint64_t map_hash = 0;
+    bool has_map = false;
+    PeersPtr peers = std::make_shared<Peers>();
+    // For handshakes.
+    VectorPtr whole, floor;
+    uint64_t keys = 0, collected_epoch = 0;
+  };
+  static Claims ClaimsOf(bool has_map, const Replica& replica, const Membership& membership);
+  // The map is as it is on the disk: reports tell of it from now on.
+  void Claim(Claims claims);
+  // They will once Saved is called; a piece of the map that has all of it is on its way to the disk.
+  void ClaimOnceSaved(Claims claims) { next_ = std::move(claims); }
+  void Saved();
+  // What may be said now of the map. Null without a disk: all of it.
+  const Claims* claims() const { return claims_ ? &*claims_ : nullptr; }
+
   // Something changed that reports tell, beside the replica's vector, which counts itself.
   void Changed() { ++change_; }
-  uint64_t change(const Replica& replica) const { return change_ + replica.change(); }
+  uint64_t change(const Replica& replica) const { return change_ + (claims_ ? 0 : replica.change()); }
 
   // The report for the link's peer.
   Report Make(const Own& own, const Replica& replica, const Membership& membership, Link& link) const;
@@ -51,6 +73,7 @@ class Reports {
 
   const Timing timing_;
   uint64_t change_ = 1;
+  std::optional<Claims> claims_, next_;
 };
 
 }  // namespace leasemap::core

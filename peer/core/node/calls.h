@@ -6,6 +6,7 @@
 
 #include "peer/core/data/mono_time.h"
 #include "peer/core/node/explain.h"
+#include "peer/core/node/held.h"
 #include "peer/core/node/requests.h"
 #include "peer/core/node/waits.h"
 
@@ -15,6 +16,7 @@ struct Calls {
   Waits waits;        // for acks, and for versions that are still to come
   Explains explains;  // for the answers of members
   Requests requests;
+  Held held;  // answers that wait for the disk
 
   // The caller went away. False if the wait was answered already.
   bool Cancel(WaitId wait) { return waits.Cancel(wait) || explains.Cancel(wait); }

@@ -21,6 +21,7 @@ Node::Node(NodeOptions options, Now now, const Image* image)
       catch_up_(options_.timing),
       retirement_(options_.rules, options_.timing) {
   if (image != nullptr) Restore(*image, now);
+  if (options_.disk) reports_.Claim(Reports::ClaimsOf(readiness_.has_full_map(), replica_, membership_));
   UpdateReady(now);
 }
 
@@ -30,6 +31,7 @@ Effects Node::Take() {
   const Replica::News news = replica_.TakeNews();
   out.changed |= news.changed;
   out.renewed |= news.renewed;
+  out.unsaved = replica_.SaveIsDue(membership_.change(), readiness_.has_full_map());
   return out;
 }
 

@@ -115,6 +115,12 @@ class Node {
   Usage GetUsage() const;
   Image TakeImage() const;
 
+  // --- the disk (saving.h). Only if Effects::unsaved was set: the next piece for it. The shell writes it as a whole or
+  // not at all, and then says how that went, before it takes another.
+  Unsaved TakeUnsaved();
+  void OnSaved(Now now);
+  void OnSaveFailed();
+
  private:
   friend struct Inside;  // tests/sim/explore: all of the state, to tell two states apart
 
@@ -123,6 +129,10 @@ class Node {
   void Send(LinkId link, Message message) { effects_.send.push_back({link, std::move(message)}); }
   void Changed() { reports_.Changed(), effects_.changed = true; }  // for the members, and for watches here
   void UpdateReady(Now now);
+  // node_save.cc
+  Image DescribeImage() const;
+  void Answer(std::vector<Effects::Answered> answered);
+  WaitId Hold(absl::Status status, EntryPtr entry);
   // node_link.cc, node_alive.cc
   void SendHello(Now now, LinkId id, Link& link);
   void OnHello(Now now, LinkId id, Link& link, Hello hello);

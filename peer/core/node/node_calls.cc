@@ -27,8 +27,11 @@ EntryPtr WithoutValue(const EntryPtr& entry) {
 }  // namespace
 
 absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
+  if (options_.disk && calls_.held.size() >= kMaxWaits) return calls_.waits.Full();
   auto entry = Write(now, command);
-  if (!entry.ok()) return entry.status();
+  const bool of_arguments = absl::IsInvalidArgument(entry.status()) || command.validate_only;
+  if (!entry.ok() && (replica_.saved() || of_arguments)) return entry.status();
+  if (!entry.ok()) return Submitted{nullptr, Hold(entry.status(), nullptr)};
   Submitted out{*entry, 0};
   if (out.entry != nullptr && !command.ack.local() && !command.validate_only) {
     if (auto status = calls_.waits.CheckRoom(); !status.ok()) return status;  // only a retry gets here with no room
@@ -43,26 +46,30 @@ absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
     if (!replica_.IsPresent(*out.entry)) calls_.waits.Replaced(out.entry->dot);
   }
   SettleWaits(now);  // this write may have replaced one whose ack is awaited
+  if (out.wait == 0 && !replica_.saved() && !command.validate_only) out.wait = Hold(absl::OkStatus(), out.entry);
   return out;
 }
 
 absl::StatusOr<WaitId> Node::AwaitVersion(Now now, const std::string& version, int64_t patience_ms) {
   const auto dot = ParseVersion(version);
   if (!dot) return InvalidField("min_version", "is no version that a node gave; copy it whole from an answer");
-  if (replica_.vector().Covers(*dot)) return 0;
+  if (replica_.vector().Covers(*dot)) return replica_.saved() ? 0 : Hold(absl::OkStatus(), nullptr);
   if (auto status = calls_.waits.CheckRoom(); !status.ok()) return status;
   return calls_.waits.AwaitVersion(*dot, now.mono, now.mono + WaitMs(patience_ms, kWaitMs));
 }
 
 void Node::SettleWaits(Now now) {
-  calls_.waits.Settle({now.mono, membership_.members(), vector(), store(), replica_.self().node}, effects_.answered);
+  std::vector<Effects::Answered> answered;
+  calls_.waits.Settle({now.mono, membership_.members(), vector(), store(), replica_.self().node}, answered);
   const auto is_there = [&](LinkId id) { return links_.contains(id); };
-  for (auto& ended : calls_.explains.TakeEnded(now.mono, is_there)) effects_.answered.push_back(std::move(ended));
+  for (auto& ended : calls_.explains.TakeEnded(now.mono, is_there)) answered.push_back(std::move(ended));
+  if (!answered.empty()) Answer(std::move(answered));
 }
 
 void Node::EndWaits(Now now, const char* why) {
-  calls_.waits.EndAll({now.mono, membership_.members(), vector(), store(), replica_.self().node}, why,
-                      effects_.answered);
+  std::vector<Effects::Answered> answered;
+  calls_.waits.EndAll({now.mono, membership_.members(), vector(), store(), replica_.self().node}, why, answered);
+  Answer(std::move(answered));
   calls_.explains.EndAll(now.mono);
   SettleWaits(now);
 }
@@ -124,6 +131,7 @@ auto Node::WithReader(Now now, Read read) const {
   return read(
       WatchReader({now, options_, replica_.self(), shown(), retirement_.maps(), replica_.vector(), replica_.conflicts(),
                    membership_, clock_guard_.trusted(), shown().HorizonAt(now, clock_guard_.trusted()),
+                   replica_.saving(),
                    KeptDeadMs(options_.rules), is_linked, named}));
 }
 

@@ -59,7 +59,7 @@ void Node::SendHello(Now now, LinkId id, Link& link) {
   hello.self = replica_.self();
   hello.wall_ms = now.wall_ms;
   hello.advertise = options_.advertise.empty() ? link.local() : options_.advertise;
-  hello.has_map = readiness_.has_full_map();
+  hello.has_map = readiness_.has_full_map() && (!reports_.claims() || reports_.claims()->has_map);
   link.NoteSent(now.mono);
   Send(id, std::move(hello));
 }
@@ -166,15 +166,17 @@ void Node::Answer(Now now, LinkId id, Link& link) {
 void Node::SendAccept(Now now, LinkId id, Link& link) {
   Accept accept{now.wall_ms, reports_.Make(OwnReport(), replica_, membership_, link)};
   // Whole, that both sides judge by the same.
-  if (!accept.report.cut_short) accept.report.vector = WholeVector(replica_, membership_);
-  accept.report.floor = std::make_shared<const VersionVector>(replica_.floor());
-  accept.report.keys = replica_.store().live_keys();
+  const Reports::Claims* saved = reports_.claims();
+  const Reports::Claims claims = saved ? *saved : Reports::ClaimsOf(readiness_.has_full_map(), replica_, membership_);
+  if (!accept.report.cut_short) accept.report.vector = claims.whole;
+  accept.report.floor = claims.floor;
+  accept.report.keys = claims.keys;
   // The ceiling that this node would fix if its clock is right: the peer is just about to confirm that.
   const Ceiling& ceiling = replica_.ceiling();
   const int64_t ceiling_ms = vector().empty() ? ceiling.at_ms() : ceiling.NeededAt(now.wall_ms);
   link.ceiling.Tell({ceiling_ms, HoldsMap(), now.wall_ms, HoldsPart()});
   accept.report.ceiling_ms = ceiling_ms;
-  accept.report.collected_epoch = ceiling.collected_epoch();
+  accept.report.collected_epoch = claims.collected_epoch;
   Send(id, std::move(accept));
 }
 

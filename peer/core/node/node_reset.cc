@@ -28,6 +28,9 @@ void Node::Reset(Now now, const std::string& why, VectorPtr peer, std::optional<
   calls_.requests.Clear();
   readiness_.Restart(now.mono);
   DropAll(now);
+  calls_.held.GiveUp(effects_.answered);
+  // The disk has the old map still. That this node has none is true of it, too, and safe to say.
+  if (options_.disk) reports_.Claim(Reports::ClaimsOf(false, replica_, membership_));
 }
 
 // Nobody was found to take the map from: the one that was given up is better than none.
@@ -81,17 +84,9 @@ void Node::ResubmitSome(Now now) {
 }
 
 Image Node::TakeImage() const {
-  Image image;
-  image.incarnation = replica_.self().incarnation;
-  image.whole = readiness_.has_full_map();
-  image.vector = replica_.vector();
-  image.floor = replica_.floor();
-  image.ceiling_ms = replica_.ceiling().at_ms();
-  image.collected_epoch = replica_.ceiling().collected_epoch();
+  Image image = DescribeImage();
+  replica_.Describe(image);
   for (const auto& [key, slot] : replica_.store().by_key()) image.entries.push_back(slot.entry);
-  for (const auto& [node, member] : membership_.members()) {
-    image.members.push_back({member.id, member.address, member.generation});
-  }
   return image;
 }
 

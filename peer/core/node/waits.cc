@@ -60,6 +60,8 @@ bool IsHere(const Store& store, const Entry& entry) {
          now.lease.released == entry.lease.released;
 }
 
+}  // namespace
+
 absl::Status Undecided(const Entry& entry) {
   auto status = Refusal(absl::StatusCode::kDeadlineExceeded, "ACK_INCOMPLETE",
                         absl::StrCat("key \"", Shown(entry.key),
@@ -70,14 +72,13 @@ absl::Status Undecided(const Entry& entry) {
   return status;
 }
 
-}  // namespace
-
 int64_t WaitMs(int64_t patience_ms, int64_t most_ms) {
   return std::min(most_ms, std::max<int64_t>(0, patience_ms / 10 * 9 + patience_ms % 10 * 9 / 10));
 }
 
-absl::Status Waits::CheckRoom() const {
-  if (dots_.size() < kMaxWaits) return absl::OkStatus();
+absl::Status Waits::CheckRoom() const { return dots_.size() < kMaxWaits ? absl::OkStatus() : Full(); }
+
+absl::Status Waits::Full() {
   auto status = Refusal(absl::StatusCode::kResourceExhausted, "WAIT_LIMIT",
                         "this node holds as many waiting calls as it can; try again in a moment, or ask for less: "
                         "ACK_LOCAL, or no min_version");

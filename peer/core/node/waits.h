@@ -38,6 +38,9 @@ struct Ack {
   bool local() const { return level == Level::kLocal || (level == Level::kNodes && nodes <= 1); }
 };
 
+// ACK_INCOMPLETE: the map in which the entry was written had to be given up.
+absl::Status Undecided(const Entry& entry);
+
 // Nine tenths of what the caller waits for, so that the answer reaches it before it gives up; `most_ms` at most.
 int64_t WaitMs(int64_t patience_ms, int64_t most_ms);
 
@@ -56,6 +59,7 @@ class Waits {
   size_t size() const { return dots_.size(); }
   // WAIT_LIMIT if kMaxWaits calls wait.
   absl::Status CheckRoom() const;
+  static absl::Status Full();
   // Some write's ack is awaited: neighbours have to report at once.
   bool any_acks() const { return !acks_.empty(); }
 

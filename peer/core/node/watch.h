@@ -79,6 +79,13 @@ struct WatchPass {
   int64_t told_ms = 0;    // … by which these had been told (UTC)
 };
 
+// A cursor that is not given yet.
+struct HeldCursor {
+  VersionVector vector;
+  int64_t told_ms = 0;  // UTC: lapses up to here have been told
+  bool first = false, snapshot_end = false;  // of the message that brings it
+};
+
 // Owned by its stream; read only under the node's lock.
 struct Watch {
   WatchFilter filter;
@@ -99,6 +106,8 @@ struct Watch {
   std::optional<WatchPass> pass;
   uint64_t behind = 0;    // events since the last cursor
   bool first_due = true;  // nothing was sent yet
+  // A cursor for what was sent so far, which waits until that is on the disk; nothing is sent meanwhile.
+  std::optional<HeldCursor> held;
   bool news = false;      // events were sent since the last cursor
   MonoTime cursor_at{};   // monotonic time of the last cursor
 };

@@ -114,11 +114,23 @@ absl::StatusOr<WatchBatch> WatchReader::Read(Watch& watch) const {
     }
     watch.snapshot_from = std::min(watch.snapshot_from, view_.map.store.head());
   }
+  if (watch.held) return ReadHeld(watch);
   WatchBatch batch = watch.pass ? ReadPass(watch) : ReadEvents(watch);
   AddLost(watch, batch);
   if (!batch.more) AddCursor(watch, batch);
   if (batch.more && !watch.pass && PassIsDue(watch)) StartPass(watch);
   if (!batch.empty()) watch.first_due = false;
+  return batch;
+}
+
+// The message with the cursor that waits for the disk.
+WatchBatch WatchReader::ReadHeld(Watch& watch) const {
+  WatchBatch batch;
+  batch.wake = view_.now.mono + kCursorIdleMs;
+  if (!IsSaved(watch.held->vector)) return batch;
+  GiveCursor(watch, batch);
+  batch.more = true;  // there may be events since
+  watch.first_due = false;
   return batch;
 }
 
@@ -196,6 +208,10 @@ bool WatchReader::PassIsDue(const Watch& watch) const {
          map.vector.exceptions() <= kCursorExceptions;
 }
 
+bool WatchReader::IsSaved(const VersionVector& vector) const {
+  return !view_.saving.disk() || view_.saving.saved_vector()->Covers(vector);
+}
+
 void WatchReader::StartPass(Watch& watch) const {
   WatchPass& pass = watch.pass.emplace();
   pass.vector = view_.map.vector;
@@ -209,7 +225,13 @@ WatchBatch WatchReader::ReadPass(Watch& watch) const {
   batch.more = true;
   watch.news |= !batch.events.empty();
   watch.behind += batch.events.size();
-  if (done) EndPass(watch, batch);
+  if (!done) return std::move(batch);
+  if (IsSaved(watch.pass->vector)) {
+    EndPass(watch, batch);
+  } else {
+    batch.more = false;  // it ends when all of it is on the disk: watches look again then
+    batch.wake = view_.now.mono + kCursorIdleMs;
+  }
   return std::move(batch);
 }
 
@@ -313,7 +335,17 @@ void WatchReader::AddCursor(Watch& watch, WatchBatch& batch) const {
     batch.wake = view_.now.mono + view_.options.timing.report_every;
     return;
   }
-  batch.cursor = CursorAt(watch, view_.named(vector), view_.horizon_ms);
+  watch.held = HeldCursor{vector, view_.horizon_ms, std::exchange(batch.first, false),
+                          std::exchange(batch.snapshot_end, false)};
+  if (IsSaved(vector)) return GiveCursor(watch, batch);
+  batch.wake = view_.now.mono + kCursorIdleMs;  // sooner, once it is saved: watches look again then
+}
+
+void WatchReader::GiveCursor(Watch& watch, WatchBatch& batch) const {
+  const HeldCursor held = *std::exchange(watch.held, std::nullopt);
+  batch.first = held.first;
+  batch.snapshot_end = held.snapshot_end;
+  batch.cursor = CursorAt(watch, view_.named(held.vector), held.told_ms);
   watch.cursor_at = view_.now.mono;
   watch.news = false;
   watch.behind = 0;

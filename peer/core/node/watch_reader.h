@@ -12,6 +12,7 @@
 #include "peer/core/node/watch.h"
 #include "peer/core/sync/conflicts.h"
 #include "peer/core/sync/map_state.h"
+#include "peer/core/sync/saving.h"
 
 namespace leasemap::core {
 
@@ -30,6 +31,7 @@ class WatchReader {
     const Membership& membership;
     bool clock_trusted;
     int64_t horizon_ms;    // UTC: every lapse up to it has its event
+    const Saving& saving;  // a cursor covers nothing that is not on the disk
     int64_t kept_dead_ms;  // how long deletes and lapses are kept at least
     // Whether this process is linked.
     absl::FunctionRef<bool(const ReplicaId&)> is_linked;
@@ -52,6 +54,7 @@ class WatchReader {
   WatchBatch ReadEvents(Watch& watch) const;
   bool IsNews(const Watch& watch, const Store::Slot& slot) const;
   bool PassIsDue(const Watch& watch) const;
+  bool IsSaved(const VersionVector& vector) const;
   void StartPass(Watch& watch) const;
   WatchBatch ReadPass(Watch& watch) const;
   bool WalkKeys(Watch& watch, Page& page) const;
@@ -60,6 +63,8 @@ class WatchReader {
   std::string CursorAt(const Watch& watch, const VersionVector& vector, int64_t told_ms) const;
   void AddLost(Watch& watch, WatchBatch& batch) const;
   void AddCursor(Watch& watch, WatchBatch& batch) const;
+  void GiveCursor(Watch& watch, WatchBatch& batch) const;
+  WatchBatch ReadHeld(Watch& watch) const;
 
   const View view_;
 };

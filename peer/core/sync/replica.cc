@@ -26,8 +26,10 @@ Replica::Replica(const NodeOptions& options, Now now, uint64_t above)
       own_incarnations_{self_.incarnation},
       map_(options.rules),
       own_log_(room_.side_bytes(kOwnLogBytes), options.leave_out_bytes),
-      conflicts_(room_.side_bytes(kMaxConflictBytes)) {
+      conflicts_(room_.side_bytes(kMaxConflictBytes)),
+      saving_(options.disk) {
   NoteTime(now.mono);
+  saving_.IsSaved(change_, std::make_shared<const VersionVector>(), 0);
 }
 
 bool Replica::IsOwn(const ReplicaId& replica) const {
@@ -165,6 +167,7 @@ void Replica::Collect(const std::vector<std::string>& keys) {
     map_.ceiling.Collected(entry.lease.epoch);
     map_.floor.Add(entry.dot.replica, 1, entry.dot.seq);
     if (!entry.tombstone) map_.lapses_gone_ms = std::max(map_.lapses_gone_ms, entry.lease.expire_ms);
+    if (saving_.disk()) saving_.Collected(key);
     map_.store.Collect(key);
   }
   FoldFloor();
@@ -179,6 +182,7 @@ MapState Replica::GiveUp(Now now, int64_t ceiling_ms, uint64_t incarnation) {
   clock_ = HybridClock();
   TakeIncarnation(incarnation);
   Changed();
+  if (saving_.disk()) saving_.GaveUp(change_, map_.store.head());
   return old;
 }
 
@@ -206,8 +210,34 @@ void Replica::Restore(MonoTime mono, const Image& image) {
   for (const EntryPtr& entry : image.entries) {
     clock_.See(entry->stamp);
     map_.ceiling.See(*entry);
+    map_.vector.Add(entry->dot);  // the disk may have had it before the vector that covers it
     map_.store.Merge(entry);
   }
+  map_.lapses_gone_ms = image.lapses_gone_ms;
+  saving_.IsSaved(change_, std::make_shared<const VersionVector>(map_.vector), map_.store.head());
+}
+
+Saving::Rest Replica::RestOf(uint64_t members_change, bool whole) const {
+  return {self_.incarnation, members_change, whole, map_.ceiling.at_ms(), map_.lapses_gone_ms, map_.ceiling.collected_epoch()};
+}
+
+bool Replica::SaveIsDue(uint64_t members_change, bool whole) const {
+  return saving_.IsDue(change_, map_.store.head(), RestOf(members_change, whole));
+}
+
+void Replica::Describe(Image& image) const {
+  image.incarnation = self_.incarnation;
+  image.vector = map_.vector;
+  image.floor = map_.floor;
+  image.ceiling_ms = map_.ceiling.at_ms();
+  image.collected_epoch = map_.ceiling.collected_epoch();
+  image.lapses_gone_ms = map_.lapses_gone_ms;
+}
+
+Unsaved Replica::TakeUnsaved(uint64_t members_change, Image image) {
+  const Saving::Rest rest = RestOf(members_change, image.whole);
+  Describe(image);
+  return saving_.Take(change_, map_.store, rest, std::move(image));
 }
 
 }  // namespace leasemap::core

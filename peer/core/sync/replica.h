@@ -26,6 +26,7 @@
 #include "peer/core/sync/map_state.h"
 #include "peer/core/sync/own_log.h"
 #include "peer/core/sync/room.h"
+#include "peer/core/sync/saving.h"
 
 namespace leasemap::core {
 
@@ -147,10 +148,23 @@ class Replica {
   // What an image of an earlier process holds. The first thing that is done.
   void Restore(MonoTime mono, const Image& image);
 
+  // --- the disk
+  const Saving& saving() const { return saving_; }
+  // All that was applied is on the disk; without one it counts as that.
+  bool saved() const { return !saving_.disk() || saving_.saved_change() == change_; }
+  // The image of it, but for the entries.
+  void Describe(Image& image) const;
+  bool SaveIsDue(uint64_t members_change, bool whole) const;
+  // Only if it is due. `image`: what others than the replica know of it.
+  Unsaved TakeUnsaved(uint64_t members_change, Image image);
+  bool Saved() { return saving_.Saved(); }
+  void SaveFailed() { saving_.Failed(); }
+
  private:
   friend struct Inside;  // see node.h
 
   void Changed(bool only_renewed = false);
+  Saving::Rest RestOf(uint64_t members_change, bool whole) const;
   void FoldFloor();
 
   const LeaseRules rules_;
@@ -161,6 +175,7 @@ class Replica {
   MapState map_;
   OwnLog own_log_;
   Conflicts conflicts_;
+  Saving saving_;
   std::string ceiling_note_;
   uint64_t change_ = 1;
   News news_;

@@ -24,8 +24,9 @@ class AckChecker {
   AckChecker(int64_t clock_bound_ms, HasCovered has_covered)
       : clock_bound_ms_(clock_bound_ms), has_covered_(std::move(has_covered)) {}
 
-  // The node answered OK to a write that asked for this ack.
-  std::string Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry) const;
+  // The node answered OK to a write that asked for this ack. `answer_waited`: the acks were counted before, and then it
+  // waited for the disk, so that the write may have been replaced meanwhile.
+  std::string Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry, bool answer_waited) const;
   // After a step: conflicts that the node has found since the last look. `owner` of a dot: the process that made it.
   // `before`: what the node covered before this step.
   std::string Conflicts(uint64_t process, const core::Node& node, const core::VersionVector* before,

@@ -42,8 +42,8 @@ class StepChecks {
   // Two entries of a key are about to be merged.
   std::string Met(const core::EntryPtr& held, const core::EntryPtr& incoming) { return laws_.Met(held, incoming); }
   // The node answered OK to a write that asked for this ack.
-  std::string Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry) const {
-    return acks_.Acked(node, ack, entry);
+  std::string Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry, bool answer_waited) const {
+    return acks_.Acked(node, ack, entry, answer_waited);
   }
   // From now on this incarnation claims to cover what it does not.
   void Lies(const core::ReplicaId& id) { collection_.Lies(id); }

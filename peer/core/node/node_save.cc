@@ -1,0 +1,54 @@
+// What waits for the disk, and what goes there (saving.h).
+#include <utility>
+#include <vector>
+
+#include "peer/core/node/node.h"
+
+namespace leasemap::core {
+
+// All but what the replica knows itself.
+Image Node::DescribeImage() const {
+  Image image;
+  image.whole = readiness_.has_full_map();
+  for (const auto& [node, member] : membership_.members()) {
+    image.members.push_back({member.id, member.address, member.generation});
+  }
+  return image;
+}
+
+Unsaved Node::TakeUnsaved() {
+  Unsaved piece = replica_.TakeUnsaved(membership_.change(), DescribeImage());
+  const bool last = piece.rest && !piece.all;
+  if (last) reports_.ClaimOnceSaved(Reports::ClaimsOf(piece.rest->whole, replica_, membership_));
+  return piece;
+}
+
+void Node::OnSaved(Now now) {
+  if (!replica_.Saved()) return;
+  reports_.Saved();
+  calls_.held.Release(replica_.saving().saved_change(), effects_.answered);
+  effects_.changed = true;  // for watches that wait with a cursor
+  SendReports(now, false);
+}
+
+void Node::OnSaveFailed() { replica_.SaveFailed(); }
+
+// Gives the answers, once all that was applied up to now is on the disk.
+void Node::Answer(std::vector<Effects::Answered> answered) {
+  for (Effects::Answered& answer : answered) {
+    if (replica_.saved()) {
+      effects_.answered.push_back(std::move(answer));
+    } else {
+      calls_.held.Add(replica_.change(), std::move(answer));
+    }
+  }
+}
+
+// A wait for the disk alone.
+WaitId Node::Hold(absl::Status status, EntryPtr entry) {
+  const WaitId wait = calls_.waits.NewId();
+  calls_.held.Add(replica_.change(), {wait, std::move(status), std::move(entry)});
+  return wait;
+}
+
+}  // namespace leasemap::core

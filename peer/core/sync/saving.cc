@@ -1,0 +1,86 @@
+#include "peer/core/sync/saving.h"
+
+#include <memory>
+
+#include "peer/core/data/check.h"
+#include "peer/core/data/limits.h"
+
+namespace leasemap::core {
+
+void Saving::IsSaved(uint64_t change, VectorPtr vector, uint64_t head) {
+  saved_change_ = change;
+  saved_vector_ = std::move(vector);
+  position_ = saved_head_ = head;
+}
+
+void Saving::GaveUp(uint64_t change, uint64_t head) {
+  gone_.clear();
+  rest_.reset();
+  all_ = true;
+  IsSaved(change, std::make_shared<const VersionVector>(), head);
+  // What is on its way is of the old map, and goes with it.
+  if (piece_) piece_.emplace().from = position_;
+}
+
+bool Saving::IsDue(uint64_t change, uint64_t head, const Rest& rest) const {
+  if (!disk_ || piece_) return false;
+  return all_ || change != saved_change_ || head != position_ || !gone_.empty() || rest_ != rest;
+}
+
+Unsaved Saving::Take(uint64_t change, const Store& store, const Rest& rest, Image image) {
+  LEASEMAP_CHECK(disk_ && !piece_);
+  Unsaved out;
+  Piece piece;
+  piece.from = position_;
+  if (all_) {
+    // By itself: what the disk has goes, and with it the vector that covers it.
+    out.all = piece.all = true;
+    out.rest = Image();
+    out.rest->incarnation = image.incarnation;
+    out.rest->members = std::move(image.members);
+    piece_ = std::move(piece);
+    return out;
+  }
+  size_t bytes = 0;
+  const Store::Slot* slot = nullptr;
+  while (bytes < kSaveBytes && (slot = store.NextWithRenewals(position_, &position_)) != nullptr) {
+    // What was renewed after its change comes once more, under its latest place.
+    if (position_ != slot->latest()) continue;
+    bytes += Weight(*slot->entry);
+    out.entries.push_back(slot->entry);
+  }
+  uint64_t place = 0;
+  piece.last = store.NextWithRenewals(position_, &place) == nullptr;
+  if (piece.last) {
+    position_ = piece.head = store.head();
+    piece.change = change;
+    piece.gone = std::exchange(gone_, {});
+    piece.vector = std::make_shared<const VersionVector>(image.vector);
+    out.gone.assign(piece.gone.begin(), piece.gone.end());
+    out.rest = std::move(image);
+    rest_ = rest;
+  }
+  piece_ = std::move(piece);
+  return out;
+}
+
+bool Saving::Saved() {
+  LEASEMAP_CHECK(piece_.has_value());
+  const Piece piece = *std::exchange(piece_, std::nullopt);
+  if (piece.all) all_ = false;
+  if (!piece.last) return false;
+  saved_change_ = piece.change;
+  saved_head_ = piece.head;
+  saved_vector_ = piece.vector;
+  return true;
+}
+
+void Saving::Failed() {
+  LEASEMAP_CHECK(piece_.has_value());
+  Piece piece = *std::exchange(piece_, std::nullopt);
+  position_ = piece.from;
+  gone_.merge(piece.gone);
+  rest_.reset();
+}
+
+}  // namespace leasemap::core
