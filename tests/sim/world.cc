@@ -164,16 +164,6 @@ CutOffChecker::Sender World::SenderOf(core::LinkId link) const {
   return {absl::StrCat("node-", host), hostile_ever_[process], hosts_[host].ever_hostile};
 }
 
-// What a node says that it has is on its disk.
-void World::LookAtClaims(int host, const core::Message& message) {
-  const Host& at = hosts_[host];
-  if (!at.has_disk || at.hostile) return;
-  const auto* accept = std::get_if<core::Accept>(&message);
-  const auto* report = accept != nullptr ? &accept->report : std::get_if<core::Report>(&message);
-  if (report == nullptr || report->vector == nullptr || at.disk.Covers(*report->vector)) return;
-  Look(host, "disk", "reports what is not on its disk: " + Describe(*report->vector));
-}
-
 void World::Send(int host, core::LinkId link, core::Message message, bool bulk) {
   Look(host, "bounds", CheckSize(message));
   LookAtClaims(host, message);
@@ -221,21 +211,6 @@ void World::Answered(int host, const std::vector<core::Effects::Answered>& answe
       Look(host, "acks", checks_.Acked(*at.node, awaited.ack, *one.entry, at.has_disk));
     }
     if (awaited.answer) awaited.answer(one.status, one.entry);
-  }
-}
-
-// Pairs of entries that are about to be merged.
-void World::Met(int host, const core::Message& message) {
-  const std::vector<core::EntryPtr>* entries = nullptr;
-  if (const auto* live = std::get_if<core::Live>(&message)) entries = &live->entries;
-  if (const auto* session = std::get_if<core::SessionEntries>(&message)) entries = &session->entries;
-  if (entries == nullptr) return;
-  for (const core::EntryPtr& entry : *entries) {
-    const core::EntryPtr* held = hosts_[host].node->store().Find(entry->key);
-    // What an adversary made of a write is not that write.
-    const core::Entry* written = checks_.log().Find(entry->dot.replica, entry->dot.seq);
-    if (written != nullptr && !(*written == *entry)) continue;
-    if (held != nullptr) Look(host, "merge laws", checks_.Met(*held, entry));
   }
 }
 
@@ -357,6 +332,7 @@ core::NodeOptions World::OptionsOf(int host) {
   options.pass_after = options_.pass_after;
   options.leave_out_bytes = 1;
   options.disk = at.has_disk;
+  options.save_bytes = 200;  // two or three entries
   options.advertise = AddressOf(at.place);
   options.seeds = at.seeds;
   options.seed = random_.Next();

@@ -1,6 +1,7 @@
 // What the shell has to do after a call of Node, in this order:
 //
-//   1. persist what was applied. With a disk that goes on beside the other steps: `unsaved` says that there is something
+//   1. persist what was applied. With a disk that goes on beside the other steps: `unsaved` says that there is
+//   something
 //      to take (Node::TakeUnsaved), and Node::OnSaved brings the answers and reports that waited for it
 //   2. log, send, pull, hang up, dial, resolve
 //   3. answer the calls that waited

@@ -24,6 +24,7 @@ struct NodeOptions {
   // Entries of one bulk message at most. 1 in the explorer (tests/sim/explore), where each entry travels alone.
   size_t batch_entries = kBatchEntries;
   size_t watch_events = kWatchBatchEvents, pass_after = kPassAfterEvents;
+  size_t save_bytes = kSaveBytes;                // of the entries of one piece for the disk, one entry more at most
   size_t leave_out_bytes = Value::kSharedBytes;  // larger values travel once, and their renewals without them
   // Protocol versions spoken with peers; from version 7 on the simulator will run nodes of the version before.
   uint32_t protocol_min = kProtocolMin, protocol_max = kProtocolMax;

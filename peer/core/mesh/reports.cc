@@ -13,7 +13,6 @@ Reports::Claims Reports::ClaimsOf(bool has_map, const Replica& replica, const Me
   return {.vector = SharedVector(replica, membership),
           .map_hash = replica.store().hash(),
           .has_map = has_map,
-          .peers = membership.Peers(),
           .whole = WholeVector(replica, membership),
           .floor = std::make_shared<const VersionVector>(replica.floor()),
           .keys = replica.store().live_keys(),
@@ -43,7 +42,7 @@ Report Reports::Make(const Own& own, const Replica& replica, const Membership& m
   report.holds_map = own.holds_map;
   if (own.tells_ceiling) report.ceiling_ms = replica.ceiling().at_ms();
   report.map_hash = !own.tells_hash ? 0 : claims_ ? claims_->map_hash : replica.store().hash();
-  report.peers = claims_ ? claims_->peers : membership.Peers();
+  report.peers = membership.Peers();
   link.told.UpdateRelayed(membership, link.node(), link.theirs.peers().linked);
   for (const std::string& node : link.told.relayed()) {
     const auto it = membership.members().find(node);

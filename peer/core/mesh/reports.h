@@ -31,12 +31,12 @@ class Reports {
     bool tells_hash;                   // its clock is trusted, so its map can be compared
   };
 
-  // With a disk, reports tell what is on it. This is what a report says of this node's map, of one moment.
+  // With a disk, reports tell what is on it. This is what a report says of this node's map, of one moment. (Of the
+  // members it tells what is known now: nobody counts on a node for that.)
   struct Claims {
     VectorPtr vector;  // in short
     uint64_t map_hash = 0;
     bool has_map = false;
-    PeersPtr peers = std::make_shared<Peers>();
     // For handshakes.
     VectorPtr whole, floor;
     uint64_t keys = 0, collected_epoch = 0;

@@ -1,7 +1,7 @@
 // Answers that wait until all that was applied before them is on this node's disk (saving.h).
 //
-// A client that got an answer may rely on what it says, whatever happens to this process: also on that of a request that
-// was done before, or that there was nothing to change.
+// A client that got an answer may rely on what it says, whatever happens to this process: also on that of a request
+// that was done before, or that there was nothing to change.
 #pragma once
 
 #include <cstdint>

@@ -24,14 +24,21 @@ EntryPtr WithoutValue(const EntryPtr& entry) {
   return out;
 }
 
+// A refusal for what the map has, rather than for the request or for the state of the node.
+bool TellsOfMap(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsFailedPrecondition(status) || absl::IsAborted(status);
+}
+
 }  // namespace
 
 absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
   if (options_.disk && calls_.held.size() >= kMaxWaits) return calls_.waits.Full();
   auto entry = Write(now, command);
-  const bool of_arguments = absl::IsInvalidArgument(entry.status()) || command.validate_only;
-  if (!entry.ok() && (replica_.saved() || of_arguments)) return entry.status();
-  if (!entry.ok()) return Submitted{nullptr, Hold(entry.status(), nullptr)};
+  if (!entry.ok()) {
+    const bool waits = TellsOfMap(entry.status()) && !replica_.saved() && !command.validate_only;
+    if (!waits) return entry.status();
+    return Submitted{nullptr, Hold(entry.status(), nullptr)};
+  }
   Submitted out{*entry, 0};
   if (out.entry != nullptr && !command.ack.local() && !command.validate_only) {
     if (auto status = calls_.waits.CheckRoom(); !status.ok()) return status;  // only a retry gets here with no room
@@ -131,8 +138,7 @@ auto Node::WithReader(Now now, Read read) const {
   return read(
       WatchReader({now, options_, replica_.self(), shown(), retirement_.maps(), replica_.vector(), replica_.conflicts(),
                    membership_, clock_guard_.trusted(), shown().HorizonAt(now, clock_guard_.trusted()),
-                   replica_.saving(),
-                   KeptDeadMs(options_.rules), is_linked, named}));
+                   replica_.saving(), KeptDeadMs(options_.rules), is_linked, named}));
 }
 
 absl::StatusOr<Watch> Node::StartWatch(Now now, WatchFilter filter, bool snapshot, const std::string& cursor) const {

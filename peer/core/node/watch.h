@@ -63,6 +63,7 @@ struct WatchBatch {
   bool first = false;         // the watch's first message, sent even when empty
   bool more = false;          // the head was not reached: read again
   bool pass = false;          // the cursor is a pass's (below), and comes before the head
+  bool held = false;          // the cursor waited for the disk: the map may have changed since
   MonoTime wake{};            // monotonic: read again then at the latest
   bool empty() const { return events.empty() && cursor.empty() && !snapshot_end && !first && lost_skipped == 0; }
 };
@@ -82,7 +83,7 @@ struct WatchPass {
 // A cursor that is not given yet.
 struct HeldCursor {
   VersionVector vector;
-  int64_t told_ms = 0;  // UTC: lapses up to here have been told
+  int64_t told_ms = 0;                       // UTC: lapses up to here have been told
   bool first = false, snapshot_end = false;  // of the message that brings it
 };
 
@@ -108,8 +109,8 @@ struct Watch {
   bool first_due = true;  // nothing was sent yet
   // A cursor for what was sent so far, which waits until that is on the disk; nothing is sent meanwhile.
   std::optional<HeldCursor> held;
-  bool news = false;      // events were sent since the last cursor
-  MonoTime cursor_at{};   // monotonic time of the last cursor
+  bool news = false;     // events were sent since the last cursor
+  MonoTime cursor_at{};  // monotonic time of the last cursor
 };
 
 }  // namespace leasemap::core

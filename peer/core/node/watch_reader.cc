@@ -117,7 +117,7 @@ absl::StatusOr<WatchBatch> WatchReader::Read(Watch& watch) const {
   if (watch.held) return ReadHeld(watch);
   WatchBatch batch = watch.pass ? ReadPass(watch) : ReadEvents(watch);
   AddLost(watch, batch);
-  if (!batch.more) AddCursor(watch, batch);
+  if (!batch.more && !watch.pass) AddCursor(watch, batch);
   if (batch.more && !watch.pass && PassIsDue(watch)) StartPass(watch);
   if (!batch.empty()) watch.first_due = false;
   return batch;
@@ -129,7 +129,8 @@ WatchBatch WatchReader::ReadHeld(Watch& watch) const {
   batch.wake = view_.now.mono + kCursorIdleMs;
   if (!IsSaved(watch.held->vector)) return batch;
   GiveCursor(watch, batch);
-  batch.more = true;  // there may be events since
+  batch.held = true;
+  batch.wake = view_.now.mono;  // there may be events since
   watch.first_due = false;
   return batch;
 }
@@ -335,8 +336,8 @@ void WatchReader::AddCursor(Watch& watch, WatchBatch& batch) const {
     batch.wake = view_.now.mono + view_.options.timing.report_every;
     return;
   }
-  watch.held = HeldCursor{vector, view_.horizon_ms, std::exchange(batch.first, false),
-                          std::exchange(batch.snapshot_end, false)};
+  watch.held =
+      HeldCursor{vector, view_.horizon_ms, std::exchange(batch.first, false), std::exchange(batch.snapshot_end, false)};
   if (IsSaved(vector)) return GiveCursor(watch, batch);
   batch.wake = view_.now.mono + kCursorIdleMs;  // sooner, once it is saved: watches look again then
 }

@@ -27,7 +27,7 @@ Replica::Replica(const NodeOptions& options, Now now, uint64_t above)
       map_(options.rules),
       own_log_(room_.side_bytes(kOwnLogBytes), options.leave_out_bytes),
       conflicts_(room_.side_bytes(kMaxConflictBytes)),
-      saving_(options.disk) {
+      saving_(options.disk, options.save_bytes) {
   NoteTime(now.mono);
   saving_.IsSaved(change_, std::make_shared<const VersionVector>(), 0);
 }
@@ -218,7 +218,8 @@ void Replica::Restore(MonoTime mono, const Image& image) {
 }
 
 Saving::Rest Replica::RestOf(uint64_t members_change, bool whole) const {
-  return {self_.incarnation, members_change, whole, map_.ceiling.at_ms(), map_.lapses_gone_ms, map_.ceiling.collected_epoch()};
+  return {self_.incarnation,    members_change,      whole,
+          map_.ceiling.at_ms(), map_.lapses_gone_ms, map_.ceiling.collected_epoch()};
 }
 
 bool Replica::SaveIsDue(uint64_t members_change, bool whole) const {

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "peer/core/data/check.h"
-#include "peer/core/data/limits.h"
 
 namespace leasemap::core {
 
@@ -43,7 +42,7 @@ Unsaved Saving::Take(uint64_t change, const Store& store, const Rest& rest, Imag
   }
   size_t bytes = 0;
   const Store::Slot* slot = nullptr;
-  while (bytes < kSaveBytes && (slot = store.NextWithRenewals(position_, &position_)) != nullptr) {
+  while (bytes < piece_bytes_ && (slot = store.NextWithRenewals(position_, &position_)) != nullptr) {
     // What was renewed after its change comes once more, under its latest place.
     if (position_ != slot->latest()) continue;
     bytes += Weight(*slot->entry);

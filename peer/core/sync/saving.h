@@ -7,6 +7,7 @@
 // that was applied counts as saved.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -30,7 +31,7 @@ class Saving {
     bool operator==(const Rest&) const = default;
   };
 
-  explicit Saving(bool disk) : disk_(disk) {}
+  Saving(bool disk, size_t piece_bytes) : disk_(disk), piece_bytes_(piece_bytes) {}
 
   bool disk() const { return disk_; }
   // Everything up to this change (Replica::change) is on the disk.
@@ -69,10 +70,11 @@ class Saving {
   };
 
   const bool disk_;
-  bool all_ = false;           // the disk still has the map that was given up
-  uint64_t position_ = 0;      // revisions up to here are on the disk or on their way
+  const size_t piece_bytes_;
+  bool all_ = false;            // the disk still has the map that was given up
+  uint64_t position_ = 0;       // revisions up to here are on the disk or on their way
   std::set<std::string> gone_;  // collected since the last piece; fewer than there were keys
-  std::optional<Rest> rest_;   // as taken last
+  std::optional<Rest> rest_;    // as taken last
   std::optional<Piece> piece_;
   uint64_t saved_change_ = 0, saved_head_ = 0;
   VectorPtr saved_vector_;

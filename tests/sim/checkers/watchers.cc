@@ -58,7 +58,7 @@ std::string Fold::Take(const core::WatchBatch& batch, const core::WatchFilter& f
   if (batch.more && !batch.pass) return "a cursor before the head";
   cursor_ = batch.cursor;
   kept_ = now_;
-  if (!batch.pass) return Compare(filter, store);
+  if (!batch.pass && !batch.held) return Compare(filter, store);
   auto cursor = core::DecodeCursor(cursor_);
   if (!cursor) return "a cursor that can't be read";
   cursor->vector.Learn(vector);

@@ -301,19 +301,19 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   // heard: without seeds a node is ready at once. `requests`, `explains`: nobody uses them here.
   const auto& [options, replica, membership, clock_guard, readiness, links, reports, catch_up, retirement, collection,
                calls, effects] = node;
-  const auto& [waits, explains, requests] = calls;
-  // `room`: nobody fills the map. `own_incarnations`: asked at a reset, which needs hours. `conflicts` and
-  // `ceiling_note`: what is told, and changes nothing. `vector_change`, `news`: as of when something else was found.
-  // `shared` and its members: a copy of the vector.
-  const auto& [rules, room, self, own_incarnations, clock, map, own_log, conflicts, ceiling_note, vector_change, news,
-               shared, shared_members] = replica;
+  const auto& [waits, explains, requests, held_answers] = calls;
+  // `room`: nobody fills the map. `saving`, `held_answers`: no node has a disk here. `own_incarnations`: asked at a
+  // reset, which needs hours. `conflicts` and `ceiling_note`: what is told, and changes nothing. `vector_change`,
+  // `news`: as of when something else was found. `shared` and its members: a copy of the vector.
+  const auto& [rules, room, self, own_incarnations, clock, map, own_log, conflicts, saving, ceiling_note, vector_change,
+               news, shared, shared_members] = replica;
   // `alarms`: what is told, and changes nothing.
   const auto& [session_times, asking, next_session, alarms] = catch_up;
   const auto& [store, vector, floor, ceiling, lapses_gone_ms, floor_taken] = map;
   PutAll(d, self, clock.last(), clock_guard.trusted(), ceiling.at_ms(), vector, next_session, readiness.ready());
   PutAll(d, readiness.has_full_map(), floor);
   // Nothing is reset here (pool.cc looks), so nothing is retired.
-  PutAll(d, requests.size(), explains.size(), retirement.any(), retirement.resets());
+  PutAll(d, requests.size(), explains.size(), held_answers.size(), retirement.any(), retirement.resets());
   const auto& [next_collect, next_fold] = collection;
   PutUntil(d, now.mono, next_collect);
   PutUntil(d, now.mono, next_fold);
