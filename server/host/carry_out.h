@@ -1,6 +1,6 @@
 // The order in which the shell does what the node wants done. This is the one place that knows it.
 //
-//   1. persist   what has to outlive this process (nothing yet: there is no disk)
+//   1. persist   what has to outlive this process (nothing yet: there is no disk; docs/decisions/0030)
 //   2. send      messages, pulls, hang-ups, dials and names to resolve, handed to the network thread, with the lines of
 //                the log and broadcasts for subscribers here
 //   3. answer    calls that waited in the node

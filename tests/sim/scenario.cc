@@ -191,7 +191,7 @@ void Scenario::JoinStorm() {
   const auto first = world_.living();
   for (int host = 0; host < world_.size(); ++host) {
     if (world_.up(host)) continue;
-    world_.at(host).at_start = world_.node(first.front()).vector();
+    world_.at(host).at_start = world_.Claimed(first.front());
     world_.at(host).expects_all = world_.Unsettled(first).empty();
     StartHost(host, 200'000);
   }
@@ -246,7 +246,7 @@ void Scenario::Rejoin() {
   }
   for (int host = 1; host < world_.size(); ++host) {
     if (world_.random().Below(2) == 0 || world_.failed()) continue;
-    world_.at(host).at_start = world_.node(0).vector();
+    world_.at(host).at_start = world_.Claimed(0);
     world_.at(host).expects_all = agreed;
     world_.Crash(host, false);
     world_.queue().After(world_.random().Below(2 * kSecond), [this, host] { world_.Start(host, Finds::kNothing); });

@@ -332,7 +332,7 @@ core::NodeOptions World::OptionsOf(int host) {
   options.pass_after = options_.pass_after;
   options.leave_out_bytes = 1;
   options.disk = at.has_disk;
-  options.save_bytes = 200;  // two or three entries
+  options.save_bytes = 1000;  // a dozen entries
   options.advertise = AddressOf(at.place);
   options.seeds = at.seeds;
   options.seed = random_.Next();

@@ -105,6 +105,11 @@ class World {
   Host& at(int host) { return hosts_[host]; }
   const Host& at(int host) const { return hosts_[host]; }
   const core::Node& node(int host) const { return *hosts_[host].node; }
+  // What the node may say that it covers.
+  const core::VersionVector& Claimed(int host) const {
+    const core::Saving& saving = node(host).replica().saving();
+    return saving.disk() ? *saving.saved_vector() : node(host).vector();
+  }
   int size() const { return static_cast<int>(hosts_.size()); }
   std::vector<int> living() const;
   std::vector<int> places(const std::vector<int>& hosts) const;

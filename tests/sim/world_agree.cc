@@ -25,6 +25,7 @@ std::string World::Unsettled(const std::vector<int>& hosts) const {
     const std::string name = "node-" + std::to_string(host);
     if (!ready(host)) return not_ready(host);
     if (node(host).yielding()) return name + " still takes another map";
+    if (!node(host).replica().saved()) return name + " has not saved all that it has";
     if (!node(host).vector().Covers(first.vector()) || !first.vector().Covers(node(host).vector())) {
       return name + " and node-" + std::to_string(hosts.front()) + " cover different writes";
     }

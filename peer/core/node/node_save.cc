@@ -18,8 +18,7 @@ Image Node::DescribeImage() const {
 
 Unsaved Node::TakeUnsaved() {
   Unsaved piece = replica_.TakeUnsaved(membership_.change(), DescribeImage());
-  const bool last = piece.rest && !piece.all;
-  if (last) reports_.ClaimOnceSaved(Reports::ClaimsOf(piece.rest->whole, replica_, membership_));
+  if (replica_.saving().last()) reports_.ClaimOnceSaved(Reports::ClaimsOf(piece.rest->whole, replica_, membership_));
   return piece;
 }
 

@@ -29,7 +29,7 @@ Replica::Replica(const NodeOptions& options, Now now, uint64_t above)
       conflicts_(room_.side_bytes(kMaxConflictBytes)),
       saving_(options.disk, options.save_bytes) {
   NoteTime(now.mono);
-  saving_.IsSaved(change_, std::make_shared<const VersionVector>(), 0);
+  saving_.IsSaved(change_, std::make_shared<const VersionVector>(), std::make_shared<const VersionVector>(), 0);
 }
 
 bool Replica::IsOwn(const ReplicaId& replica) const {
@@ -214,7 +214,8 @@ void Replica::Restore(MonoTime mono, const Image& image) {
     map_.store.Merge(entry);
   }
   map_.lapses_gone_ms = image.lapses_gone_ms;
-  saving_.IsSaved(change_, std::make_shared<const VersionVector>(map_.vector), map_.store.head());
+  saving_.IsSaved(change_, std::make_shared<const VersionVector>(map_.vector),
+                  std::make_shared<const VersionVector>(map_.floor), map_.store.head());
 }
 
 Saving::Rest Replica::RestOf(uint64_t members_change, bool whole) const {

@@ -6,9 +6,10 @@
 
 namespace leasemap::core {
 
-void Saving::IsSaved(uint64_t change, VectorPtr vector, uint64_t head) {
+void Saving::IsSaved(uint64_t change, VectorPtr vector, VectorPtr floor, uint64_t head) {
   saved_change_ = change;
   saved_vector_ = std::move(vector);
+  saved_floor_ = std::move(floor);
   position_ = saved_head_ = head;
 }
 
@@ -16,14 +17,15 @@ void Saving::GaveUp(uint64_t change, uint64_t head) {
   gone_.clear();
   rest_.reset();
   all_ = true;
-  IsSaved(change, std::make_shared<const VersionVector>(), head);
+  const auto nothing = std::make_shared<const VersionVector>();
+  IsSaved(change, nothing, nothing, head);
   // What is on its way is of the old map, and goes with it.
   if (piece_) piece_.emplace().from = position_;
 }
 
 bool Saving::IsDue(uint64_t change, uint64_t head, const Rest& rest) const {
   if (!disk_ || piece_) return false;
-  return all_ || change != saved_change_ || head != position_ || !gone_.empty() || rest_ != rest;
+  return !named_ || all_ || change != saved_change_ || head != position_ || !gone_.empty() || rest_ != rest;
 }
 
 Unsaved Saving::Take(uint64_t change, const Store& store, const Rest& rest, Image image) {
@@ -37,6 +39,15 @@ Unsaved Saving::Take(uint64_t change, const Store& store, const Rest& rest, Imag
     out.rest = Image();
     out.rest->incarnation = image.incarnation;
     out.rest->members = std::move(image.members);
+    piece_ = std::move(piece);
+    return out;
+  }
+  if (!named_) {
+    named_ = piece.first = true;
+    out.rest = std::move(image);
+    out.rest->vector = *saved_vector_;
+    out.rest->floor = *saved_floor_;
+    rest_ = rest;
     piece_ = std::move(piece);
     return out;
   }
@@ -55,6 +66,7 @@ Unsaved Saving::Take(uint64_t change, const Store& store, const Rest& rest, Imag
     piece.change = change;
     piece.gone = std::exchange(gone_, {});
     piece.vector = std::make_shared<const VersionVector>(image.vector);
+    piece.floor = std::make_shared<const VersionVector>(image.floor);
     out.gone.assign(piece.gone.begin(), piece.gone.end());
     out.rest = std::move(image);
     rest_ = rest;
@@ -71,6 +83,7 @@ bool Saving::Saved() {
   saved_change_ = piece.change;
   saved_head_ = piece.head;
   saved_vector_ = piece.vector;
+  saved_floor_ = piece.floor;
   return true;
 }
 
@@ -78,6 +91,7 @@ void Saving::Failed() {
   LEASEMAP_CHECK(piece_.has_value());
   Piece piece = *std::exchange(piece_, std::nullopt);
   position_ = piece.from;
+  if (piece.first) named_ = false;
   gone_.merge(piece.gone);
   rest_.reset();
 }

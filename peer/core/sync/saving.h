@@ -3,8 +3,9 @@
 // The disk is written in pieces, one at a time, each of which is one atomic write. Entries come in the order of the
 // store's revisions, so what changed twice meanwhile is written once. The last piece has what makes the entries a map:
 // the vector, the floor and the keys that were collected. Before it the disk may have entries that its vector does not
-// cover, which is safe: to claim too little costs only a repeated transfer. Without a disk nothing is taken, and all
-// that was applied counts as saved.
+// cover, which is safe: to claim too little costs only a repeated transfer. The first piece of a process has no
+// entries: it names the process, and covers what was read back, before any of that is replaced. Without a disk nothing
+// is taken, and all that was applied counts as saved.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +43,7 @@ class Saving {
   uint64_t saved_head() const { return saved_head_; }
 
   // The map as it is now is the one on the disk: it was read from there, or is empty.
-  void IsSaved(uint64_t change, VectorPtr vector, uint64_t head);
+  void IsSaved(uint64_t change, VectorPtr vector, VectorPtr floor, uint64_t head);
   // A key was collected; only with a disk.
   void Collected(const std::string& key) { gone_.insert(key); }
   // The map was given up for an empty one, whose revisions go on above `head`.
@@ -52,6 +53,8 @@ class Saving {
   bool IsDue(uint64_t change, uint64_t head, const Rest& rest) const;
   // The next piece, on its way from now on. Only if IsDue. `image`: of the map as it is now, but for the entries.
   Unsaved Take(uint64_t change, const Store& store, const Rest& rest, Image image);
+  // The piece that is on its way makes the entries a map.
+  bool last() const { return piece_ && piece_->last; }
   // The piece is on the disk. True if it was a last one.
   bool Saved();
   // It is not, and has to be taken again.
@@ -62,22 +65,23 @@ class Saving {
 
   // A piece on its way.
   struct Piece {
-    bool all = false, last = false;
+    bool all = false, first = false, last = false;
     uint64_t from = 0;           // the position before it
     std::set<std::string> gone;  // of a last piece
     uint64_t change = 0, head = 0;
-    VectorPtr vector;
+    VectorPtr vector, floor;
   };
 
   const bool disk_;
   const size_t piece_bytes_;
+  bool named_ = false;          // the disk has the incarnation of this process, or it is on its way
   bool all_ = false;            // the disk still has the map that was given up
   uint64_t position_ = 0;       // revisions up to here are on the disk or on their way
   std::set<std::string> gone_;  // collected since the last piece; fewer than there were keys
   std::optional<Rest> rest_;    // as taken last
   std::optional<Piece> piece_;
   uint64_t saved_change_ = 0, saved_head_ = 0;
-  VectorPtr saved_vector_;
+  VectorPtr saved_vector_, saved_floor_;
 };
 
 }  // namespace leasemap::core

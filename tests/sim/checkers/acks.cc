@@ -16,6 +16,7 @@ bool IsRealConflict(const core::Entry& loser, const core::Entry& winner) {
 
 std::string AckChecker::Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry,
                               bool answer_waited) const {
+  if (answer_waited) return "";
   size_t members = 1, have = 1;
   for (const core::Member& member : node.GetStatus().members) {
     if (member.gone()) continue;
@@ -30,7 +31,7 @@ std::string AckChecker::Acked(const core::Node& node, const core::Ack& ack, cons
     return "acked with " + std::to_string(have) + " of " + std::to_string(needed) + " nodes: " + Describe(entry);
   }
   const core::EntryPtr* held = node.store().Find(entry.key);
-  if (ack.local() || answer_waited || (held != nullptr && (*held)->dot == entry.dot)) return "";
+  if (ack.local() || (held != nullptr && (*held)->dot == entry.dot)) return "";
   // A renewal of its lease that keeps its value does as well.
   if (held != nullptr && (*held)->value_dot == entry.dot && (*held)->lease.holder == entry.lease.holder &&
       (*held)->lease.start_s == entry.lease.start_s) {

@@ -25,7 +25,7 @@ class AckChecker {
       : clock_bound_ms_(clock_bound_ms), has_covered_(std::move(has_covered)) {}
 
   // The node answered OK to a write that asked for this ack. `answer_waited`: the acks were counted before, and then it
-  // waited for the disk, so that the write may have been replaced meanwhile.
+  // waited for the disk; members and the map may have changed meanwhile, so there is nothing to compare with.
   std::string Acked(const core::Node& node, const core::Ack& ack, const core::Entry& entry, bool answer_waited) const;
   // After a step: conflicts that the node has found since the last look. `owner` of a dot: the process that made it.
   // `before`: what the node covered before this step.
