@@ -117,12 +117,17 @@ TEST_F(Members, WhatAnEarlierProcessReportedIsNotOfTheNext) {
 
 TEST_F(Members, TheLatestReportThatIsCoveredIsStable) {
   Meet("a");
+  Meet("a-gone");
+  membership_.Forget("a-gone");
+  Meet("b");
+  membership_.Reported({"b", 1}, Covering(1), now_);
   membership_.Reported({"a", 1}, Covering(3), now_);
   membership_.NoteStable(*Covering(2));
   EXPECT_EQ(Of("a").stable, nullptr);
   membership_.NoteStable(*Covering(3));
   EXPECT_EQ(*Of("a").stable, *Covering(3));
   EXPECT_EQ(Of("a").stable_meaning, Meaning::kAllKnown);
+  EXPECT_EQ(*Of("b").stable, *Covering(1));
   membership_.Reported({"a", 1}, Covering(5), now_);
   membership_.NoteStable(*Covering(4));
   EXPECT_EQ(*Of("a").stable, *Covering(3));

@@ -285,6 +285,22 @@ TEST_F(ReaderPass, TellsAtItsEndWhatLapsedMeanwhileOnce) {
   EXPECT_EQ(Shown(Read(watch)), "");
 }
 
+// What it did not ask for it was not sent, and so its cursor does not claim it.
+TEST_F(ReaderPass, ItsCursorClaimsOfWhatIsLaterOnlyWhatWasSent) {
+  WatchFilter filter;
+  filter.prefixes = {"k"};
+  Watch watch = Start(true, filter);
+  for (int n = 0; n < 3; ++n) Read(watch);
+  Set("k99");
+  Set("z");
+  WatchBatch last;
+  EXPECT_EQ(ReadToTheEnd(watch, last), Keys(6, kKeys) + "+k99");
+  const auto cursor = DecodeCursor(last.cursor);
+  ASSERT_TRUE(cursor.has_value());
+  EXPECT_TRUE(cursor->vector.Covers(Dot{{"p", 1}, kKeys + 1}));
+  EXPECT_FALSE(cursor->vector.Covers(Dot{{"p", 1}, kKeys + 2}));
+}
+
 TEST_F(ReaderPass, ItsFirstMessageMayBeItsLast) {
   WatchFilter filter;
   filter.keys = {"none"};
