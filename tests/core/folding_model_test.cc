@@ -197,6 +197,10 @@ TEST_F(FoldingModel, WhatWasDroppedIsNeverTakenForMore) {
         ASSERT_TRUE(ours.KnowsCovered(report, meaning, {replica, prefix}));
       }
     }
+    for (const auto& [replica, prefix] : b) {
+      if (!ours.CoversHeld({replica, prefix}, theirs)) continue;
+      ASSERT_TRUE(a.contains(replica) && a.at(replica) >= prefix);
+    }
     VersionVector both = ours;
     both.Join(theirs);
     ASSERT_TRUE(Covers(TruthOf(both), TruthOf(ours)) || both.past()->dropped().upto > ours.past()->dropped().upto);

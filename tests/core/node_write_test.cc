@@ -319,7 +319,19 @@ TEST_F(NodeAhead, TheOthersHearOfItAtOnce) {
   Tick();
   EXPECT_EQ(node_.replica().ceiling().at_ms(), 0);  // nobody has confirmed the clock
   ASSERT_EQ(Sent<Ping>(a).size(), 1u);
-  Deliver(a, Pong{Sent<Ping>(a)[0].token, now_.wall_ms});
+  const uint64_t token = Sent<Ping>(a)[0].token;
+  // In a handshake it tells the one that it would fix: the peer is about to confirm its clock.
+  node_.OnAccepted(now_, LinkId{1}, "m:1", "b:9");
+  node_.OnMessage(now_, LinkId{1}, HelloOf("b"));
+  Deliver(LinkId{1}, Accept{now_.wall_ms + 600, ReportOf({})});
+  EXPECT_FALSE(Linked(LinkId{1}));
+  node_.OnDialed(now_, LinkId{2}, "b:1", "m:7");
+  Deliver(LinkId{2}, HelloOf("b"));
+  ASSERT_EQ(Sent<Accept>(LinkId{2}).size(), 1u);
+  EXPECT_EQ(Sent<Accept>(LinkId{2})[0].report.ceiling_ms, node_.replica().ceiling().NeededAt(now_.wall_ms));
+  EXPECT_GT(*Sent<Accept>(LinkId{2})[0].report.ceiling_ms, now_.wall_ms);
+  EXPECT_EQ(node_.replica().ceiling().at_ms(), 0);
+  Deliver(a, Pong{token, now_.wall_ms});
   EXPECT_GT(node_.replica().ceiling().at_ms(), 0);
   ASSERT_EQ(Sent<Report>(a).size(), 1u);
   EXPECT_EQ(Sent<Report>(a)[0].ceiling_ms, node_.replica().ceiling().at_ms());
@@ -344,6 +356,10 @@ TEST_F(NodeAhead, ItYieldsToAReadyMemberWithoutOneAndServesReads) {
   EXPECT_EQ(RetryMsOf(refused.status()), kYieldRetryMs);
   EXPECT_TRUE(Noted("writes are refused: this node takes another map in place of its own"));
   EXPECT_EQ(node_.replica().ceiling().at_ms(), 0);
+  EXPECT_FALSE(Noted("writes go on above them"));
+  ASSERT_FALSE(node_.waits_for().empty());
+  EXPECT_EQ(node_.waits_for()[0].text,
+            "this node gave its map up and takes it from a ready member; none is linked yet");
 }
 
 TEST_F(NodeAhead, AMemberThatIsHigherYieldsItself) {

@@ -161,6 +161,20 @@ TEST_F(ReplicaAlone, WhatIsCollectedIsInTheFloor) {
   EXPECT_TRUE(replica_.floor().Covers(Dot{{"p", 1}, 4}));
 }
 
+TEST_F(ReplicaAlone, WhatIsCollectedOfAProcessOfThePastIsOfThePastInTheFloor) {
+  auto gone = std::make_shared<Entry>(*Ephemeral("k", 4, kWallMs));
+  gone->tombstone = true;
+  gone->dot = {{"p", 1}, 4};
+  replica_.Apply(gone);
+  VersionVector all;
+  all.Add({"p", 1}, 1, 4);
+  replica_.TakeSession(kNow.mono, all, VersionVector());
+  replica_.Fold({{"p", 1}});
+  replica_.Collect({"k"});
+  EXPECT_TRUE(replica_.floor().runs().empty());
+  EXPECT_TRUE(replica_.floor().Covers(Dot{{"p", 1}, 4}));
+}
+
 TEST_F(ReplicaAlone, AMapIsGivenUpAndTakenBack) {
   const EntryPtr mine = Write("k");
   Write("k2");
@@ -218,6 +232,8 @@ TEST_F(ReplicaAlone, AnImageIsWhatTheNextProcessBeginsWith) {
   EXPECT_EQ(next.ceiling().at_ms(), kWallMs + 7);
   EXPECT_EQ(next.ceiling().collected_epoch(), 55u);
   EXPECT_TRUE(next.IsPresent(*mine));
+  EXPECT_TRUE(next.ceiling().Fits(0, kWallMs));
+  EXPECT_FALSE(next.ceiling().Fits(0, kWallMs - 3'600'000));  // by a write of the future
   EXPECT_EQ(next.last_stamp(), mine->stamp);
 }
 

@@ -145,6 +145,16 @@ TEST(AdmissionRule, GoesByWhatTheNodeKnowsBeside) {
   EXPECT_THAT(admit(&entry, {{}, kPeriod + 6 * kHour, 0}), IsOk());
 }
 
+TEST(AdmissionRule, StartsNoEarlierThanTheLeaseBeforeEnded) {
+  for (const int64_t more_ms : {1, 999, 1000}) {
+    Entry entry = Written(1, 1);
+    entry.lease.expire_ms = kPeriod + 5000 + more_ms;
+    const auto taken = Admit({}, &entry, {Change::kSet, "k", "a", {}}, kPeriod + 5000 + more_ms + kBound);
+    ASSERT_THAT(taken, IsOk());
+    EXPECT_EQ((*taken)->start_s, kPeriod / 1000 + 6) << more_ms;
+  }
+}
+
 TEST(AdmissionRule, SaysWhoHoldsTheKeyAndForHowLong) {
   Entry entry = Written(1, 1);
   entry.lease.holder = "b";
@@ -296,6 +306,15 @@ TEST(RequestRule, KeepsNoValue) {
   ASSERT_TRUE(found.ok() && found->has_value());
   EXPECT_EQ((**found)->dot, entry->dot);
   EXPECT_TRUE((**found)->value.empty() && (**found)->unknown_fields.empty());
+}
+
+TEST(KeptValueRule, IsLeftOutFromACertainSizeOn) {
+  const auto renewal = std::make_shared<const Entry>(Renewed(Written(1, 1), 2, 2, 9500));  // of two bytes
+  EXPECT_EQ(WithoutKeptValue(renewal, 3), renewal);
+  const EntryPtr without = WithoutKeptValue(renewal, 2);
+  EXPECT_TRUE(without->value_left_out && without->value.empty());
+  const auto set = std::make_shared<const Entry>(Written(1, 1));
+  EXPECT_EQ(WithoutKeptValue(set, 1), set);
 }
 
 // --- room

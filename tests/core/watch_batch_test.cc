@@ -83,6 +83,7 @@ TEST_F(ReaderAlone, EachKindAsItIs) {
   // Each kind alone.
   Watch sets = Start(false, Of({EventKind::kSet})), leases = Start(false, Of({EventKind::kLease}));
   Set("k");
+  EXPECT_EQ(Shown(Read(leases)), "");
   Renew("k");
   EXPECT_EQ(Shown(Read(sets)), "+k");
   EXPECT_EQ(Shown(Read(leases)), "~k");  // it asked for nothing else

@@ -114,6 +114,19 @@ TEST_F(ReaderAlone, OfAFloorThatWasTakenOverTheLapsesAreOldToo) {
   EXPECT_EQ(Reason(after), "OK");
 }
 
+// A mark stands for all that started before it, but for a process that whoever gave the cursor had not heard of.
+TEST_F(ReaderAlone, ACursorIsBelowTheFloorOfAProcessThatItsMarkDoesNotMean) {
+  map_.vector.Add({"old", 5}, 1, 3);
+  map_.vector.Fold({{"old", 5}});
+  const VersionVector cursor = map_.vector.Brief();
+  map_.vector.Add({"early", 1}, 1, 2);
+  Watch follows = Resume(cursor);
+  EXPECT_EQ(Reason(follows), "OK");
+  map_.floor.Add({"early", 1}, 1, 1);
+  Watch below = Resume(cursor);
+  EXPECT_EQ(Reason(below), "CURSOR_EXPIRED");
+}
+
 // --- waiting for what the cursor names
 
 TEST_F(ReaderAlone, WaitsForWritesForTenSeconds) {
