@@ -186,6 +186,54 @@ TEST(Folding, AFloorNamesWhatItCollected) {
   EXPECT_FALSE(less.CoversFloor(floor, none));
 }
 
+TEST(Folding, OneThatIsAddedTwiceIsAddedOnce) {
+  Past past;
+  past.Add({"a", 1}, 5);
+  const PastMark mark = past.mark();
+  past.Add({"a", 1}, 5);
+  past.Add({"a", 1}, 7);
+  EXPECT_EQ(past.mark(), mark);
+  EXPECT_EQ(past.PrefixOf({"a", 1}), 5u);
+  past.Remove({"nobody", 1});
+  EXPECT_EQ(past.mark(), mark);
+  past.Remove({"a", 1});
+  EXPECT_EQ(past.mark().digest, 0u);
+  EXPECT_EQ(past.PrefixOf({"a", 1}), std::nullopt);
+  past.Add({"b", 4}, 0);  // it wrote nothing
+  EXPECT_EQ(past.mark(), (PastMark{4, 0}));
+  past.Add({"c", 9}, 1);
+  past.Add({"d", 9}, 1);
+  EXPECT_EQ(past.DigestAfter(8), DigestOf({"c", 9}, 1) + DigestOf({"d", 9}, 1));
+  EXPECT_EQ(past.DigestAfter(9), 0u);
+  past.Reach(12);
+  past.Reach(3);
+  EXPECT_EQ(past.mark().upto, 12u);
+}
+
+TEST(Folding, WhatAnotherDroppedIsTakenOverAsAWhole) {
+  Past ours, theirs(PastMark{5, 77});
+  for (const auto& id : {ReplicaId{"a", 4}, ReplicaId{"b", 5}, ReplicaId{"c", 6}}) ours.Add(id, 1);
+  theirs.Add({"b", 5}, 1);
+  ours.TakeDropped(theirs);
+  EXPECT_EQ(ours.PrefixOf({"a", 4}), std::nullopt);  // it may be among them
+  EXPECT_TRUE(ours.PrefixOf({"b", 5}) && ours.PrefixOf({"c", 6}));
+  EXPECT_EQ(ours.dropped(), (PastMark{5, 77}));
+  EXPECT_EQ(ours.mark(), (PastMark{6, 77 + DigestOf({"b", 5}, 1) + DigestOf({"c", 6}, 1)}));
+}
+
+TEST(Folding, TheFirstThatWereFoldedAreDropped) {
+  Past past;
+  for (uint64_t n = 1; n <= kMaxFolded; ++n) past.Add({"p", 10'000 - n}, 1);
+  EXPECT_EQ(past.dropped(), PastMark());
+  past.Add({"p", 1}, 1);
+  EXPECT_EQ(past.dropped(), (PastMark{9'999, DigestOf({"p", 9'999}, 1)}));
+  past.Add({"p", 2}, 1);
+  EXPECT_EQ(past.dropped(), (PastMark{9'999, DigestOf({"p", 9'999}, 1) + DigestOf({"p", 9'998}, 1)}));
+  EXPECT_EQ(past.known().size(), kMaxFolded);
+  EXPECT_TRUE(past.MayHaveDropped({"x", 9'999}));
+  EXPECT_FALSE(past.MayHaveDropped({"x", 10'000}));
+}
+
 // More names than are remembered one by one.
 class Dropped : public testing::Test {
  protected:

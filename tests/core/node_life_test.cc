@@ -79,6 +79,83 @@ TEST_F(NodeLife, WakesUpForLapsesReportsAndLinks) {
   EXPECT_EQ(Sent<Report>(a).size(), 1u);
 }
 
+TEST_F(NodeLife, SaysOfItselfWhatIsSo) {
+  Write(Command("k1"));
+  Write(Command("k2"));
+  Write(Command("k2", Change::kDelete));
+  const LinkId a = Link("a");
+  NodeStatus status = node_.GetStatus();
+  EXPECT_EQ(status.self, node_.self());
+  EXPECT_TRUE(status.ready);
+  EXPECT_EQ(status.keys, 1u);
+  EXPECT_EQ(status.bytes, node_.store().bytes());
+  EXPECT_EQ(status.map_hash, node_.store().hash());
+  EXPECT_EQ(*status.vector, node_.vector());
+  EXPECT_FALSE(status.converged);
+  EXPECT_EQ(status.remembered, 2u);
+  EXPECT_EQ(status.held_bytes, node_.replica().held_bytes());
+  EXPECT_EQ(status.max_bytes, kMaxMapBytes);
+  EXPECT_TRUE(status.notes.empty());
+  Deliver(a, ReportOf(node_.vector()));
+  EXPECT_TRUE(effects_.changed);
+  EXPECT_TRUE(node_.GetStatus().converged);
+  node_.OnMalformed(now_, a, "nonsense");
+  Take();
+  EXPECT_EQ(Sent<Refuse>(a)[0].message, "what it sent can't be read: nonsense; refused for 1m0s");
+  status = node_.GetStatus();
+  EXPECT_EQ(status.quarantined, 1u);
+  EXPECT_EQ(status.cut_offs, 1u);
+  EXPECT_EQ(node_.GetUsage().quarantined, 1u);
+  ASSERT_EQ(status.unreachable_members.size(), 1u);
+  EXPECT_EQ(status.notes, (Names{"a is unreachable: a:1: not linked",
+                                 "refusing a (a:9): QUARANTINED: what it sent can't be read: nonsense; refused for "
+                                 "1m0s"}));
+  // A stranger's nonsense is hung up on without a word.
+  node_.OnAccepted(now_, kC, "m:1", "x:9");
+  node_.OnMalformed(now_, kC, "nonsense");
+  Take();
+  EXPECT_EQ(HungUp(kC), "");
+  EXPECT_EQ(node_.GetStatus().cut_offs, 1u);
+}
+
+TEST_F(NodeLife, AReportIsNewsIfItSaysOrRelaysSomethingElse) {
+  const LinkId a = Link("a");
+  Report report = ReportOf({});
+  Deliver(a, report);
+  EXPECT_FALSE(effects_.changed);
+  report.peers = std::make_shared<const Peers>(Peers{{{{"far", 1}, "far:1", 0}}, {}});
+  Deliver(a, report);
+  EXPECT_TRUE(effects_.changed);
+  Deliver(a, report);
+  EXPECT_FALSE(effects_.changed);
+  report.relays = {{{"far", 1}, std::make_shared<const VersionVector>(Covering(2))}};
+  Deliver(a, report);
+  EXPECT_TRUE(effects_.changed);
+  EXPECT_EQ(*node_.GetStatus().members[1].report, Covering(2));
+  // One that was cut short says nothing of what its sender covers.
+  report.vector = std::make_shared<const VersionVector>(Covering(1));
+  report.cut_short = true;
+  Deliver(a, report);
+  EXPECT_NE(*node_.GetStatus().members[0].report, Covering(1));
+  report.cut_short = false;
+  Deliver(a, report);
+  EXPECT_EQ(*node_.GetStatus().members[0].report, Covering(1));
+}
+
+TEST_F(NodeThatWaits, OnlyOfWhoHasAMapItTakesHowFarThatWasCollected) {
+  Report report = ReportOf({}, false);
+  report.collected_epoch = 55;
+  Link("a", report);
+  EXPECT_EQ(node_.replica().ceiling().collected_epoch(), 0u);
+  report = ReportOf(Covering(1));
+  report.collected_epoch = UINT64_MAX;  // beyond every reason
+  Link("b", report);
+  EXPECT_EQ(node_.replica().ceiling().collected_epoch(), 0u);
+  report.collected_epoch = 55;
+  Link("c", report);
+  EXPECT_EQ(node_.replica().ceiling().collected_epoch(), 55u);
+}
+
 // --- readiness is looked at whenever something happens
 
 TEST_F(NodeThatWaits, WhatItWaitsForIsThatOfTheMoment) {

@@ -318,6 +318,27 @@ TEST_F(NodeAlone, AnEntryWithoutItsValueIsAskedForAtOnce) {
   EXPECT_NE(node_.Get(now_, "k2"), nullptr);  // those after it are taken
 }
 
+// What comes beside a session does not spoil it.
+TEST_F(NodeAlone, ALiveEntryThatIsLeftOutIsNotOfTheSession) {
+  const LinkId a = Link("a", ReportOf(Covering(1)));
+  ASSERT_EQ(Sent<SessionRequest>(a).size(), 1u);
+  const uint64_t session = Sent<SessionRequest>(a)[0].session;
+  auto renewal = std::make_shared<Entry>(*EntryOf("k", {"a", 1}, 2));
+  renewal->value_dot = {{"a", 1}, 1};
+  renewal->value_left_out = true;
+  Deliver(a, Live{{renewal}, false});
+  Deliver(a, SessionEnd{session, std::make_shared<const VersionVector>(Covering(1))});
+  EXPECT_EQ(node_.vector(), Covering(1));
+  // In a session it does.
+  Later(Timing().lack);
+  Deliver(a, ReportOf(Covering(2)));
+  ASSERT_EQ(Sent<SessionRequest>(a).size(), 1u);
+  const uint64_t second = Sent<SessionRequest>(a)[0].session;
+  Deliver(a, SessionEntries{second, {renewal}});
+  Deliver(a, SessionEnd{second, std::make_shared<const VersionVector>(Covering(2))});
+  EXPECT_EQ(node_.vector(), Covering(1));
+}
+
 TEST_F(NodeAlone, BroadcastsGoToWhomTheyAreFor) {
   const LinkId a = Link("a"), b = Link("b");
   node_.OnAccepted(now_, kA, "m:1", "c:9");  // it has not shaken hands

@@ -113,6 +113,18 @@ TEST_F(ReplicaAlone, SaysWhatBecameOfAnEntry) {
   EXPECT_TRUE(replica_.vector().Covers(renewal->dot));
 }
 
+TEST_F(ReplicaAlone, SaysWhetherALossIsAConflict) {
+  const EntryPtr loser = Write("k");
+  const auto winner = std::make_shared<Entry>(*loser);
+  winner->dot = {{"p", 1}, 1};
+  EXPECT_FALSE(replica_.NoteConflict(loser, winner, kWallMs));  // of the same lease
+  winner->lease.holder = "other";
+  EXPECT_TRUE(replica_.NoteConflict(loser, winner, kWallMs));
+  ASSERT_EQ(replica_.conflicts().total(), 1u);
+  EXPECT_EQ(replica_.conflicts().at(1).winner, winner);
+  EXPECT_EQ(replica_.conflicts().at(1).found_ms, kWallMs);
+}
+
 TEST_F(ReplicaAlone, ItsVectorIsMadeOnceAndNamesWhoIsPresent) {
   int asked = 0;
   std::vector<ReplicaId> there;
