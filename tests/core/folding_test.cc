@@ -234,6 +234,17 @@ TEST(Folding, TheFirstThatWereFoldedAreDropped) {
   EXPECT_FALSE(past.MayHaveDropped({"x", 10'000}));
 }
 
+// Above its own floor it has what a session brought so far.
+TEST(Folding, AFloorIsCoveredWhereTheOwnFloorFillsTheGap) {
+  VersionVector vector, own, floor;
+  vector.Add({"a", 1}, 4, 6);
+  own.Add({"a", 1}, 1, 3);
+  floor.Add({"a", 1}, 1, 6);
+  EXPECT_TRUE(vector.CoversFloor(floor, own));
+  floor.Add({"a", 1}, 7, 7);
+  EXPECT_FALSE(vector.CoversFloor(floor, own));
+}
+
 // More names than are remembered one by one.
 class Dropped : public testing::Test {
  protected:

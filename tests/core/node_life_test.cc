@@ -291,6 +291,7 @@ TEST_F(NodeLife, WhatHasNoValueAnyMoreIsGivenUpWhenTheClockGoesBack) {
   EXPECT_EQ(end.value_stamp, written->stamp);
   EXPECT_GT(end.stamp, written->stamp);
   EXPECT_EQ(end.dot, (Dot{node_.self(), 2}));
+  EXPECT_FALSE(node_.store().gone_ahead());  // all of it was looked at
   Tick();
   EXPECT_EQ(node_.replica().own_log().end(), 3u);  // once
 }
@@ -391,6 +392,21 @@ TEST_F(Yielding, CallsThatWaitAreAnsweredAndRequestsForgotten) {
   EXPECT_THAT(std::string(effects_.answered[0].status.message()),
               testing::HasSubstr("before this node had to take the map of the others in place of its own"));
   EXPECT_EQ(node_.GetUsage().requests, 0u);
+}
+
+TEST_F(Yielding, WhatLapsesInTheOldMapIsSeenMeanwhile) {
+  WriteEphemeral("soon", 3000);
+  Link("a", ReportOf(Covering(1, "a")));
+  ASSERT_TRUE(node_.yielding());
+  Later(2999);
+  Tick();
+  Tick();
+  EXPECT_FALSE(effects_.changed);
+  EXPECT_NE(node_.Get(now_, "soon"), nullptr);
+  Later(1);
+  Tick();
+  EXPECT_TRUE(effects_.changed);
+  EXPECT_EQ(node_.Get(now_, "soon"), nullptr);
 }
 
 TEST_F(Yielding, WithNobodyLeftTheOldMapIsTakenBack) {

@@ -372,6 +372,13 @@ TEST_F(NodeAlone, AQueryIsAnsweredWithTheEntryWithoutItsValue) {
   EXPECT_EQ(*reply.vector, node_.vector());
   Deliver(a, Query{10, "none"});
   EXPECT_EQ(Sent<QueryReply>(a)[0].entry, nullptr);
+  // Of very many gaps it names some.
+  std::vector<EntryPtr> many;
+  for (uint64_t n = 1; n <= kReportExceptions + 1; ++n) many.push_back(EntryOf("many", {"a", 1}, 2 * n));
+  Deliver(a, Live{many, false});
+  ASSERT_EQ(node_.vector().exceptions(), kReportExceptions + 1);
+  Deliver(a, Query{11, "none"});
+  EXPECT_EQ(Sent<QueryReply>(a)[0].vector->exceptions(), kReportExceptions);
 }
 
 TEST_F(NodeAlone, AnExplainEndsWhenAllHaveAnsweredOrAreGone) {

@@ -124,6 +124,7 @@ TEST(AdmissionRule, GoesByWhatTheNodeKnowsBeside) {
   };
   // No token falls below what was collected.
   EXPECT_EQ((*admit(nullptr, {{}, 0, 0}))->epoch, epoch);
+  EXPECT_EQ((*Admit(rules, nullptr, request, 10))->epoch, 0u);
   EXPECT_EQ((*admit(nullptr, {{}, 0, epoch + 5}))->epoch, epoch + 6);
   EXPECT_EQ((*admit(nullptr, {{}, 0, epoch - 9}))->epoch, epoch);
   Entry entry = Written(1, 1);
