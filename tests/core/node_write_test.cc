@@ -343,6 +343,7 @@ TEST_F(NodeAhead, ItYieldsToAReadyMemberWithoutOneAndServesReads) {
   const uint64_t incarnation = node_.self().incarnation;
   const LinkId a = Link("a", ReportOf(Covering(3)));
   EXPECT_FALSE(Linked(a));
+  EXPECT_FALSE(Noted("writes go on above them"));
   EXPECT_EQ(node_.retirement().resets(), 1u);
   EXPECT_TRUE(node_.yielding() && node_.ready());
   EXPECT_GT(node_.self().incarnation, incarnation);
@@ -356,7 +357,6 @@ TEST_F(NodeAhead, ItYieldsToAReadyMemberWithoutOneAndServesReads) {
   EXPECT_EQ(RetryMsOf(refused.status()), kYieldRetryMs);
   EXPECT_TRUE(Noted("writes are refused: this node takes another map in place of its own"));
   EXPECT_EQ(node_.replica().ceiling().at_ms(), 0);
-  EXPECT_FALSE(Noted("writes go on above them"));
   ASSERT_FALSE(node_.waits_for().empty());
   EXPECT_EQ(node_.waits_for()[0].text,
             "this node gave its map up and takes it from a ready member; none is linked yet");
