@@ -110,6 +110,10 @@ TEST_F(FoldingModel, AnswersAreThoseOfTheNumbers) {
     VersionVector both = ours;
     both.Join(theirs);
     ASSERT_EQ(TruthOf(both), Joined(a, b));
+    for (const auto& [replica, coverage] : both.runs()) {
+      ASSERT_FALSE(both.past() != nullptr && both.past()->PrefixOf(replica).has_value());
+    }
+    ASSERT_EQ(both.past_mark(), both.past() != nullptr ? both.past()->mark() : PastMark());
     ASSERT_EQ(TruthOf(ours.Expanded()), a);
     ASSERT_EQ(ours.Expanded().past(), nullptr);
     // Without what its mark stands for it is understood if it says the same, and never taken for more.

@@ -296,6 +296,52 @@ TEST_F(NodeLife, WhatHasNoValueAnyMoreIsGivenUpWhenTheClockGoesBack) {
   EXPECT_EQ(node_.replica().own_log().end(), 3u);  // once
 }
 
+TEST_F(NodeLife, WhoIsSilentForDaysIsForgotten) {
+  const LinkId a = Link("a");
+  node_.OnClosed(now_, a);
+  Later(kForgetAfterMs);
+  Tick();
+  EXPECT_EQ(node_.GetStatus().remembered, 2u);
+  Tick();
+  EXPECT_FALSE(effects_.changed);
+  Later(1);
+  Tick();
+  EXPECT_EQ(node_.GetStatus().remembered, 1u);
+  EXPECT_TRUE(effects_.changed);
+  ASSERT_FALSE(Logged().empty());
+  EXPECT_EQ(Logged().back(), "forgot a: it was silent for 72h0m");
+}
+
+class SmallNode : public NodeLife {
+ protected:
+  static NodeOptions Small() {
+    NodeOptions options = Options();
+    options.max_bytes = 100'000;
+    return options;
+  }
+  SmallNode() : NodeLife(Small()) {}
+};
+
+TEST_F(SmallNode, WhatHasNoRoomIsLeftOutAndTheRestIsTaken) {
+  const LinkId a = Link("a");
+  auto large = std::make_shared<Entry>(*EntryOf("large", {"a", 1}, 1));
+  large->value = std::string(200'000, 'v');
+  Deliver(a, Live{{large, large, EntryOf("k", {"a", 1}, 2)}, false});
+  EXPECT_EQ(node_.Get(now_, "large"), nullptr);
+  EXPECT_NE(node_.Get(now_, "k"), nullptr);
+  EXPECT_FALSE(node_.vector().Covers(large->dot));
+  EXPECT_TRUE(node_.vector().Covers(Dot{{"a", 1}, 2}));
+  const NodeStatus status = node_.GetStatus();
+  EXPECT_EQ(status.left_out, 2u);
+  EXPECT_EQ(status.max_bytes, 100'000u);
+  ASSERT_EQ(Logged().size(), 1u);  // said once
+  EXPECT_EQ(Logged()[0].substr(0, 20), "the map is full: wri");
+  EXPECT_TRUE(status.notes.empty());  // there was room for the other
+  Deliver(a, Live{{large}, false});
+  EXPECT_EQ(Logged(), Names{node_.replica().room().Describe()});
+  EXPECT_EQ(node_.GetStatus().notes, Logged());
+}
+
 TEST_F(NodeLife, AnOldEntryThatComesAgainIsNoNews) {
   const LinkId a = Link("a");
   const EntryPtr first = EntryOf("k", {"a", 1}, 1), second = EntryOf("k", {"a", 1}, 2);
@@ -303,124 +349,6 @@ TEST_F(NodeLife, AnOldEntryThatComesAgainIsNoNews) {
   EXPECT_TRUE(effects_.changed);
   Deliver(a, Live{{first, second}, false});
   EXPECT_FALSE(effects_.changed);
-}
-
-// --- what it had alone
-
-class Yielding : public NodeLife {
- protected:
-  static constexpr int64_t kAhead = 8 * 3'600'000LL;
-
-  void SetUp() override {
-    now_.wall_ms += kAhead;
-    Tick();
-    Write(Command("mine"));
-    Write(Command("shared"));
-    Write(Command("gone"));
-    Write(Command("gone", Change::kDelete));
-    Write(Command("theirs"));
-    WriteEphemeral("short", 2000);
-    WriteCommand free = Command("free");
-    free.duration_ms = 0;
-    Write(free);
-    Write(Command("mine", Change::kRenew));
-    first_ = node_.self();
-    now_.wall_ms -= kAhead;
-    Tick();
-    shared_ = *node_.store().Find("shared");
-  }
-  // It yields to a, which has a write of its own and knows one of this node's.
-  void Yield() {
-    const auto theirs = std::make_shared<Entry>(*EntryOf("theirs", {"a", 1}, 1));
-    theirs->lease.holder = "other";
-    theirs_ = theirs;
-    VersionVector vector = Covering(1, "a");
-    vector.Add({first_, 2});
-    Link("a", ReportOf(vector));
-    ASSERT_TRUE(node_.yielding());
-    a_ = Link("a", ReportOf(vector));
-    ASSERT_EQ(Sent<SessionRequest>(a_).size(), 1u);
-    const uint64_t session = Sent<SessionRequest>(a_)[0].session;
-    Deliver(a_, SessionEntries{session, {theirs_}});
-    Deliver(a_, SessionEnd{session, std::make_shared<const VersionVector>(vector)});
-  }
-
-  ReplicaId first_;
-  EntryPtr shared_, theirs_;
-  LinkId a_;
-};
-
-TEST_F(Yielding, IsSubmittedAgainAndWhatLostIsTold) {
-  Later(2000);
-  Tick();
-  Yield();
-  EXPECT_TRUE(node_.yielding());
-  EXPECT_EQ(node_.NextDue(now_), now_.mono + 1);
-  Tick();
-  EXPECT_FALSE(node_.yielding());
-  EXPECT_TRUE(effects_.changed && effects_.pull);
-  std::string keys;
-  for (const auto& [key, slot] : node_.store().by_key()) absl::StrAppend(&keys, key, " ");
-  EXPECT_EQ(keys, "free mine theirs ");  // no delete of nothing, nothing that lapsed, nothing that a knows
-  const Entry& mine = **node_.store().Find("mine");
-  EXPECT_EQ(mine.dot.replica, node_.self());
-  EXPECT_EQ(mine.value, "v");
-  EXPECT_EQ(mine.value_dot.seq, 0u);
-  EXPECT_EQ(mine.value_stamp, 0u);
-  EXPECT_LE(StampMs(mine.stamp), now_.wall_ms);
-  EXPECT_LE(mine.lease.expire_ms, now_.wall_ms + LeaseRules().period_ms);
-  EXPECT_GT(mine.lease.expire_ms, now_.wall_ms + LeaseRules().period_ms - 5000);
-  EXPECT_EQ((*node_.store().Find("free"))->lease.duration_ms, 0);
-  EXPECT_EQ((*node_.store().Find("theirs"))->dot, theirs_->dot);
-  ASSERT_EQ(node_.replica().conflicts().total(), 1u);
-  EXPECT_EQ(node_.replica().conflicts().at(1).loser->key, "theirs");
-  EXPECT_EQ(node_.replica().conflicts().at(1).winner->dot, theirs_->dot);
-  EXPECT_EQ(Logged().back(), "reads and writes go on with the new map: 3 keys");
-  EXPECT_THAT(node_.Write(now_, Command("new")), IsOk());
-}
-
-TEST_F(Yielding, CallsThatWaitAreAnsweredAndRequestsForgotten) {
-  WriteCommand command = Command("mine");
-  command.request_id = "r";
-  ASSERT_THAT(node_.Submit(now_, command), IsOk());
-  ASSERT_THAT(node_.AwaitVersion(now_, VersionOf({{"z", 1}, 1}), 5000), IsOk());
-  ASSERT_EQ(node_.GetUsage().requests, 1u);
-  VersionVector vector = Covering(1, "a");
-  Link("a", ReportOf(vector));
-  ASSERT_TRUE(node_.yielding());
-  ASSERT_EQ(effects_.answered.size(), 1u);
-  EXPECT_THAT(std::string(effects_.answered[0].status.message()),
-              testing::HasSubstr("before this node had to take the map of the others in place of its own"));
-  EXPECT_EQ(node_.GetUsage().requests, 0u);
-}
-
-TEST_F(Yielding, WhatLapsesInTheOldMapIsSeenMeanwhile) {
-  WriteEphemeral("soon", 3000);
-  Link("a", ReportOf(Covering(1, "a")));
-  ASSERT_TRUE(node_.yielding());
-  Later(2999);
-  Tick();
-  Tick();
-  EXPECT_FALSE(effects_.changed);
-  EXPECT_NE(node_.Get(now_, "soon"), nullptr);
-  Later(1);
-  Tick();
-  EXPECT_TRUE(effects_.changed);
-  EXPECT_EQ(node_.Get(now_, "soon"), nullptr);
-}
-
-TEST_F(Yielding, WithNobodyLeftTheOldMapIsTakenBack) {
-  Link("a", ReportOf(Covering(1, "a")));
-  ASSERT_TRUE(node_.yielding());
-  Later(2 * Timing().silent - 1);
-  Tick();
-  EXPECT_TRUE(node_.yielding());
-  Later(1);
-  Tick();
-  EXPECT_FALSE(node_.yielding());
-  EXPECT_TRUE(node_.ready());
-  EXPECT_EQ(Logged().back(), "reset: no other node was found; going on with the map as it was");
-  EXPECT_NE(node_.Get(now_, "mine"), nullptr);
 }
 
 // --- an image

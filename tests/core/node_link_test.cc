@@ -226,6 +226,25 @@ TEST_F(NodeAlone, AHandshakeComparesTheClocksOverItsRoundTrip) {
   EXPECT_EQ(shake(0, 2 * bound + 2), "unknown");  // over a slow link anything fits
 }
 
+TEST_F(NodeAlone, ADialerComparesTheClocksBeforeItAnswers) {
+  const int64_t bound = LeaseRules().clock_bound_ms;
+  const auto dial = [&](int64_t ahead_ms) {
+    node_.OnClosed(now_, kA);
+    node_.OnDialed(now_, kA, "a:1", "m:7");
+    Later(200);
+    Hello hello = HelloOf("a");
+    hello.wall_ms = now_.wall_ms - 100 + ahead_ms;
+    Deliver(kA, hello);
+    return Sent<Accept>(kA).size() == 1u;
+  };
+  EXPECT_TRUE(dial(bound + 100));
+  EXPECT_FALSE(dial(bound + 101));
+  ASSERT_EQ(Sent<Refuse>(kA).size(), 1u);
+  EXPECT_EQ(Sent<Refuse>(kA)[0].reason, ClocksDiffer().reason);
+  EXPECT_TRUE(dial(-bound - 100));
+  EXPECT_FALSE(dial(-bound - 101));
+}
+
 TEST_F(NodeAlone, APongIsMeasuredFromItsPing) {
   const LinkId a = Link("a");
   Later(LeaseRules().clock_bound_ms);

@@ -345,6 +345,7 @@ TEST_F(NodeAhead, ItYieldsToAReadyMemberWithoutOneAndServesReads) {
   EXPECT_FALSE(Linked(a));
   EXPECT_FALSE(Noted("writes go on above them"));
   EXPECT_EQ(node_.retirement().resets(), 1u);
+  EXPECT_EQ(node_.GetStatus().resets, 1u);
   EXPECT_TRUE(node_.yielding() && node_.ready());
   EXPECT_GT(node_.self().incarnation, incarnation);
   EXPECT_EQ(
@@ -374,6 +375,58 @@ TEST_F(NodeAhead, AMemberThatIsHigherYieldsItself) {
   EXPECT_TRUE(Linked(Link("b", report)));
 }
 
+class NodeWithoutMap : public NodeAhead {
+ protected:
+  static NodeOptions Waiting() {
+    NodeOptions options = Options();
+    options.min_members = 9;
+    return options;
+  }
+  NodeWithoutMap() : NodeAhead(Waiting()) {}
+};
+
+// A part of a map goes down to the ceiling of a ready member.
+TEST_F(NodeWithoutMap, GivesItsPartUpForAReadyMembersCeiling) {
+  now_.wall_ms += kAhead;
+  const LinkId a = Link("a", ReportOf({}, false));
+  Deliver(a, Live{{EntryOf("k", {"a", 1}, 1)}, false});
+  now_.wall_ms -= kAhead;
+  Tick();
+  ASSERT_EQ(Sent<Ping>(a).size(), 1u);
+  Deliver(a, Pong{Sent<Ping>(a)[0].token, now_.wall_ms});
+  const int64_t ceiling_ms = node_.replica().ceiling().at_ms();
+  ASSERT_GT(ceiling_ms, now_.wall_ms + kAhead);  // nobody else has one to take
+  Report report = ReportOf(Covering(3));
+  report.ceiling_ms = ceiling_ms;
+  const LinkId c = Link("c", report);
+  ASSERT_TRUE(Linked(c));
+  EXPECT_EQ(node_.retirement().resets(), 0u);
+  report.ceiling_ms = 0;
+  Deliver(c, report);
+  EXPECT_EQ(node_.retirement().resets(), 1u);
+  EXPECT_TRUE(node_.retirement().for_ceiling());
+  EXPECT_FALSE(node_.retirement().for_part());
+  EXPECT_EQ(Logged()[0],
+            "reset: a peer has a lower ceiling; taking the map from the others, and submitting again what they lack");
+  EXPECT_EQ(node_.replica().ceiling().at_ms(), 0);
+  EXPECT_TRUE(node_.links().empty());  // all of them went
+  EXPECT_EQ(HungUp(a), "");
+}
+
+// Where there is none, that of another part will do.
+TEST_F(NodeWithoutMap, GivesItsPartUpForTheCeilingOfAnotherPart) {
+  now_.wall_ms += kAhead;
+  const LinkId a = Link("a", ReportOf({}, false));
+  Deliver(a, Live{{EntryOf("k", {"a", 1}, 1)}, false});
+  now_.wall_ms -= kAhead;
+  Tick();
+  Deliver(a, Pong{Sent<Ping>(a)[0].token, now_.wall_ms});
+  ASSERT_GT(node_.replica().ceiling().at_ms(), 0);
+  Link("b", ReportOf(Covering(3), false));
+  EXPECT_EQ(node_.retirement().resets(), 1u);
+  EXPECT_TRUE(node_.retirement().for_ceiling() && node_.retirement().for_part());
+}
+
 TEST_F(NodeAhead, OnALinkThatIsUpAPeersLowerCeilingIsAReasonToShakeHandsAgain) {
   WriteAhead();
   Tick();
@@ -388,16 +441,6 @@ TEST_F(NodeAhead, OnALinkThatIsUpAPeersLowerCeilingIsAReasonToShakeHandsAgain) {
   EXPECT_FALSE(Linked(a));
   EXPECT_EQ(HungUp(a), "shaking hands again: the peer has a lower ceiling");
 }
-
-class NodeWithoutMap : public NodeAhead {
- protected:
-  static NodeOptions Waiting() {
-    NodeOptions options = Options();
-    options.min_members = 9;
-    return options;
-  }
-  NodeWithoutMap() : NodeAhead(Waiting()) {}
-};
 
 TEST_F(NodeWithoutMap, GoesByTheLowestCeilingOfThoseThatHaveOne) {
   const int64_t hour = 3'600'000;

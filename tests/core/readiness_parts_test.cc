@@ -143,6 +143,18 @@ TEST_F(ReadinessAlone, WaitsForTheMapOfWhoWasLinked) {
   EXPECT_EQ(Waits(), Names{});
 }
 
+TEST_F(ReadinessAlone, EachOfThemIsWaitedFor) {
+  readiness_.OnLinked({"a", 1}, Covering(1), true, 0);
+  readiness_.OnLinked({"b", 1}, Covering(2), true, 0);
+  readiness_.OnLinked({"c", 1}, Covering(1), true, 0);
+  readiness_.OnLinked({"d", 1}, Covering(3), true, 0);
+  vector_ = *Covering(1);
+  const Names waits = Waits();
+  ASSERT_EQ(waits.size(), 2u);
+  EXPECT_EQ(waits[0][0], 'b');
+  EXPECT_EQ(waits[1][0], 'd');
+}
+
 TEST_F(ReadinessAlone, AnotherLinkThatIsUpCountsAndNotItsHandshake) {
   readiness_.OnLinked({"p", 1}, Covering(3), true, 0);
   Up("p").up = false;
