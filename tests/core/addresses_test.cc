@@ -284,6 +284,19 @@ TEST_F(Dialling, OtherAddressesOfANameAreLookedThroughAtOnce) {
   EXPECT_EQ(membership_.targets(), 1u);
 }
 
+TEST_F(Dialling, AnAddressThatMakesRoomIsAChange) {
+  Names many;
+  for (size_t n = 0; n < kMaxTargets; ++n) many.push_back(absl::StrCat("10.1.0.0:", 10'000 + n));
+  Resolve(many);
+  Tick();
+  Fail(many[7]);
+  many[7] = "10.9.0.0:1";
+  const uint64_t before = membership_.change();
+  Resolve(many);
+  EXPECT_EQ(membership_.change(), before + 2);  // the name stands for others, and one went
+  EXPECT_EQ(membership_.targets(), kMaxTargets);
+}
+
 TEST_F(Dialling, AMemberThatMovedIsDialledWhereItIsNow) {
   Meet("a", "old:1");
   Meet("b", "b:1");

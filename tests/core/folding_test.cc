@@ -186,6 +186,13 @@ TEST(Folding, AFloorNamesWhatItCollected) {
   EXPECT_FALSE(less.CoversFloor(floor, none));
 }
 
+TEST(Folding, WhereNothingEndedNothingIsFolded) {
+  VersionVector vector = Runs();
+  EXPECT_EQ(vector.Fold({}), 0u);
+  EXPECT_EQ(vector.Fold({{"never seen", 1}}), 0u);
+  EXPECT_EQ(vector.past(), nullptr);
+}
+
 TEST(Folding, OneThatIsAddedTwiceIsAddedOnce) {
   Past past;
   past.Add({"a", 1}, 5);
@@ -219,6 +226,18 @@ TEST(Folding, WhatAnotherDroppedIsTakenOverAsAWhole) {
   EXPECT_TRUE(ours.PrefixOf({"b", 5}) && ours.PrefixOf({"c", 6}));
   EXPECT_EQ(ours.dropped(), (PastMark{5, 77}));
   EXPECT_EQ(ours.mark(), (PastMark{6, 77 + DigestOf({"b", 5}, 1) + DigestOf({"c", 6}, 1)}));
+}
+
+TEST(Folding, WhatWasDroppedHereIsNotCountedOnceMore) {
+  VersionVector ours, theirs;
+  ours.SetPast(Past(PastMark{1, DigestOf({"old", 1}, 3)}));
+  theirs.Add({"old", 1}, 1, 3);
+  theirs.Add({"new", 5}, 1, 1);
+  theirs.Fold({{"old", 1}, {"new", 5}});
+  EXPECT_FALSE(ours.Covers(theirs));
+  ours.Join(theirs);
+  EXPECT_EQ(ours.past_mark(), theirs.past_mark());
+  EXPECT_TRUE(ours.Covers(theirs));
 }
 
 TEST(Folding, TheFirstThatWereFoldedAreDropped) {

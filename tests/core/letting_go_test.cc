@@ -69,6 +69,11 @@ class LettingGo : public testing::Test {
 
 // --- dead keys
 
+TEST(KeptDead, IsAnHourOrThePeriodIfThatIsLonger) {
+  EXPECT_EQ(KeptDeadMs({true, 4000, 500}), kHour);
+  EXPECT_EQ(KeptDeadMs({true, 2 * kHour, 500}), 2 * kHour);
+}
+
 TEST_F(LettingGo, ADeleteGoesOnceAnHourIsOver) {
   const int64_t wall_ms = kPeriod + kHour / 2;
   Delete("a", wall_ms - kHour - 1);
@@ -143,6 +148,14 @@ TEST_F(LettingGo, LooksEveryTenSecondsAndOnWhileThereIsMore) {
   EXPECT_EQ(collect(), 1u);
   now_.mono += kCollectEveryMs;
   EXPECT_EQ(collect(), 0u);
+  // Where there were just as many as are looked at there is no more.
+  for (size_t n = 0; n < kCollectAtOnce; ++n) Delete(absl::StrCat("k", n), kPeriod - 9 * kHour);
+  membership_.Reported({"p", 1}, All(), now_.mono);
+  now_.mono += kCollectEveryMs;
+  EXPECT_EQ(collect(), 0u);
+  Delete("late", kPeriod - 9 * kHour);
+  membership_.Reported({"p", 1}, All(), now_.mono);
+  EXPECT_EQ(collect(), 1u);
 }
 
 // --- processes that ended
@@ -358,6 +371,16 @@ TEST_F(GivenUp, ReadsGoOnUntilTheEndAndThenAreOfAnotherMap) {
   EXPECT_TRUE(retirement_.End());
   EXPECT_EQ(retirement_.maps(), 1u);
   EXPECT_EQ(retirement_.Share(Put("k2", 2))->key, "k2");
+}
+
+TEST_F(GivenUp, AThirdMapIsAnotherToRead) {
+  Put("k1", 1);
+  GiveUp({true, true, nullptr, LowerCeiling{0, false}});
+  Put("k2", 2);
+  EXPECT_EQ(retirement_.maps(), 0u);
+  GiveUp({true, false, nullptr, std::nullopt});
+  EXPECT_TRUE(retirement_.serves());
+  EXPECT_EQ(retirement_.maps(), 1u);
 }
 
 TEST_F(GivenUp, ASecondTimeWhatWasNotSubmittedGoesAlong) {

@@ -126,7 +126,7 @@ TEST(PeerReportTest, WhatItSaysOfMembersIsLookedAtOnce) {
 
 // A member says on its own link that it leaves: that stands above all that was heard of it.
 TEST(ReportsTest, WhoSaysThatItLeavesIsBelievedWhateverOthersSaidBefore) {
-  for (const uint64_t known : {0, 2, 6}) {
+  for (const uint64_t known : {uint64_t{0}, uint64_t{2}, uint64_t{6}, uint64_t{2} << Generation::kOwnWords}) {
     Membership membership({"self", 1}, {}, 1);
     for (const char* node : {"a", "b", "peer"})
       ASSERT_TRUE(membership.Meet({node, 3}, absl::StrCat(node, ":1"), MonoTime(0)));

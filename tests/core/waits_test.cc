@@ -174,6 +174,20 @@ TEST_F(WaitsTest, AReportOfTheMomentCountsAtOnce) {
   EXPECT_EQ(Settle(), absl::StrCat(first, " OK"));
 }
 
+// What a mark stands for may be known only later, and by no one dot.
+TEST_F(WaitsTest, AReportWithAPastIsLookedAtAgain) {
+  Add("a");
+  VersionVector report = Of({1});
+  report.Add({"old", 1}, 1, 6);
+  report.Fold({{"old", 1}});
+  vector_.Add({"old", 1}, 1, 5);
+  const WaitId wait = Await(Put(1), Level::kAll);
+  Report("a", report.Brief());
+  EXPECT_EQ(Settle(), "");
+  vector_.Add({"old", 1}, 6, 6);
+  EXPECT_EQ(Settle(), absl::StrCat(wait, " OK"));
+}
+
 TEST_F(WaitsTest, AReportThatWasSeenBeforeCountsForALaterWait) {
   for (const char* node : {"a", "b"}) Add(node);
   const EntryPtr one = Put(1), two = Put(2);

@@ -341,6 +341,27 @@ TEST_F(ReaderAlone, ConflictsComeToWhoAskedFromWhereItWas) {
   EXPECT_EQ(usual.next_lost, conflicts_.end());
 }
 
+TEST_F(ReaderAlone, ConflictsFillAMessageToTheByte) {
+  Watch watch = Start(false, Of({EventKind::kLost}));
+  Read(watch);
+  const auto lose = [&](const std::string& key, size_t more) {
+    auto loser = Draft(key);
+    loser->value = std::string(kWatchBatchBytes / 2 - 2 * 201 - key.size() + more, 'v');
+    conflicts_.Add({loser, Draft("w"), kWallMs});
+    const Conflict& added = conflicts_.at(conflicts_.end() - 1);
+    ASSERT_EQ(Weight(*added.loser) + Weight(*added.winner), kWatchBatchBytes / 2 + more);
+  };
+  lose("k1", 0);
+  lose("k2", 0);
+  EXPECT_EQ(Shown(Read(watch)), "!k1!k2");
+  lose("k3", 0);
+  lose("k4", 1);
+  const WatchBatch batch = Read(watch);
+  EXPECT_EQ(Shown(batch), "!k3");
+  EXPECT_TRUE(batch.more);
+  EXPECT_EQ(Shown(Read(watch)), "!k4");
+}
+
 TEST_F(ReaderAlone, WhoIsBehindIsToldHowManyConflictsWent) {
   Watch watch = Start(false, Of({EventKind::kLost}));
   Read(watch);
