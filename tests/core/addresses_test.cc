@@ -313,6 +313,9 @@ TEST_F(Dialling, AMemberThatMovedIsDialledWhereItIsNow) {
   EXPECT_EQ(membership_.targets(), 4u);
   EXPECT_FALSE(Changes([&] { membership_.Moved("a", "newest:1", now_); }));
   EXPECT_EQ(membership_.targets(), 4u);
+  membership_.LearnAddress("a", "second:1", now_);
+  EXPECT_TRUE(Changes([&] { membership_.Moved("a", "newest:1", now_); }));
+  EXPECT_EQ(membership_.targets(), 4u);
 }
 
 TEST_F(Dialling, ANewAddressOfThisNodeIsAReasonToTryThoseThatLedBack) {

@@ -250,8 +250,8 @@ TEST_F(LinksAlone, OfThisNodeAndOfItsPeersOnlyWhatTheyMadeIsBelieved) {
   auto entry = std::make_shared<Entry>();
   entry->key = "k";
   replica_.Apply(replica_.Sign(entry));
-  Report(Up(kA, "a"), Covering(3, "a"));
-  Up(kB, "b");  // it has not reported
+  Up(kA, "b");  // it has not reported
+  Report(Up(kB, "a"), Covering(3, "a"));
   Shake(kC, "c");
   VersionVector more;
   more.Add({"a", 1}, 5, 5);

@@ -126,12 +126,18 @@ TEST_F(Yielding, WithNobodyLeftTheOldMapIsTakenBack) {
   Later(2 * Timing().silent - 1);
   Tick();
   EXPECT_TRUE(node_.yielding());
+  const auto wait = node_.AwaitVersion(now_, VersionOf({first_, 1}), 5000);
+  ASSERT_THAT(wait, IsOk());
+  ASSERT_NE(*wait, 0u);
   Later(1);
   Tick();
   EXPECT_FALSE(node_.yielding());
   EXPECT_TRUE(node_.ready());
   EXPECT_EQ(Logged().back(), "reset: no other node was found; going on with the map as it was");
   EXPECT_NE(node_.Get(now_, "mine"), nullptr);
+  Tick();
+  ASSERT_EQ(effects_.answered.size(), 1u);  // it came back with the map
+  EXPECT_THAT(effects_.answered[0].status, IsOk());
 }
 
 // A process that comes back with a map from the future and knows of members goes by its clock only once one confirms
