@@ -154,6 +154,17 @@ TEST(Versions, RoundTripAndRefusal) {
   EXPECT_NE(VersionOf({{"node-1", 1}, 2}), VersionOf({{"node-1", 2}, 1}));
 }
 
+TEST(Reader, EachFixedNumberHasEightBytes) {
+  Reader whole("12345678"), seven("1234567"), after("1234567");
+  EXPECT_NE(whole.Fixed64(), 0u);
+  EXPECT_TRUE(whole.done());
+  EXPECT_EQ(seven.Fixed64(), 0u);
+  EXPECT_FALSE(seven.ok());
+  EXPECT_EQ(seven.Varint(), 0u);  // a failure stays one
+  EXPECT_EQ(after.String(0), "");
+  EXPECT_FALSE(after.ok());
+}
+
 TEST(Reader, EndsInsideAValueAreFailures) {
   for (const std::string& bytes :
        {std::string(), std::string("\x80"), std::string(10, '\xff'), std::string(11, '\x80')}) {

@@ -66,6 +66,12 @@ TEST(Errors, DurationsForPeople) {
   EXPECT_EQ(ShownDuration(3250), "3.2s");
   EXPECT_EQ(ShownDuration(59'000), "59s");
   EXPECT_EQ(ShownDuration(3'552'000), "59m12s");
+  EXPECT_EQ(ShownDuration(9'999), "9.9s");
+  EXPECT_EQ(ShownDuration(10'000), "10s");
+  EXPECT_EQ(ShownDuration(59'999), "59s");
+  EXPECT_EQ(ShownDuration(60'000), "1m0s");
+  EXPECT_EQ(ShownDuration(3'599'999), "59m59s");
+  EXPECT_EQ(ShownDuration(3'600'000), "1h0m");
   EXPECT_EQ(ShownDuration(7'500'000), "2h5m");
 }
 

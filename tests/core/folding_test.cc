@@ -186,6 +186,84 @@ TEST(Folding, AFloorNamesWhatItCollected) {
   EXPECT_FALSE(less.CoversFloor(floor, none));
 }
 
+TEST(Folding, WhereNothingEndedNothingIsFolded) {
+  VersionVector vector = Runs();
+  EXPECT_EQ(vector.Fold({}), 0u);
+  EXPECT_EQ(vector.Fold({{"never seen", 1}}), 0u);
+  EXPECT_EQ(vector.past(), nullptr);
+}
+
+TEST(Folding, OneThatIsAddedTwiceIsAddedOnce) {
+  Past past;
+  past.Add({"a", 1}, 5);
+  const PastMark mark = past.mark();
+  past.Add({"a", 1}, 5);
+  past.Add({"a", 1}, 7);
+  EXPECT_EQ(past.mark(), mark);
+  EXPECT_EQ(past.PrefixOf({"a", 1}), 5u);
+  past.Remove({"nobody", 1});
+  EXPECT_EQ(past.mark(), mark);
+  past.Remove({"a", 1});
+  EXPECT_EQ(past.mark().digest, 0u);
+  EXPECT_EQ(past.PrefixOf({"a", 1}), std::nullopt);
+  past.Add({"b", 4}, 0);  // it wrote nothing
+  EXPECT_EQ(past.mark(), (PastMark{4, 0}));
+  past.Add({"c", 9}, 1);
+  past.Add({"d", 9}, 1);
+  EXPECT_EQ(past.DigestAfter(8), DigestOf({"c", 9}, 1) + DigestOf({"d", 9}, 1));
+  EXPECT_EQ(past.DigestAfter(9), 0u);
+  past.Reach(12);
+  past.Reach(3);
+  EXPECT_EQ(past.mark().upto, 12u);
+}
+
+TEST(Folding, WhatAnotherDroppedIsTakenOverAsAWhole) {
+  Past ours, theirs(PastMark{5, 77});
+  for (const auto& id : {ReplicaId{"a", 4}, ReplicaId{"b", 5}, ReplicaId{"c", 6}}) ours.Add(id, 1);
+  theirs.Add({"b", 5}, 1);
+  ours.TakeDropped(theirs);
+  EXPECT_EQ(ours.PrefixOf({"a", 4}), std::nullopt);  // it may be among them
+  EXPECT_TRUE(ours.PrefixOf({"b", 5}) && ours.PrefixOf({"c", 6}));
+  EXPECT_EQ(ours.dropped(), (PastMark{5, 77}));
+  EXPECT_EQ(ours.mark(), (PastMark{6, 77 + DigestOf({"b", 5}, 1) + DigestOf({"c", 6}, 1)}));
+}
+
+TEST(Folding, WhatWasDroppedHereIsNotCountedOnceMore) {
+  VersionVector ours, theirs;
+  ours.SetPast(Past(PastMark{1, DigestOf({"old", 1}, 3)}));
+  theirs.Add({"old", 1}, 1, 3);
+  theirs.Add({"new", 5}, 1, 1);
+  theirs.Fold({{"old", 1}, {"new", 5}});
+  EXPECT_FALSE(ours.Covers(theirs));
+  ours.Join(theirs);
+  EXPECT_EQ(ours.past_mark(), theirs.past_mark());
+  EXPECT_TRUE(ours.Covers(theirs));
+}
+
+TEST(Folding, TheFirstThatWereFoldedAreDropped) {
+  Past past;
+  for (uint64_t n = 1; n <= kMaxFolded; ++n) past.Add({"p", 10'000 - n}, 1);
+  EXPECT_EQ(past.dropped(), PastMark());
+  past.Add({"p", 1}, 1);
+  EXPECT_EQ(past.dropped(), (PastMark{9'999, DigestOf({"p", 9'999}, 1)}));
+  past.Add({"p", 2}, 1);
+  EXPECT_EQ(past.dropped(), (PastMark{9'999, DigestOf({"p", 9'999}, 1) + DigestOf({"p", 9'998}, 1)}));
+  EXPECT_EQ(past.known().size(), kMaxFolded);
+  EXPECT_TRUE(past.MayHaveDropped({"x", 9'999}));
+  EXPECT_FALSE(past.MayHaveDropped({"x", 10'000}));
+}
+
+// Above its own floor it has what a session brought so far.
+TEST(Folding, AFloorIsCoveredWhereTheOwnFloorFillsTheGap) {
+  VersionVector vector, own, floor;
+  vector.Add({"a", 1}, 4, 6);
+  own.Add({"a", 1}, 1, 3);
+  floor.Add({"a", 1}, 1, 6);
+  EXPECT_TRUE(vector.CoversFloor(floor, own));
+  floor.Add({"a", 1}, 7, 7);
+  EXPECT_FALSE(vector.CoversFloor(floor, own));
+}
+
 // More names than are remembered one by one.
 class Dropped : public testing::Test {
  protected:

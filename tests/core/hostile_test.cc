@@ -26,6 +26,39 @@ TEST(Quarantine, KeepsRatesAndForgetsThem) {
   }
 }
 
+TEST(Quarantine, ASpentBurstComesBackAtItsRateToTheMillisecond) {
+  Quarantine guard;
+  const MonoTime now(1'000'000);
+  const auto spent = [&](Cost cost, int64_t burst, int64_t every_ms) {
+    for (int64_t n = 0; n < burst; ++n) EXPECT_TRUE(guard.Charge("a", cost, now));
+    EXPECT_FALSE(guard.Charge("a", cost, now + every_ms - 1));
+    EXPECT_TRUE(guard.Charge("a", cost, now + every_ms));
+    EXPECT_FALSE(guard.Charge("a", cost, now + every_ms));
+  };
+  spent(Cost::kSession, kSessionBurst, 1000 / kSessionsPerSecond);
+  spent(Cost::kClient, kClientPerSecond, 1);
+  spent(Cost::kOutrun, kOutrunBurst, kQuarantineMs);
+  spent(Cost::kBogus, kBogusBurst, kQuarantineMs);
+  for (int64_t n = 0; n < kControlBurst; ++n) EXPECT_TRUE(guard.Charge("a", Cost::kControl, now));
+  for (int64_t n = 0; n < kControlPerSecond / 1000; ++n) EXPECT_TRUE(guard.Charge("a", Cost::kControl, now + 1));
+  EXPECT_FALSE(guard.Charge("a", Cost::kControl, now + 1));
+  guard.CutOff("a", "because", now);
+  EXPECT_TRUE(guard.Charge("a", Cost::kBogus, now));  // it begins again
+  EXPECT_EQ(guard.rates(), 1u);
+  guard.Tick(now + kQuarantineMs - 1);
+  EXPECT_EQ(guard.rates(), 1u);
+  guard.Tick(now + kQuarantineMs);
+  EXPECT_EQ(guard.rates(), 0u);
+  const auto refused = guard.Judge("a", now);
+  EXPECT_FALSE(refused.has_value());
+  guard.CutOff("b", "why", now);
+  EXPECT_EQ(guard.Judge("b", now)->reason, kQuarantined);
+  EXPECT_EQ(guard.Judge("b", now)->message, "it was cut off: why");
+  for (int64_t n = 0; n < kClientPerSecond; ++n) EXPECT_THAT(guard.ChargeClient(now), IsOk());
+  EXPECT_THAT(guard.ChargeClient(now), HasReason("BYTES_LIMIT"));
+  EXPECT_EQ(RetryMsOf(guard.ChargeClient(now)), 100);
+}
+
 TEST(Quarantine, HoldsForAMinute) {
   Quarantine guard;
   EXPECT_EQ(guard.Refused("a", MonoTime(0)), nullptr);

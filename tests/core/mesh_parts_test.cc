@@ -126,7 +126,7 @@ TEST(PeerReportTest, WhatItSaysOfMembersIsLookedAtOnce) {
 
 // A member says on its own link that it leaves: that stands above all that was heard of it.
 TEST(ReportsTest, WhoSaysThatItLeavesIsBelievedWhateverOthersSaidBefore) {
-  for (const uint64_t known : {0, 2, 6}) {
+  for (const uint64_t known : {uint64_t{0}, uint64_t{2}, uint64_t{6}, uint64_t{2} << Generation::kOwnWords}) {
     Membership membership({"self", 1}, {}, 1);
     for (const char* node : {"a", "b", "peer"})
       ASSERT_TRUE(membership.Meet({node, 3}, absl::StrCat(node, ":1"), MonoTime(0)));
@@ -145,6 +145,106 @@ TEST(ReportsTest, WhoSaysThatItLeavesIsBelievedWhateverOthersSaidBefore) {
     EXPECT_EQ(after, Generation::Leave(std::max<uint64_t>(before, 3))) << known;
     EXPECT_TRUE(Generation::HasLeft(after)) << known;
   }
+}
+
+// What a peer says of the members is taken where it is later than what is known.
+TEST(ReportsTest, WhatAPeerSaysOfTheMembersIsLearned) {
+  Membership membership({"self", 1}, {}, 1);
+  for (const char* node : {"b", "peer"}) {
+    ASSERT_TRUE(membership.Meet({node, 1}, absl::StrCat(node, ":1"), MonoTime(0)));
+    membership.LinkUp({node, 1}, {});
+  }
+  const Replica replica(Options("self"), {MonoTime(0), 1'700'000'000'000}, 0);
+  Reports reports{Timing()};
+  Link link(MonoTime(), true, "peer:1", "self:1");
+  Hello hello;
+  hello.self = {"peer", 1};
+  link.TakeHello(hello);
+  // Whether it is something to tell on.
+  const auto note = [&](const std::vector<MemberInfo>& members) {
+    const uint64_t before = reports.change(replica);
+    reports.NoteMembers(MonoTime(1), std::make_shared<const Peers>(Peers{members, {}}), "self", membership, link);
+    return reports.change(replica) != before;
+  };
+  const auto generation = [&](const std::string& node) { return membership.members().at(node).generation; };
+  EXPECT_FALSE(note({{{"b", 1}, "b:1", 0}, {{"peer", 1}, "peer:1", 0}}));
+  EXPECT_EQ(membership.targets(), 0u);
+  EXPECT_TRUE(note({{{"a", 1}, "a:1", 0}, {{"b", 1}, "b:1", 2}, {{"c", 1}, "c:1", 1}, {{"peer", 1}, "peer:1", 0}}));
+  EXPECT_EQ(generation("b"), 2u);
+  EXPECT_TRUE(membership.members().at("c").gone());
+  EXPECT_EQ(membership.targets(), 1u);  // a is dialled; b is linked, and c is gone
+  EXPECT_TRUE(note({{{"b", 2}, "b:1", 0}}));
+  EXPECT_EQ(membership.members().at("b").id.incarnation, 2u);
+  EXPECT_TRUE(note({{{"self", 1}, "", 1}}));  // it takes this node for gone
+  EXPECT_EQ(membership.Peers()->members[0].generation, 2u);
+  EXPECT_FALSE(note({{{"self", 1}, "", 2}}));
+  EXPECT_TRUE(note({{{"b", 2}, "b:1", 1}}));  // who is linked is not gone
+  EXPECT_EQ(generation("b"), 2u);
+}
+
+TEST(ReportsTest, SaysWhatIsSoAndWhomItRelays) {
+  Membership membership({"self", 1}, {}, 1);
+  for (const char* node : {"a", "b", "peer"}) {
+    ASSERT_TRUE(membership.Meet({node, 1}, absl::StrCat(node, ":1"), MonoTime(0)));
+    membership.LinkUp({node, 1}, {});
+  }
+  membership.Reported({"a", 1}, Share(VectorOf({{{"x", 1}, 3}})), MonoTime(0));
+  Replica replica(Options("self"), {MonoTime(0), 1'700'000'000'000}, 0);
+  replica.TakeCeiling(1'700'000'001'000);
+  Reports reports{Timing()};
+  Link link(MonoTime(), true, "peer:1", "self:1");
+  Hello hello;
+  hello.self = {"peer", 1};
+  link.TakeHello(hello);
+  Report report = reports.Make({true, false, true, true, true}, replica, membership, link);
+  EXPECT_TRUE(report.whole && report.holds_map);
+  EXPECT_FALSE(report.settled || report.cut_short);
+  EXPECT_EQ(report.ceiling_ms, 1'700'000'001'000);
+  EXPECT_EQ(report.map_hash, replica.store().hash());
+  ASSERT_EQ(report.relays.size(), 1u);  // b has not reported
+  EXPECT_EQ(report.relays[0].member, (ReplicaId{"a", 1}));
+  EXPECT_EQ(*report.relays[0].vector, VectorOf({{{"x", 1}, 3}}));
+  report = reports.Make({false, true, false, false, false}, replica, membership, link);
+  EXPECT_TRUE(report.settled);
+  EXPECT_FALSE(report.whole || report.holds_map);
+  EXPECT_EQ(report.ceiling_ms, std::nullopt);
+  EXPECT_EQ(report.map_hash, 0u);
+  // Of many gaps only some are named.
+  VersionVector gaps;
+  for (uint64_t n = 1; n <= kReportExceptions; ++n) gaps.Add({{"q", 1}, 2 * n});
+  replica.TakeSession(MonoTime(0), gaps, VersionVector());
+  EXPECT_FALSE(reports.Make({}, replica, membership, link).cut_short);
+  gaps.Add({{"q", 1}, 2 * kReportExceptions + 2});
+  replica.TakeSession(MonoTime(0), gaps, VersionVector());
+  report = reports.Make({}, replica, membership, link);
+  EXPECT_TRUE(report.cut_short);
+  EXPECT_EQ(report.vector->exceptions(), kReportExceptions);
+}
+
+TEST(FloorsTest, AFloorNamesOnlyWhatCanHaveBeenMade) {
+  Replica replica(Options("m"), {MonoTime(1000), 1'700'000'000'000}, 0);
+  auto entry = std::make_shared<Entry>();
+  entry->key = "k";
+  replica.Apply(replica.Sign(entry));
+  Membership membership({"m", 1}, {}, 1);
+  const auto credible = [&](const VersionVector& floor) { return IsCredible(floor, replica, membership); };
+  EXPECT_TRUE(credible(VectorOf({{replica.self(), 1}})));
+  EXPECT_FALSE(credible(VectorOf({{replica.self(), 2}})));
+  // A stranger's writes may be any; those of a linked member are what it said itself.
+  const VersionVector three = VectorOf({{{"p", 1}, 3}});
+  EXPECT_TRUE(credible(three));
+  ASSERT_TRUE(membership.Meet({"p", 1}, "p:1", MonoTime(0)));
+  membership.Reported({"p", 1}, Share(VectorOf({{{"p", 1}, 2}})), MonoTime(0));
+  EXPECT_TRUE(credible(three));
+  membership.LinkUp({"p", 1}, {});
+  EXPECT_FALSE(credible(three));
+  membership.Reported({"p", 1}, Share(three), MonoTime(0));
+  EXPECT_TRUE(credible(three));
+  VersionVector folded = VectorOf({{{"p", 1}, 4}});
+  folded.Fold({{"p", 1}});
+  EXPECT_FALSE(credible(folded));
+  EXPECT_TRUE(credible(VectorOf({{{"p", 2}, 9}})));
+  EXPECT_FALSE(credible(VectorOf({{{"a", 1}, 1}, {{"p", 1}, 4}, {{"z", 1}, 1}})));
 }
 
 // --- refusals

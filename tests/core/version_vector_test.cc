@@ -120,6 +120,46 @@ TEST(VersionVector, IsASetOfDots) {
   }
 }
 
+TEST(VersionVector, NothingIsNoEntry) {
+  VersionVector vector;
+  vector.Add({"a", 1}, 2, 1);
+  EXPECT_TRUE(vector.empty());
+  EXPECT_FALSE(vector.Limit({"a", 1}, Coverage{}));
+  vector.Add({"a", 1}, 1, 5);
+  EXPECT_FALSE(vector.Limit({"a", 1}, Coverage{5, {}}));
+  EXPECT_TRUE(vector.Limit({"a", 1}, Coverage{3, {}}));
+  EXPECT_TRUE(vector.Covers(Dot{{"a", 1}, 3}));
+  EXPECT_FALSE(vector.Covers(Dot{{"a", 1}, 4}));
+  EXPECT_TRUE(vector.Limit({"a", 1}, Coverage{}));
+  EXPECT_TRUE(vector.empty());
+  // Who lives has not ended: it is named again, whatever it is limited to.
+  vector.Add({"a", 1}, 1, 5);
+  vector.Fold({{"a", 1}});
+  EXPECT_TRUE(vector.Limit({"a", 1}, Coverage{9, {}}));
+  EXPECT_TRUE(vector.runs().contains({"a", 1}));
+}
+
+TEST(VersionVector, CutShortItClaimsLess) {
+  VersionVector vector;
+  vector.Add({"a", 1}, 1, 2);
+  for (const uint64_t seq : {4, 6, 8}) vector.Add({{"a", 1}, seq});
+  vector.Add({{"b", 2}, 3});
+  vector.Add({"old", 4}, 1, 1);
+  vector.Add({"z", 9}, 2, 2);
+  vector.Fold({{"old", 4}});
+  bool cut = true;
+  EXPECT_EQ(vector.CutShort(5, &cut), vector);
+  EXPECT_FALSE(cut);
+  const VersionVector less = vector.CutShort(2, &cut);
+  EXPECT_TRUE(cut);
+  EXPECT_EQ(less.exceptions(), 2u);
+  EXPECT_TRUE(less.Covers(Dot{{"a", 1}, 6}) && less.Covers(Dot{{"old", 4}, 1}));
+  EXPECT_FALSE(less.Covers(Dot{{"a", 1}, 8}));
+  EXPECT_TRUE(less.runs().contains({"b", 2}));  // else the mark would stand for it
+  EXPECT_FALSE(less.runs().contains({"z", 9}));
+  EXPECT_EQ(less.past_mark(), vector.past_mark());
+}
+
 TEST(VersionVector, EqualSetsAreEqualVectors) {
   VersionVector up, down;
   const ReplicaId replica{"n", 1};

@@ -287,7 +287,6 @@ bool Waits::UpdateTrack(const View& view, const Member& member, Track& track) {
     news = true;
   }
   if (track.candidate || member.report == track.confirmed) return news;
-  track.missing.reset();
   if (!covered(member.report)) {
     track.candidate = member.report;
     return news;

@@ -98,7 +98,6 @@ absl::StatusOr<WatchBatch> WatchReader::Read(Watch& watch) const {
       return waiting;
     }
     watch.phase = Watch::Phase::kFollowing;
-    watch.position = 0;
     // A cursor does not carry what its mark stands for; this vector covers it, and so can tell.
     watch.skip.Learn(view_.map.vector);
   }
