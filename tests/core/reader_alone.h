@@ -25,7 +25,7 @@ class ReaderAlone : public testing::Test {
 
   WatchReader Reader() {
     return WatchReader({now_, options_, self_, map_, maps_, map_.vector, conflicts_, membership_, trusted_, horizon_ms_,
-                        kept_dead_ms_, is_linked_, named_});
+                        saving_, kept_dead_ms_, is_linked_, named_});
   }
   Watch Start(bool snapshot = false, const WatchFilter& filter = {}, const std::string& cursor = "") {
     auto watch = Reader().Start(filter, snapshot, cursor);
@@ -105,6 +105,7 @@ class ReaderAlone : public testing::Test {
   MapState map_{options_.rules};
   uint64_t maps_ = 0;
   Conflicts conflicts_;
+  Saving saving_{false, 1};  // there is no disk
   Membership membership_{{"self", 1}, {}, 1};
   bool trusted_ = true;
   int64_t horizon_ms_ = kWallMs;
