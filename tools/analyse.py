@@ -1,11 +1,12 @@
 """Clang's static analysis of the C++ sources: `threads`, whether each lock is held where a member needs it, or `tidy`, the
 checks of .clang-tidy.
 
-Usage: analyse.py threads|tidy [FILE…]. Without files: for threads all that use peer/threads/mutex.h, for tidy all but
-tests. It reads build/release/compile_commands.json, and makes it first where there is none. What was found good is
+Usage: analyse.py threads|tidy [--today N | FILE…]. Without files: for threads all that use peer/threads/mutex.h, for tidy
+all but tests. --today: an Nth of these, others each day. It reads build/release/compile_commands.json, and makes it first where there is none. What was found good is
 remembered by its content, in LEASEMAP_ANALYSE_CACHE or ~/.cache/leasemap-analyse, and not looked at again.
 """
 import concurrent.futures
+import datetime
 import hashlib
 import json
 import os
@@ -108,6 +109,9 @@ def analyse(kind, file, flags, sources, salt):
 
 def main():
     kind, *files = sys.argv[1:] or [""]
+    parts = 1
+    if files[:1] == ["--today"]:
+        parts, files = int(files[1]), []
     if kind not in ("threads", "tidy"):
         sys.exit(__doc__)
     start = time.monotonic()
@@ -117,6 +121,7 @@ def main():
         files = [file for file in known if LOCKS in sources.closure(file)]
     elif not files:
         files = [file for file in known if not file.startswith("tests/")]
+    files = sorted(files)[datetime.date.today().toordinal() % parts::parts]
     salt = versions() + (ROOT / ".clang-tidy").read_text()
     found, remembered = 0, 0
     # The slow ones first: those that see gRPC are in server and clients.
