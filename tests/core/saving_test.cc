@@ -130,6 +130,18 @@ TEST_F(SavingTest, CollectedKeysGoWithTheFloorThatSaysSo) {
   EXPECT_TRUE(piece.rest->floor.Covers(Dot{{"w", 1}, 1}));
 }
 
+// Else the entry went with the key (seed 183 of clocks).
+TEST_F(SavingTest, AKeyThatWasCollectedAndWrittenAgainStays) {
+  Apply("k", 1, "", true);
+  Take();
+  replica_.Saved();
+  replica_.Collect({"k"});
+  Apply("k", 2);
+  const Unsaved piece = Take();
+  EXPECT_EQ(Keys(piece), "k ");
+  EXPECT_TRUE(piece.gone.empty());
+}
+
 TEST_F(SavingTest, WhatFailedIsTakenAgain) {
   Apply("k", 1);
   Apply("dead", 2, "", true);

@@ -29,9 +29,12 @@ class Disk {
   // What is on it covers all of this.
   bool Covers(const core::VersionVector& vector) const {
     core::VersionVector has = rest_ ? rest_->vector : core::VersionVector();
-    if (has.Covers(vector)) return true;
+    // What was folded since has no name on the disk any more.
+    core::VersionVector asked = vector;
+    asked.Learn(has);
+    if (has.Covers(asked)) return true;
     for (const auto& [key, entry] : entries_) has.Add(entry->dot);
-    return has.Covers(vector);
+    return has.Covers(asked);
   }
   bool Covers(const core::Dot& dot) const {
     core::VersionVector one;

@@ -237,7 +237,7 @@ void World::Save(int host) {
   Host& at = hosts_[host];
   if (std::exchange(at.saving, true)) return;
   auto piece = std::make_shared<const core::Unsaved>(at.node->TakeUnsaved());
-  const int64_t us = disk_random_.Below(20) == 0 ? disk_random_.Below(800'000) : 50 + disk_random_.Below(10'000);
+  const int64_t us = disk_random_.Below(40) == 0 ? disk_random_.Below(400'000) : 50 + disk_random_.Below(10'000);
   queue_.After(us, [this, host, piece, process = at.process] {
     if (HostOf(process) < 0) return;
     hosts_[host].disk.Write(*piece);
@@ -332,7 +332,7 @@ core::NodeOptions World::OptionsOf(int host) {
   options.pass_after = options_.pass_after;
   options.leave_out_bytes = 1;
   options.disk = at.has_disk;
-  options.save_bytes = 1000;  // a dozen entries
+  options.save_bytes = 2000;  // two dozen entries
   options.advertise = AddressOf(at.place);
   options.seeds = at.seeds;
   options.seed = random_.Next();

@@ -58,6 +58,7 @@ Unsaved Saving::Take(uint64_t change, const Store& store, const Rest& rest, Imag
     if (position_ != slot->latest()) continue;
     bytes += Weight(*slot->entry);
     out.entries.push_back(slot->entry);
+    gone_.erase(slot->entry->key);  // collected, and written again since
   }
   uint64_t place = 0;
   piece.last = store.NextWithRenewals(position_, &place) == nullptr;
