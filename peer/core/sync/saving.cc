@@ -20,7 +20,10 @@ void Saving::GaveUp(uint64_t change, uint64_t head) {
   const auto nothing = std::make_shared<const VersionVector>();
   IsSaved(change, nothing, nothing, head);
   // What is on its way is of the old map, and goes with it.
-  if (piece_) piece_.emplace().from = position_;
+  if (!piece_) return;
+  Piece stale;
+  stale.from = position_;
+  piece_ = std::move(stale);
 }
 
 bool Saving::IsDue(uint64_t change, uint64_t head, const Rest& rest) const {
