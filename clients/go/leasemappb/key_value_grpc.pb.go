@@ -101,11 +101,11 @@ type KeyValueClient interface {
 	// a cursor every matching key is at least as new in value, holder and deletion. Renewals of a lease are sent only to
 	// watches that ask for LEASE events.
 	//
-	// At the head the stream carries a cursor. A watcher that reads more slowly than clients write gets one, too: after
-	// 1,000 events, and one event for every eighth key of the map, the node sends the later changes in the order of the
-	// keys, then a cursor. A watch that ended resumes on any node from its last cursor: drop the events after that
-	// cursor, and no event is lost and none comes twice. (Exception: if a slow watcher got very many versions just before
-	// a cursor, some may come again after it.) Errors: CURSOR_INVALID (not a cursor, of another cluster, or of a watch
+	// A watcher that has read all changes gets a cursor. One that reads more slowly than clients write gets cursors, too:
+	// after 1,000 events, and one event for every eighth key of the map, the node sends the later changes in the order of
+	// the keys, then a cursor. A watch that ended resumes on any node from its last cursor. If the client drops the events
+	// that came after that cursor, it loses no event and gets none twice. (Exception: if a slow watcher got very many
+	// versions just before a cursor, some may come again after it.) Errors: CURSOR_INVALID (not a cursor, of another cluster, or of a watch
 	// for other keys or kinds), CURSOR_EXPIRED (the cursor names writes that are gone; or it is older than deletes or
 	// lapses that were collected, which happens after an hour or the lease period at the earliest; or it is of a node
 	// whose clock was ahead: take a new snapshot), NOT_CAUGHT_UP (within 10 s this node did not get the writes that the
@@ -305,11 +305,11 @@ type KeyValueServer interface {
 	// a cursor every matching key is at least as new in value, holder and deletion. Renewals of a lease are sent only to
 	// watches that ask for LEASE events.
 	//
-	// At the head the stream carries a cursor. A watcher that reads more slowly than clients write gets one, too: after
-	// 1,000 events, and one event for every eighth key of the map, the node sends the later changes in the order of the
-	// keys, then a cursor. A watch that ended resumes on any node from its last cursor: drop the events after that
-	// cursor, and no event is lost and none comes twice. (Exception: if a slow watcher got very many versions just before
-	// a cursor, some may come again after it.) Errors: CURSOR_INVALID (not a cursor, of another cluster, or of a watch
+	// A watcher that has read all changes gets a cursor. One that reads more slowly than clients write gets cursors, too:
+	// after 1,000 events, and one event for every eighth key of the map, the node sends the later changes in the order of
+	// the keys, then a cursor. A watch that ended resumes on any node from its last cursor. If the client drops the events
+	// that came after that cursor, it loses no event and gets none twice. (Exception: if a slow watcher got very many
+	// versions just before a cursor, some may come again after it.) Errors: CURSOR_INVALID (not a cursor, of another cluster, or of a watch
 	// for other keys or kinds), CURSOR_EXPIRED (the cursor names writes that are gone; or it is older than deletes or
 	// lapses that were collected, which happens after an hour or the lease period at the earliest; or it is of a node
 	// whose clock was ahead: take a new snapshot), NOT_CAUGHT_UP (within 10 s this node did not get the writes that the

@@ -821,7 +821,7 @@ type MemberView struct {
 	Entry  *Entry                 `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
 	// The entry's rank, comparable as a string: of two entries of a key the one with the greater rank remains.
 	Rank string `protobuf:"bytes,3,opt,name=rank,proto3" json:"rank,omitempty"`
-	// The node asked this member: it is linked, and its version knows the question.
+	// The node asked this member, since it is linked.
 	Asked bool `protobuf:"varint,4,opt,name=asked,proto3" json:"asked,omitempty"`
 	// The member answered in time. If it answered and `entry` is unset, it has no entry of this key.
 	Answered bool `protobuf:"varint,5,opt,name=answered,proto3" json:"answered,omitempty"`
