@@ -10,7 +10,7 @@ void Saving::IsSaved(uint64_t change, VectorPtr vector, VectorPtr floor, uint64_
   saved_change_ = change;
   saved_vector_ = std::move(vector);
   saved_floor_ = std::move(floor);
-  position_ = saved_head_ = head;
+  position_ = head;
 }
 
 void Saving::GaveUp(uint64_t change, uint64_t head) {
@@ -66,7 +66,7 @@ Unsaved Saving::Take(uint64_t change, const Store& store, const Rest& rest, Imag
   uint64_t place = 0;
   piece.last = store.NextWithRenewals(position_, &place) == nullptr;
   if (piece.last) {
-    position_ = piece.head = store.head();
+    position_ = store.head();
     piece.change = change;
     piece.gone = std::exchange(gone_, {});
     piece.vector = std::make_shared<const VersionVector>(image.vector);
@@ -85,7 +85,6 @@ bool Saving::Saved() {
   if (piece.all) all_ = false;
   if (!piece.last) return false;
   saved_change_ = piece.change;
-  saved_head_ = piece.head;
   saved_vector_ = piece.vector;
   saved_floor_ = piece.floor;
   return true;

@@ -37,10 +37,8 @@ class Saving {
   bool disk() const { return disk_; }
   // Everything up to this change (Replica::change) is on the disk.
   uint64_t saved_change() const { return saved_change_; }
-  // The vector as it is on the disk, and the revision up to which a reader of the map has seen all that it covers. Null
-  // before anything was saved.
+  // The vector as it is on the disk.
   const VectorPtr& saved_vector() const { return saved_vector_; }
-  uint64_t saved_head() const { return saved_head_; }
 
   // The map as it is now is the one on the disk: it was read from there, or is empty.
   void IsSaved(uint64_t change, VectorPtr vector, VectorPtr floor, uint64_t head);
@@ -68,7 +66,7 @@ class Saving {
     bool all = false, first = false, last = false;
     uint64_t from = 0;           // the position before it
     std::set<std::string> gone;  // of a last piece
-    uint64_t change = 0, head = 0;
+    uint64_t change = 0;
     VectorPtr vector, floor;
   };
 
@@ -80,7 +78,7 @@ class Saving {
   std::set<std::string> gone_;  // collected since the last piece; fewer than there were keys
   std::optional<Rest> rest_;    // as taken last
   std::optional<Piece> piece_;
-  uint64_t saved_change_ = 0, saved_head_ = 0;
+  uint64_t saved_change_ = 0;
   VectorPtr saved_vector_, saved_floor_;
 };
 
