@@ -16,7 +16,7 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-// A heartbeat so long that what is due is told by addresses and seeds alone.
+// The heartbeat is long, so that only addresses and seeds decide what is due.
 Timing Slow() {
   Timing timing;
   timing.heartbeat = 1'000'000'000;
@@ -246,7 +246,7 @@ TEST_F(Dialling, AnAddressIsOfWhoWasSaidToHaveItLast) {
   EXPECT_TRUE(Changes([&] { membership_.LearnAddress("b", "x:1", now_); }));
   EXPECT_FALSE(Changes([&] { membership_.OnAnswered("x:1", "b"); }));
   EXPECT_TRUE(Changes([&] { membership_.OnAnswered("x:1", "a"); }));
-  // One that led back here is nobody's, whoever is said to be there.
+  // An address that led back to this node belongs to no member, even if a member is said to be there.
   EXPECT_TRUE(Changes([&] { membership_.OnSelf("x:1", now_); }));
   EXPECT_FALSE(Changes([&] { membership_.LearnAddress("a", "x:1", now_); }));
   EXPECT_EQ(membership_.targets(), 2u);

@@ -224,7 +224,7 @@ TEST_F(ReplicaAlone, AMapIsGivenUpAndTakenBack) {
   EXPECT_TRUE(replica_.floor().Covers(Dot{{"q", 1}, 2}));
   EXPECT_EQ(replica_.last_stamp() >= mine->stamp, true);
   EXPECT_EQ(replica_.ceiling().at_ms(), old_ceiling_ms);
-  EXPECT_FALSE(replica_.ceiling().Fits(old_ceiling_ms, kWallMs));  // by what came meanwhile
+  EXPECT_FALSE(replica_.ceiling().Fits(old_ceiling_ms, kWallMs));  // the entries that were taken meanwhile count
   EXPECT_TRUE(replica_.TakeNews().changed);
 }
 

@@ -29,7 +29,7 @@ class WaitsTest : public testing::Test {
     member.report = std::make_shared<const VersionVector>(vector);
     member.report_incarnation = member.id.incarnation;
   }
-  // A vector that covers these of this node's writes, and so many of p's.
+  // A vector that covers these of this node's writes, and this number of p's.
   static VersionVector Of(const std::vector<uint64_t>& own, uint64_t p = 0) {
     VersionVector vector;
     for (const uint64_t seq : own) vector.Add({kSelf, seq});

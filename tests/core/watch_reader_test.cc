@@ -114,7 +114,7 @@ TEST_F(ReaderAlone, OfAFloorThatWasTakenOverTheLapsesAreOldToo) {
   EXPECT_EQ(Reason(after), "OK");
 }
 
-// A mark stands for all that started before it, but for a process that whoever gave the cursor had not heard of.
+// A mark stands for all that started before it, but for a process that the node which gave the cursor had not heard of.
 TEST_F(ReaderAlone, ACursorIsBelowTheFloorOfAProcessThatItsMarkDoesNotMean) {
   map_.vector.Add({"old", 5}, 1, 3);
   map_.vector.Fold({{"old", 5}});

@@ -30,7 +30,8 @@ class Held {
  private:
   friend struct Inside;  // see node.h
 
-  std::deque<std::pair<uint64_t, Effects::Answered>> answers_;  // kMaxWaits at most
+  std::deque<std::pair<uint64_t, Effects::Answered>>
+      answers_;  // kMaxWaits that came here at once, and those that waited for more
 };
 
 }  // namespace leasemap::core

@@ -60,7 +60,9 @@ absl::StatusOr<Submitted> Node::Submit(Now now, const WriteCommand& command) {
 absl::StatusOr<WaitId> Node::AwaitVersion(Now now, const std::string& version, int64_t patience_ms) {
   const auto dot = ParseVersion(version);
   if (!dot) return InvalidField("min_version", "is no version that a node gave; copy it whole from an answer");
-  if (replica_.vector().Covers(*dot)) return replica_.saved() ? 0 : Hold(absl::OkStatus(), nullptr);
+  if (replica_.vector().Covers(*dot) && replica_.saved()) return 0;
+  if (options_.disk && calls_.held.size() >= kMaxWaits) return calls_.waits.Full();
+  if (replica_.vector().Covers(*dot)) return Hold(absl::OkStatus(), nullptr);
   if (auto status = calls_.waits.CheckRoom(); !status.ok()) return status;
   return calls_.waits.AwaitVersion(*dot, now.mono, now.mono + WaitMs(patience_ms, kWaitMs));
 }
