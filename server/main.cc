@@ -80,6 +80,37 @@ void Reload(const Read& read, leasemap::Reading& reading, leasemap::rpc::Server&
   reading = *std::move(now);
 }
 
+// --check-data.
+int CheckData(const std::string& path) {
+  const auto found = leasemap::storage::Disk::Check(path);
+  if (!found.ok()) {
+    std::cerr << "leasemapd: " << path << ": " << found.status().message() << "\n";
+    return kFailed;
+  }
+  std::cout << path << ": " << *found << "\n";
+  return EXIT_SUCCESS;
+}
+
+// The data directory, which decides the node's ID; null if there is none.
+absl::StatusOr<std::unique_ptr<leasemap::storage::Disk>> OpenDisk(leasemap::Options& options) {
+  if (options.data_dir.empty()) return nullptr;
+  using leasemap::storage::Fsync;
+  leasemap::storage::Disk::Options asked;
+  asked.path = options.data_dir;
+  asked.node_id = options.given_node_id;
+  asked.default_id = options.node.node_id;
+  asked.cluster = options.node.cluster;
+  asked.has_seeds = !options.node.seeds.empty();
+  asked.fsync = options.fsync == "always"  ? Fsync::kAlways
+                : options.fsync == "never" ? Fsync::kNever
+                                           : Fsync::kInterval;
+  auto disk = leasemap::storage::Disk::Open(std::move(asked));
+  if (!disk.ok()) return disk;
+  for (const std::string& note : (*disk)->notes()) spdlog::warn("{}", note);
+  options.node.node_id = (*disk)->node_id();
+  return disk;
+}
+
 int Serve(leasemap::Reading reading, const Read& read) {
   leasemap::Options options = reading.options;
   // Signals are waited for by this thread alone; every other thread inherits the block.
@@ -90,6 +121,12 @@ int Serve(leasemap::Reading reading, const Read& read) {
   std::signal(SIGPIPE, SIG_IGN);
 
   options.node.seed = RandomBits();
+  auto disk = OpenDisk(options);
+  if (!disk.ok()) {
+    spdlog::error("{}", std::string(disk.status().message()));
+    return kFailed;
+  }
+  const bool saves = *disk != nullptr;
   const std::string node_id = options.node.node_id, cluster = options.node.cluster;
   const uint64_t memory = leasemap::host::MemoryLimit();
   options.node.max_bytes = options.max_bytes > 0 ? options.max_bytes : leasemap::host::DefaultMapBytes(memory);
@@ -102,7 +139,7 @@ int Serve(leasemap::Reading reading, const Read& read) {
                  connections, descriptors);
   }
   const leasemap::rpc::Limits limits{memory, connections, options.max_watches};
-  leasemap::rpc::Server server(std::move(options.node), options.listen, options.mesh_listen, limits);
+  leasemap::rpc::Server server(std::move(options.node), options.listen, options.mesh_listen, limits, *std::move(disk));
   if (const auto status = server.Start(); !status.ok()) {
     spdlog::error("{}", std::string(status.message()));
     return kFailed;
@@ -112,7 +149,7 @@ int Serve(leasemap::Reading reading, const Read& read) {
   int received = 0;
   while (sigwait(&signals, &received) == 0 && received == SIGHUP) Reload(read, reading, server);
   spdlog::info("draining");
-  server.host().Leave();  // the map ends with the process, so this member does not come back
+  if (!saves) server.host().Leave();  // the map ends with the process, so this member does not come back
   server.Drain();
   spdlog::info("stopped");
   // Destructors wait for a name that is being resolved, which a dead name server can hold up for half a minute, and
@@ -141,6 +178,7 @@ int main(int argc, char** argv) {
     std::cout << reading->show;
     return EXIT_SUCCESS;
   }
+  if (reading->options.check_data) return CheckData(reading->options.data_dir);
   leasemap::StartLog(reading->options.log_format, reading->options.log_level);
   TakeLogs();
   std::vector<std::string> variables;

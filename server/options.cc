@@ -115,6 +115,11 @@ std::string Seeds(std::string& value) {
   return "";
 }
 
+std::string Folder(std::string& value) {
+  if (value.find('\0') == std::string::npos && value.size() < 4000) return "";
+  return "is no path of a folder";
+}
+
 std::string Name(std::string& value) {
   if (core::CheckName("name", value).ok()) return "";
   return absl::StrCat("\"", core::Shown(value), "\" is not 1 to 255 bytes of printable UTF-8");
@@ -319,8 +324,8 @@ absl::Status SetAddresses(const Reader& reader, Options& out) {
 
 absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& host_name) {
   Options out;
-  out.node.node_id = reader.Get<std::string>("node-id");
-  if (out.node.node_id.empty()) out.node.node_id = host_name;
+  out.given_node_id = reader.Get<std::string>("node-id");
+  out.node.node_id = out.given_node_id.empty() ? host_name : out.given_node_id;
   if (auto wrong = Name(out.node.node_id); !wrong.empty()) return reader.Wrong("node-id", wrong);
   out.node.cluster = reader.Get<std::string>("cluster");
   if (auto status = SetAddresses(reader, out); !status.ok()) return status;
@@ -336,6 +341,10 @@ absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& hos
   if (!reader.Get<std::string>("max-bytes").empty()) out.max_bytes = reader.Get<uint64_t>("max-bytes");
   out.max_connections = reader.Get<uint64_t>("max-connections");
   out.max_watches = reader.Get<uint64_t>("max-watches");
+  out.data_dir = reader.Get<std::string>("data-dir");
+  out.fsync = reader.Get<std::string>("fsync");
+  out.check_data = reader.Get<bool>("check-data");
+  if (out.check_data && out.data_dir.empty()) return reader.Wrong("check-data", "name the folder in --data-dir");
   out.log_level = reader.Get<std::string>("log-level");
   out.log_format = reader.Get<std::string>("log-format");
   return out;
@@ -358,8 +367,14 @@ const std::vector<Flag>& Flags() {
       {"leasing", "on", "on|off", "whether writes take leases; the same on all nodes", Bool, true},
       {"lease-duration", "1h", "DURATION",
        "the default lease, 4 times --max-clock-skew to 8760h; the same on all nodes", Duration(1, kYearMs)},
-      {"data-dir", "", "FOLDER", "for the map on disk (not supported yet: memory only)", Later("")},
-      {"fsync", "always", "TEXT", "always, interval or never (not supported yet)", Later("always")},
+      {"data-dir", "", "FOLDER",
+       "keeps the map, and the node's ID, over restarts; it is made if it is not there (default: memory only)", Folder},
+      {"fsync", "always", "WHEN",
+       "when a write is on the disk: always (before it is answered), interval (within 100ms) or never (as the kernel "
+       "likes); a power cut may lose what is not there",
+       OneOf({"always", "interval", "never"})},
+      {"check-data", "off", "on|off", "reads all of --data-dir, says what is there or what is damaged, and exits", Bool,
+       true},
       {"min-members", "1", "NUMBER",
        "the node is not ready before it has linked with this many, itself included; 1 to 128",
        Number(1, core::kMaxMembers)},

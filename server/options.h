@@ -14,7 +14,11 @@
 namespace leasemap {
 
 struct Options {
-  core::NodeOptions node;
+  core::NodeOptions node;     // its node_id is the host name if --node-id is not given
+  std::string given_node_id;  // empty: not given
+  std::string data_dir;       // empty: the map is in memory alone
+  std::string fsync;          // always, interval or never
+  bool check_data = false;
   std::string listen;
   std::string mesh_listen;
   std::string http_listen;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint64_t kMaxSeq = uint64_t{1} << 62;  // never reached by counting; keeps additions from wrapping
 constexpr int64_t kMaxMs = int64_t{1} << 53;     // the year 287,000: keeps sums of times from overflowing
+constexpr size_t kMaxAddressBytes = 300;         // a DNS name of 255, a colon, a port
 constexpr size_t kMaxUnknownBytes = 64 << 10;    // fields of a later version that are carried along
 
 absl::Status Bad(const char* what) { return absl::InvalidArgumentError(what); }
@@ -106,6 +107,22 @@ void ToProto(const core::Entry& entry, pb::Entry* out) {
   out->set_value_seq(entry.value_dot.seq);
   out->set_value_stamp(entry.value_stamp);
   out->set_value_left_out(entry.value_left_out);
+}
+
+void ToProto(const core::MemberInfo& member, pb::MemberInfo* out) {
+  out->set_node(member.id.node);
+  out->set_incarnation(member.id.incarnation);
+  out->set_address(member.address);
+  out->set_generation(member.generation);
+}
+
+absl::Status FromProto(const pb::MemberInfo& in, core::MemberInfo* out) {
+  if (!GoodName(in.node()) || in.incarnation() == 0 || in.address().size() > kMaxAddressBytes ||
+      !text::IsPrintableUtf8(in.address())) {
+    return Bad("a bad member");
+  }
+  *out = {{in.node(), in.incarnation()}, in.address(), in.generation()};
+  return absl::OkStatus();
 }
 
 absl::Status FromProto(const pb::ReplicaId& in, core::ReplicaId* out) {

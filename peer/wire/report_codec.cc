@@ -13,7 +13,6 @@
 namespace leasemap::wire {
 namespace {
 
-constexpr size_t kMaxAddressBytes = 300;  // a DNS name of 255, a colon, a port
 // Runs and exceptions that a vector can come to by changes: as many as fit a frame (kMaxFrameBytes) if it comes
 // whole, at 16 bytes each.
 constexpr size_t kMaxVectorParts = 65'536;
@@ -41,13 +40,7 @@ bool WriteChanges(const core::VersionVector& before, const core::VersionVector& 
 }
 
 void WritePeers(const core::Peers& peers, pb::Report* out) {
-  for (const auto& info : peers.members) {
-    auto* member = out->add_members();
-    member->set_node(info.id.node);
-    member->set_incarnation(info.id.incarnation);
-    member->set_address(info.address);
-    member->set_generation(info.generation);
-  }
+  for (const auto& info : peers.members) ToProto(info, out->add_members());
   for (const auto& node : peers.linked) out->add_linked(node);
 }
 
@@ -55,11 +48,9 @@ absl::Status ReadPeers(const pb::Report& in, core::Peers* out) {
   const auto many = static_cast<int>(core::kMaxMembers) + 1;
   if (in.members_size() > many || in.linked_size() > many) return Bad("too many members");
   for (const auto& member : in.members()) {
-    if (!core::CheckName("node_id", member.node()).ok() || member.incarnation() == 0 ||
-        member.address().size() > kMaxAddressBytes || !text::IsPrintableUtf8(member.address())) {
-      return Bad("a bad member");
-    }
-    out->members.push_back({{member.node(), member.incarnation()}, member.address(), member.generation()});
+    core::MemberInfo info;
+    if (auto status = FromProto(member, &info); !status.ok()) return status;
+    out->members.push_back(std::move(info));
   }
   for (const auto& node : in.linked()) {
     if (!core::CheckName("node_id", node).ok()) return Bad("a bad linked member");

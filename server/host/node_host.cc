@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "asio/post.hpp"
+#include "peer/core/data/check.h"
 #include "peer/core/data/error.h"
 #include "server/host/address.h"
 #include "server/host/carry_out.h"
@@ -39,12 +40,25 @@ core::Now Clocks() {
           Ms(std::chrono::system_clock::now().time_since_epoch())};
 }
 
+// With what the disk has to say.
+core::NodeOptions With(core::NodeOptions options, const storage::Disk* disk) {
+  options.disk = disk != nullptr;
+  options.lost_map = disk != nullptr && disk->lost_map();
+  return options;
+}
+
 }  // namespace
 
-NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t memory_limit)
+NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t memory_limit,
+                   std::unique_ptr<storage::Disk> disk)
+    : NodeHost(With(std::move(options), disk.get()), std::move(mesh_listen), memory_limit, disk,
+               disk == nullptr ? std::nullopt : disk->TakeImage()) {}
+
+NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t memory_limit,
+                   std::unique_ptr<storage::Disk>& disk, std::optional<core::Image> image)
     : options_(options),
       mesh_listen_(std::move(mesh_listen)),
-      node_(std::move(options), Clocks()),
+      node_(std::move(options), Clocks(), image ? &*image : nullptr),
       watchdog_(mutex_,
                 [this] {
                   if (listeners_.changed) listeners_.changed();
@@ -52,7 +66,8 @@ NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t 
       work_(asio::make_work_guard(io_)),
       timer_(io_),
       transport_(io_, MeshCallbacks()),
-      memory_(memory_limit) {}
+      memory_(memory_limit),
+      saver_(disk == nullptr ? nullptr : std::make_unique<Saver>(std::move(disk), SaverCallbacks())) {}
 
 NodeHost::~NodeHost() { Stop(); }
 
@@ -64,8 +79,10 @@ struct NodeHost::Steps {
 
   NodeHost& host;
 
-  // There is no disk yet.
-  void Persist(core::Effects&) {}
+  // The node itself holds back what has to wait until the piece is on the disk.
+  void Persist(core::Effects& effects) {
+    if (effects.unsaved && host.saver_ != nullptr) host.saver_->Wake();
+  }
 
   Answers TakeAnswers(core::Effects& effects) {
     host.mutex_.AssertHeld();
@@ -155,6 +172,7 @@ std::string NodeHost::Found(const std::string& local) {
 absl::Status NodeHost::Start() {
   if (auto status = transport_.Listen(mesh_listen_); !status.ok()) return status;
   thread_ = std::thread([this] { io_.run(); });
+  if (saver_ != nullptr) saver_->Start();
   asio::post(io_, [this] { Change([](core::Node& node, core::Now now) { node.Tick(now); }, "Tick"); });
   return absl::OkStatus();
 }
@@ -175,13 +193,36 @@ void NodeHost::SetSeeds(const std::vector<std::string>& seeds) {
 
 void NodeHost::Stop() {
   watchdog_.Stop();
-  if (!thread_.joinable()) return;
-  asio::post(io_, [this] {
-    timer_due_ = core::MonoTime::Never();
-    // After the Perform of earlier calls: a Leave is sent first.
-    asio::post(io_, [this] { LeaveLinks(Clocks().mono + kLeaveMs); });
-  });
-  thread_.join();
+  if (thread_.joinable()) {
+    asio::post(io_, [this] {
+      timer_due_ = core::MonoTime::Never();
+      // After the Perform of earlier calls: a Leave is sent first.
+      asio::post(io_, [this] { LeaveLinks(Clocks().mono + kLeaveMs); });
+    });
+    thread_.join();
+  }
+  if (saver_ != nullptr) saver_->Stop();
+}
+
+Saver::Callbacks NodeHost::SaverCallbacks() {
+  Saver::Callbacks callbacks;
+  callbacks.take = [this]() -> std::optional<core::Unsaved> {
+    const Hold lock(mutex_, "TakeUnsaved");
+    if (!node_.SaveIsDue()) return std::nullopt;
+    return node_.TakeUnsaved();
+  };
+  callbacks.done = [this](bool saved, const core::DiskState& state) {
+    Change(
+        [&](core::Node& node, core::Now now) {
+          node.SetDiskState(state);
+          saved ? node.OnSaved(now) : node.OnSaveFailed();
+        },
+        "OnSaved");
+  };
+  callbacks.changed = [this](const core::DiskState& state) {
+    Change([&](core::Node& node, core::Now) { node.SetDiskState(state); }, "SetDiskState");
+  };
+  return callbacks;
 }
 
 // Writes that were answered and are still in the own log go out first, as long as there is time.
@@ -299,6 +340,7 @@ absl::Status NodeHost::CheckMemory(const core::WriteCommand& command) {
 }
 
 absl::StatusOr<core::EntryPtr> NodeHost::Write(const core::WriteCommand& command) {
+  LEASEMAP_CHECK(!saves());
   if (auto status = CheckMemory(command); !status.ok()) return status;
   return Change(
       [&](core::Node& node, core::Now now) -> absl::StatusOr<core::EntryPtr> {

@@ -1,4 +1,5 @@
-// The shell around core::Node: one lock, one network thread, two clocks.
+// The shell around core::Node: one lock, one network thread, two clocks, and, with a data directory, a thread that
+// saves (saver.h).
 //
 // A call (a gRPC thread's Get or Set, or the network thread's OnMessage) takes the lock, calls the node, and collects
 // its effects; no I/O happens under the lock. They are carried out in one order (carry_out.h); those on sockets by the
@@ -9,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -23,7 +25,9 @@
 #include "peer/net/transport.h"
 #include "peer/threads/mutex.h"
 #include "server/host/memory.h"
+#include "server/host/saver.h"
 #include "server/host/watchdog.h"
+#include "server/storage/disk.h"
 
 namespace leasemap::host {
 
@@ -38,8 +42,10 @@ class NodeHost {
     std::function<void(const core::Effects::Heard&)> heard;
   };
 
-  // `memory_limit`: of the process, in bytes; 0: none is known.
-  NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t memory_limit = 0);
+  // `memory_limit`: of the process, in bytes; 0: none is known. `disk`: null without a data directory; the node goes on
+  // with the map that is there.
+  NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t memory_limit = 0,
+           std::unique_ptr<storage::Disk> disk = nullptr);
   ~NodeHost();
   NodeHost(const NodeHost&) = delete;
 
@@ -51,7 +57,7 @@ class NodeHost {
   void Leave();
   // Other seeds from now on.
   void SetSeeds(const std::vector<std::string>& seeds);
-  // Closes links and ends the thread. The node can still be read.
+  // Closes links, saves what is not on the disk yet, and ends the threads. The node can still be read.
   void Stop();
 
   // The node's lock is stuck (watchdog.h): calls would wait for an unknown time.
@@ -70,7 +76,9 @@ class NodeHost {
   core::Now now() const;
 
   core::EntryPtr Get(std::string_view key) const;
-  // A write that waits for nobody.
+  // The map is saved on a disk: every answer may have to wait for it.
+  bool saves() const { return saver_ != nullptr; }
+  // A write that waits for nobody; only if the map is not saved.
   absl::StatusOr<core::EntryPtr> Write(const core::WriteCommand& command);
 
   // Calls that wait: each answers at once (an error, or no wait: 0), or else calls `done` once, when the node has the
@@ -100,6 +108,9 @@ class NodeHost {
 
  private:
   struct Steps;
+  NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t memory_limit,
+           std::unique_ptr<storage::Disk>& disk, std::optional<core::Image> image);
+  Saver::Callbacks SaverCallbacks();
   // Runs f(node, now) under the lock, in the name of a call, and carries out its effects.
   template <typename F>
   auto Change(F f, const char* call = "a change");
@@ -136,6 +147,7 @@ class NodeHost {
   net::Transport transport_;                 // network thread
   MemoryGuard memory_;
   std::thread thread_;
+  const std::unique_ptr<Saver> saver_;  // null: the map is not saved
 };
 
 }  // namespace leasemap::host

@@ -34,30 +34,12 @@ void Settle(const absl::Status& outcome, const core::EntryPtr& entry, v1::BatchR
 
 }  // namespace
 
-// Answers each item by `answer`, in order: at once, or after the last of their min_versions has come. An item whose own
-// did not come in time is answered by that alone.
-template <typename Request, typename Response, typename Answer>
+// The steps, once the last of the items' min_versions has come or is not waited for any more.
+template <typename Request>
 grpc::ServerUnaryReactor* KeyValueService::BatchOnceHere(grpc::CallbackServerContext* context, const Request& request,
-                                                         Response* response, Answer answer) {
-  auto status = gate_.Check(*context, request);
-  if (status.ok()) status = CheckBatch(request.requests_size());
-  if (!status.ok()) return Finish(context, status);
+                                                         const Waited& waited, std::vector<WaitingCall::Step> steps) {
   const auto& items = request.requests();
-  auto waited = std::make_shared<std::vector<absl::Status>>(items.size());
-  auto answer_all = [&items, response, waited, answer]() mutable {
-    for (int i = 0; i < items.size(); ++i) {
-      auto* result = response->add_results();
-      auto outcome = (*waited)[i];
-      if (outcome.ok()) outcome = answer(items[i], result);
-      if (!outcome.ok()) result->clear_entry();
-      ToItem(outcome, result->mutable_status());
-    }
-    return absl::OkStatus();
-  };
-  if (std::all_of(items.begin(), items.end(), [](const auto& item) { return item.min_version().empty(); })) {
-    return Finish(context, answer_all());
-  }
-  auto* call = new WaitingCall(host_, answer_all);
+  auto* call = new WaitingCall(host_, std::move(steps));
   const int64_t patience_ms = PatienceMs(*context);
   for (int i = 0; i < items.size(); ++i) {
     if (items[i].min_version().empty()) continue;
@@ -70,7 +52,25 @@ grpc::ServerUnaryReactor* KeyValueService::BatchOnceHere(grpc::CallbackServerCon
   return call;
 }
 
-// The items are written one after the other, and their acks waited for together.
+// Begins the item's write in the name of the call.
+template <typename Item>
+void KeyValueService::WriteItem(WaitingCall& call, const Item& item, int64_t patience_ms, v1::BatchResult* result) {
+  auto command = FromProto(item, host_.options().node_id);
+  if (!command.ok()) return Settle(command.status(), nullptr, result);
+  command->patience_ms = patience_ms;
+  const auto take = [result](const core::Effects::Answered& answered) {
+    Settle(answered.status, answered.entry, result);
+  };
+  const auto submitted = host_.Submit(*command, call.Expect(take));
+  if (!submitted.ok()) {
+    Settle(submitted.status(), nullptr, result);
+  } else if (submitted->wait == 0) {
+    Settle(absl::OkStatus(), submitted->entry, result);
+  }
+  call.Began(submitted.ok() ? submitted->wait : 0);
+}
+
+// The items are written one after the other, and what they wait for is waited for together.
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* KeyValueService::BatchWrite(grpc::CallbackServerContext* context, const Request& request,
                                                       Response* response) {
@@ -78,30 +78,20 @@ grpc::ServerUnaryReactor* KeyValueService::BatchWrite(grpc::CallbackServerContex
   if (status.ok()) status = CheckBatch(request.requests_size());
   if (!status.ok()) return Finish(context, status);
   for (int i = 0; i < request.requests_size(); ++i) response->add_results();
-  auto* call = new WaitingCall(host_, [] { return absl::OkStatus(); });
-  size_t bytes = 0;
-  for (int i = 0; i < request.requests_size(); ++i) {
-    const auto& item = request.requests(i);
-    auto* result = response->mutable_results(i);
-    bytes += item.ByteSizeLong();
-    auto command = bytes > kMaxBatchWriteBytes ? absl::StatusOr<core::WriteCommand>(TooLarge())
-                                               : FromProto(item, host_.options().node_id);
-    if (!command.ok()) {
-      Settle(command.status(), nullptr, result);
-      continue;
+  const auto begin = [this, &request, response, patience_ms = PatienceMs(*context)](WaitingCall& call) {
+    size_t bytes = 0;
+    for (int i = 0; i < request.requests_size(); ++i) {
+      auto* result = response->mutable_results(i);
+      bytes += request.requests(i).ByteSizeLong();
+      if (bytes > kMaxBatchWriteBytes) {
+        Settle(TooLarge(), nullptr, result);
+      } else {
+        WriteItem(call, request.requests(i), patience_ms, result);
+      }
     }
-    command->patience_ms = PatienceMs(*context);
-    const auto take = [result](const core::Effects::Answered& answered) {
-      Settle(answered.status, answered.entry, result);
-    };
-    const auto submitted = host_.Submit(*command, call->Expect(take));
-    if (!submitted.ok()) {
-      Settle(submitted.status(), nullptr, result);
-    } else if (submitted->wait == 0) {
-      Settle(absl::OkStatus(), submitted->entry, result);
-    }
-    call->Began(submitted.ok() ? submitted->wait : 0);
-  }
+    return absl::OkStatus();
+  };
+  auto* call = new WaitingCall(host_, {begin, [](WaitingCall&) { return absl::OkStatus(); }});
   call->Ready();
   return call;
 }
@@ -109,31 +99,60 @@ grpc::ServerUnaryReactor* KeyValueService::BatchWrite(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* KeyValueService::BatchGet(grpc::CallbackServerContext* context,
                                                     const v1::BatchGetRequest* request,
                                                     v1::BatchGetResponse* response) {
-  return BatchOnceHere(context, *request, response,
-                       [this, bytes = size_t{0}](const v1::GetRequest& item, v1::BatchResult* result) mutable {
-                         const std::string& key = KeyOf(item);
-                         if (auto status = core::CheckKey(key); !status.ok()) return status;
-                         const core::EntryPtr entry = host_.Get(key);
-                         if (entry == nullptr) return core::KeyNotFound(key);
-                         const size_t with = bytes + core::Weight(*entry);
-                         if (bytes > 0 && with > kMaxAnswers) {
-                           return core::Refusal(
-                               absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
-                               "the answers up to this one have over 1 MiB together; ask for this key in another call");
-                         }
-                         bytes = with;
-                         ToProto(*entry, true, result->mutable_entry());
-                         return absl::OkStatus();
-                       });
+  auto status = gate_.Check(*context, *request);
+  if (status.ok()) status = CheckBatch(request->requests_size());
+  if (!status.ok()) return Finish(context, status);
+  const auto& items = request->requests();
+  auto waited = std::make_shared<std::vector<absl::Status>>(items.size());
+  auto answer = [this, bytes = size_t{0}](const v1::GetRequest& item, v1::BatchResult* result) mutable {
+    const std::string& key = KeyOf(item);
+    if (auto wrong = core::CheckKey(key); !wrong.ok()) return wrong;
+    const core::EntryPtr entry = host_.Get(key);
+    if (entry == nullptr) return core::KeyNotFound(key);
+    const size_t with = bytes + core::Weight(*entry);
+    if (bytes > 0 && with > kMaxAnswers) {
+      return core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
+                           "the answers up to this one have over 1 MiB together; ask for this key in another call");
+    }
+    bytes = with;
+    ToProto(*entry, true, result->mutable_entry());
+    return absl::OkStatus();
+  };
+  auto answer_all = [&items, response, waited, answer](auto&&...) mutable {
+    for (int i = 0; i < items.size(); ++i) {
+      auto* result = response->add_results();
+      auto outcome = (*waited)[i];
+      if (outcome.ok()) outcome = answer(items[i], result);
+      ToItem(outcome, result->mutable_status());
+    }
+    return absl::OkStatus();
+  };
+  if (std::none_of(items.begin(), items.end(), [](const auto& item) { return !item.min_version().empty(); })) {
+    return Finish(context, answer_all());
+  }
+  return BatchOnceHere(context, *request, waited, {answer_all});
 }
 
 grpc::ServerUnaryReactor* KeyValueService::BatchRenew(grpc::CallbackServerContext* context,
                                                       const v1::BatchRenewRequest* request,
                                                       v1::BatchRenewResponse* response) {
-  return BatchOnceHere(context, *request, response, [this](const v1::RenewRequest& item, v1::BatchResult* result) {
-    bool changed = false;
-    return WriteOne(item, result->mutable_entry(), &changed);
-  });
+  auto status = gate_.Check(*context, *request);
+  if (status.ok()) status = CheckBatch(request->requests_size());
+  if (!status.ok()) return Finish(context, status);
+  auto waited = std::make_shared<std::vector<absl::Status>>(request->requests_size());
+  for (int i = 0; i < request->requests_size(); ++i) response->add_results();
+  const auto begin = [this, request, response, waited, patience_ms = PatienceMs(*context)](WaitingCall& call) {
+    for (int i = 0; i < request->requests_size(); ++i) {
+      auto* result = response->mutable_results(i);
+      if ((*waited)[i].ok()) {
+        WriteItem(call, request->requests(i), patience_ms, result);
+      } else {
+        Settle((*waited)[i], nullptr, result);
+      }
+    }
+    return absl::OkStatus();
+  };
+  return BatchOnceHere(context, *request, waited, {begin, [](WaitingCall&) { return absl::OkStatus(); }});
 }
 
 grpc::ServerUnaryReactor* KeyValueService::BatchSet(grpc::CallbackServerContext* context,

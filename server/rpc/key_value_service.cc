@@ -16,7 +16,18 @@ namespace {
 // Whether the answer has to wait for other nodes. What is wrong with the fields is found when they are converted.
 template <typename Request>
 bool WantsAcks(const Request& request) {
-  return (request.ack() != v1::ACK_UNSPECIFIED && request.ack() != v1::ACK_LOCAL) || request.ack_nodes() > 1;
+  if constexpr (!requires { request.ack(); })
+    return false;
+  else
+    return (request.ack() != v1::ACK_UNSPECIFIED && request.ack() != v1::ACK_LOCAL) || request.ack_nodes() > 1;
+}
+
+// Empty for a request that has none.
+template <typename Request>
+const std::string& MinVersionOf(const Request& request) {
+  static const std::string none;
+  if constexpr (requires { request.min_version(); }) return request.min_version();
+  return none;
 }
 
 absl::Status Unserved(const char* rpc) { return core::Unsupported(rpc, "not supported by this version"); }
@@ -31,26 +42,29 @@ grpc::ServerUnaryReactor* KeyValueService::Finish(grpc::CallbackServerContext* c
 
 grpc::ServerUnaryReactor* KeyValueService::Get(grpc::CallbackServerContext* context, const v1::GetRequest* request,
                                                v1::GetResponse* response) {
-  return OnceHere(context, *request, [this, request, response] {
+  const auto answer = [this, request, response] {
     const std::string& key = KeyOf(*request);
     if (auto status = core::CheckKey(key); !status.ok()) return status;
     const core::EntryPtr entry = host_.Get(key);
     if (entry == nullptr) return core::KeyNotFound(key);
     ToProto(*entry, true, response->mutable_entry());
     return absl::OkStatus();
-  });
+  };
+  auto status = gate_.Check(*context, *request);
+  if (status.ok() && !request->min_version().empty()) {
+    return OnceHere(context, *request, {[answer](WaitingCall&) { return answer(); }});
+  }
+  return Finish(context, status.ok() ? answer() : status);
 }
 
-// Answers what `answer` does: at once, or after the request's min_version has come.
-template <typename Request, typename Answer>
+template <typename Request>
 grpc::ServerUnaryReactor* KeyValueService::OnceHere(grpc::CallbackServerContext* context, const Request& request,
-                                                    Answer answer) {
-  auto status = gate_.Check(*context, request);
-  if (status.ok() && request.min_version().empty()) status = answer();
-  if (status.ok() && !request.min_version().empty()) status = core::CheckKey(KeyOf(request));
-  if (!status.ok() || request.min_version().empty()) return Finish(context, status);
+                                                    std::vector<WaitingCall::Step> steps) {
+  auto status = core::CheckKey(KeyOf(request));
+  if (!status.ok()) return Finish(context, status);
   auto outcome = std::make_shared<absl::Status>();
-  auto* call = new WaitingCall(host_, [answer, outcome] { return outcome->ok() ? answer() : *outcome; });
+  steps.insert(steps.begin(), [outcome](WaitingCall&) { return *outcome; });
+  auto* call = new WaitingCall(host_, std::move(steps));
   const auto take = [outcome](const core::Effects::Answered& answered) { *outcome = answered.status; };
   const auto wait = host_.AwaitVersion(request.min_version(), PatienceMs(*context), call->Expect(take));
   if (!wait.ok()) *outcome = wait.status();
@@ -70,67 +84,78 @@ bool KeyValueService::HasEnded(const std::string& key, const v1::Entry& written)
   });
 }
 
-// A Set or Delete that waits for acks.
-template <typename Request, typename Response>
-grpc::ServerUnaryReactor* KeyValueService::WriteAcked(grpc::CallbackServerContext* context, const Request* request,
-                                                      Response* response) {
-  auto command = FromProto(*request, host_.options().node_id);
-  if (!command.ok()) return Finish(context, command.status());
-  command->patience_ms = PatienceMs(*context);
-  auto outcome = std::make_shared<absl::Status>();
-  auto* call = new WaitingCall(host_, [outcome] { return *outcome; });
-  const auto take = [outcome, response](const core::Effects::Answered& answered) {
-    *outcome = answered.status;
-    if (outcome->ok()) ToProto(*answered.entry, false, response->mutable_entry());
-  };
-  const auto submitted = host_.Submit(*command, call->Expect(take));
+void KeyValueService::Submit(WaitingCall& call, const core::WriteCommand& command, core::Effects::Answered* outcome) {
+  const auto take = [outcome](const core::Effects::Answered& answered) { *outcome = answered; };
+  const auto submitted = host_.Submit(command, call.Expect(take));
   if (!submitted.ok()) {
-    *outcome = submitted.status();
-  } else if (submitted->wait == 0 && submitted->entry) {
-    ToProto(*submitted->entry, false, response->mutable_entry());
+    outcome->status = submitted.status();
+  } else if (submitted->wait == 0) {
+    outcome->entry = submitted->entry;
   }
-  call->Began(submitted.ok() ? submitted->wait : 0);
+  call.Began(submitted.ok() ? submitted->wait : 0);
+}
+
+template <typename Request, typename Settle>
+grpc::ServerUnaryReactor* KeyValueService::WriteThen(grpc::CallbackServerContext* context, const Request& request,
+                                                     Settle settle) {
+  auto status = gate_.Check(*context, request);
+  auto command = status.ok() ? FromProto(request, host_.options().node_id) : status;
+  if (!command.ok()) return Finish(context, command.status());
+  const bool once_here = !MinVersionOf(request).empty();
+  if (!once_here && !host_.saves() && !WantsAcks(request)) {
+    const auto entry = host_.Write(*command);
+    return Finish(context, entry.ok() ? settle(*entry) : entry.status());
+  }
+  command->patience_ms = PatienceMs(*context);
+  auto outcome = std::make_shared<core::Effects::Answered>();
+  const auto begin = [this, outcome, command = *std::move(command)](WaitingCall& call) {
+    Submit(call, command, outcome.get());
+    return absl::OkStatus();
+  };
+  const auto end = [outcome, settle](WaitingCall&) {
+    return outcome->status.ok() ? settle(outcome->entry) : outcome->status;
+  };
+  if constexpr (requires { request.min_version(); }) {
+    if (once_here) return OnceHere(context, request, {begin, end});
+  }
+  auto* call = new WaitingCall(host_, {begin, end});
   call->Ready();
   return call;
 }
 
 grpc::ServerUnaryReactor* KeyValueService::Set(grpc::CallbackServerContext* context, const v1::SetRequest* request,
                                                v1::SetResponse* response) {
-  bool changed = false;
-  auto status = gate_.Check(*context, *request);
-  if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
-  if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
-  if (status.ok() && !request->request_id().empty() && !request->validate_only())
-    response->set_lease_ended(HasEnded(KeyOf(*request), response->entry()));
-  return Finish(context, status);
+  return WriteThen(context, *request, [this, request, response](const core::EntryPtr& entry) {
+    if (entry == nullptr) return absl::OkStatus();
+    ToProto(*entry, false, response->mutable_entry());
+    if (!request->request_id().empty() && !request->validate_only()) {
+      response->set_lease_ended(HasEnded(KeyOf(*request), response->entry()));
+    }
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* KeyValueService::Delete(grpc::CallbackServerContext* context,
                                                   const v1::DeleteRequest* request, v1::DeleteResponse* response) {
-  bool changed = false;
-  auto status = gate_.Check(*context, *request);
-  if (status.ok() && WantsAcks(*request)) return WriteAcked(context, request, response);
-  if (status.ok()) status = WriteOne(*request, response->mutable_entry(), &changed);
-  if (!changed) response->clear_entry();
-  return Finish(context, status);
+  return WriteThen(context, *request, [response](const core::EntryPtr& entry) {
+    if (entry != nullptr) ToProto(*entry, false, response->mutable_entry());
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* KeyValueService::Renew(grpc::CallbackServerContext* context, const v1::RenewRequest* request,
                                                  v1::RenewResponse* response) {
-  return OnceHere(context, *request, [this, request, response] {
-    bool changed = false;
-    return WriteOne(*request, response->mutable_entry(), &changed);
+  return WriteThen(context, *request, [response](const core::EntryPtr& entry) {
+    if (entry != nullptr) ToProto(*entry, false, response->mutable_entry());
+    return absl::OkStatus();
   });
 }
 
 grpc::ServerUnaryReactor* KeyValueService::Release(grpc::CallbackServerContext* context,
                                                    const v1::ReleaseRequest* request, v1::ReleaseResponse* response) {
-  return OnceHere(context, *request, [this, request, response] {
-    bool changed = false;
-    auto status = WriteOne(*request, response->mutable_entry(), &changed);
-    if (!status.ok() || changed) return status;
+  return WriteThen(context, *request, [this, request, response](core::EntryPtr entry) {
     // Nothing to release: the answer is the entry as it is.
-    const auto entry = host_.Get(KeyOf(*request));
+    if (entry == nullptr) entry = host_.Get(KeyOf(*request));
     if (entry == nullptr) return core::KeyNotFound(KeyOf(*request));  // deleted a moment ago
     ToProto(*entry, false, response->mutable_entry());
     return absl::OkStatus();

@@ -2,10 +2,14 @@
 // others (waiting_call.h).
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "leasemap/v1/key_value.grpc.pb.h"
 #include "server/host/node_host.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/waiting_call.h"
 #include "server/rpc/watch_hub.h"
 
 namespace leasemap::rpc {
@@ -35,30 +39,27 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
 
  private:
   static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const absl::Status& status);
-  template <typename Request, typename Answer>
-  grpc::ServerUnaryReactor* OnceHere(grpc::CallbackServerContext* context, const Request& request, Answer answer);
-  template <typename Request, typename Response>
-  grpc::ServerUnaryReactor* WriteAcked(grpc::CallbackServerContext* context, const Request* request,
-                                       Response* response);
+  // A call with these steps, once the request's min_version has come.
+  template <typename Request>
+  grpc::ServerUnaryReactor* OnceHere(grpc::CallbackServerContext* context, const Request& request,
+                                     std::vector<WaitingCall::Step> steps);
+  // Writes, and lets `settle` make the answer: at once, or after what the request, or the disk, makes it wait for.
+  // `settle` gets the written entry; null: there was nothing to change.
+  template <typename Request, typename Settle>
+  grpc::ServerUnaryReactor* WriteThen(grpc::CallbackServerContext* context, const Request& request, Settle settle);
+  // Begins a write in the name of the call. `outcome`, which lives as long as the call, gets what came of it.
+  void Submit(WaitingCall& call, const core::WriteCommand& command, core::Effects::Answered* outcome);
   bool HasEnded(const std::string& key, const v1::Entry& written) const;
-  template <typename Request, typename Response, typename Answer>
+  // Why the min_version of each item did not come; OK: it did, or there is none.
+  using Waited = std::shared_ptr<std::vector<absl::Status>>;
+  template <typename Request>
   grpc::ServerUnaryReactor* BatchOnceHere(grpc::CallbackServerContext* context, const Request& request,
-                                          Response* response, Answer answer);
+                                          const Waited& waited, std::vector<WaitingCall::Step> steps);
+  template <typename Item>
+  void WriteItem(WaitingCall& call, const Item& item, int64_t patience_ms, v1::BatchResult* result);
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* BatchWrite(grpc::CallbackServerContext* context, const Request& request,
                                        Response* response);
-  // Writes at once. `changed`: there was something to change, and `out` is the present entry.
-  template <typename Request>
-  absl::Status WriteOne(const Request& request, v1::Entry* out, bool* changed) {
-    const auto command = FromProto(request, host_.options().node_id);
-    if (!command.ok()) return command.status();
-    const auto entry = host_.Write(*command);
-    if (!entry.ok()) return entry.status();
-    *changed = *entry != nullptr;
-    if (*changed) ToProto(**entry, false, out);
-    return absl::OkStatus();
-  }
-
   host::NodeHost& host_;
   const Gate& gate_;
   WatchHub& hub_;

@@ -144,7 +144,7 @@ grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
                                                v1::ExplainResponse* response) {
   auto outcome = std::make_shared<absl::Status>();
-  auto* call = new WaitingCall(host_, [outcome] { return *outcome; });
+  auto* call = new WaitingCall(host_, {[outcome](WaitingCall&) { return *outcome; }});
   const auto take = [outcome, response](const core::Effects::Answered& answered) {
     *outcome = answered.status;
     bool own = true;  // the asked node comes first

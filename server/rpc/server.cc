@@ -54,10 +54,11 @@ std::string Advice(absl::string_view error, const std::string& flag) {
 }
 }  // namespace
 
-Server::Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits)
+Server::Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits,
+               std::unique_ptr<storage::Disk> disk)
     : listen_(std::move(listen)),
       limits_(limits),
-      host_(std::move(options), std::move(mesh_listen), limits.memory),
+      host_(std::move(options), std::move(mesh_listen), limits.memory, std::move(disk)),
       connections_(
           BoundsOf(limits), [this](int listener, int fd) { Take(listener, fd); },
           [this](bool listening) { SetListening(listening); }),

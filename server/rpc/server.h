@@ -24,7 +24,9 @@ class Server {
   // A drain ends calls that are still open after this time. With the linger of the links the process ends within 5 s.
   static constexpr int kDrainSeconds = 3;
 
-  Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits = {});
+  // `disk`: null without a data directory.
+  Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits = {},
+         std::unique_ptr<storage::Disk> disk = nullptr);
   ~Server();
 
   // Listens on both ports and serves. The message of an error names the flag to change.

@@ -45,12 +45,18 @@ void WaitingCall::OnCancel() {
   }
 }
 
+bool WaitingCall::IsLast() {
+  const MutexLock lock(mutex_);
+  if (--left_ > 0) return false;
+  left_ = 1;  // the step that comes now
+  return true;
+}
+
 void WaitingCall::Arrive() {
-  {
-    const MutexLock lock(mutex_);
-    if (--left_ > 0) return;
+  while (IsLast()) {
+    const absl::Status status = steps_[next_++](*this);
+    if (!status.ok() || next_ == steps_.size()) return Finish(ToGrpc(status));
   }
-  Finish(ToGrpc(finish_()));
 }
 
 }  // namespace leasemap::rpc

@@ -23,7 +23,9 @@ constexpr MonoTime kStart(1'000'000);
 
 class ReadinessAlone : public testing::Test {
  protected:
-  Readiness::View View() { return {mono_, self_, vector_, keys_, needs_map_, membership_, links_, has_peers_map_}; }
+  Readiness::View View() {
+    return {mono_, self_, vector_, keys_, needs_map_, lost_map_, membership_, links_, has_peers_map_};
+  }
   Readiness::Change Update() { return readiness_.Update(View()); }
   // What is waited for now.
   Names Waits() {
@@ -57,7 +59,7 @@ class ReadinessAlone : public testing::Test {
   ReplicaId self_{"self", 1};
   VersionVector vector_;
   uint64_t keys_ = 0;
-  bool needs_map_ = false, peers_map_ = true;
+  bool needs_map_ = false, lost_map_ = false, peers_map_ = true;
   std::function<bool()> has_peers_map_ = [this] { return peers_map_; };
   std::vector<Readiness::Link> links_;
   Membership membership_{{"self", 1}, {}, 1};
@@ -324,6 +326,17 @@ TEST_F(ReadinessAlone, AfterAResetOnlyAReadyMembersMapWillDo) {
   peers_map_ = false;
   EXPECT_EQ(Waits(), Names{"the map to which this node's own yields is not whole here yet; reads go on"});
   peers_map_ = true;
+  EXPECT_EQ(Waits(), Names{});
+}
+
+TEST_F(ReadinessAlone, WithoutTheMapThatItsDiskHadOnlyAReadyMembersMapWillDo) {
+  lost_map_ = true;
+  EXPECT_EQ(Waits(),
+            Names{"the map of this node was damaged on its disk, so it takes the map from a ready member; none "
+                  "is linked yet"});
+  readiness_.OnLinked({"p", 1}, Covering(1), true, 0);
+  vector_ = *Covering(1);
+  Up("p");
   EXPECT_EQ(Waits(), Names{});
 }
 

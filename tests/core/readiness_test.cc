@@ -155,7 +155,7 @@ TEST_F(ReadinessTest, TheHelloOfAnEarlierProcessIsOfNoConsequence) {
     link.report = vector;
     const ReplicaId self{"self", 1};
     Readiness judged = readiness;  // once it is ready it judges no more
-    judged.Update({MonoTime(kReadyAfterMs), self, *vector, 0, false, nobody, {link}, [] { return true; }});
+    judged.Update({MonoTime(kReadyAfterMs), self, *vector, 0, false, false, nobody, {link}, [] { return true; }});
     return judged.waits_for().size();
   };
   readiness.OnLinked({"peer", 2}, vector, false, 0);

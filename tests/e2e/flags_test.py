@@ -71,7 +71,7 @@ class FlagsTest(ClusterTest):
         shown = self.run_it("--help")
         self.assertEqual(shown.returncode, 0)
         for flag in ("node-id cluster listen mesh-listen advertise http-listen seeds leasing lease-duration data-dir "
-                     "fsync min-members max-clock-skew forget-after insecure log-level log-format max-bytes max-connections max-watches config version help").split():
+                     "fsync check-data min-members max-clock-skew forget-after insecure log-level log-format max-bytes max-connections max-watches config version help").split():
             self.assertIn(f"--{flag}", shown.stdout)
         version = self.run_it("--version")
         self.assertEqual(version.returncode, 0)
@@ -84,18 +84,18 @@ class FlagsTest(ClusterTest):
                             ("http-listen", "x"), ("advertise", ":::"), ("seeds", "a:1,b"), ("leasing", "maybe"),
                             ("lease-duration", "1"), ("lease-duration", "1s"), ("lease-duration", "-1h"),
                             ("lease-duration", "9000h"), ("min-members", "0"), ("min-members", "two"), ("max-clock-skew", "0"), ("max-clock-skew", "2m"),
-                            ("node-id", "n" * 256), ("node-id", "a\nb"), ("cluster", "\x01"), ("insecure", "perhaps")):
+                            ("node-id", "n" * 256), ("node-id", "a\nb"), ("cluster", "\x01"), ("insecure", "perhaps"),
+                            ("fsync", "sometimes"), ("check-data", "on")):
             with self.subTest(flag=flag, value=value):
                 self.wrong(f"--{flag}={value}", *([] if flag == "listen" else FREE[:1]), names=[f"--{flag}"])
         self.wrong("--no-such-flag=1", names=["--no-such-flag", "--help"])
         self.wrong("stray", names=["stray"])
 
     def test_flags_of_later_versions_refuse(self):
-        for flag, value in (("data-dir", "/nowhere"), ("fsync", "never"), ("tls-cert", "c"),
-                            ("tls-key", "k"), ("tls-ca", "a")):
+        for flag, value in (("tls-cert", "c"), ("tls-key", "k"), ("tls-ca", "a")):
             with self.subTest(flag=flag):
                 self.wrong(*FREE, f"--{flag}={value}", names=[f"--{flag}", "not supported"])
-        self.wrong(*FREE, names=["--data-dir"], variables={"LEASEMAP_DATA_DIR": "/nowhere"})
+        self.wrong(*FREE, names=["--tls-cert"], variables={"LEASEMAP_TLS_CERT": "c"})
 
     def test_beyond_loopback_needs_insecure(self):
         for flag in ("listen", "mesh-listen", "http-listen"):

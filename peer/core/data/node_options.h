@@ -32,6 +32,7 @@ struct NodeOptions {
   size_t min_members = 1;             // the node is not ready before this many, itself included, have been linked once
   uint64_t max_bytes = kMaxMapBytes;  // that the map may take in memory (room.h)
   bool disk = false;                  // the shell saves what Node::TakeUnsaved gives, and says when it is saved
+  bool lost_map = false;              // the disk had a map that cannot be read: another node's has to take its place
 };
 
 }  // namespace leasemap::core

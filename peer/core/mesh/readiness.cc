@@ -192,6 +192,11 @@ Readiness::Verdict Readiness::Judge(const View& view) const {
   if (view.needs_map && !anchored) {
     out.push_back({"", "this node gave its map up and takes it from a ready member; none is linked yet"});
   }
+  if (view.lost_map && !anchored) {
+    out.push_back({"",
+                   "the map of this node was damaged on its disk, so it takes the map from a ready member; none is "
+                   "linked yet"});
+  }
   verdict.settled = out.empty() && !has_map;
   for (const Link& link : view.links) {
     if (has_map || !link.up || link.has_map || link.settled) continue;

@@ -91,6 +91,7 @@ class Readiness {
     const VersionVector& vector;
     uint64_t keys;   // in the map here
     bool needs_map;  // a reset is under way: only a ready member's map ends it
+    bool lost_map;   // what the disk had could not be read: likewise
     const Membership& membership;
     std::vector<Link> links;
     // Whether all is here of the map to which this node's own yields; asked when nothing else is waited for.

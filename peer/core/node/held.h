@@ -24,6 +24,8 @@ class Held {
       answered.push_back(std::move(answers_.front().second));
     }
   }
+  // The disk takes nothing now: appends them all, with this status.
+  void Fail(const absl::Status& status, std::vector<Effects::Answered>& answered);
   // The map that they speak of was given up. Appends them all; a write that was done may be lost (Undecided, waits.h).
   void GiveUp(std::vector<Effects::Answered>& answered);
 

@@ -31,7 +31,7 @@ Effects Node::Take() {
   const Replica::News news = replica_.TakeNews();
   out.changed |= news.changed;
   out.renewed |= news.renewed;
-  out.unsaved = replica_.SaveIsDue(membership_.change(), readiness_.has_full_map());
+  out.unsaved = SaveIsDue();
   return out;
 }
 
@@ -71,9 +71,16 @@ MonoTime Node::NextDue(Now now) const {
 void Node::UpdateReady(Now now) {
   if (readiness_.ready() && !readiness_.shut_out() && links_.up() > 0) return;
   const auto has_peers_map = [&] { return retirement_.HasPeersMap(now, replica_); };
-  Readiness::View view{
-      now.mono,    self(), vector(),     store().live_keys(), retirement_.NeedsReadyMember(readiness_.has_full_map()),
-      membership_, {},     has_peers_map};
+  const bool full = readiness_.has_full_map();
+  Readiness::View view{now.mono,
+                       self(),
+                       vector(),
+                       store().live_keys(),
+                       retirement_.NeedsReadyMember(full),
+                       options_.lost_map && !full,
+                       membership_,
+                       {},
+                       has_peers_map};
   for (const auto& [id, link] : links_) {
     // A peer that answered our dial with a Hello is about to say what it covers.
     const bool shaking =
@@ -152,6 +159,7 @@ NodeStatus Node::GetStatus() const {
   }
   for (std::string& line : links_.refusals().Lines()) status.notes.push_back(std::move(line));
   if (const std::string text = replica_.room().Describe(); !text.empty()) status.notes.push_back(text);
+  if (const std::string text = replica_.saving().state().Describe(); !text.empty()) status.notes.push_back(text);
   status.held_bytes = replica_.held_bytes();
   status.max_bytes = replica_.room().max_bytes();
   status.left_out = replica_.room().left_out();

@@ -115,11 +115,14 @@ class Node {
   Usage GetUsage() const;
   Image TakeImage() const;
 
-  // --- the disk (saving.h). Only if Effects::unsaved was set: the next piece for it. The shell writes it as a whole or
-  // not at all, and then says how that went, before it takes another.
+  // --- the disk (saving.h). The next piece for it, only if it is due. The shell writes it as a whole or not at all,
+  // and then says how that went, before it takes another.
+  bool SaveIsDue() const { return replica_.SaveIsDue(membership_.change(), readiness_.has_full_map()); }
   Unsaved TakeUnsaved();
   void OnSaved(Now now);
   void OnSaveFailed();
+  // How the disk does from now on. One that takes nothing: what waits for it is answered DISK_FULL or DISK_FAILED.
+  void SetDiskState(DiskState state);
 
  private:
   friend struct Inside;  // tests/sim/explore: all of the state, to tell two states apart

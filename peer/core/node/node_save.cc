@@ -32,11 +32,23 @@ void Node::OnSaved(Now now) {
 
 void Node::OnSaveFailed() { replica_.SaveFailed(); }
 
+void Node::SetDiskState(DiskState state) {
+  if (state == replica_.saving().state()) return;
+  const std::string text = state.Describe();
+  Log(!text.empty(), text.empty() ? "the disk is good again" : text);
+  if (!state.takes()) calls_.held.Fail(state.Unsaved(), effects_.answered);
+  replica_.SetDiskState(std::move(state));
+  Changed();  // reports tell of it, and watches that wait with a cursor go on without
+}
+
 // Gives the answers, once all that was applied up to now is on the disk.
 void Node::Answer(std::vector<Effects::Answered> answered) {
+  const DiskState& disk = replica_.saving().state();
   for (Effects::Answered& answer : answered) {
     if (replica_.saved()) {
       effects_.answered.push_back(std::move(answer));
+    } else if (!disk.takes()) {
+      effects_.answered.push_back({answer.wait, disk.Unsaved(), nullptr});
     } else {
       calls_.held.Add(replica_.change(), std::move(answer));
     }
@@ -46,7 +58,7 @@ void Node::Answer(std::vector<Effects::Answered> answered) {
 // A wait for the disk alone.
 WaitId Node::Hold(absl::Status status, EntryPtr entry) {
   const WaitId wait = calls_.waits.NewId();
-  calls_.held.Add(replica_.change(), {wait, std::move(status), std::move(entry)});
+  Answer({{wait, std::move(status), std::move(entry)}});
   return wait;
 }
 

@@ -80,6 +80,7 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   auto done = calls_.requests.FindDone(now.mono, command, store());
   if (!done.ok()) return done.status();
   if (done->has_value()) return **done;
+  if (auto status = replica_.saving().state().Check(command.change != Change::kSet); !status.ok()) return status;
   const auto remember = [&](const EntryPtr& entry) { return calls_.requests.Remember(now.mono, command, entry); };
   const Store::Slot* found = replica_.store().FindSlot(command.key);
   const Entry* previous = found ? found->entry.get() : nullptr;

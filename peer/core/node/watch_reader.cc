@@ -126,7 +126,7 @@ absl::StatusOr<WatchBatch> WatchReader::Read(Watch& watch) const {
 WatchBatch WatchReader::ReadHeld(Watch& watch) const {
   WatchBatch batch;
   batch.wake = view_.now.mono + kCursorIdleMs;
-  if (!IsSaved(watch.held->vector)) return batch;
+  if (!IsSaved(watch.held->vector) && view_.saving.state().takes()) return batch;
   GiveCursor(watch, batch);
   batch.held = true;
   batch.wake = view_.now.mono;  // there may be events since
@@ -226,7 +226,7 @@ WatchBatch WatchReader::ReadPass(Watch& watch) const {
   watch.news |= !batch.events.empty();
   watch.behind += batch.events.size();
   if (!done) return std::move(batch);
-  if (IsSaved(watch.pass->vector)) {
+  if (IsSaved(watch.pass->vector) || !view_.saving.state().takes()) {
     EndPass(watch, batch);
   } else {
     batch.more = false;  // it ends when all of it is on the disk: watches look again then
@@ -286,7 +286,7 @@ void WatchReader::EndPass(Watch& watch, WatchBatch& batch) const {
   batch.snapshot_end = watch.phase == Watch::Phase::kSnapshot;
   watch.phase = Watch::Phase::kFollowing;
   watch.behind = 0;
-  batch.cursor = CursorAt(watch, view_.named(pass.vector), pass.told_ms);
+  if (IsSaved(pass.vector)) batch.cursor = CursorAt(watch, view_.named(pass.vector), pass.told_ms);
   batch.pass = true;
   watch.cursor_at = view_.now.mono;
   watch.news = false;
@@ -337,7 +337,7 @@ void WatchReader::AddCursor(Watch& watch, WatchBatch& batch) const {
   }
   watch.held =
       HeldCursor{vector, view_.horizon_ms, std::exchange(batch.first, false), std::exchange(batch.snapshot_end, false)};
-  if (IsSaved(vector)) return GiveCursor(watch, batch);
+  if (IsSaved(vector) || !view_.saving.state().takes()) return GiveCursor(watch, batch);
   batch.wake = view_.now.mono + kCursorIdleMs;  // sooner, once it is saved: watches look again then
 }
 
@@ -345,7 +345,8 @@ void WatchReader::GiveCursor(Watch& watch, WatchBatch& batch) const {
   const HeldCursor held = *std::exchange(watch.held, std::nullopt);
   batch.first = held.first;
   batch.snapshot_end = held.snapshot_end;
-  batch.cursor = CursorAt(watch, view_.named(held.vector), held.told_ms);
+  // A disk that takes nothing covers nothing new: the watch goes on without a cursor.
+  if (IsSaved(held.vector)) batch.cursor = CursorAt(watch, view_.named(held.vector), held.told_ms);
   watch.cursor_at = view_.now.mono;
   watch.news = false;
   watch.behind = 0;

@@ -159,6 +159,7 @@ class Replica {
   Unsaved TakeUnsaved(uint64_t members_change, Image image);
   bool Saved() { return saving_.Saved(); }
   void SaveFailed() { saving_.Failed(); }
+  void SetDiskState(DiskState state) { saving_.SetState(std::move(state)); }
 
  private:
   friend struct Inside;  // see node.h

@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "peer/core/data/disk_state.h"
 #include "peer/core/data/image.h"
 #include "peer/core/data/message.h"
 #include "peer/core/sync/store.h"
@@ -37,6 +38,9 @@ class Saving {
   bool disk() const { return disk_; }
   // Everything up to this change (Replica::change) is on the disk.
   uint64_t saved_change() const { return saved_change_; }
+  // How the disk does.
+  const DiskState& state() const { return state_; }
+  void SetState(DiskState state) { state_ = std::move(state); }
   // The vector as it is on the disk.
   const VectorPtr& saved_vector() const { return saved_vector_; }
 
@@ -72,6 +76,7 @@ class Saving {
 
   const bool disk_;
   const size_t piece_bytes_;
+  DiskState state_;
   bool named_ = false;          // the disk has the incarnation of this process, or it is on its way
   bool all_ = false;            // the disk still has the map that was given up
   uint64_t position_ = 0;       // revisions up to here are on the disk or on their way

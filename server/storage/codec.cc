@@ -1,0 +1,76 @@
+#include "server/storage/codec.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "leasemap/storage/v1/storage.pb.h"
+#include "peer/core/data/error.h"
+#include "peer/wire/codec_parts.h"
+
+namespace leasemap::storage {
+namespace {
+
+namespace pb = leasemap::storage::v1;
+
+absl::Status Bad(std::string_view what, const absl::Status& why) {
+  return absl::DataLossError(absl::StrCat(std::string(what), " cannot be read: ", std::string(why.message())));
+}
+
+}  // namespace
+
+std::string EncodeImage(const core::Image& image) {
+  pb::Image out;
+  out.set_incarnation(image.incarnation);
+  out.set_whole(image.whole);
+  wire::ToProto(image.vector, out.mutable_vector());
+  wire::ToProto(image.floor, out.mutable_floor());
+  out.set_ceiling_ms(image.ceiling_ms);
+  out.set_collected_epoch(image.collected_epoch);
+  out.set_lapses_gone_ms(image.lapses_gone_ms);
+  for (const core::MemberInfo& member : image.members) wire::ToProto(member, out.add_members());
+  return out.SerializeAsString();
+}
+
+absl::StatusOr<core::Image> DecodeImage(std::string_view bytes) {
+  const std::string what = "the record of what the map covers";
+  pb::Image in;
+  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Bad(what, absl::DataLossError("it is no message of its kind"));
+  }
+  core::Image image;
+  image.incarnation = in.incarnation();
+  image.whole = in.whole();
+  if (auto status = wire::FromProto(in.vector(), &image.vector); !status.ok()) return Bad(what, status);
+  if (auto status = wire::FromProto(in.floor(), &image.floor); !status.ok()) return Bad(what, status);
+  image.ceiling_ms = in.ceiling_ms();
+  image.collected_epoch = in.collected_epoch();
+  image.lapses_gone_ms = in.lapses_gone_ms();
+  for (const auto& member : in.members()) {
+    core::MemberInfo info;
+    if (auto status = wire::FromProto(member, &info); !status.ok()) return Bad(what, status);
+    image.members.push_back(std::move(info));
+  }
+  return image;
+}
+
+std::string EncodeEntry(const core::Entry& entry) {
+  peer::v1::Entry out;
+  wire::ToProto(entry, &out);
+  out.clear_key();
+  return out.SerializeAsString();
+}
+
+absl::StatusOr<core::EntryPtr> DecodeEntry(std::string_view key, std::string_view bytes) {
+  peer::v1::Entry in;
+  absl::Status status = absl::DataLossError("it is no message of its kind");
+  if (in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    in.set_key(key.data(), key.size());
+    auto entry = std::make_shared<core::Entry>();
+    status = wire::FromProto(std::move(in), entry.get());
+    if (status.ok()) return entry;
+  }
+  return Bad(absl::StrCat("the entry of key ", core::Shown(std::string(key))), status);
+}
+
+}  // namespace leasemap::storage

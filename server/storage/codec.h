@@ -1,0 +1,22 @@
+// Between the core's values and the records of the map's files (protos/leasemap/storage/v1/storage.proto).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "peer/core/data/image.h"
+
+namespace leasemap::storage {
+
+// The image, but for its entries.
+std::string EncodeImage(const core::Image& image);
+// DATA_LOSS for bytes that EncodeImage did not make.
+absl::StatusOr<core::Image> DecodeImage(std::string_view bytes);
+
+// An entry, but for its key.
+std::string EncodeEntry(const core::Entry& entry);
+// Likewise.
+absl::StatusOr<core::EntryPtr> DecodeEntry(std::string_view key, std::string_view bytes);
+
+}  // namespace leasemap::storage
