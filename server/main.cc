@@ -140,6 +140,11 @@ int Serve(leasemap::Reading reading, const Read& read) {
   }
   const leasemap::rpc::Limits limits{memory, connections, options.max_watches};
   leasemap::rpc::Server server(std::move(options.node), options.listen, options.mesh_listen, limits, *std::move(disk));
+  std::atomic<bool> leaves{!saves};  // without a data directory the map ends with the process
+  server.OnLeave([&leaves] {
+    leaves.store(true);
+    kill(getpid(), SIGTERM);
+  });
   if (const auto status = server.Start(); !status.ok()) {
     spdlog::error("{}", std::string(status.message()));
     return kFailed;
@@ -149,7 +154,7 @@ int Serve(leasemap::Reading reading, const Read& read) {
   int received = 0;
   while (sigwait(&signals, &received) == 0 && received == SIGHUP) Reload(read, reading, server);
   spdlog::info("draining");
-  if (!saves) server.host().Leave();  // the map ends with the process, so this member does not come back
+  if (leaves.load()) server.host().Leave();  // this member does not come back as it is
   server.Drain();
   spdlog::info("stopped");
   // Destructors wait for a name that is being resolved, which a dead name server can hold up for half a minute, and

@@ -43,7 +43,7 @@ FOLDERS = {
     "tests/wire": Folder("peer/core/mesh peer/wire tests/matchers", libraries="absl gtest peer_proto"),
     "tests/net": Folder("peer/net tests/support tests/matchers", libraries="absl asio gtest"),
     "tests/storage": Folder("peer/threads server/storage tests/matchers", libraries="absl gtest rocksdb system"),
-    "tests/host": Folder("server/host tests/support tests/matchers", libraries="absl gtest"),
+    "tests/host": Folder("server/host tests/storage tests/support tests/matchers", libraries="absl gtest rocksdb"),
     "tests/rpc": Folder("server tests/support tests/matchers", libraries="absl api grpc gtest protobuf spdlog system"),
     "tests/clients": Folder("clients/cli/core tests/matchers", libraries="gtest"),
     # The simulator sees the core alone, so that a seed decides everything.

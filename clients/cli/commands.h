@@ -32,6 +32,7 @@ int Watch(Connection& connection);
 // node_commands.cc: the asked node and its cluster
 int Members(Connection& connection);
 int Forget(Connection& connection);
+int Leave(Connection& connection);
 int Status(Connection& connection);
 int Explain(Connection& connection);
 int Conflicts(Connection& connection);

@@ -1,5 +1,5 @@
-// The commands about the asked node and its cluster (members forget conflicts status healthcheck) and about the program
-// itself (help version).
+// The commands about the asked node and its cluster (members forget leave conflicts status healthcheck) and about the
+// program itself (help version).
 #include "clients/cli/grammar.h"
 
 namespace leasemap::cli {
@@ -15,6 +15,15 @@ void AddNodeCommands(CLI::App& app, Options& options) {
                      "  leasemap forget node-3"),
           "NODE_ID", options.node_id, "", "As `leasemap members` shows it")
       ->required();
+  AddText(AddCommand(app, options, kCluster, "leave",
+                     "Make the asked node leave the cluster and shut down, before it is taken away",
+                     "No node waits for it any more. Its data directory stays: a node that starts with it is a\n"
+                     "member again.\n"
+                     "\n"
+                     "Examples:\n"
+                     "  leasemap --server node3:7400 leave\n"
+                     "  leasemap --server node3:7400 leave node-3"),
+          "NODE_ID", options.node_id, "", "The ID of the asked node; another node then refuses");
   AddCommand(app, options, kCluster, "conflicts", "List the writes of this node that lost to another lease",
              "Example:\n"
              "  leasemap conflicts");

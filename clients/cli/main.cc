@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
       {"import", leasemap::cli::Import},
       {"members", leasemap::cli::Members},
       {"forget", leasemap::cli::Forget},
+      {"leave", leasemap::cli::Leave},
       {"status", leasemap::cli::Status},
       {"explain", leasemap::cli::Explain},
       {"conflicts", leasemap::cli::Conflicts},

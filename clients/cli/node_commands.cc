@@ -1,9 +1,10 @@
-// The commands about the asked node and its cluster: members, forget, status, explain, conflicts, healthcheck.
+// The commands about the asked node and its cluster: members, forget, leave, status, explain, conflicts, healthcheck.
 #include <iostream>
 #include <vector>
 
 #include "clients/cli/commands.h"
 #include "clients/cli/core/request.h"
+#include "clients/cli/core/text.h"
 #include "clients/cli/print.h"
 
 namespace leasemap::cli {
@@ -25,6 +26,24 @@ int Forget(Connection& connection) {
   v1::ForgetResponse response;
   request.set_node_id(connection.options().node_id);
   return connection.Call(&v1::Mesh::Stub::Forget, request, response);
+}
+
+int Leave(Connection& connection) {
+  v1::LeaveRequest request;
+  v1::LeaveResponse response;
+  request.set_node_id(connection.options().node_id);
+  if (request.node_id().empty()) {
+    // Whichever node answers this one leaves, and no other.
+    v1::GetStatusResponse status;
+    const int exit_code = connection.Call(&v1::Mesh::Stub::GetStatus, v1::GetStatusRequest(), status);
+    if (exit_code != kDone) return exit_code;
+    request.set_node_id(status.node_id());
+  }
+  const int exit_code = connection.Call(&v1::Mesh::Stub::Leave, request, response);
+  if (exit_code == kDone && !connection.options().json) {
+    std::cout << Escape(request.node_id()) << " leaves the cluster and shuts down\n";
+  }
+  return exit_code;
 }
 
 int Status(Connection& connection) {

@@ -56,7 +56,7 @@ struct Options {
   std::string cursor_file;   // watch
   bool show_cursor = false;  // watch
   std::vector<v1::Event::Kind> kinds;
-  std::string node_id;     // forget
+  std::string node_id;     // forget, leave
   std::string service;     // healthcheck
   std::string help_topic;  // help
 };

@@ -19,6 +19,19 @@ void PrintLine(const char* name, const std::string& text) {
   std::cout << std::left << std::setw(16) << name << text << "\n";
 }
 
+const char* DiskNote(v1::GetStatusResponse::DiskState state) {
+  switch (state) {
+    case v1::GetStatusResponse::DISK_STATE_SHORT:
+      return ": full, but for its reserve";
+    case v1::GetStatusResponse::DISK_STATE_FULL:
+      return ": full; nothing is saved";
+    case v1::GetStatusResponse::DISK_STATE_FAILED:
+      return ": it fails; nothing is saved";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 void PrintViews(const v1::ExplainResponse& response) {
@@ -94,6 +107,8 @@ void PrintStatus(const v1::GetStatusResponse& status) {
     absl::StrAppend(&watches, "; most by ", Escape(status.busiest_peer()), ": ", status.busiest_watches());
   }
   PrintLine("watches", watches);
+  PrintLine("disk", status.data_dir().empty() ? "none: the map is in memory alone"
+                                              : absl::StrCat(Escape(status.data_dir()), DiskNote(status.disk_state())));
   PrintLine("members", std::to_string(status.members()));
   PrintLine("leasing",
             status.leasing() ? absl::StrCat("on, ", ShowDuration(status.lease_duration()), " by default") : "off");

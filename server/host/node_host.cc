@@ -58,6 +58,7 @@ NodeHost::NodeHost(core::NodeOptions options, std::string mesh_listen, uint64_t 
                    std::unique_ptr<storage::Disk>& disk, std::optional<core::Image> image)
     : options_(options),
       mesh_listen_(std::move(mesh_listen)),
+      data_dir_(disk == nullptr ? "" : disk->path()),
       node_(std::move(options), Clocks(), image ? &*image : nullptr),
       watchdog_(mutex_,
                 [this] {

@@ -77,7 +77,9 @@ class NodeHost {
 
   core::EntryPtr Get(std::string_view key) const;
   // The map is saved on a disk: every answer may have to wait for it.
-  bool saves() const { return saver_ != nullptr; }
+  bool saves() const { return !data_dir_.empty(); }
+  // Where; empty: nowhere.
+  const std::string& data_dir() const { return data_dir_; }
   // A write that waits for nobody; only if the map is not saved.
   absl::StatusOr<core::EntryPtr> Write(const core::WriteCommand& command);
 
@@ -125,6 +127,7 @@ class NodeHost {
 
   const core::NodeOptions options_;
   const std::string mesh_listen_;
+  const std::string data_dir_;
   Listeners listeners_;
 
   mutable Mutex found_mutex_;

@@ -65,6 +65,20 @@ v1::Member::State StateOf(const core::Member& member, core::MonoTime mono) {
   return mono - member.heard_mono < core::kGoneMs ? v1::Member::STATE_SUSPECT : v1::Member::STATE_GONE;
 }
 
+v1::GetStatusResponse::DiskState ToProto(core::DiskState::Kind kind) {
+  switch (kind) {
+    case core::DiskState::Kind::kGood:
+      return v1::GetStatusResponse::DISK_STATE_GOOD;
+    case core::DiskState::Kind::kShort:
+      return v1::GetStatusResponse::DISK_STATE_SHORT;
+    case core::DiskState::Kind::kFull:
+      return v1::GetStatusResponse::DISK_STATE_FULL;
+    case core::DiskState::Kind::kFailed:
+      return v1::GetStatusResponse::DISK_STATE_FAILED;
+  }
+  return v1::GetStatusResponse::DISK_STATE_UNSPECIFIED;
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest*,
@@ -115,6 +129,8 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   response->set_memory_used(host::MemoryUsed());
   response->set_memory_limit(host_.memory_limit());
   SetUse(gate_.connections().use(), watches_.use(), response);
+  response->set_data_dir(host_.data_dir());
+  if (host_.saves()) response->set_disk_state(ToProto(status.disk.kind));
   return Finish(context, absl::OkStatus());
 }
 
@@ -214,6 +230,17 @@ grpc::ServerWriteReactor<v1::SubscribeResponse>* MeshService::Subscribe(grpc::Ca
 grpc::ServerUnaryReactor* MeshService::Forget(grpc::CallbackServerContext* context, const v1::ForgetRequest* request,
                                               v1::ForgetResponse*) {
   return Finish(context, host_.Forget(request->node_id()));
+}
+
+grpc::ServerUnaryReactor* MeshService::Leave(grpc::CallbackServerContext* context, const v1::LeaveRequest* request,
+                                             v1::LeaveResponse*) {
+  const std::string& self = host_.options().node_id;
+  if (request->node_id() != self) {
+    return Finish(context, core::InvalidField("node_id", absl::StrCat("must be that of this node, ", core::Shown(self),
+                                                                      "; ask the node that is to leave")));
+  }
+  leave_();
+  return Finish(context, absl::OkStatus());
 }
 
 }  // namespace leasemap::rpc

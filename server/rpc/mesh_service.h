@@ -1,6 +1,9 @@
 // leasemap.v1.Mesh: the mesh as this node sees it, and short messages over it. Served also while the node is not ready.
 #pragma once
 
+#include <functional>
+#include <utility>
+
 #include "leasemap/v1/mesh.grpc.pb.h"
 #include "server/host/node_host.h"
 #include "server/rpc/gate.h"
@@ -13,6 +16,8 @@ class MeshService final : public v1::Mesh::CallbackService {
  public:
   MeshService(host::NodeHost& host, const Gate& gate, Subscribers& subscribers, const WatchHub& watches)
       : host_(host), gate_(gate), subscribers_(subscribers), watches_(watches) {}
+  // What begins the shutdown that Leave asks for; it does not wait for it. Before the server starts.
+  void OnLeave(std::function<void()> leave) { leave_ = std::move(leave); }
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext*, const v1::GetStatusRequest*,
                                       v1::GetStatusResponse*) override;
@@ -28,12 +33,14 @@ class MeshService final : public v1::Mesh::CallbackService {
                                                              const v1::SubscribeRequest*) override;
   grpc::ServerUnaryReactor* Forget(grpc::CallbackServerContext*, const v1::ForgetRequest*,
                                    v1::ForgetResponse*) override;
+  grpc::ServerUnaryReactor* Leave(grpc::CallbackServerContext*, const v1::LeaveRequest*, v1::LeaveResponse*) override;
 
  private:
   host::NodeHost& host_;
   const Gate& gate_;
   Subscribers& subscribers_;
   const WatchHub& watches_;
+  std::function<void()> leave_ = [] {};
 };
 
 }  // namespace leasemap::rpc

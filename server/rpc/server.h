@@ -1,8 +1,10 @@
 // The gRPC side of a node: its services on one port, and how it starts and drains.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "grpcpp/server.h"
@@ -31,6 +33,8 @@ class Server {
 
   // Listens on both ports and serves. The message of an error names the flag to change.
   absl::Status Start();
+  // What Mesh.Leave calls: it is to begin a shutdown that leaves, and does not wait for it. Before Start.
+  void OnLeave(std::function<void()> leave) { mesh_.OnLeave(std::move(leave)); }
   // New calls are refused with DRAINING, watches end after their cursor, then everything is closed.
   void Drain();
 

@@ -17,6 +17,8 @@ absl::Status Bad(std::string_view what, const absl::Status& why) {
   return absl::DataLossError(absl::StrCat(std::string(what), " cannot be read: ", std::string(why.message())));
 }
 
+absl::Status NoMessage() { return absl::DataLossError("it is no message of its kind"); }
+
 }  // namespace
 
 std::string EncodeImage(const core::Image& image) {
@@ -28,6 +30,7 @@ std::string EncodeImage(const core::Image& image) {
   out.set_ceiling_ms(image.ceiling_ms);
   out.set_collected_epoch(image.collected_epoch);
   out.set_lapses_gone_ms(image.lapses_gone_ms);
+  out.set_horizon_ms(image.horizon_ms);
   for (const core::MemberInfo& member : image.members) wire::ToProto(member, out.add_members());
   return out.SerializeAsString();
 }
@@ -36,7 +39,7 @@ absl::StatusOr<core::Image> DecodeImage(std::string_view bytes) {
   const std::string what = "the record of what the map covers";
   pb::Image in;
   if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return Bad(what, absl::DataLossError("it is no message of its kind"));
+    return Bad(what, NoMessage());
   }
   core::Image image;
   image.incarnation = in.incarnation();
@@ -46,12 +49,32 @@ absl::StatusOr<core::Image> DecodeImage(std::string_view bytes) {
   image.ceiling_ms = in.ceiling_ms();
   image.collected_epoch = in.collected_epoch();
   image.lapses_gone_ms = in.lapses_gone_ms();
+  image.horizon_ms = in.horizon_ms();
   for (const auto& member : in.members()) {
     core::MemberInfo info;
     if (auto status = wire::FromProto(member, &info); !status.ok()) return Bad(what, status);
     image.members.push_back(std::move(info));
   }
   return image;
+}
+
+std::string EncodeConflict(const core::Conflict& conflict) {
+  pb::Conflict out;
+  wire::ToProto(*conflict.loser, out.mutable_loser());
+  wire::ToProto(*conflict.winner, out.mutable_winner());
+  out.set_found_ms(conflict.found_ms);
+  return out.SerializeAsString();
+}
+
+absl::StatusOr<core::Conflict> DecodeConflict(std::string_view bytes) {
+  pb::Conflict in;
+  const bool parsed = in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  absl::Status status = parsed ? absl::OkStatus() : NoMessage();
+  auto loser = std::make_shared<core::Entry>(), winner = std::make_shared<core::Entry>();
+  if (status.ok()) status = wire::FromProto(std::move(*in.mutable_loser()), loser.get());
+  if (status.ok()) status = wire::FromProto(std::move(*in.mutable_winner()), winner.get());
+  if (!status.ok()) return Bad("the record of a conflict", status);
+  return core::Conflict{std::move(loser), std::move(winner), in.found_ms()};
 }
 
 std::string EncodeEntry(const core::Entry& entry) {
@@ -63,7 +86,7 @@ std::string EncodeEntry(const core::Entry& entry) {
 
 absl::StatusOr<core::EntryPtr> DecodeEntry(std::string_view key, std::string_view bytes) {
   peer::v1::Entry in;
-  absl::Status status = absl::DataLossError("it is no message of its kind");
+  absl::Status status = NoMessage();
   if (in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     in.set_key(key.data(), key.size());
     auto entry = std::make_shared<core::Entry>();

@@ -9,14 +9,16 @@
 
 namespace leasemap::storage {
 
-// The image, but for its entries.
+// The image, but for its entries and conflicts.
 std::string EncodeImage(const core::Image& image);
 // DATA_LOSS for bytes that EncodeImage did not make.
 absl::StatusOr<core::Image> DecodeImage(std::string_view bytes);
 
+std::string EncodeConflict(const core::Conflict& conflict);
+absl::StatusOr<core::Conflict> DecodeConflict(std::string_view bytes);
+
 // An entry, but for its key.
 std::string EncodeEntry(const core::Entry& entry);
-// Likewise.
 absl::StatusOr<core::EntryPtr> DecodeEntry(std::string_view key, std::string_view bytes);
 
 }  // namespace leasemap::storage

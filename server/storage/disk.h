@@ -55,6 +55,7 @@ class Disk {
   // nothing.
   static absl::StatusOr<std::string> Check(const std::string& path);
 
+  const std::string& path() const { return options_.path; }
   // The node's ID, as it is stored.
   const std::string& node_id() const { return format_.node_id; }
   // What Open read, once; nullopt: nothing was ever written.

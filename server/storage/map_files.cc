@@ -17,10 +17,23 @@
 namespace leasemap::storage {
 namespace {
 
-// Records by their first byte. An entry's key follows it.
-constexpr char kImage[] = "i", kEntries = 'e', kAfterEntries = 'f';
+// Records by the first byte of their keys. The entry's key follows it, or the conflict's number, highest byte first.
+constexpr char kConflicts = 'c', kEntries = 'e', kAfterEntries = 'f';
+constexpr char kImage[] = "i";
 
 std::string EntryKey(std::string_view key) { return absl::StrCat(std::string(1, kEntries), std::string(key)); }
+
+std::string ConflictKey(uint64_t number) {
+  std::string key(1, kConflicts);
+  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(number >> shift));
+  return key;
+}
+
+uint64_t NumberIn(std::string_view conflict_key) {
+  uint64_t number = 0;
+  for (const char byte : conflict_key.substr(1)) number = number << 8 | static_cast<uint8_t>(byte);
+  return number;
+}
 
 absl::Status ToStatus(const rocksdb::Status& status) {
   if (status.ok()) return absl::OkStatus();
@@ -122,12 +135,18 @@ absl::StatusOr<std::optional<core::Image>> MapFiles::Read() const {
     image = *std::move(decoded);
   }
   const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
-  for (at->Seek(std::string(1, kEntries)); at->Valid() && at->key()[0] == kEntries; at->Next()) {
+  for (at->Seek(std::string(1, kConflicts)); at->Valid() && at->key()[0] < kAfterEntries; at->Next()) {
     if (!image) return absl::DataLossError("there are entries, and no record of what they cover");
-    const std::string_view key(at->key().data() + 1, at->key().size() - 1);
-    auto entry = DecodeEntry(key, {at->value().data(), at->value().size()});
-    if (!entry.ok()) return entry.status();
-    image->entries.push_back(*std::move(entry));
+    const std::string_view key(at->key().data(), at->key().size()), value(at->value().data(), at->value().size());
+    if (key[0] == kConflicts) {
+      auto conflict = DecodeConflict(value);
+      if (!conflict.ok()) return conflict.status();
+      image->conflicts.emplace(NumberIn(key), *std::move(conflict));
+    } else {
+      auto entry = DecodeEntry(key.substr(1), value);
+      if (!entry.ok()) return entry.status();
+      image->entries.push_back(*std::move(entry));
+    }
   }
   if (!at->status().ok()) return ToStatus(at->status());
   return image;
@@ -139,6 +158,9 @@ absl::Status MapFiles::Write(const core::Unsaved& piece, bool sync) {
   if (piece.all) batch.DeleteRange(std::string(1, kEntries), std::string(1, kAfterEntries));
   for (const core::EntryPtr& entry : piece.entries) batch.Put(EntryKey(entry->key), EncodeEntry(*entry));
   for (const std::string& key : piece.gone) batch.Delete(EntryKey(key));
+  // The oldest conflicts go when new ones come.
+  if (!piece.conflicts.empty()) batch.DeleteRange(ConflictKey(0), ConflictKey(piece.conflicts_from));
+  for (const auto& [number, conflict] : piece.conflicts) batch.Put(ConflictKey(number), EncodeConflict(conflict));
   if (piece.rest) batch.Put(kImage, EncodeImage(*piece.rest));
   rocksdb::WriteOptions options;
   options.sync = sync;

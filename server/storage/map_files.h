@@ -1,4 +1,5 @@
-// The map's files: a RocksDB with a record for each entry, and one (Image) that says which writes they cover.
+// The map's files: a RocksDB with a record for each entry and each conflict, and one (Image) that says which writes
+// they cover.
 //
 // A piece (Unsaved, peer/core/data/image.h) is one batch, which is written as a whole or not at all. Checksums are
 // RocksDB's: of each record of its log, and of each block of its files. All of them are read at Open, so that damage is

@@ -55,7 +55,7 @@ class LettingGo : public testing::Test {
   std::string CollectAt(int64_t wall_ms) {
     Collection collection;
     now_.wall_ms = wall_ms;
-    collection.Collect(now_, LeaseRules(), membership_, replica_);
+    collection.Collect(now_, LeaseRules(), kForgetAfterMs, membership_, replica_);
     std::string left;
     for (const auto& [key, slot] : replica_.store().by_key()) left += key;
     return left;
@@ -131,7 +131,7 @@ TEST_F(LettingGo, NothingGoesBeforeAllMembersHaveIt) {
 TEST_F(LettingGo, LooksEveryTenSecondsAndOnWhileThereIsMore) {
   Collection collection;
   const auto collect = [&] {
-    collection.Collect(now_, LeaseRules(), membership_, replica_);
+    collection.Collect(now_, LeaseRules(), kForgetAfterMs, membership_, replica_);
     return replica_.store().keys();
   };
   Meet("p", nullptr);

@@ -12,6 +12,7 @@
 #include "peer/core/sync/replica.h"
 #include "tests/core/matchers.h"
 #include "tests/core/mesh.h"
+#include "tests/core/node_with_disk.h"
 
 namespace leasemap::core {
 namespace {
@@ -202,35 +203,6 @@ TEST(SavingOff, WithoutADiskNothingIsDue) {
 }
 
 // --- what waits
-
-class NodeWithDisk : public testing::Test {
- protected:
-  NodeWithDisk() {
-    NodeOptions options = Mesh::Options("a");
-    options.disk = true;
-    a_ = mesh_.Add(options);
-    b_ = mesh_.Add("b");
-    mesh_.Connect(a_, b_);
-    Save();
-    EXPECT_TRUE(mesh_[a_].ready());
-  }
-  // All that a has is on its disk.
-  void Save() {
-    while (mesh_[a_].Take().unsaved) SavePiece();
-  }
-  void SavePiece() {
-    mesh_[a_].TakeUnsaved();
-    mesh_[a_].OnSaved(mesh_.now(a_));
-    mesh_.Settle();
-  }
-  bool BHearsThatACovers(const Dot& dot) {
-    const auto& members = mesh_[b_].GetStatus().members;
-    return members.at(0).report && members.at(0).report->Covers(dot);
-  }
-
-  Mesh mesh_;
-  int a_ = 0, b_ = 0;
-};
 
 TEST_F(NodeWithDisk, AWriteIsAnsweredOnceItIsOnTheDisk) {
   const auto written = mesh_.Submit(a_, mesh_.Command(a_, "k"));

@@ -232,16 +232,49 @@ class ComposeTest(unittest.TestCase):
             self.wait_value(node, "color", "blue", 5)
         wait_for("a full mesh of five", lambda: all(self.linked(node) == 5 for node in nodes), 15)
 
+    def names(self, containers):
+        return sorted(json.loads(self.leasemap(node, "status", "-o", "json").stdout)["nodeId"] for node in containers)
+
+    def test_the_map_stays_over_restart_stop_and_a_new_image(self):
+        self.leasemap(self.nodes[0], "set", "color", "blue", "--ack", "all")
+        names = self.names(self.nodes)
+
+        def check(containers):
+            self.assertEqual(len(containers), 3)
+            self.wait_healthy(containers, 30)
+            for node in containers:
+                self.assertEqual(self.leasemap(node, "get", "color").stdout, "blue\n")
+            self.assertEqual(self.names(containers), names)
+        self.compose("restart")
+        check(self.containers())
+        self.compose("stop")
+        self.compose("start")
+        check(self.containers())
+        # All killed at once, and all made again, as `up` does it after a change of the image.
+        run("docker", "kill", *self.containers())
+        self.compose("up", "-d", "--no-build", "--force-recreate")
+        renewed = self.containers()
+        self.assertFalse(set(renewed) & set(self.nodes))
+        check(renewed)
+        volumes = {self.inspect(node, "{{range .Mounts}}{{.Name}}{{end}}") for node in renewed}
+        self.assertEqual(len(volumes), 3)
+        # Without -v they stay, and with it nothing does.
+        self.compose("down", "-v", "-t", "5")
+        left = set(run("docker", "volume", "ls", "-q").stdout.split())
+        self.assertFalse(volumes & left)
+
     def test_all_are_replaced_and_the_map_stays(self):
-        """As the README says: as many new ones beside the old, then the old ones go."""
+        """As the README says: as many new ones beside the old, then the old ones leave."""
         self.leasemap(self.nodes[0], "set", "color", "blue")
         self.wait_converged(self.nodes, 1, 5)
         self.compose("up", "-d", "--no-build", "--no-recreate", "--scale", "node=6")
         new = sorted(set(self.containers()) - set(self.nodes))
         self.assertEqual(len(new), 3)
         self.wait_healthy(new, 15)
-        run("docker", "stop", *self.nodes)
-        run("docker", "rm", *self.nodes)
+        for node in self.nodes:
+            self.assertIn("leaves the cluster", self.leasemap(node, "leave").stdout)
+        run("docker", "wait", *self.nodes)
+        run("docker", "rm", "-v", *self.nodes)
         self.wait_converged(new, 1, 5)
         for node in new:
             self.assertEqual(self.leasemap(node, "get", "color").stdout, "blue\n")

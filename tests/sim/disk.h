@@ -15,6 +15,8 @@ class Disk {
     if (piece.all) entries_.clear();
     for (const core::EntryPtr& entry : piece.entries) entries_[entry->key] = entry;
     for (const std::string& key : piece.gone) entries_.erase(key);
+    conflicts_.insert(piece.conflicts.begin(), piece.conflicts.end());
+    conflicts_.erase(conflicts_.begin(), conflicts_.lower_bound(piece.conflicts_from));
     if (!piece.rest) return;
     rest_ = *piece.rest;
     rest_->entries.clear();
@@ -24,6 +26,7 @@ class Disk {
     std::optional<core::Image> image = rest_;
     if (!image) return image;
     for (const auto& [key, entry] : entries_) image->entries.push_back(entry);
+    image->conflicts = conflicts_;
     return image;
   }
   // What is on it covers all of this.
@@ -44,6 +47,7 @@ class Disk {
 
  private:
   std::map<std::string, core::EntryPtr> entries_;
+  core::NumberedConflicts conflicts_;
   std::optional<core::Image> rest_;  // but for the entries
 };
 

@@ -226,6 +226,7 @@ void Scenario::OddSeeds() {
 // of the tries that began before.
 void Scenario::ColdStart() {
   const int64_t most_us = (world_.timing().absent_after + core::kResolveMs + 10'000) * 1000;
+  world_.SetDisksFail(false);
   for (std::string fault = "not looked at"; !fault.empty() && !world_.failed();) {
     world_.RunUntil(world_.queue().now_us() + profile_.look_us);
     fault = world_.Unsettled(Everyone());
@@ -307,6 +308,7 @@ std::string Scenario::Agreement(const std::vector<int>& hosts) const {
 // sent before it lost its power may come only then, and begins it anew.
 bool Scenario::Settle(const char* who, const std::vector<int>& hosts) {
   const int64_t peace_us = world_.queue().now_us();
+  world_.SetDisksFail(false);
   // Whoever took the name of one that was cut off may be refused for as long as that is.
   const bool refused = std::any_of(hosts.begin(), hosts.end(), [&](int host) { return world_.at(host).ever_hostile; });
   // Whoever moved gets its name back once what it sent from its old address, slowly, was heard for the last time.
@@ -365,6 +367,7 @@ RunResult Scenario::Go() {
   }
   SetFaults();
   world_.RunUntil(world_.queue().now_us() + (Is("cold_start") ? 4 * kSecond : profile_.work_us));
+  world_.SetDisksFail(true);
   if (Is("cold_start") && !world_.failed()) Rejoin();
   if (Is("join_storm") && !world_.failed()) JoinStorm();
   writers_.Stop();

@@ -93,8 +93,7 @@ int World::HostOf(ProcessId process) const {
   return host >= 0 && hosts_[host].process == process && hosts_[host].node ? host : -1;
 }
 
-template <typename F>
-void World::Call(ProcessId process, F f) {
+void World::Call(ProcessId process, std::function<void(core::Node&, core::Now, int)> f) {
   const int host = HostOf(process);
   if (host < 0) return;
   if (hosts_[host].still) {
@@ -232,23 +231,6 @@ void World::Perform(int host, core::Effects effects) {
   for (const auto& seed : effects.resolve) Resolve(host, seed);
 }
 
-// A write takes a moment, and now and then long. It is there at its end, or, if the process ends before, not at all.
-void World::Save(int host) {
-  Host& at = hosts_[host];
-  if (std::exchange(at.saving, true)) return;
-  auto piece = std::make_shared<const core::Unsaved>(at.node->TakeUnsaved());
-  const int64_t us = disk_random_.Below(40) == 0 ? disk_random_.Below(400'000) : 50 + disk_random_.Below(10'000);
-  queue_.After(us, [this, host, piece, process = at.process] {
-    if (HostOf(process) < 0) return;
-    hosts_[host].disk.Write(*piece);
-    Call(process, [this](core::Node& node, core::Now now, int at_host) {
-      hosts_[at_host].saving = false;
-      trace_.Note(queue_.now_us(), "saved", static_cast<uint64_t>(at_host));
-      node.OnSaved(now);
-    });
-  });
-}
-
 void World::Resolve(int host, const std::string& seed) {
   const bool hangs = seed == kHangingName;
   const int64_t after_us = hangs ? core::kResolveMs * 1000 : 1000 + random_.Below(20'000 + slow_names_us_);
@@ -352,9 +334,9 @@ void World::Start(int host, Finds finds) {
   if (finds == Finds::kNothing) at.disk = {};
   if (finds == Finds::kOlder && at.older) {
     at.disk = {};
-    at.disk.Write({true, at.older->entries, {}, at.older});
+    at.disk.Write({true, at.older->entries, {}, at.older, at.older->conflicts});
   }
-  at.saving = false;
+  at.saving = at.disk_stopped = false;
   const auto image = at.has_disk ? at.disk.Read() : std::nullopt;
   at.node = std::make_unique<core::Node>(OptionsOf(host), NowAt(host), image ? &*image : nullptr);
   network_.Up(at.place, at.process);
@@ -382,10 +364,6 @@ void World::CrashInStep(int host, int steps, bool silently) {
   if (!up(host)) return;
   hosts_[host].crash_after = steps;
   hosts_[host].crash_silently = silently;
-}
-
-void World::KeepImage(int host) {
-  if (hosts_[host].has_disk) hosts_[host].older = hosts_[host].disk.Read();
 }
 
 void World::TryRestore(int host) {

@@ -52,6 +52,7 @@ struct Host {
   bool has_disk = false;
   Disk disk;
   bool saving = false;               // a piece is on its way there
+  bool disk_stopped = false;         // it takes nothing now
   std::optional<core::Image> older;  // as the disk was once
   ProcessId process = 0;
   WallClock clock;
@@ -85,6 +86,8 @@ class World {
   void GoOn(int host);
   // The disk as it is now may come back some day.
   void KeepImage(int host);
+  // Whether writes to disks fail now and then. If not, those that take nothing do again at once.
+  void SetDisksFail(bool fail);
   // Restores a copy from what would be durable now, and compares.
   void TryRestore(int host);
   // The process is an adversary's from now on. What ends it is a crash.
@@ -155,8 +158,7 @@ class World {
 
   Network::Events MakeEvents();
   // Carries out f at this process, once it goes on if it stands still, never if it is over.
-  template <typename F>
-  void Call(ProcessId process, F f);
+  void Call(ProcessId process, std::function<void(core::Node& node, core::Now now, int host)> f);
   template <typename F>
   void Step(int host, F f, bool beat = false);
   void Answered(int host, const std::vector<core::Effects::Answered>& answers);
@@ -168,6 +170,8 @@ class World {
   void Met(int host, const core::Message& message);
   void Perform(int host, core::Effects effects);
   void Save(int host);
+  void StopDisk(int host);
+  void MendDisk(int host);
   void Resolve(int host, const std::string& seed);
   std::vector<std::string> AddressesOf(const std::string& name) const;
   void Pump(int host, core::LinkId link);
@@ -185,6 +189,7 @@ class World {
   Trace trace_;
   core::Random random_;
   core::Random disk_random_;  // its own, so that runs without disks are as they were
+  bool disks_fail_ = true;
   const int64_t base_wall_ms_;
   std::vector<Host> hosts_;
   std::vector<int> host_of_;        // by process

@@ -40,6 +40,7 @@ TEST(StorageCodecTest, AnImageComesBackWithAllThatItHas) {
   image.ceiling_ms = 1;
   image.collected_epoch = 2;
   image.lapses_gone_ms = 3;
+  image.horizon_ms = 4;
   image.members = {{{"b", 4}, "10.0.0.1:7401", 2}, {{"c", 5}, "", 1}};
   const auto back = DecodeImage(EncodeImage(image));
   ASSERT_THAT(back, IsOk());
@@ -52,7 +53,17 @@ TEST(StorageCodecTest, AnImageComesBackWithAllThatItHas) {
   EXPECT_EQ(back->ceiling_ms, 1);
   EXPECT_EQ(back->collected_epoch, 2u);
   EXPECT_EQ(back->lapses_gone_ms, 3);
+  EXPECT_EQ(back->horizon_ms, 4);
   EXPECT_EQ(back->members, image.members);
+}
+
+TEST(StorageCodecTest, AConflictComesBack) {
+  const core::Conflict conflict{EntryOf("k", 3, "lost"), EntryOf("k", 5, "won"), 99};
+  const auto back = DecodeConflict(EncodeConflict(conflict));
+  ASSERT_THAT(back, IsOk());
+  EXPECT_EQ(*back->loser, *conflict.loser);
+  EXPECT_EQ(*back->winner, *conflict.winner);
+  EXPECT_EQ(back->found_ms, 99);
 }
 
 TEST(StorageCodecTest, BytesOfSomethingElseAreDamage) {

@@ -70,6 +70,24 @@ TEST_F(MapFilesTest, AMapThatIsGivenUpGoesAsAWhole) {
   EXPECT_EQ(Keys(), "c=value ");
 }
 
+TEST_F(MapFilesTest, ConflictsStayUntilTheirNumbersGo) {
+  const core::Conflict conflict{EntryOf("k", 3, "lost"), EntryOf("k", 5, "won"), 99};
+  const auto numbers = [this] {
+    std::string out;
+    const auto image = files_->Read();
+    for (const auto& [number, one] : (*image)->conflicts) absl::StrAppend(&out, number, " ");
+    return out;
+  };
+  Open(Mode::kCreate);
+  Write({false, {}, {}, Covering(1), {{1, conflict}, {2, conflict}}, 1});
+  Write({true, {}, {}, core::Image(), {}, 1});
+  Reopen();
+  EXPECT_EQ(numbers(), "1 2 ");
+  Write({false, {}, {}, Covering(2), {{300, conflict}}, 2});
+  Reopen();
+  EXPECT_EQ(numbers(), "2 300 ");
+}
+
 TEST_F(MapFilesTest, LookingChangesNothingAndCannotWrite) {
   Open(Mode::kCreate);
   Write({false, {EntryOf("a", 1)}, {}, Covering(1)});

@@ -63,7 +63,7 @@ core::Report Report() {
   report.vector = Vector();
   report.cut_short = true;
   report.floor = Vector();
-  report.whole = report.settled = report.holds_map = true;
+  report.whole = report.settled = report.holds_map = report.disk_stopped = true;
   report.keys = 12;
   report.map_hash = 0x0123456789abcdef;
   report.ceiling_ms = 1'900'000'000'123;

@@ -25,6 +25,61 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type GetStatusResponse_DiskState int32
+
+const (
+	GetStatusResponse_DISK_STATE_UNSPECIFIED GetStatusResponse_DiskState = 0 // the node has no data directory
+	GetStatusResponse_DISK_STATE_GOOD        GetStatusResponse_DiskState = 1
+	GetStatusResponse_DISK_STATE_SHORT       GetStatusResponse_DiskState = 2 // the disk is full, but for a reserve: Set is DISK_FULL, other writes work
+	GetStatusResponse_DISK_STATE_FULL        GetStatusResponse_DiskState = 3 // the reserve is used up, too: nothing is saved, and each write is DISK_FULL
+	GetStatusResponse_DISK_STATE_FAILED      GetStatusResponse_DiskState = 4 // the disk fails: nothing is saved, and each write is DISK_FAILED
+)
+
+// Enum value maps for GetStatusResponse_DiskState.
+var (
+	GetStatusResponse_DiskState_name = map[int32]string{
+		0: "DISK_STATE_UNSPECIFIED",
+		1: "DISK_STATE_GOOD",
+		2: "DISK_STATE_SHORT",
+		3: "DISK_STATE_FULL",
+		4: "DISK_STATE_FAILED",
+	}
+	GetStatusResponse_DiskState_value = map[string]int32{
+		"DISK_STATE_UNSPECIFIED": 0,
+		"DISK_STATE_GOOD":        1,
+		"DISK_STATE_SHORT":       2,
+		"DISK_STATE_FULL":        3,
+		"DISK_STATE_FAILED":      4,
+	}
+)
+
+func (x GetStatusResponse_DiskState) Enum() *GetStatusResponse_DiskState {
+	p := new(GetStatusResponse_DiskState)
+	*p = x
+	return p
+}
+
+func (x GetStatusResponse_DiskState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GetStatusResponse_DiskState) Descriptor() protoreflect.EnumDescriptor {
+	return file_leasemap_v1_mesh_proto_enumTypes[0].Descriptor()
+}
+
+func (GetStatusResponse_DiskState) Type() protoreflect.EnumType {
+	return &file_leasemap_v1_mesh_proto_enumTypes[0]
+}
+
+func (x GetStatusResponse_DiskState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GetStatusResponse_DiskState.Descriptor instead.
+func (GetStatusResponse_DiskState) EnumDescriptor() ([]byte, []int) {
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{3, 0}
+}
+
 type Member_State int32
 
 const (
@@ -64,11 +119,11 @@ func (x Member_State) String() string {
 }
 
 func (Member_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_leasemap_v1_mesh_proto_enumTypes[0].Descriptor()
+	return file_leasemap_v1_mesh_proto_enumTypes[1].Descriptor()
 }
 
 func (Member_State) Type() protoreflect.EnumType {
-	return &file_leasemap_v1_mesh_proto_enumTypes[0]
+	return &file_leasemap_v1_mesh_proto_enumTypes[1]
 }
 
 func (x Member_State) Number() protoreflect.EnumNumber {
@@ -300,8 +355,11 @@ type GetStatusResponse struct {
 	MaxWatches     uint64 `protobuf:"varint,50,opt,name=max_watches,json=maxWatches,proto3" json:"max_watches,omitempty"`
 	BusiestPeer    string `protobuf:"bytes,51,opt,name=busiest_peer,json=busiestPeer,proto3" json:"busiest_peer,omitempty"`
 	BusiestWatches uint64 `protobuf:"varint,52,opt,name=busiest_watches,json=busiestWatches,proto3" json:"busiest_watches,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Where the node keeps the map (--data-dir); empty: in memory alone.
+	DataDir       string                      `protobuf:"bytes,53,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
+	DiskState     GetStatusResponse_DiskState `protobuf:"varint,54,opt,name=disk_state,json=diskState,proto3,enum=leasemap.v1.GetStatusResponse_DiskState" json:"disk_state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
@@ -563,6 +621,20 @@ func (x *GetStatusResponse) GetBusiestWatches() uint64 {
 		return x.BusiestWatches
 	}
 	return 0
+}
+
+func (x *GetStatusResponse) GetDataDir() string {
+	if x != nil {
+		return x.DataDir
+	}
+	return ""
+}
+
+func (x *GetStatusResponse) GetDiskState() GetStatusResponse_DiskState {
+	if x != nil {
+		return x.DiskState
+	}
+	return GetStatusResponse_DISK_STATE_UNSPECIFIED
 }
 
 type Member struct {
@@ -1428,6 +1500,87 @@ func (*ForgetResponse) Descriptor() ([]byte, []int) {
 	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{18}
 }
 
+type LeaveRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// This node's ID, so that no other node leaves by mistake.
+	NodeId        string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveRequest) Reset() {
+	*x = LeaveRequest{}
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveRequest) ProtoMessage() {}
+
+func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
+func (*LeaveRequest) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *LeaveRequest) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+type LeaveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveResponse) Reset() {
+	*x = LeaveResponse{}
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveResponse) ProtoMessage() {}
+
+func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
+func (*LeaveResponse) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{20}
+}
+
 var File_leasemap_v1_mesh_proto protoreflect.FileDescriptor
 
 const file_leasemap_v1_mesh_proto_rawDesc = "" +
@@ -1443,7 +1596,8 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\vClockOffset\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x121\n" +
 	"\x06offset\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06offset\"\x12\n" +
-	"\x10GetStatusRequest\"\xff\b\n" +
+	"\x10GetStatusRequest\"\xe3\n" +
+	"\n" +
 	"\x11GetStatusResponse\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\tR\acluster\x12%\n" +
@@ -1482,7 +1636,16 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\vmax_watches\x182 \x01(\x04R\n" +
 	"maxWatches\x12!\n" +
 	"\fbusiest_peer\x183 \x01(\tR\vbusiestPeer\x12'\n" +
-	"\x0fbusiest_watches\x184 \x01(\x04R\x0ebusiestWatches\"\xca\x02\n" +
+	"\x0fbusiest_watches\x184 \x01(\x04R\x0ebusiestWatches\x12\x19\n" +
+	"\bdata_dir\x185 \x01(\tR\adataDir\x12G\n" +
+	"\n" +
+	"disk_state\x186 \x01(\x0e2(.leasemap.v1.GetStatusResponse.DiskStateR\tdiskState\"~\n" +
+	"\tDiskState\x12\x1a\n" +
+	"\x16DISK_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fDISK_STATE_GOOD\x10\x01\x12\x14\n" +
+	"\x10DISK_STATE_SHORT\x10\x02\x12\x13\n" +
+	"\x0fDISK_STATE_FULL\x10\x03\x12\x15\n" +
+	"\x11DISK_STATE_FAILED\x10\x04\"\xca\x02\n" +
 	"\x06Member\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12/\n" +
@@ -1545,7 +1708,10 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\askipped\x18\x03 \x01(\x04R\askipped\"(\n" +
 	"\rForgetRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x10\n" +
-	"\x0eForgetResponse2\x9f\x04\n" +
+	"\x0eForgetResponse\"'\n" +
+	"\fLeaveRequest\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x0f\n" +
+	"\rLeaveResponse2\xdf\x04\n" +
 	"\x04Mesh\x12J\n" +
 	"\tGetStatus\x12\x1d.leasemap.v1.GetStatusRequest\x1a\x1e.leasemap.v1.GetStatusResponse\x12P\n" +
 	"\vListMembers\x12\x1f.leasemap.v1.ListMembersRequest\x1a .leasemap.v1.ListMembersResponse\x12D\n" +
@@ -1553,7 +1719,8 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\rListConflicts\x12!.leasemap.v1.ListConflictsRequest\x1a\".leasemap.v1.ListConflictsResponse\x12J\n" +
 	"\tBroadcast\x12\x1d.leasemap.v1.BroadcastRequest\x1a\x1e.leasemap.v1.BroadcastResponse\x12L\n" +
 	"\tSubscribe\x12\x1d.leasemap.v1.SubscribeRequest\x1a\x1e.leasemap.v1.SubscribeResponse0\x01\x12A\n" +
-	"\x06Forget\x12\x1a.leasemap.v1.ForgetRequest\x1a\x1b.leasemap.v1.ForgetResponseB@\n" +
+	"\x06Forget\x12\x1a.leasemap.v1.ForgetRequest\x1a\x1b.leasemap.v1.ForgetResponse\x12>\n" +
+	"\x05Leave\x12\x19.leasemap.v1.LeaveRequest\x1a\x1a.leasemap.v1.LeaveResponseB@\n" +
 	"\x0fdev.leasemap.v1B\tMeshProtoP\x01Z leasemap.dev/leasemap/leasemappbb\x06proto3"
 
 var (
@@ -1568,67 +1735,73 @@ func file_leasemap_v1_mesh_proto_rawDescGZIP() []byte {
 	return file_leasemap_v1_mesh_proto_rawDescData
 }
 
-var file_leasemap_v1_mesh_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leasemap_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_leasemap_v1_mesh_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_leasemap_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_leasemap_v1_mesh_proto_goTypes = []any{
-	(Member_State)(0),             // 0: leasemap.v1.Member.State
-	(*VectorEntry)(nil),           // 1: leasemap.v1.VectorEntry
-	(*ClockOffset)(nil),           // 2: leasemap.v1.ClockOffset
-	(*GetStatusRequest)(nil),      // 3: leasemap.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),     // 4: leasemap.v1.GetStatusResponse
-	(*Member)(nil),                // 5: leasemap.v1.Member
-	(*ListMembersRequest)(nil),    // 6: leasemap.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),   // 7: leasemap.v1.ListMembersResponse
-	(*ExplainRequest)(nil),        // 8: leasemap.v1.ExplainRequest
-	(*MemberView)(nil),            // 9: leasemap.v1.MemberView
-	(*ExplainResponse)(nil),       // 10: leasemap.v1.ExplainResponse
-	(*ListConflictsRequest)(nil),  // 11: leasemap.v1.ListConflictsRequest
-	(*Conflict)(nil),              // 12: leasemap.v1.Conflict
-	(*ListConflictsResponse)(nil), // 13: leasemap.v1.ListConflictsResponse
-	(*BroadcastRequest)(nil),      // 14: leasemap.v1.BroadcastRequest
-	(*BroadcastResponse)(nil),     // 15: leasemap.v1.BroadcastResponse
-	(*SubscribeRequest)(nil),      // 16: leasemap.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),     // 17: leasemap.v1.SubscribeResponse
-	(*ForgetRequest)(nil),         // 18: leasemap.v1.ForgetRequest
-	(*ForgetResponse)(nil),        // 19: leasemap.v1.ForgetResponse
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*Entry)(nil),                 // 22: leasemap.v1.Entry
+	(GetStatusResponse_DiskState)(0), // 0: leasemap.v1.GetStatusResponse.DiskState
+	(Member_State)(0),                // 1: leasemap.v1.Member.State
+	(*VectorEntry)(nil),              // 2: leasemap.v1.VectorEntry
+	(*ClockOffset)(nil),              // 3: leasemap.v1.ClockOffset
+	(*GetStatusRequest)(nil),         // 4: leasemap.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 5: leasemap.v1.GetStatusResponse
+	(*Member)(nil),                   // 6: leasemap.v1.Member
+	(*ListMembersRequest)(nil),       // 7: leasemap.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),      // 8: leasemap.v1.ListMembersResponse
+	(*ExplainRequest)(nil),           // 9: leasemap.v1.ExplainRequest
+	(*MemberView)(nil),               // 10: leasemap.v1.MemberView
+	(*ExplainResponse)(nil),          // 11: leasemap.v1.ExplainResponse
+	(*ListConflictsRequest)(nil),     // 12: leasemap.v1.ListConflictsRequest
+	(*Conflict)(nil),                 // 13: leasemap.v1.Conflict
+	(*ListConflictsResponse)(nil),    // 14: leasemap.v1.ListConflictsResponse
+	(*BroadcastRequest)(nil),         // 15: leasemap.v1.BroadcastRequest
+	(*BroadcastResponse)(nil),        // 16: leasemap.v1.BroadcastResponse
+	(*SubscribeRequest)(nil),         // 17: leasemap.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),        // 18: leasemap.v1.SubscribeResponse
+	(*ForgetRequest)(nil),            // 19: leasemap.v1.ForgetRequest
+	(*ForgetResponse)(nil),           // 20: leasemap.v1.ForgetResponse
+	(*LeaveRequest)(nil),             // 21: leasemap.v1.LeaveRequest
+	(*LeaveResponse)(nil),            // 22: leasemap.v1.LeaveResponse
+	(*durationpb.Duration)(nil),      // 23: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 24: google.protobuf.Timestamp
+	(*Entry)(nil),                    // 25: leasemap.v1.Entry
 }
 var file_leasemap_v1_mesh_proto_depIdxs = []int32{
-	20, // 0: leasemap.v1.ClockOffset.offset:type_name -> google.protobuf.Duration
-	1,  // 1: leasemap.v1.GetStatusResponse.vector:type_name -> leasemap.v1.VectorEntry
-	2,  // 2: leasemap.v1.GetStatusResponse.clock_offsets:type_name -> leasemap.v1.ClockOffset
-	20, // 3: leasemap.v1.GetStatusResponse.lease_duration:type_name -> google.protobuf.Duration
-	0,  // 4: leasemap.v1.Member.state:type_name -> leasemap.v1.Member.State
-	21, // 5: leasemap.v1.Member.last_heard_time:type_name -> google.protobuf.Timestamp
-	5,  // 6: leasemap.v1.ListMembersResponse.members:type_name -> leasemap.v1.Member
-	22, // 7: leasemap.v1.MemberView.entry:type_name -> leasemap.v1.Entry
-	20, // 8: leasemap.v1.MemberView.age:type_name -> google.protobuf.Duration
-	9,  // 9: leasemap.v1.ExplainResponse.views:type_name -> leasemap.v1.MemberView
-	22, // 10: leasemap.v1.Conflict.loser:type_name -> leasemap.v1.Entry
-	22, // 11: leasemap.v1.Conflict.winner:type_name -> leasemap.v1.Entry
-	21, // 12: leasemap.v1.Conflict.found_time:type_name -> google.protobuf.Timestamp
-	12, // 13: leasemap.v1.ListConflictsResponse.conflicts:type_name -> leasemap.v1.Conflict
-	3,  // 14: leasemap.v1.Mesh.GetStatus:input_type -> leasemap.v1.GetStatusRequest
-	6,  // 15: leasemap.v1.Mesh.ListMembers:input_type -> leasemap.v1.ListMembersRequest
-	8,  // 16: leasemap.v1.Mesh.Explain:input_type -> leasemap.v1.ExplainRequest
-	11, // 17: leasemap.v1.Mesh.ListConflicts:input_type -> leasemap.v1.ListConflictsRequest
-	14, // 18: leasemap.v1.Mesh.Broadcast:input_type -> leasemap.v1.BroadcastRequest
-	16, // 19: leasemap.v1.Mesh.Subscribe:input_type -> leasemap.v1.SubscribeRequest
-	18, // 20: leasemap.v1.Mesh.Forget:input_type -> leasemap.v1.ForgetRequest
-	4,  // 21: leasemap.v1.Mesh.GetStatus:output_type -> leasemap.v1.GetStatusResponse
-	7,  // 22: leasemap.v1.Mesh.ListMembers:output_type -> leasemap.v1.ListMembersResponse
-	10, // 23: leasemap.v1.Mesh.Explain:output_type -> leasemap.v1.ExplainResponse
-	13, // 24: leasemap.v1.Mesh.ListConflicts:output_type -> leasemap.v1.ListConflictsResponse
-	15, // 25: leasemap.v1.Mesh.Broadcast:output_type -> leasemap.v1.BroadcastResponse
-	17, // 26: leasemap.v1.Mesh.Subscribe:output_type -> leasemap.v1.SubscribeResponse
-	19, // 27: leasemap.v1.Mesh.Forget:output_type -> leasemap.v1.ForgetResponse
-	21, // [21:28] is the sub-list for method output_type
-	14, // [14:21] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	23, // 0: leasemap.v1.ClockOffset.offset:type_name -> google.protobuf.Duration
+	2,  // 1: leasemap.v1.GetStatusResponse.vector:type_name -> leasemap.v1.VectorEntry
+	3,  // 2: leasemap.v1.GetStatusResponse.clock_offsets:type_name -> leasemap.v1.ClockOffset
+	23, // 3: leasemap.v1.GetStatusResponse.lease_duration:type_name -> google.protobuf.Duration
+	0,  // 4: leasemap.v1.GetStatusResponse.disk_state:type_name -> leasemap.v1.GetStatusResponse.DiskState
+	1,  // 5: leasemap.v1.Member.state:type_name -> leasemap.v1.Member.State
+	24, // 6: leasemap.v1.Member.last_heard_time:type_name -> google.protobuf.Timestamp
+	6,  // 7: leasemap.v1.ListMembersResponse.members:type_name -> leasemap.v1.Member
+	25, // 8: leasemap.v1.MemberView.entry:type_name -> leasemap.v1.Entry
+	23, // 9: leasemap.v1.MemberView.age:type_name -> google.protobuf.Duration
+	10, // 10: leasemap.v1.ExplainResponse.views:type_name -> leasemap.v1.MemberView
+	25, // 11: leasemap.v1.Conflict.loser:type_name -> leasemap.v1.Entry
+	25, // 12: leasemap.v1.Conflict.winner:type_name -> leasemap.v1.Entry
+	24, // 13: leasemap.v1.Conflict.found_time:type_name -> google.protobuf.Timestamp
+	13, // 14: leasemap.v1.ListConflictsResponse.conflicts:type_name -> leasemap.v1.Conflict
+	4,  // 15: leasemap.v1.Mesh.GetStatus:input_type -> leasemap.v1.GetStatusRequest
+	7,  // 16: leasemap.v1.Mesh.ListMembers:input_type -> leasemap.v1.ListMembersRequest
+	9,  // 17: leasemap.v1.Mesh.Explain:input_type -> leasemap.v1.ExplainRequest
+	12, // 18: leasemap.v1.Mesh.ListConflicts:input_type -> leasemap.v1.ListConflictsRequest
+	15, // 19: leasemap.v1.Mesh.Broadcast:input_type -> leasemap.v1.BroadcastRequest
+	17, // 20: leasemap.v1.Mesh.Subscribe:input_type -> leasemap.v1.SubscribeRequest
+	19, // 21: leasemap.v1.Mesh.Forget:input_type -> leasemap.v1.ForgetRequest
+	21, // 22: leasemap.v1.Mesh.Leave:input_type -> leasemap.v1.LeaveRequest
+	5,  // 23: leasemap.v1.Mesh.GetStatus:output_type -> leasemap.v1.GetStatusResponse
+	8,  // 24: leasemap.v1.Mesh.ListMembers:output_type -> leasemap.v1.ListMembersResponse
+	11, // 25: leasemap.v1.Mesh.Explain:output_type -> leasemap.v1.ExplainResponse
+	14, // 26: leasemap.v1.Mesh.ListConflicts:output_type -> leasemap.v1.ListConflictsResponse
+	16, // 27: leasemap.v1.Mesh.Broadcast:output_type -> leasemap.v1.BroadcastResponse
+	18, // 28: leasemap.v1.Mesh.Subscribe:output_type -> leasemap.v1.SubscribeResponse
+	20, // 29: leasemap.v1.Mesh.Forget:output_type -> leasemap.v1.ForgetResponse
+	22, // 30: leasemap.v1.Mesh.Leave:output_type -> leasemap.v1.LeaveResponse
+	23, // [23:31] is the sub-list for method output_type
+	15, // [15:23] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_leasemap_v1_mesh_proto_init() }
@@ -1647,8 +1820,8 @@ func file_leasemap_v1_mesh_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemap_v1_mesh_proto_rawDesc), len(file_leasemap_v1_mesh_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   19,
+			NumEnums:      2,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

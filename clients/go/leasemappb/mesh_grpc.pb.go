@@ -28,6 +28,7 @@ const (
 	Mesh_Broadcast_FullMethodName     = "/leasemap.v1.Mesh/Broadcast"
 	Mesh_Subscribe_FullMethodName     = "/leasemap.v1.Mesh/Subscribe"
 	Mesh_Forget_FullMethodName        = "/leasemap.v1.Mesh/Forget"
+	Mesh_Leave_FullMethodName         = "/leasemap.v1.Mesh/Leave"
 )
 
 // MeshClient is the client API for Mesh service.
@@ -60,6 +61,11 @@ type MeshClient interface {
 	// yields, and deletes that it alone had collected come back. Errors: REQUEST_INVALID (unknown, this node itself, or
 	// linked with this node right now).
 	Forget(ctx context.Context, in *ForgetRequest, opts ...grpc.CallOption) (*ForgetResponse, error)
+	// Makes this node leave the cluster for good, before it is taken away: it tells the others that it leaves, so that acks
+	// and the collection of deletes wait for it no more, hands its latest writes over, and shuts down. Its data directory
+	// stays; a node that starts with it is a member again. (Without a data directory a node leaves at each stop.) The
+	// answer comes when the shutdown has begun. Errors: REQUEST_INVALID (node_id is not that of this node).
+	Leave(ctx context.Context, in *LeaveRequest, opts ...grpc.CallOption) (*LeaveResponse, error)
 }
 
 type meshClient struct {
@@ -149,6 +155,16 @@ func (c *meshClient) Forget(ctx context.Context, in *ForgetRequest, opts ...grpc
 	return out, nil
 }
 
+func (c *meshClient) Leave(ctx context.Context, in *LeaveRequest, opts ...grpc.CallOption) (*LeaveResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LeaveResponse)
+	err := c.cc.Invoke(ctx, Mesh_Leave_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MeshServer is the server API for Mesh service.
 // All implementations must embed UnimplementedMeshServer
 // for forward compatibility.
@@ -179,6 +195,11 @@ type MeshServer interface {
 	// yields, and deletes that it alone had collected come back. Errors: REQUEST_INVALID (unknown, this node itself, or
 	// linked with this node right now).
 	Forget(context.Context, *ForgetRequest) (*ForgetResponse, error)
+	// Makes this node leave the cluster for good, before it is taken away: it tells the others that it leaves, so that acks
+	// and the collection of deletes wait for it no more, hands its latest writes over, and shuts down. Its data directory
+	// stays; a node that starts with it is a member again. (Without a data directory a node leaves at each stop.) The
+	// answer comes when the shutdown has begun. Errors: REQUEST_INVALID (node_id is not that of this node).
+	Leave(context.Context, *LeaveRequest) (*LeaveResponse, error)
 	mustEmbedUnimplementedMeshServer()
 }
 
@@ -209,6 +230,9 @@ func (UnimplementedMeshServer) Subscribe(*SubscribeRequest, grpc.ServerStreaming
 }
 func (UnimplementedMeshServer) Forget(context.Context, *ForgetRequest) (*ForgetResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Forget not implemented")
+}
+func (UnimplementedMeshServer) Leave(context.Context, *LeaveRequest) (*LeaveResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Leave not implemented")
 }
 func (UnimplementedMeshServer) mustEmbedUnimplementedMeshServer() {}
 func (UnimplementedMeshServer) testEmbeddedByValue()              {}
@@ -350,6 +374,24 @@ func _Mesh_Forget_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Mesh_Leave_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LeaveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MeshServer).Leave(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Mesh_Leave_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MeshServer).Leave(ctx, req.(*LeaveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Mesh_ServiceDesc is the grpc.ServiceDesc for Mesh service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -380,6 +422,10 @@ var Mesh_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Forget",
 			Handler:    _Mesh_Forget_Handler,
+		},
+		{
+			MethodName: "Leave",
+			Handler:    _Mesh_Leave_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

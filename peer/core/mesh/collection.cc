@@ -13,12 +13,15 @@ namespace {
 using PeersOf = Collection::PeersOf;
 
 // Every remembered member has reported that it covers the dot: a neighbour on its own link, others by what was relayed.
-bool AllCover(const Replica& replica, const Membership& membership, const Dot& dot) {
+// One whose disk has taken nothing since `stopped_before` is not waited for: if it ends, and comes back with what its
+// disk had, it begins again from the others' map, as one that was forgotten.
+bool AllCover(const Replica& replica, const Membership& membership, MonoTime stopped_before, const Dot& dot) {
   if (!replica.vector().CoversPrefix(dot) && !replica.vector().CoversHeld(dot, replica.vector())) return false;
   const auto& members = membership.members();
   return std::all_of(members.begin(), members.end(), [&](const auto& item) {
     const Member& member = item.second;
-    return member.gone() ||
+    const bool stopped = member.disk_stopped && *member.disk_stopped < stopped_before;
+    return member.gone() || stopped ||
            (member.stable && replica.vector().KnowsCovered(*member.stable, member.stable_meaning, dot));
   });
 }
@@ -58,7 +61,8 @@ void KeepAlike(const VersionVector& vector, const Membership& membership, PeersO
 
 int64_t KeptDeadMs(const LeaseRules& rules) { return std::max(kKeepDeadMs, rules.period_ms); }
 
-void Collection::Collect(Now now, const LeaseRules& rules, Membership& membership, Replica& replica) {
+void Collection::Collect(Now now, const LeaseRules& rules, int64_t forget_after_ms, Membership& membership,
+                         Replica& replica) {
   if (now.mono < next_collect_) return;
   next_collect_ = now.mono + kCollectEveryMs;
   int64_t before_ms = now.wall_ms - KeptDeadMs(rules);
@@ -77,7 +81,9 @@ void Collection::Collect(Now now, const LeaseRules& rules, Membership& membershi
     const Store::Slot& slot = *replica.store().FindSlot(dead.key);
     const Entry& entry = *slot.entry;
     const bool by_both = alone || slot.lapsed;
-    if ((by_both && slot.changed > old_here) || !AllCover(replica, membership, entry.dot)) continue;
+    if ((by_both && slot.changed > old_here) || !AllCover(replica, membership, now.mono - forget_after_ms, entry.dot)) {
+      continue;
+    }
     keys.emplace_back(dead.key);
   }
   replica.Collect(keys);

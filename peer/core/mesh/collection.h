@@ -30,8 +30,9 @@ int64_t KeptDeadMs(const LeaseRules& rules);
 class Collection {
  public:
   // Lets go of dead keys. Another member has to agree with this node's clock: by one's own word alone it is not good
-  // enough, since what goes too early is not to be had again.
-  void Collect(Now now, const LeaseRules& rules, Membership& membership, Replica& replica);
+  // enough, since what goes too early is not to be had again. `forget_after_ms`: so long a member whose disk takes
+  // nothing is waited for.
+  void Collect(Now now, const LeaseRules& rules, int64_t forget_after_ms, Membership& membership, Replica& replica);
 
   // What a linked member said last of whom it knows.
   using PeersOf = absl::FunctionRef<const Peers&(const std::string& node)>;

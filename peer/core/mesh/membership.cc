@@ -150,6 +150,12 @@ void Membership::Reported(const ReplicaId& id, const VectorPtr& vector, MonoTime
   member->relayed_by.clear();
 }
 
+void Membership::ReportedDisk(const ReplicaId& id, bool stopped, MonoTime mono) {
+  Member* member = Find(id.node);
+  if (member == nullptr || member->id != id || member->disk_stopped.has_value() == stopped) return;
+  member->disk_stopped = stopped ? std::optional(mono) : std::nullopt;
+}
+
 void Membership::Relayed(const std::string& by, const std::vector<Relay>& relays, MonoTime mono) {
   // Whom this neighbour no longer relays it no longer hears.
   if (any_relayed_) {

@@ -41,6 +41,8 @@ struct Member {
   uint64_t report_incarnation = 0;  // whose report it is: not its successor's
   MonoTime report_mono{};
   std::string relayed_by;  // empty: its own link
+  // Since when it says that its disk takes nothing; it still covers what it reported then. nullopt: it does not.
+  std::optional<MonoTime> disk_stopped;
   // The last report of its present process that this node's own vector covered: whatever others, the member itself
   // among them, had made by then, is here. Looked for when there is something to collect (collection.cc).
   VectorPtr stable;
@@ -100,6 +102,8 @@ class Membership {
   void HeardLeaving(const ReplicaId& id, bool leaving);
   // A report of it came on its own link. That of a process that is known to have ended says nothing of its successor.
   void Reported(const ReplicaId& id, const VectorPtr& vector, MonoTime mono);
+  // It said whether its disk takes nothing.
+  void ReportedDisk(const ReplicaId& id, bool stopped, MonoTime mono);
   // What that neighbour relays of members with which this node is not linked: all that it does now.
   void Relayed(const std::string& by, const std::vector<Relay>& relays, MonoTime mono);
   // Notes for each member the latest report of its present process that `vector` covers (Member::stable).

@@ -119,6 +119,7 @@ NodeStatus Node::GetStatus() const {
   NodeStatus status;
   status.self = replica_.self();
   status.ready = ready();
+  status.disk = replica_.saving().state();
   status.keys = shown().store.live_keys();
   status.bytes = replica_.store().bytes();
   status.map_hash = replica_.store().hash();
@@ -132,6 +133,10 @@ NodeStatus Node::GetStatus() const {
   status.remembered = 1 + membership_.remembered();
   for (const auto& [node, member] : membership_.members()) {
     status.members.push_back(member);
+    if (!member.linked || !member.disk_stopped) continue;
+    status.notes.push_back(absl::StrCat(Shown(node),
+                                        " saves nothing, since its disk is full or fails: its acks of what "
+                                        "it takes meanwhile do not come"));
   }
   status.resets = retirement_.resets();
   status.hash_alarms = catch_up_.alarms();

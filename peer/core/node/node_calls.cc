@@ -71,8 +71,9 @@ void Node::SettleWaits(Now now) {
   std::vector<Effects::Answered> answered;
   calls_.waits.Settle({now.mono, membership_.members(), vector(), store(), replica_.self().node}, answered);
   const auto is_there = [&](LinkId id) { return links_.contains(id); };
-  for (auto& ended : calls_.explains.TakeEnded(now.mono, is_there)) answered.push_back(std::move(ended));
   if (!answered.empty()) Answer(std::move(answered));
+  // An explanation tells what is in memory, as reads do.
+  for (auto& ended : calls_.explains.TakeEnded(now.mono, is_there)) effects_.answered.push_back(std::move(ended));
 }
 
 void Node::EndWaits(Now now, const char* why) {

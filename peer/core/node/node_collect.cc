@@ -13,7 +13,7 @@ void Node::Collect(Now now) {
   };
   collection_.Fold(now, membership_, peers_of, replica_);
   if (clock_guard_.state() == ClockGuard::State::kAgreed) {
-    collection_.Collect(now, options_.rules, membership_, replica_);
+    collection_.Collect(now, options_.rules, options_.forget_after_ms, membership_, replica_);
   }
 }
 

@@ -18,9 +18,10 @@ bool Node::Apply(Now now, const EntryPtr& entry) {
   const Entry& loser = *applied.loser;
   calls_.waits.Replaced(loser.dot);
   if (ValueDot(loser) != loser.dot) calls_.waits.Replaced(ValueDot(loser));
+  if (!applied.won && applied.again) return applied.won;
+  if (replica_.TellsLossesOf(loser.dot.replica)) NoteConflict(now, applied.loser, applied.winner);
   // Once for each write of this process that lost: its repeat outranks the winner.
-  if (loser.dot.replica == replica_.self() && (applied.won || !applied.again)) {
-    NoteConflict(now, applied.loser, applied.winner);
+  if (loser.dot.replica == replica_.self()) {
     auto repeat = RepeatOf(loser, *applied.winner);
     if (repeat && !IsBogus(replica_.ReachAt(now.wall_ms), *repeat))
       ApplyOwn(now, std::make_shared<Entry>(*std::move(repeat)));
@@ -144,6 +145,7 @@ void Node::OnReport(Now now, Link& link, const Report& report) {
   if (link.ceiling.Hear(report)) links_.NoteCeiling();
   reports_.NoteMembers(now.mono, report.peers, replica_.self().node, membership_, link);
   if (link.theirs.complete()) membership_.Reported(link.member(), report.vector, now.mono);
+  membership_.ReportedDisk(link.member(), report.disk_stopped, now.mono);
   membership_.Relayed(link.node(), report.relays, now.mono);
   if (news.vector) reports_.NoteRelayed(link.node(), membership_, links_);
   effects_.changed |= membership_.change() != before || !report.relays.empty();

@@ -52,8 +52,7 @@ void Node::Resubmit(Now now, const Store::Slot& slot) {
   const int64_t end_ms = replica_.LeaseEndOf(now, slot);
   const bool lapsed = entry->value_gone || (entry->ephemeral && end_ms <= now.wall_ms);
   if (lapsed || (entry->tombstone && (present == nullptr || present->tombstone))) return;
-  // What lost is told by the process that took the write: another's they tell, and one of an earlier process, which an
-  // image of the disk brought back, may have been told.
+  // What lost is told by the process that took the write, or that read it back; another's they tell.
   const bool own = replica_.IsOwn(entry->dot.replica);
   if (present != nullptr && Outranks(*present, *entry)) {
     if (own) NoteConflict(now, entry, *found);
@@ -87,6 +86,10 @@ Image Node::TakeImage() const {
   Image image = DescribeImage();
   replica_.Describe(image);
   for (const auto& [key, slot] : replica_.store().by_key()) image.entries.push_back(slot.entry);
+  const Conflicts& conflicts = replica_.conflicts();
+  for (uint64_t number = conflicts.first(); number < conflicts.end(); ++number) {
+    image.conflicts.emplace(number, conflicts.at(number));
+  }
   return image;
 }
 

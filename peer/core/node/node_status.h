@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "peer/core/data/disk_state.h"
 #include "peer/core/data/entry.h"
 #include "peer/core/data/message.h"
 #include "peer/core/mesh/membership.h"
@@ -13,6 +14,7 @@
 namespace leasemap::core {
 
 struct NodeStatus {
+  DiskState disk;  // with the option `disk`
   ReplicaId self;
   bool ready = false;
   bool converged = false;

@@ -10,6 +10,13 @@ bool IsConflict(const Entry& loser, const Entry& winner) {
   return lost.duration_ms > 0 && !same_lease && lost.expire_ms > winner.lease.start_s * 1000;
 }
 
+void Conflicts::Restore(const NumberedConflicts& conflicts) {
+  for (const auto& [number, conflict] : conflicts) {
+    if (conflicts_.empty()) first_ = number;
+    Add(conflict);
+  }
+}
+
 void Conflicts::Add(Conflict conflict) {
   const auto weight = [](const Conflict& one) { return Weight(*one.loser) + Weight(*one.winner); };
   if (!losers_.insert(conflict.loser->dot).second) return;

@@ -9,6 +9,7 @@
 #include <deque>
 #include <set>
 
+#include "peer/core/data/conflict.h"
 #include "peer/core/data/entry.h"
 #include "peer/core/data/limits.h"
 
@@ -19,12 +20,8 @@ namespace leasemap::core {
 // loses none, and so there are none with leasing off.
 bool IsConflict(const Entry& loser, const Entry& winner);
 
-struct Conflict {
-  EntryPtr loser, winner;
-  int64_t found_ms = 0;  // UTC
-};
-
-// The latest conflicts of this process, numbered 1, 2, 3 …; the oldest go first.
+// The latest conflicts of this process, and of those before it whose map it goes on with, numbered 1, 2, 3 …; the
+// oldest go first.
 class Conflicts {
  public:
   explicit Conflicts(size_t max_bytes = kMaxConflictBytes) : max_bytes_(max_bytes) {}
@@ -32,6 +29,8 @@ class Conflicts {
   // A loser that is listed already is not listed again: a write that was given up with a map may come back from another
   // member, and be given up once more.
   void Add(Conflict conflict);
+  // What an earlier process found. The first thing that is done.
+  void Restore(const NumberedConflicts& conflicts);
   uint64_t first() const { return first_; }                    // the least number still here
   uint64_t end() const { return first_ + conflicts_.size(); }  // one above the greatest
   const Conflict& at(uint64_t number) const { return conflicts_[number - first_]; }

@@ -34,7 +34,12 @@ Replica::Replica(const NodeOptions& options, Now now, uint64_t above)
 
 bool Replica::IsOwn(const ReplicaId& replica) const {
   return replica.node == self_.node &&
-         std::count(own_incarnations_.begin(), own_incarnations_.end(), replica.incarnation) > 0;
+         (replica.incarnation <= restored_incarnation_ ||
+          std::count(own_incarnations_.begin(), own_incarnations_.end(), replica.incarnation) > 0);
+}
+
+bool Replica::TellsLossesOf(const ReplicaId& replica) const {
+  return replica == self_ || (replica.node == self_.node && replica.incarnation <= goes_on_incarnation_);
 }
 
 void Replica::TakeIncarnation(uint64_t incarnation) {
@@ -179,6 +184,7 @@ MapState Replica::GiveUp(Now now, int64_t ceiling_ms, uint64_t incarnation) {
   map_.store.SkipTo(old.store.head());
   map_.store.Lapse(std::min(old.store.horizon_ms(), now.wall_ms));  // it may have been told by a wrong clock
   map_.ceiling.Take(ceiling_ms);
+  goes_on_incarnation_ = 0;
   clock_ = HybridClock();
   TakeIncarnation(incarnation);
   Changed();
@@ -207,6 +213,7 @@ void Replica::Restore(MonoTime mono, const Image& image) {
   map_.JoinFloor(mono, image.floor);
   map_.ceiling.Take(image.ceiling_ms);
   map_.ceiling.Collected(image.collected_epoch);
+  map_.store.Lapse(image.horizon_ms);
   for (const EntryPtr& entry : image.entries) {
     clock_.See(entry->stamp);
     map_.ceiling.See(*entry);
@@ -214,6 +221,9 @@ void Replica::Restore(MonoTime mono, const Image& image) {
     map_.store.Merge(entry);
   }
   map_.lapses_gone_ms = image.lapses_gone_ms;
+  conflicts_.Restore(image.conflicts);
+  restored_incarnation_ = goes_on_incarnation_ = image.incarnation;
+  saving_.HasConflicts(conflicts_.end());
   saving_.IsSaved(change_, std::make_shared<const VersionVector>(map_.vector),
                   std::make_shared<const VersionVector>(map_.floor), map_.store.head());
 }
@@ -224,7 +234,7 @@ Saving::Rest Replica::RestOf(uint64_t members_change, bool whole) const {
 }
 
 bool Replica::SaveIsDue(uint64_t members_change, bool whole) const {
-  return saving_.IsDue(change_, map_.store.head(), RestOf(members_change, whole));
+  return saving_.IsDue(change_, map_.store.head(), conflicts_.end(), RestOf(members_change, whole));
 }
 
 void Replica::Describe(Image& image) const {
@@ -234,12 +244,13 @@ void Replica::Describe(Image& image) const {
   image.ceiling_ms = map_.ceiling.at_ms();
   image.collected_epoch = map_.ceiling.collected_epoch();
   image.lapses_gone_ms = map_.lapses_gone_ms;
+  image.horizon_ms = map_.store.horizon_ms();
 }
 
 Unsaved Replica::TakeUnsaved(uint64_t members_change, Image image) {
   const Saving::Rest rest = RestOf(members_change, image.whole);
   Describe(image);
-  return saving_.Take(change_, map_.store, rest, std::move(image));
+  return saving_.Take(change_, map_.store, conflicts_, rest, std::move(image));
 }
 
 }  // namespace leasemap::core

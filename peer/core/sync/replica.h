@@ -42,8 +42,12 @@ class Replica {
 
   // --- who writes
   const ReplicaId& self() const { return self_; }
-  // Whether it is this process, under its present incarnation or (of the last kMaxOwnIncarnations) an earlier one.
+  // Whether it is this process, under its present incarnation or (of the last kMaxOwnIncarnations) an earlier one, or
+  // one before it whose map was read back.
   bool IsOwn(const ReplicaId& replica) const;
+  // Whether this process has to tell that a write of that one lost: its own, or of one whose map it goes on with. (What
+  // was given up is submitted again, as its own.)
+  bool TellsLossesOf(const ReplicaId& replica) const;
   // From now on this node writes under another one, which is above the present: its log begins again.
   void TakeIncarnation(uint64_t incarnation);
 
@@ -172,6 +176,8 @@ class Replica {
   Room room_;
   ReplicaId self_;
   std::vector<uint64_t> own_incarnations_;  // of this process, the present one last
+  uint64_t restored_incarnation_ = 0;       // the last of those whose map was read back; 0: none was …
+  uint64_t goes_on_incarnation_ = 0;        // … or, here, it was given up since
   HybridClock clock_;
   MapState map_;
   OwnLog own_log_;

@@ -1,6 +1,8 @@
 #include "peer/core/sync/saving.h"
 
+#include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "peer/core/data/check.h"
 
@@ -23,48 +25,44 @@ void Saving::GaveUp(uint64_t change, uint64_t head) {
   if (!piece_) return;
   Piece stale;
   stale.from = position_;
+  stale.conflicts = piece_->conflicts;
   piece_ = std::move(stale);
 }
 
-bool Saving::IsDue(uint64_t change, uint64_t head, const Rest& rest) const {
+bool Saving::IsDue(uint64_t change, uint64_t head, uint64_t conflicts_end, const Rest& rest) const {
   if (!disk_ || piece_) return false;
-  return !named_ || all_ || change != saved_change_ || head != position_ || !gone_.empty() || rest_ != rest;
+  const bool others = change != saved_change_ || conflicts_end != conflicts_ || rest_ != rest;
+  return !named_ || all_ || others || head != position_ || !gone_.empty();
 }
 
-Unsaved Saving::Take(uint64_t change, const Store& store, const Rest& rest, Image image) {
+Unsaved Saving::Take(uint64_t change, const Store& store, const Conflicts& conflicts, const Rest& rest, Image image) {
   LEASEMAP_CHECK(disk_ && !piece_);
   Unsaved out;
   Piece piece;
   piece.from = position_;
+  piece.conflicts = conflicts_;
+  out.conflicts_from = conflicts.first();
+  for (uint64_t number = std::max(conflicts_, conflicts.first()); number < conflicts.end(); ++number) {
+    out.conflicts.emplace(number, conflicts.at(number));
+  }
+  conflicts_ = conflicts.end();
   if (all_) {
     // By itself: what the disk has goes, and with it the vector that covers it.
     out.all = piece.all = true;
     out.rest = Image();
     out.rest->incarnation = image.incarnation;
     out.rest->members = std::move(image.members);
-    piece_ = std::move(piece);
-    return out;
-  }
-  if (!named_) {
+  } else if (!named_) {
     named_ = piece.first = true;
     out.rest = std::move(image);
     out.rest->vector = *saved_vector_;
     out.rest->floor = *saved_floor_;
     rest_ = rest;
-    piece_ = std::move(piece);
-    return out;
+  } else {
+    TakeEntries(store, out);
+    uint64_t place = 0;
+    piece.last = store.NextWithRenewals(position_, &place) == nullptr;
   }
-  size_t bytes = 0;
-  const Store::Slot* slot = nullptr;
-  while (bytes < piece_bytes_ && (slot = store.NextWithRenewals(position_, &position_)) != nullptr) {
-    // What was renewed after its change comes once more, under its latest place.
-    if (position_ != slot->latest()) continue;
-    bytes += Weight(*slot->entry);
-    out.entries.push_back(slot->entry);
-    gone_.erase(slot->entry->key);  // collected, and written again since
-  }
-  uint64_t place = 0;
-  piece.last = store.NextWithRenewals(position_, &place) == nullptr;
   if (piece.last) {
     position_ = store.head();
     piece.change = change;
@@ -77,6 +75,18 @@ Unsaved Saving::Take(uint64_t change, const Store& store, const Rest& rest, Imag
   }
   piece_ = std::move(piece);
   return out;
+}
+
+void Saving::TakeEntries(const Store& store, Unsaved& out) {
+  size_t bytes = 0;
+  const Store::Slot* slot = nullptr;
+  while (bytes < piece_bytes_ && (slot = store.NextWithRenewals(position_, &position_)) != nullptr) {
+    // What was renewed after its change comes once more, under its latest place.
+    if (position_ != slot->latest()) continue;
+    bytes += Weight(*slot->entry);
+    out.entries.push_back(slot->entry);
+    gone_.erase(slot->entry->key);  // collected, and written again since
+  }
 }
 
 bool Saving::Saved() {
@@ -94,6 +104,7 @@ void Saving::Failed() {
   LEASEMAP_CHECK(piece_.has_value());
   Piece piece = *std::exchange(piece_, std::nullopt);
   position_ = piece.from;
+  conflicts_ = piece.conflicts;
   if (piece.first) named_ = false;
   gone_.merge(piece.gone);
   rest_.reset();

@@ -1,5 +1,7 @@
 #include "tests/sim/checkers/acks.h"
 
+#include <utility>
+
 #include "tests/sim/checkers/describe.h"
 
 namespace leasemap::sim {
@@ -43,15 +45,23 @@ std::string AckChecker::Acked(const core::Node& node, const core::Ack& ack, cons
 std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, const core::VersionVector* before,
                                   const std::function<bool(const core::Dot&)>& own, const WriteLog& log) {
   const core::Conflicts& conflicts = node.replica().conflicts();
-  uint64_t& next = next_.emplace(process, 1).first->second;
+  const auto [at, is_new] = next_.emplace(process, 1);
+  uint64_t& next = at->second;
+  // Those that its disk brought back were told by an earlier process.
+  for (; is_new && node.options().disk && next < conflicts.end(); ++next) {
+    if (next < conflicts.first() || told_.contains(conflicts.at(next).loser->dot)) continue;
+    return "brought back a conflict that nobody found: " + Describe(*conflicts.at(next).loser);
+  }
   for (next = std::max(next, conflicts.first()); next < conflicts.end(); ++next) {
     const core::Conflict& told = conflicts.at(next);
     const core::Entry &loser = *told.loser, &winner = *told.winner;
     const std::string both = Describe(loser) + " lost to " + Describe(winner);
     if (!own(loser.dot)) return "a conflict that another process has to tell: " + both;
-    if (!told_.insert(loser.dot).second) return "told twice: " + both;
+    // A process that ended before its disk knew may have told it.
+    const auto told_by = told_.emplace(loser.dot, process);
+    if (!told_by.second && std::exchange(told_by.first->second, process) == process) return "told twice: " + both;
     // What a reset node submits anew is refused while another holder's lease lives, whatever its rank is.
-    const bool anew = loser.dot.replica != node.self();
+    const bool anew = !node.replica().TellsLossesOf(loser.dot.replica);
     const bool refused = anew && !winner.lease.released && winner.lease.expire_ms + clock_bound_ms_ > told.found_ms;
     if (!core::Outranks(winner, loser) && !refused) return "the winner does not outrank the loser: " + both;
     if (!IsRealConflict(loser, winner)) return "no conflict: " + both;
@@ -70,7 +80,8 @@ std::string AckChecker::Conflicts(uint64_t process, const core::Node& node, cons
 
 std::string AckChecker::Untold(const core::Node& node, const core::Entry& loser, const core::Entry& winner,
                                const WriteLog& log) const {
-  if (loser.dot.replica != node.self() || !IsRealConflict(loser, winner) || told_.contains(loser.dot)) return "";
+  const bool owes = node.replica().TellsLossesOf(loser.dot.replica);
+  if (!owes || !IsRealConflict(loser, winner) || told_.contains(loser.dot)) return "";
   for (const core::EntryPtr& entry : log.OfKey(loser.key)) {
     // Which may have come first, and be no conflict: a later change of the same lease, say.
     const bool between = core::Outranks(*entry, loser) && core::Outranks(winner, *entry);

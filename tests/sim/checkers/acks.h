@@ -1,15 +1,15 @@
 // What a writer was told of its write is true.
 //
 // An ack means that as many of the members that the node remembers have the write as were asked for, and that it stands
-// at the node still. A conflict is told at most once, by the process that took the losing write, and really is one: the
-// winner's lease began while the loser's ran, and the node did not know that the loser's lease had been released. Of
-// what a reset node could not submit anew it need not outrank the loser: its lease lived.
+// at the node still. A conflict is told at most once, by the process that took the losing write or that goes on with
+// its map, and really is one: the winner's lease began while the loser's ran, and the node did not know that the
+// loser's lease had been released. Of what a reset node could not submit anew it need not outrank the loser: its lease
+// lived.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 
 #include "peer/core/node/node.h"
@@ -39,8 +39,8 @@ class AckChecker {
  private:
   const int64_t clock_bound_ms_;
   const HasCovered has_covered_;
-  std::map<uint64_t, uint64_t> next_;  // by process: the next conflict to look at
-  std::set<core::Dot> told_;
+  std::map<uint64_t, uint64_t> next_;   // by process: the next conflict to look at
+  std::map<core::Dot, uint64_t> told_;  // by which process, the latest
 };
 
 }  // namespace leasemap::sim

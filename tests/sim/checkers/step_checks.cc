@@ -49,7 +49,10 @@ Fault StepChecks::Look(uint64_t process, const core::Node& node, int64_t lapse_l
   if (auto fault = ranks_.Look(process, node.store(), &seen); !fault.empty()) return {"ranks never fall", fault};
   if (auto fault = NoteOwn(process, node, seen); !fault.empty()) return {"dots are unique", fault};
   life.ids.insert(node.self());
-  const auto own = [&](const core::Dot& dot) { return life.ids.contains(dot.replica); };
+  const auto own = [&](const core::Dot& dot) {
+    const bool earlier = node.options().disk && dot.replica.node == node.self().node && dot.replica < *life.ids.begin();
+    return earlier || life.ids.contains(dot.replica);
+  };
   if (auto fault = acks_.Conflicts(process, node, coverage_.Last(process), own, log_); !fault.empty()) {
     return {"conflicts", fault};
   }

@@ -127,9 +127,9 @@ void Put(Digester& d, const Peers& peers) {
   PutAll(d, members, linked);
 }
 void Put(Digester& d, const Report& report) {
-  // `keys`: for people.
-  const auto& [vector, cut_short, floor, whole, settled, keys, map_hash, ceiling_ms, holds_map, collected_epoch, peers,
-               relays] = report;
+  // `keys`: for people. `disk_stopped`: no node has a disk here.
+  const auto& [vector, cut_short, floor, whole, settled, keys, map_hash, ceiling_ms, holds_map, disk_stopped,
+               collected_epoch, peers, relays] = report;
   PutAll(d, vector, cut_short, floor, whole, settled, map_hash, ceiling_ms, holds_map, collected_epoch, peers, relays);
 }
 void Put(Digester& d, const Hello& hello) {
@@ -266,9 +266,11 @@ void PutMembers(Digester& d, const Members& members) {
   Put(d, members.size());
   for (const auto& [node, member] : members) {
     // When it was heard or lost, and its clock, are shown in status alone (and end a cursor's wait: no watches here).
-    // `stable` counts for collection alone, which no exploration lasts long enough for.
+    // `disk_stopped`: no node has a disk here. `stable` counts for collection alone, which no exploration lasts long
+    // enough for.
     const auto& [id, generation, linked_as, address, linked, leaving, heard_mono, heard_wall_ms, lost_mono, offset_ms,
-                 measured, report, report_incarnation, report_mono, relayed_by, stable, stable_meaning] = member;
+                 measured, report, report_incarnation, report_mono, relayed_by, disk_stopped, stable, stable_meaning] =
+        member;
     PutAll(d, id, generation, linked_as, address, linked, leaving, report, report_incarnation, relayed_by);
   }
 }
@@ -302,11 +304,12 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   const auto& [options, replica, membership, clock_guard, readiness, links, reports, catch_up, retirement, collection,
                calls, effects] = node;
   const auto& [waits, explains, requests, held_answers] = calls;
-  // `room`: nobody fills the map. `saving`, `held_answers`: no node has a disk here. `own_incarnations`: asked at a
-  // reset, which needs hours. `conflicts` and `ceiling_note`: what is told, and changes nothing. `vector_change`,
-  // `news`: as of when something else was found. `shared` and its members: a copy of the vector.
-  const auto& [rules, room, self, own_incarnations, clock, map, own_log, conflicts, saving, ceiling_note, vector_change,
-               news, shared, shared_members] = replica;
+  // `room`: nobody fills the map. `saving`, `held_answers`, `restored` and `goes_on`: no node has a disk here.
+  // `own_incarnations`: asked at a reset, which needs hours. `conflicts` and `ceiling_note`: what is told, and changes
+  // nothing. `vector_change`, `news`: as of when something else was found. `shared` and its members: a copy of the
+  // vector.
+  const auto& [rules, room, self, own_incarnations, restored, goes_on, clock, map, own_log, conflicts, saving,
+               ceiling_note, vector_change, news, shared, shared_members] = replica;
   // `alarms`: what is told, and changes nothing.
   const auto& [session_times, asking, next_session, alarms] = catch_up;
   const auto& [store, vector, floor, ceiling, lapses_gone_ms, floor_taken] = map;
