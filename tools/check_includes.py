@@ -19,7 +19,7 @@ class Folder(NamedTuple):
 
 # A folder that is not here may hold no C++ file.
 FOLDERS = {
-    "protos": Folder(libraries="grpc protobuf"),
+    "protos": Folder(libraries="absl grpc openssl protobuf storage_proto"),
     "text": Folder(libraries="absl utf8", pure=True),
     # The core is pure. Its layers: data <- sync <- mesh <- node.
     "peer/core/data": Folder("text", libraries="absl xxhash", pure=True),
@@ -31,10 +31,10 @@ FOLDERS = {
     "peer/net": Folder("peer/wire peer/threads", libraries="absl asio system"),
     "server/storage": Folder("peer/core/sync peer/wire", libraries="absl peer_proto protobuf rocksdb storage_proto system"),
     "server/host": Folder("peer/core/node peer/net server/storage", libraries="absl asio spdlog system"),
-    "server/rpc": Folder("server/host protos", libraries="absl api grpc protobuf spdlog system"),
+    "server/rpc": Folder("server/host protos", libraries="absl api grpc protobuf spdlog storage_proto system"),
     "server": Folder("server/rpc", libraries="absl asio cli11 grpc protobuf spdlog system"),
-    "clients/cli/core": Folder("protos text", libraries="absl api grpc protobuf"),
-    "clients/cli": Folder("clients/cli/core", libraries="absl api cli11 grpc protobuf system"),
+    "clients/cli/core": Folder("protos text", libraries="absl api grpc peer_proto protobuf storage_proto"),
+    "clients/cli": Folder("clients/cli/core", libraries="absl api cli11 grpc protobuf storage_proto system"),
     "clients/examples/cpp": Folder(libraries="api grpc protobuf"),  # what any user of the protos has
     "tests/support": Folder("peer/threads"),
     "tests/matchers": Folder(libraries="absl gtest"),
@@ -42,10 +42,10 @@ FOLDERS = {
     "tests/core": Folder("peer/core/node tests/matchers", libraries="absl gtest"),
     "tests/wire": Folder("peer/core/mesh peer/wire tests/matchers", libraries="absl gtest peer_proto"),
     "tests/net": Folder("peer/net tests/support tests/matchers", libraries="absl asio gtest"),
-    "tests/storage": Folder("peer/threads server/storage tests/matchers", libraries="absl gtest rocksdb system"),
+    "tests/storage": Folder("peer/threads protos server/storage tests/matchers", libraries="absl gtest rocksdb storage_proto system"),
     "tests/host": Folder("server/host tests/storage tests/support tests/matchers", libraries="absl gtest rocksdb"),
     "tests/rpc": Folder("server tests/support tests/matchers", libraries="absl api grpc gtest protobuf spdlog system"),
-    "tests/clients": Folder("clients/cli/core tests/matchers", libraries="gtest"),
+    "tests/clients": Folder("clients/cli/core tests/matchers", libraries="api gtest peer_proto"),
     # The simulator sees the core alone, so that a seed decides everything.
     "tests/sim/checkers": Folder("peer/core/node", libraries="absl"),
     "tests/sim": Folder("tests/sim/checkers tests/core", libraries="absl gtest"),
@@ -64,6 +64,7 @@ LIBRARIES = {
     "grpc": ["grpc/", "grpcpp/"],
     "gtest": ["gtest/", "gmock/"],
     "peer_proto": ["leasemap/peer/v1/"],
+    "openssl": ["openssl/"],
     "protobuf": ["google/protobuf/"],
     "rocksdb": ["rocksdb/"],
     "spdlog": ["spdlog/"],

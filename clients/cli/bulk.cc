@@ -1,6 +1,7 @@
 #include "clients/cli/bulk.h"
 
 #include <iostream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "clients/cli/core/lines.h"
@@ -13,8 +14,8 @@
 
 namespace leasemap::cli {
 
-Bulk::Bulk(Connection& connection, bool skip_existing)
-    : connection_(connection), skip_existing_(skip_existing), progress_("keys written") {}
+Bulk::Bulk(Connection& connection, bool skip_existing, std::string what)
+    : connection_(connection), skip_existing_(skip_existing), what_(std::move(what)), progress_("keys written") {}
 
 int Bulk::Run(std::istream& input, const Parse& parse) {
   std::string line;
@@ -26,12 +27,15 @@ int Bulk::Run(std::istream& input, const Parse& parse) {
       return exit_code;
     }
   }
+  const int exit_code = End();
+  if (!input.bad()) return exit_code;
+  Complain() << "the input cannot be read to its end; is it a file?\n";
+  return kWrongUse;
+}
+
+int Bulk::End() {
   if (const int exit_code = Send(); exit_code != kDone) return exit_code;
   Summarize();
-  if (input.bad()) {
-    Complain() << "the input cannot be read to its end; is it a file?\n";
-    return kWrongUse;
-  }
   return failed_ > 0 ? kRefused : kDone;
 }
 
@@ -43,9 +47,13 @@ int Bulk::AddLine(size_t number, const std::string& line, const Parse& parse) {
     Fail(number, "", "", std::string(request.status().message()));
     return kDone;
   }
-  if (chunk_.Add(number, *request)) return kDone;
+  return Add(number, *request);
+}
+
+int Bulk::Add(size_t number, const v1::SetRequest& request) {
+  if (chunk_.Add(number, request)) return kDone;
   if (const int exit_code = Send(); exit_code != kDone) return exit_code;
-  chunk_.Add(number, *request);
+  chunk_.Add(number, request);
   return kDone;
 }
 
@@ -64,8 +72,8 @@ int Bulk::Send() {
   } else if (!status.ok()) {
     progress_.Clear();
     const int exit_code = connection_.Report(status);
-    Complain() << "the lines before line " << first << " are done; lines " << first << " to " << last
-               << " may be done or not\n";
+    Complain() << "what came before " << what_ << " " << first << " is done; " << what_ << " " << first << " to "
+               << last << " may be done or not\n";
     Summarize();
     return exit_code;
   } else {
@@ -97,7 +105,7 @@ void Bulk::Take(const v1::BatchSetResponse& response) {
 void Bulk::Fail(size_t line, const std::string& key, const std::string& reason, const std::string& message) {
   ++failed_;
   progress_.Clear();
-  Complain() << "line " << line << ": " << message << "\n";
+  Complain() << what_ << " " << line << ": " << message << "\n";
   if (!connection_.options().json) return;
   google::protobuf::Struct object;
   auto& fields = *object.mutable_fields();

@@ -33,6 +33,8 @@ int Watch(Connection& connection);
 int Members(Connection& connection);
 int Forget(Connection& connection);
 int Leave(Connection& connection);
+int Backup(Connection& connection);
+int Restore(Connection& connection);
 int Status(Connection& connection);
 int Explain(Connection& connection);
 int Conflicts(Connection& connection);

@@ -73,6 +73,7 @@ class Connection {
   int Report(const grpc::Status& status) const;
 
   // Of the server that is asked at present.
+  v1::Mesh::Stub& mesh() { return StubOf(static_cast<v1::Mesh::Stub*>(nullptr)); }
   v1::KeyValue::Stub& key_value() { return StubOf(static_cast<v1::KeyValue::Stub*>(nullptr)); }
   const std::string& server() const { return servers_[current_].address; }
   size_t server_count() const { return servers_.size(); }

@@ -1,4 +1,4 @@
-// The commands for many keys: ls watch batch export import.
+// The commands for many keys: ls watch batch export import backup restore.
 #include <string>
 #include <vector>
 
@@ -139,6 +139,33 @@ void AddTransfer(CLI::App& app, Options& options) {
   in->add_flag("--if-absent", options.if_absent, "Write only keys that do not exist, and count the others");
 }
 
+void AddBackup(CLI::App& app, Options& options) {
+  CLI::App* backup = AddCommand(app, options, kManyKeys, "backup", "Save the whole map to a file",
+                                "The file has all of the map: keys, values, leases, versions, deleted keys that are\n"
+                                "still kept. It is there as a whole or not at all, and has a checksum.\n"
+                                "\n"
+                                "Examples:\n"
+                                "  leasemap backup map.backup\n"
+                                "  leasemap backup - | ssh host 'cat > map.backup'");
+  AddText(backup, "FILE", options.file, "", "The file to write; - for standard output")->required();
+  CLI::App* restore =
+      AddCommand(app, options, kManyKeys, "restore", "Restore the map of a backup",
+                 "Into a cluster whose map is empty: the map becomes what it was, with leases and versions. The\n"
+                 "cluster should have another name (--cluster); with the name of the backup's cluster it takes\n"
+                 "--force, since a node of that one that still has its map would become one with it.\n"
+                 "\n"
+                 "With --as-new-writes into any cluster: each key is set again, by the rules of any write, with its\n"
+                 "holder and what is left of its lease. Restore reports each refused key, continues with the others,\n"
+                 "and then exits with 1.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  leasemap restore map.backup\n"
+                 "  leasemap restore --as-new-writes map.backup");
+  AddText(restore, "FILE", options.file, "", "The file to read; - for standard input")->required();
+  restore->add_flag("--force", options.force, "Also into a cluster that has the name of the backup's cluster");
+  restore->add_flag("--as-new-writes", options.as_new_writes, "Set each key again, by the rules of any write");
+}
+
 }  // namespace
 
 void AddManyKeysCommands(CLI::App& app, Options& options) {
@@ -146,6 +173,7 @@ void AddManyKeysCommands(CLI::App& app, Options& options) {
   AddWatch(app, options);
   AddBatch(app, options);
   AddTransfer(app, options);
+  AddBackup(app, options);
 }
 
 }  // namespace leasemap::cli

@@ -25,6 +25,8 @@ int main(int argc, char** argv) {
       {"members", leasemap::cli::Members},
       {"forget", leasemap::cli::Forget},
       {"leave", leasemap::cli::Leave},
+      {"backup", leasemap::cli::Backup},
+      {"restore", leasemap::cli::Restore},
       {"status", leasemap::cli::Status},
       {"explain", leasemap::cli::Explain},
       {"conflicts", leasemap::cli::Conflicts},

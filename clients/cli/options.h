@@ -56,9 +56,11 @@ struct Options {
   std::string cursor_file;   // watch
   bool show_cursor = false;  // watch
   std::vector<v1::Event::Kind> kinds;
-  std::string node_id;     // forget, leave
-  std::string service;     // healthcheck
-  std::string help_topic;  // help
+  std::string node_id;         // forget, leave
+  bool force = false;          // restore
+  bool as_new_writes = false;  // restore
+  std::string service;         // healthcheck
+  std::string help_topic;      // help
 };
 
 // Reads the command line (and LEASEMAP_SERVER, LEASEMAP_HOLDER) into `options`. An exit code if there is nothing left

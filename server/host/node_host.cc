@@ -412,6 +412,39 @@ absl::StatusOr<core::WatchBatch> NodeHost::ReadWatch(core::Watch& watch) const {
   return node_.ReadWatch(Clocks(), watch);
 }
 
+absl::StatusOr<core::BackupPage> NodeHost::ReadBackup(core::BackupPlace& place, size_t bytes) const {
+  const Hold lock(mutex_, "ReadBackup");
+  return node_.ReadBackup(place, bytes);
+}
+
+// The lock is held for some entries at a time. Writes of clients may come in between: they merge as ever.
+absl::Status NodeHost::Restore(const std::vector<core::EntryPtr>& entries, const core::Image& image) {
+  constexpr size_t kAtOnce = 500;
+  {
+    const Hold lock(mutex_, "CheckRestore");
+    if (auto status = node_.CheckRestore(Clocks(), entries); !status.ok()) return status;
+  }
+  for (size_t at = 0; at < entries.size(); at += kAtOnce) {
+    const auto begin = entries.begin() + static_cast<std::ptrdiff_t>(at);
+    const std::vector<core::EntryPtr> some(begin,
+                                           begin + static_cast<std::ptrdiff_t>(std::min(kAtOnce, entries.size() - at)));
+    Change([&](core::Node& node, core::Now now) { node.Restore(now, some); }, "Restore");
+  }
+  Change([&](core::Node& node, core::Now now) { node.EndRestore(now, image); }, "EndRestore");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<core::WaitId> NodeHost::AwaitSaved(Done done) {
+  return Change(
+      [&](core::Node& node, core::Now) -> absl::StatusOr<core::WaitId> {
+        mutex_.AssertHeld();
+        const core::WaitId wait = node.AwaitSaved();
+        Await(wait, std::move(done));
+        return wait;
+      },
+      "AwaitSaved");
+}
+
 absl::StatusOr<int> NodeHost::SendBroadcast(const std::string& to_node, const std::string& payload) {
   const auto send = [&](core::Node& node, core::Now now) -> absl::StatusOr<int> {
     mutex_.AssertHeld();

@@ -96,6 +96,10 @@ class NodeHost {
 
   absl::StatusOr<core::Watch> StartWatch(core::WatchFilter filter, bool snapshot, const std::string& cursor) const;
   absl::StatusOr<core::WatchBatch> ReadWatch(core::Watch& watch) const;
+  absl::StatusOr<core::BackupPage> ReadBackup(core::BackupPlace& place, size_t bytes) const;
+  // Takes a map in place of an empty one (Node::CheckRestore). Then AwaitSaved tells when it is on the disk.
+  absl::Status Restore(const std::vector<core::EntryPtr>& entries, const core::Image& image);
+  absl::StatusOr<core::WaitId> AwaitSaved(Done done);
   absl::StatusOr<int> SendBroadcast(const std::string& to_node, const std::string& payload);
   absl::Status Forget(const std::string& node);
   core::NodeStatus GetStatus() const;

@@ -36,6 +36,10 @@ class Gate {
     connections_.Arrived(context.peer(), request.ByteSizeLong());
     context.AddTrailingMetadata("leasemap-node", node_);
   }
+  // Some more of a request that comes in pieces.
+  void MoreArrived(grpc::CallbackServerContext& context, const google::protobuf::Message& piece) const {
+    connections_.Arrived(context.peer(), piece.ByteSizeLong());
+  }
   // The same for a KeyValue call. OK, SYNCING or DRAINING.
   absl::Status Check(grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
     Arrived(context, request);

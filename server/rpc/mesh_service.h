@@ -6,6 +6,7 @@
 
 #include "leasemap/v1/mesh.grpc.pb.h"
 #include "server/host/node_host.h"
+#include "server/rpc/backup.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/subscribers.h"
 #include "server/rpc/watch_hub.h"
@@ -15,7 +16,7 @@ namespace leasemap::rpc {
 class MeshService final : public v1::Mesh::CallbackService {
  public:
   MeshService(host::NodeHost& host, const Gate& gate, Subscribers& subscribers, const WatchHub& watches)
-      : host_(host), gate_(gate), subscribers_(subscribers), watches_(watches) {}
+      : host_(host), gate_(gate), subscribers_(subscribers), watches_(watches), backups_(host, gate) {}
   // What begins the shutdown that Leave asks for; it does not wait for it. Before the server starts.
   void OnLeave(std::function<void()> leave) { leave_ = std::move(leave); }
 
@@ -33,6 +34,14 @@ class MeshService final : public v1::Mesh::CallbackService {
                                                              const v1::SubscribeRequest*) override;
   grpc::ServerUnaryReactor* Forget(grpc::CallbackServerContext*, const v1::ForgetRequest*,
                                    v1::ForgetResponse*) override;
+  grpc::ServerWriteReactor<v1::BackupResponse>* Backup(grpc::CallbackServerContext* context,
+                                                       const v1::BackupRequest* request) override {
+    return backups_.Backup(*context, *request);
+  }
+  grpc::ServerReadReactor<v1::RestoreRequest>* Restore(grpc::CallbackServerContext* context,
+                                                       v1::RestoreResponse* response) override {
+    return backups_.Restore(*context, response);
+  }
   grpc::ServerUnaryReactor* Leave(grpc::CallbackServerContext*, const v1::LeaveRequest*, v1::LeaveResponse*) override;
 
  private:
@@ -40,6 +49,7 @@ class MeshService final : public v1::Mesh::CallbackService {
   const Gate& gate_;
   Subscribers& subscribers_;
   const WatchHub& watches_;
+  Backups backups_;
   std::function<void()> leave_ = [] {};
 };
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "leasemap/storage/v1/storage.pb.h"
 #include "peer/core/data/error.h"
 #include "peer/wire/codec_parts.h"
 
@@ -21,41 +20,48 @@ absl::Status NoMessage() { return absl::DataLossError("it is no message of its k
 
 }  // namespace
 
-std::string EncodeImage(const core::Image& image) {
-  pb::Image out;
-  out.set_incarnation(image.incarnation);
-  out.set_whole(image.whole);
-  wire::ToProto(image.vector, out.mutable_vector());
-  wire::ToProto(image.floor, out.mutable_floor());
-  out.set_ceiling_ms(image.ceiling_ms);
-  out.set_collected_epoch(image.collected_epoch);
-  out.set_lapses_gone_ms(image.lapses_gone_ms);
-  out.set_horizon_ms(image.horizon_ms);
-  for (const core::MemberInfo& member : image.members) wire::ToProto(member, out.add_members());
-  return out.SerializeAsString();
+void ToProto(const core::Image& image, pb::Image* out) {
+  out->set_incarnation(image.incarnation);
+  out->set_whole(image.whole);
+  wire::ToProto(image.vector, out->mutable_vector());
+  wire::ToProto(image.floor, out->mutable_floor());
+  out->set_ceiling_ms(image.ceiling_ms);
+  out->set_collected_epoch(image.collected_epoch);
+  out->set_lapses_gone_ms(image.lapses_gone_ms);
+  out->set_horizon_ms(image.horizon_ms);
+  for (const core::MemberInfo& member : image.members) wire::ToProto(member, out->add_members());
 }
 
-absl::StatusOr<core::Image> DecodeImage(std::string_view bytes) {
-  const std::string what = "the record of what the map covers";
-  pb::Image in;
-  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return Bad(what, NoMessage());
-  }
+absl::StatusOr<core::Image> FromProto(const pb::Image& in) {
   core::Image image;
   image.incarnation = in.incarnation();
   image.whole = in.whole();
-  if (auto status = wire::FromProto(in.vector(), &image.vector); !status.ok()) return Bad(what, status);
-  if (auto status = wire::FromProto(in.floor(), &image.floor); !status.ok()) return Bad(what, status);
+  if (auto status = wire::FromProto(in.vector(), &image.vector); !status.ok()) return status;
+  if (auto status = wire::FromProto(in.floor(), &image.floor); !status.ok()) return status;
   image.ceiling_ms = in.ceiling_ms();
   image.collected_epoch = in.collected_epoch();
   image.lapses_gone_ms = in.lapses_gone_ms();
   image.horizon_ms = in.horizon_ms();
   for (const auto& member : in.members()) {
     core::MemberInfo info;
-    if (auto status = wire::FromProto(member, &info); !status.ok()) return Bad(what, status);
+    if (auto status = wire::FromProto(member, &info); !status.ok()) return status;
     image.members.push_back(std::move(info));
   }
   return image;
+}
+
+std::string EncodeImage(const core::Image& image) {
+  pb::Image out;
+  ToProto(image, &out);
+  return out.SerializeAsString();
+}
+
+absl::StatusOr<core::Image> DecodeImage(std::string_view bytes) {
+  constexpr char kWhat[] = "the record of what the map covers";
+  pb::Image in;
+  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Bad(kWhat, NoMessage());
+  auto image = FromProto(in);
+  return image.ok() ? image : Bad(kWhat, image.status());
 }
 
 std::string EncodeConflict(const core::Conflict& conflict) {

@@ -5,9 +5,14 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "leasemap/storage/v1/storage.pb.h"
 #include "peer/core/data/image.h"
 
 namespace leasemap::storage {
+
+void ToProto(const core::Image& image, v1::Image* out);
+// INVALID_ARGUMENT for what breaks a limit or an invariant of the core's types.
+absl::StatusOr<core::Image> FromProto(const v1::Image& in);
 
 // The image, but for its entries and conflicts.
 std::string EncodeImage(const core::Image& image);

@@ -6,7 +6,7 @@ import unittest
 from basics import BOUND, ENVIRONMENT, LEASEMAP
 from cli_support import DONE, WRONG_USE
 
-COMMANDS = ("get set del renew release explain ls watch batch export import members forget leave conflicts status healthcheck help "
+COMMANDS = ("get set del renew release explain ls watch batch export import backup restore members forget leave conflicts status healthcheck help "
             "version").split()
 ALIASES = {"put": "set", "rm": "del", "list": "ls"}
 SHARED = ("--server", "--holder", "--output", "--timeout", "--color")

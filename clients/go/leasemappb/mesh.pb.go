@@ -1581,6 +1581,212 @@ func (*LeaveResponse) Descriptor() ([]byte, []int) {
 	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{20}
 }
 
+type BackupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{21}
+}
+
+type BackupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of the file.
+	Data []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	// Entries that are in the file by now, and keys of the map, with those that are deleted and still kept: for progress.
+	EntriesDone   uint64 `protobuf:"varint,2,opt,name=entries_done,json=entriesDone,proto3" json:"entries_done,omitempty"`
+	EntriesTotal  uint64 `protobuf:"varint,3,opt,name=entries_total,json=entriesTotal,proto3" json:"entries_total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *BackupResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *BackupResponse) GetEntriesDone() uint64 {
+	if x != nil {
+		return x.EntriesDone
+	}
+	return 0
+}
+
+func (x *BackupResponse) GetEntriesTotal() uint64 {
+	if x != nil {
+		return x.EntriesTotal
+	}
+	return 0
+}
+
+type RestoreRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Takes a backup of a cluster that has this cluster's name, too. If a node of the old cluster still has its map, the
+	// two become one. Read in the first message.
+	Force bool `protobuf:"varint,1,opt,name=force,proto3" json:"force,omitempty"`
+	// The next bytes of the file.
+	Data          []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreRequest) Reset() {
+	*x = RestoreRequest{}
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreRequest) ProtoMessage() {}
+
+func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
+func (*RestoreRequest) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RestoreRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *RestoreRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type RestoreResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Keys of the map, and entries that were read, with those of deleted keys.
+	Keys          uint64 `protobuf:"varint,1,opt,name=keys,proto3" json:"keys,omitempty"`
+	Entries       uint64 `protobuf:"varint,2,opt,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreResponse) Reset() {
+	*x = RestoreResponse{}
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreResponse) ProtoMessage() {}
+
+func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
+func (*RestoreResponse) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RestoreResponse) GetKeys() uint64 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *RestoreResponse) GetEntries() uint64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
 var File_leasemap_v1_mesh_proto protoreflect.FileDescriptor
 
 const file_leasemap_v1_mesh_proto_rawDesc = "" +
@@ -1711,7 +1917,18 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\x0eForgetResponse\"'\n" +
 	"\fLeaveRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x0f\n" +
-	"\rLeaveResponse2\xdf\x04\n" +
+	"\rLeaveResponse\"\x0f\n" +
+	"\rBackupRequest\"l\n" +
+	"\x0eBackupResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\x12!\n" +
+	"\fentries_done\x18\x02 \x01(\x04R\ventriesDone\x12#\n" +
+	"\rentries_total\x18\x03 \x01(\x04R\fentriesTotal\":\n" +
+	"\x0eRestoreRequest\x12\x14\n" +
+	"\x05force\x18\x01 \x01(\bR\x05force\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\"?\n" +
+	"\x0fRestoreResponse\x12\x12\n" +
+	"\x04keys\x18\x01 \x01(\x04R\x04keys\x12\x18\n" +
+	"\aentries\x18\x02 \x01(\x04R\aentries2\xec\x05\n" +
 	"\x04Mesh\x12J\n" +
 	"\tGetStatus\x12\x1d.leasemap.v1.GetStatusRequest\x1a\x1e.leasemap.v1.GetStatusResponse\x12P\n" +
 	"\vListMembers\x12\x1f.leasemap.v1.ListMembersRequest\x1a .leasemap.v1.ListMembersResponse\x12D\n" +
@@ -1720,7 +1937,9 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\tBroadcast\x12\x1d.leasemap.v1.BroadcastRequest\x1a\x1e.leasemap.v1.BroadcastResponse\x12L\n" +
 	"\tSubscribe\x12\x1d.leasemap.v1.SubscribeRequest\x1a\x1e.leasemap.v1.SubscribeResponse0\x01\x12A\n" +
 	"\x06Forget\x12\x1a.leasemap.v1.ForgetRequest\x1a\x1b.leasemap.v1.ForgetResponse\x12>\n" +
-	"\x05Leave\x12\x19.leasemap.v1.LeaveRequest\x1a\x1a.leasemap.v1.LeaveResponseB@\n" +
+	"\x05Leave\x12\x19.leasemap.v1.LeaveRequest\x1a\x1a.leasemap.v1.LeaveResponse\x12C\n" +
+	"\x06Backup\x12\x1a.leasemap.v1.BackupRequest\x1a\x1b.leasemap.v1.BackupResponse0\x01\x12F\n" +
+	"\aRestore\x12\x1b.leasemap.v1.RestoreRequest\x1a\x1c.leasemap.v1.RestoreResponse(\x01B@\n" +
 	"\x0fdev.leasemap.v1B\tMeshProtoP\x01Z leasemap.dev/leasemap/leasemappbb\x06proto3"
 
 var (
@@ -1736,7 +1955,7 @@ func file_leasemap_v1_mesh_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemap_v1_mesh_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leasemap_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_leasemap_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_leasemap_v1_mesh_proto_goTypes = []any{
 	(GetStatusResponse_DiskState)(0), // 0: leasemap.v1.GetStatusResponse.DiskState
 	(Member_State)(0),                // 1: leasemap.v1.Member.State
@@ -1761,25 +1980,29 @@ var file_leasemap_v1_mesh_proto_goTypes = []any{
 	(*ForgetResponse)(nil),           // 20: leasemap.v1.ForgetResponse
 	(*LeaveRequest)(nil),             // 21: leasemap.v1.LeaveRequest
 	(*LeaveResponse)(nil),            // 22: leasemap.v1.LeaveResponse
-	(*durationpb.Duration)(nil),      // 23: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),    // 24: google.protobuf.Timestamp
-	(*Entry)(nil),                    // 25: leasemap.v1.Entry
+	(*BackupRequest)(nil),            // 23: leasemap.v1.BackupRequest
+	(*BackupResponse)(nil),           // 24: leasemap.v1.BackupResponse
+	(*RestoreRequest)(nil),           // 25: leasemap.v1.RestoreRequest
+	(*RestoreResponse)(nil),          // 26: leasemap.v1.RestoreResponse
+	(*durationpb.Duration)(nil),      // 27: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 28: google.protobuf.Timestamp
+	(*Entry)(nil),                    // 29: leasemap.v1.Entry
 }
 var file_leasemap_v1_mesh_proto_depIdxs = []int32{
-	23, // 0: leasemap.v1.ClockOffset.offset:type_name -> google.protobuf.Duration
+	27, // 0: leasemap.v1.ClockOffset.offset:type_name -> google.protobuf.Duration
 	2,  // 1: leasemap.v1.GetStatusResponse.vector:type_name -> leasemap.v1.VectorEntry
 	3,  // 2: leasemap.v1.GetStatusResponse.clock_offsets:type_name -> leasemap.v1.ClockOffset
-	23, // 3: leasemap.v1.GetStatusResponse.lease_duration:type_name -> google.protobuf.Duration
+	27, // 3: leasemap.v1.GetStatusResponse.lease_duration:type_name -> google.protobuf.Duration
 	0,  // 4: leasemap.v1.GetStatusResponse.disk_state:type_name -> leasemap.v1.GetStatusResponse.DiskState
 	1,  // 5: leasemap.v1.Member.state:type_name -> leasemap.v1.Member.State
-	24, // 6: leasemap.v1.Member.last_heard_time:type_name -> google.protobuf.Timestamp
+	28, // 6: leasemap.v1.Member.last_heard_time:type_name -> google.protobuf.Timestamp
 	6,  // 7: leasemap.v1.ListMembersResponse.members:type_name -> leasemap.v1.Member
-	25, // 8: leasemap.v1.MemberView.entry:type_name -> leasemap.v1.Entry
-	23, // 9: leasemap.v1.MemberView.age:type_name -> google.protobuf.Duration
+	29, // 8: leasemap.v1.MemberView.entry:type_name -> leasemap.v1.Entry
+	27, // 9: leasemap.v1.MemberView.age:type_name -> google.protobuf.Duration
 	10, // 10: leasemap.v1.ExplainResponse.views:type_name -> leasemap.v1.MemberView
-	25, // 11: leasemap.v1.Conflict.loser:type_name -> leasemap.v1.Entry
-	25, // 12: leasemap.v1.Conflict.winner:type_name -> leasemap.v1.Entry
-	24, // 13: leasemap.v1.Conflict.found_time:type_name -> google.protobuf.Timestamp
+	29, // 11: leasemap.v1.Conflict.loser:type_name -> leasemap.v1.Entry
+	29, // 12: leasemap.v1.Conflict.winner:type_name -> leasemap.v1.Entry
+	28, // 13: leasemap.v1.Conflict.found_time:type_name -> google.protobuf.Timestamp
 	13, // 14: leasemap.v1.ListConflictsResponse.conflicts:type_name -> leasemap.v1.Conflict
 	4,  // 15: leasemap.v1.Mesh.GetStatus:input_type -> leasemap.v1.GetStatusRequest
 	7,  // 16: leasemap.v1.Mesh.ListMembers:input_type -> leasemap.v1.ListMembersRequest
@@ -1789,16 +2012,20 @@ var file_leasemap_v1_mesh_proto_depIdxs = []int32{
 	17, // 20: leasemap.v1.Mesh.Subscribe:input_type -> leasemap.v1.SubscribeRequest
 	19, // 21: leasemap.v1.Mesh.Forget:input_type -> leasemap.v1.ForgetRequest
 	21, // 22: leasemap.v1.Mesh.Leave:input_type -> leasemap.v1.LeaveRequest
-	5,  // 23: leasemap.v1.Mesh.GetStatus:output_type -> leasemap.v1.GetStatusResponse
-	8,  // 24: leasemap.v1.Mesh.ListMembers:output_type -> leasemap.v1.ListMembersResponse
-	11, // 25: leasemap.v1.Mesh.Explain:output_type -> leasemap.v1.ExplainResponse
-	14, // 26: leasemap.v1.Mesh.ListConflicts:output_type -> leasemap.v1.ListConflictsResponse
-	16, // 27: leasemap.v1.Mesh.Broadcast:output_type -> leasemap.v1.BroadcastResponse
-	18, // 28: leasemap.v1.Mesh.Subscribe:output_type -> leasemap.v1.SubscribeResponse
-	20, // 29: leasemap.v1.Mesh.Forget:output_type -> leasemap.v1.ForgetResponse
-	22, // 30: leasemap.v1.Mesh.Leave:output_type -> leasemap.v1.LeaveResponse
-	23, // [23:31] is the sub-list for method output_type
-	15, // [15:23] is the sub-list for method input_type
+	23, // 23: leasemap.v1.Mesh.Backup:input_type -> leasemap.v1.BackupRequest
+	25, // 24: leasemap.v1.Mesh.Restore:input_type -> leasemap.v1.RestoreRequest
+	5,  // 25: leasemap.v1.Mesh.GetStatus:output_type -> leasemap.v1.GetStatusResponse
+	8,  // 26: leasemap.v1.Mesh.ListMembers:output_type -> leasemap.v1.ListMembersResponse
+	11, // 27: leasemap.v1.Mesh.Explain:output_type -> leasemap.v1.ExplainResponse
+	14, // 28: leasemap.v1.Mesh.ListConflicts:output_type -> leasemap.v1.ListConflictsResponse
+	16, // 29: leasemap.v1.Mesh.Broadcast:output_type -> leasemap.v1.BroadcastResponse
+	18, // 30: leasemap.v1.Mesh.Subscribe:output_type -> leasemap.v1.SubscribeResponse
+	20, // 31: leasemap.v1.Mesh.Forget:output_type -> leasemap.v1.ForgetResponse
+	22, // 32: leasemap.v1.Mesh.Leave:output_type -> leasemap.v1.LeaveResponse
+	24, // 33: leasemap.v1.Mesh.Backup:output_type -> leasemap.v1.BackupResponse
+	26, // 34: leasemap.v1.Mesh.Restore:output_type -> leasemap.v1.RestoreResponse
+	25, // [25:35] is the sub-list for method output_type
+	15, // [15:25] is the sub-list for method input_type
 	15, // [15:15] is the sub-list for extension type_name
 	15, // [15:15] is the sub-list for extension extendee
 	0,  // [0:15] is the sub-list for field type_name
@@ -1821,7 +2048,7 @@ func file_leasemap_v1_mesh_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemap_v1_mesh_proto_rawDesc), len(file_leasemap_v1_mesh_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   21,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,8 @@ const (
 	Mesh_Subscribe_FullMethodName     = "/leasemap.v1.Mesh/Subscribe"
 	Mesh_Forget_FullMethodName        = "/leasemap.v1.Mesh/Forget"
 	Mesh_Leave_FullMethodName         = "/leasemap.v1.Mesh/Leave"
+	Mesh_Backup_FullMethodName        = "/leasemap.v1.Mesh/Backup"
+	Mesh_Restore_FullMethodName       = "/leasemap.v1.Mesh/Restore"
 )
 
 // MeshClient is the client API for Mesh service.
@@ -66,6 +68,17 @@ type MeshClient interface {
 	// stays; a node that starts with it is a member again. (Without a data directory a node leaves at each stop.) The
 	// answer comes when the shutdown has begun. Errors: REQUEST_INVALID (node_id is not that of this node).
 	Leave(ctx context.Context, in *LeaveRequest, opts ...grpc.CallOption) (*LeaveResponse, error)
+	// Streams the map as the bytes of a backup file (docs/backup.md): all of it, with leases, versions and tombstones, as it
+	// is when the stream ends. A write meanwhile may put a key into the file twice; the later one counts. Errors: SYNCING,
+	// also when the node took another map in place of its own meanwhile; DRAINING; WAIT_LIMIT (4 backups run here already;
+	// with RetryInfo).
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
+	// Takes the map of a backup file, whose bytes the client streams, in place of an empty one: keys, values, leases,
+	// versions, tombstones. The other nodes get it from this one. Nothing is taken before the whole file was read and
+	// found right. With a data directory the answer comes when all of it is on the disk. Errors: REQUEST_INVALID (the file
+	// is damaged or of a later format; the map of this node or of a member is not empty; the file is of a cluster of this
+	// cluster's name, and `force` is not set); BYTES_LIMIT; SYNCING; DRAINING; WAIT_LIMIT (another restore runs here).
+	Restore(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[RestoreRequest, RestoreResponse], error)
 }
 
 type meshClient struct {
@@ -165,6 +178,38 @@ func (c *meshClient) Leave(ctx context.Context, in *LeaveRequest, opts ...grpc.C
 	return out, nil
 }
 
+func (c *meshClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Mesh_ServiceDesc.Streams[1], Mesh_Backup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackupRequest, BackupResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Mesh_BackupClient = grpc.ServerStreamingClient[BackupResponse]
+
+func (c *meshClient) Restore(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[RestoreRequest, RestoreResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Mesh_ServiceDesc.Streams[2], Mesh_Restore_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[RestoreRequest, RestoreResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Mesh_RestoreClient = grpc.ClientStreamingClient[RestoreRequest, RestoreResponse]
+
 // MeshServer is the server API for Mesh service.
 // All implementations must embed UnimplementedMeshServer
 // for forward compatibility.
@@ -200,6 +245,17 @@ type MeshServer interface {
 	// stays; a node that starts with it is a member again. (Without a data directory a node leaves at each stop.) The
 	// answer comes when the shutdown has begun. Errors: REQUEST_INVALID (node_id is not that of this node).
 	Leave(context.Context, *LeaveRequest) (*LeaveResponse, error)
+	// Streams the map as the bytes of a backup file (docs/backup.md): all of it, with leases, versions and tombstones, as it
+	// is when the stream ends. A write meanwhile may put a key into the file twice; the later one counts. Errors: SYNCING,
+	// also when the node took another map in place of its own meanwhile; DRAINING; WAIT_LIMIT (4 backups run here already;
+	// with RetryInfo).
+	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
+	// Takes the map of a backup file, whose bytes the client streams, in place of an empty one: keys, values, leases,
+	// versions, tombstones. The other nodes get it from this one. Nothing is taken before the whole file was read and
+	// found right. With a data directory the answer comes when all of it is on the disk. Errors: REQUEST_INVALID (the file
+	// is damaged or of a later format; the map of this node or of a member is not empty; the file is of a cluster of this
+	// cluster's name, and `force` is not set); BYTES_LIMIT; SYNCING; DRAINING; WAIT_LIMIT (another restore runs here).
+	Restore(grpc.ClientStreamingServer[RestoreRequest, RestoreResponse]) error
 	mustEmbedUnimplementedMeshServer()
 }
 
@@ -233,6 +289,12 @@ func (UnimplementedMeshServer) Forget(context.Context, *ForgetRequest) (*ForgetR
 }
 func (UnimplementedMeshServer) Leave(context.Context, *LeaveRequest) (*LeaveResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Leave not implemented")
+}
+func (UnimplementedMeshServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method Backup not implemented")
+}
+func (UnimplementedMeshServer) Restore(grpc.ClientStreamingServer[RestoreRequest, RestoreResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method Restore not implemented")
 }
 func (UnimplementedMeshServer) mustEmbedUnimplementedMeshServer() {}
 func (UnimplementedMeshServer) testEmbeddedByValue()              {}
@@ -392,6 +454,24 @@ func _Mesh_Leave_Handler(srv interface{}, ctx context.Context, dec func(interfac
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Mesh_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MeshServer).Backup(m, &grpc.GenericServerStream[BackupRequest, BackupResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Mesh_BackupServer = grpc.ServerStreamingServer[BackupResponse]
+
+func _Mesh_Restore_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(MeshServer).Restore(&grpc.GenericServerStream[RestoreRequest, RestoreResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Mesh_RestoreServer = grpc.ClientStreamingServer[RestoreRequest, RestoreResponse]
+
 // Mesh_ServiceDesc is the grpc.ServiceDesc for Mesh service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -433,6 +513,16 @@ var Mesh_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Subscribe",
 			Handler:       _Mesh_Subscribe_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Backup",
+			Handler:       _Mesh_Backup_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Restore",
+			Handler:       _Mesh_Restore_Handler,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "leasemap/v1/mesh.proto",

@@ -29,6 +29,7 @@
 #include "peer/core/mesh/readiness.h"
 #include "peer/core/mesh/reports.h"
 #include "peer/core/mesh/retirement.h"
+#include "peer/core/node/backup.h"
 #include "peer/core/node/calls.h"
 #include "peer/core/node/node_status.h"
 #include "peer/core/node/watch.h"
@@ -114,6 +115,16 @@ class Node {
   NodeStatus GetStatus() const;
   Usage GetUsage() const;
   Image TakeImage() const;
+
+  // --- copies of it (backup.h): the next page, of some more than so many bytes; SYNCING if the map is another one now
+  absl::StatusOr<BackupPage> ReadBackup(BackupPlace& place, size_t bytes) const;
+  // Whether these may take the place of this map: it is empty, and so are those of the linked members.
+  absl::Status CheckRestore(Now now, const std::vector<EntryPtr>& entries) const;
+  // Takes some of them; then what they cover all together.
+  void Restore(Now now, const std::vector<EntryPtr>& entries);
+  void EndRestore(Now now, const Image& image);
+  // Waits until all that was applied is on the disk; 0: it is.
+  WaitId AwaitSaved();
 
   // --- the disk (saving.h). The next piece for it, only if it is due. The shell writes it as a whole or not at all,
   // and then says how that went, before it takes another.

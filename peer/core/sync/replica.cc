@@ -208,6 +208,12 @@ void Replica::TakeBack(MonoTime mono, MapState old) {
   Changed();
 }
 
+void Replica::EndRestore(MonoTime mono, const Image& image) {
+  map_.ceiling.Collected(image.collected_epoch);
+  map_.lapses_gone_ms = std::max(map_.lapses_gone_ms, image.lapses_gone_ms);
+  TakeSession(mono, image.vector, image.floor);
+}
+
 void Replica::Restore(MonoTime mono, const Image& image) {
   map_.vector = image.vector;
   map_.JoinFloor(mono, image.floor);

@@ -149,6 +149,8 @@ class Replica {
   MapState GiveUp(Now now, int64_t ceiling_ms, uint64_t incarnation);
   // What is here becomes one with a map that was given up.
   void TakeBack(MonoTime mono, MapState old);
+  // The entries of a backup, which were applied, are all of what it covered.
+  void EndRestore(MonoTime mono, const Image& image);
   // What an image of an earlier process holds. The first thing that is done.
   void Restore(MonoTime mono, const Image& image);
 

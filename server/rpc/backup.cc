@@ -1,0 +1,184 @@
+#include "server/rpc/backup.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "peer/core/data/error.h"
+#include "peer/threads/mutex.h"
+#include "peer/wire/codec_parts.h"
+#include "protos/backup_file.h"
+#include "server/rpc/refused.h"
+#include "server/rpc/status.h"
+#include "server/storage/codec.h"
+
+namespace leasemap::rpc {
+namespace {
+
+// Of one message of the stream, one entry more at most.
+constexpr size_t kPageBytes = 1 << 20;
+
+absl::Status TooMany(const char* what) {
+  auto status = core::Refusal(absl::StatusCode::kResourceExhausted, "WAIT_LIMIT",
+                              absl::StrCat("this node runs ", what, " already; try again when it is done"));
+  core::SetRetryMs(status, 1000);
+  return status;
+}
+
+absl::Status WrongFile(const absl::Status& why) { return core::InvalidField("data", std::string(why.message())); }
+
+}  // namespace
+
+// Its callbacks come one after another, but for OnCancel, which it does not need: a write that fails ends it.
+class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
+ public:
+  explicit BackupStream(Backups& owner) : owner_(owner) {
+    const host::NodeHost& host = owner_.host_;
+    storage::v1::BackupHeader header;
+    header.set_cluster(host.options().cluster);
+    header.set_node_id(host.options().node_id);
+    header.set_server_version(LEASEMAP_VERSION);
+    header.set_start_ms(host.now().wall_ms);
+    header.set_keys(host.Read([](const core::Node& node) { return node.shown().store.live_keys(); }));
+    response_.set_data(writer_.Begin(header));
+    StartWrite(&response_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) return Finish(ToGrpc(absl::CancelledError("the client is gone")));
+    if (ended_) return Finish(grpc::Status::OK);
+    const auto page = owner_.host_.ReadBackup(place_, kPageBytes);
+    if (!page.ok()) return Finish(ToGrpc(page.status()));
+    storage::v1::BackupEntries entries;
+    for (const core::EntryPtr& entry : page->entries) wire::ToProto(*entry, entries.add_entries());
+    response_.set_data(entries.entries_size() > 0 ? writer_.Add(std::move(entries)) : "");
+    if (page->rest) {
+      ended_ = true;
+      storage::v1::BackupEnd end;
+      storage::ToProto(*page->rest, end.mutable_image());
+      end.set_end_ms(owner_.host_.now().wall_ms);
+      response_.mutable_data()->append(writer_.End(std::move(end)));
+    }
+    response_.set_entries_done(writer_.entries());
+    response_.set_entries_total(page->keys);
+    StartWrite(&response_);
+  }
+  void OnDone() override {
+    --owner_.backups_;
+    delete this;
+  }
+
+ private:
+  Backups& owner_;
+  BackupWriter writer_;
+  core::BackupPlace place_;
+  bool ended_ = false;
+  v1::BackupResponse response_;
+};
+
+// Its callbacks come one after another.
+class RestoreCall final : public grpc::ServerReadReactor<v1::RestoreRequest> {
+ public:
+  RestoreCall(Backups& owner, grpc::CallbackServerContext& context, v1::RestoreResponse* response)
+      : owner_(owner), context_(context), response_(response) {
+    StartRead(&request_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return End();
+    owner_.gate_.MoreArrived(context_, request_);
+    if (!begun_) force_ = request_.force();
+    begun_ = true;
+    parser_.Add(request_.data());
+    if (auto status = TakeRecords(); !status.ok()) return Finish(ToGrpc(status));
+    StartRead(&request_);
+  }
+  void OnDone() override {
+    --owner_.restores_;
+    delete this;
+  }
+
+ private:
+  absl::Status TakeRecords() {
+    for (;;) {
+      auto record = parser_.Next();
+      if (!record.ok()) return WrongFile(record.status());
+      if (!*record) return absl::OkStatus();
+      if (auto status = Take(**record); !status.ok()) return status;
+    }
+  }
+  absl::Status Take(storage::v1::BackupRecord& record) {
+    const core::NodeOptions& options = owner_.host_.options();
+    if (record.has_header() && record.header().cluster() == options.cluster && !force_) {
+      return core::InvalidField(
+          "force", absl::StrCat("the backup is of a cluster of this name, ", core::Shown(options.cluster),
+                                ": if a node of that one still has its map, the two become one; restore under another "
+                                "--cluster, or set force (leasemap restore --force)"));
+    }
+    for (auto& in : *record.mutable_entries()->mutable_entries()) {
+      auto entry = std::make_shared<core::Entry>();
+      if (auto status = wire::FromProto(std::move(in), entry.get()); !status.ok()) return WrongFile(status);
+      bytes_ += core::Footprint(*entry);
+      entries_.push_back(std::move(entry));
+    }
+    if (bytes_ > options.max_bytes) {
+      return core::Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",
+                           absl::StrCat("the map of the backup takes more memory than this node may use for it, ",
+                                        options.max_bytes >> 20, " MiB (--max-bytes)"));
+    }
+    if (!record.has_end()) return absl::OkStatus();
+    auto image = storage::FromProto(record.end().image());
+    if (!image.ok()) return WrongFile(image.status());
+    image_ = *std::move(image);
+    return absl::OkStatus();
+  }
+  // The client has sent all that it has.
+  void End() {
+    if (!parser_.complete()) {
+      return Finish(ToGrpc(core::InvalidField("data", "the backup ends too soon; send all of the file")));
+    }
+    if (auto status = owner_.host_.Restore(entries_, image_); !status.ok()) return Finish(ToGrpc(status));
+    response_->set_entries(entries_.size());
+    response_->set_keys(owner_.host_.Read([](const core::Node& node) { return node.store().live_keys(); }));
+    entries_.clear();
+    const auto wait =
+        owner_.host_.AwaitSaved([this](const core::Effects::Answered& answered) { Finish(ToGrpc(answered.status)); });
+    if (!wait.ok() || *wait == 0) Finish(ToGrpc(wait.status()));
+  }
+
+  Backups& owner_;
+  grpc::CallbackServerContext& context_;
+  v1::RestoreResponse* const response_;
+  v1::RestoreRequest request_;
+  bool begun_ = false, force_ = false;
+  BackupParser parser_;
+  std::vector<core::EntryPtr> entries_;
+  uint64_t bytes_ = 0;
+  core::Image image_;
+};
+
+grpc::ServerWriteReactor<v1::BackupResponse>* Backups::Backup(grpc::CallbackServerContext& context,
+                                                              const v1::BackupRequest& request) {
+  using Reactor = grpc::ServerWriteReactor<v1::BackupResponse>;
+  if (auto status = gate_.Check(context, request); !status.ok()) return Refused<Reactor>(ToGrpc(status));
+  if (backups_.fetch_add(1) >= kMaxBackups) {
+    --backups_;
+    return Refused<Reactor>(ToGrpc(TooMany("as many backups as it can")));
+  }
+  return new BackupStream(*this);
+}
+
+grpc::ServerReadReactor<v1::RestoreRequest>* Backups::Restore(grpc::CallbackServerContext& context,
+                                                              v1::RestoreResponse* response) {
+  using Reactor = grpc::ServerReadReactor<v1::RestoreRequest>;
+  if (auto status = gate_.Check(context, v1::RestoreRequest()); !status.ok()) return Refused<Reactor>(ToGrpc(status));
+  if (restores_.fetch_add(1) >= 1) {
+    --restores_;
+    return Refused<Reactor>(ToGrpc(TooMany("a restore")));
+  }
+  return new RestoreCall(*this, context, response);
+}
+
+}  // namespace leasemap::rpc
