@@ -28,9 +28,9 @@ planted:  ## plants known bugs and measures how many seeds find each
 mutants:  ## changes the core a little, 300 times, and says which changes no test notices: make mutants SEED=2 SAMPLE=100
 	tools/install-deps.sh
 	/usr/bin/python3 tools/mutants.py --seed $(SEED) --sample $(SAMPLE)
-chaos:  ## real nodes under faults, with a report: make chaos MINUTES=10 NODES=5 SEED=7 (needs root)
+chaos:  ## real nodes under faults, with a report: make chaos MINUTES=10 NODES=5 SEED=7 [DISKS=1] (needs root)
 	tools/build.sh release leasemapd chaos_driver chaos_proxy
-	/usr/bin/python3 tests/e2e/chaos/run.py --nodes $(NODES) --minutes $(MINUTES) --seed $(SEED)
+	/usr/bin/python3 tests/e2e/chaos/run.py --nodes $(NODES) --minutes $(MINUTES) --seed $(SEED) $(if $(DISKS),--disks)
 soak:  ## real nodes with clients and networks that misbehave, and their memory by the minute: make soak MINUTES=60 (needs root)
 	tools/build.sh release leasemapd
 	LEASEMAP_BUILD=build/release SOAK_MINUTES=$(MINUTES) /usr/bin/python3 tests/e2e/soak_test.py

@@ -34,13 +34,16 @@ absl::StatusOr<std::unique_ptr<Disk>> Disk::Open(Options options) {
                                      : "name a folder that this user may write in --data-dir");
   }
   std::unique_ptr<Disk> disk(new Disk(std::move(options), *std::move(lock)));
-  if (auto status = disk->ReadFormat(); !status.ok()) return status;
+  if (auto status = disk->ReadFormat(); !status.ok()) {
+    return IsFull(status) ? With(status, "free space on that disk") : status;
+  }
   if (!TakeRoom(disk->At(kReserveFile), disk->options_.reserve_bytes).ok()) disk->full_ = true;
   auto status = disk->OpenMap();
   if (IsFull(status)) {
     disk->UseReserve();
     status = disk->OpenMap();
   }
+  if (IsFull(status)) return With(status, "free space on that disk");
   if (absl::IsUnavailable(status)) return With(status, "see what is wrong with the disk");
   if (!status.ok()) return status;
   return disk;
@@ -75,7 +78,8 @@ absl::Status Disk::ReadFormat() {
 }
 
 absl::Status Disk::MakeFormat() {
-  const auto empty = IsEmptyFolder(options_.path, kLockFile);
+  // A start that found the disk full may have left a part of FORMAT.
+  const auto empty = HasOnly(options_.path, {kLockFile, absl::StrCat(kFormatFile, ".new")});
   if (!empty.ok()) return empty.status();
   if (!*empty) {
     return absl::FailedPreconditionError(

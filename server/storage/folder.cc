@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -46,6 +47,13 @@ absl::Status WriteAll(int fd, std::string_view text, const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::Status WriteAndSync(const std::string& path, std::string_view text) {
+  const Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (file.get() < 0) return Failed("make", path, errno);
+  if (auto status = WriteAll(file.get(), text, path); !status.ok()) return status;
+  return fsync(file.get()) == 0 ? absl::OkStatus() : Failed("sync", path, errno);
+}
+
 // What the folder lists is on the disk.
 absl::Status SyncFolder(const std::string& path) {
   const Descriptor folder(path, O_RDONLY | O_DIRECTORY);
@@ -83,11 +91,11 @@ absl::Status MakeFolder(const std::string& path) {
   return error ? Failed("make the folder", path, error.value()) : absl::OkStatus();
 }
 
-absl::StatusOr<bool> IsEmptyFolder(const std::string& path, std::string_view lock) {
+absl::StatusOr<bool> HasOnly(const std::string& path, const std::vector<std::string>& names) {
   std::error_code error;
   for (auto at = fs::directory_iterator(path, error); !error && at != fs::directory_iterator(); at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name != lock && name != "lost+found") return false;
+    if (std::find(names.begin(), names.end(), name) == names.end() && name != "lost+found") return false;
   }
   if (error) return Failed("read the folder", path, error.value());
   return true;
@@ -113,13 +121,10 @@ absl::StatusOr<std::optional<std::string>> ReadSmallFile(const std::string& path
 
 absl::Status WriteSmallFile(const std::string& path, std::string_view text) {
   const std::string fresh = path + ".new";
-  {
-    const Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
-    if (file.get() < 0) return Failed("make", fresh, errno);
-    if (auto status = WriteAll(file.get(), text, fresh); !status.ok()) return status;
-    if (fsync(file.get()) != 0) return Failed("sync", fresh, errno);
-  }
-  return Rename(fresh, path);
+  auto status = WriteAndSync(fresh, text);
+  if (status.ok()) return Rename(fresh, path);
+  unlink(fresh.c_str());
+  return status;
 }
 
 absl::Status Rename(const std::string& from, const std::string& to) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,11 +29,12 @@ class FileLock {
 
 // Makes the folder, and those above it, if it is not there.
 absl::Status MakeFolder(const std::string& path);
-// Whether there is something in it, but for what a file system puts into each of its own (lost+found) and `lock`.
-absl::StatusOr<bool> IsEmptyFolder(const std::string& path, std::string_view lock);
+// Whether there is nothing in it but these, and what a file system puts into each of its own (lost+found).
+absl::StatusOr<bool> HasOnly(const std::string& path, const std::vector<std::string>& names);
 // nullopt: there is no such file.
 absl::StatusOr<std::optional<std::string>> ReadSmallFile(const std::string& path);
-// The file has this text when it returns, whatever happens to the machine; before that the old one.
+// The file has this text when it returns, whatever happens to the machine; before that the old one. It is written as
+// `path`.new first.
 absl::Status WriteSmallFile(const std::string& path, std::string_view text);
 absl::Status Rename(const std::string& from, const std::string& to);
 

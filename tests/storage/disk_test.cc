@@ -123,6 +123,14 @@ TEST_F(DiskTest, AFolderOfSomethingElseIsRefused) {
   EXPECT_TRUE(std::filesystem::exists(options_.path + "/letter.txt"));
 }
 
+TEST_F(DiskTest, WhatAStartOnAFullDiskLeftIsNothing) {
+  std::filesystem::create_directory(options_.path);
+  std::ofstream(options_.path + "/FORMAT.new") << "leasemap da";
+  Open();
+  EXPECT_EQ(Keys(), "nothing");
+  EXPECT_FALSE(std::filesystem::exists(options_.path + "/FORMAT.new"));
+}
+
 TEST_F(DiskTest, AFolderThatCannotBeMadeIsRefused) {
   std::ofstream(folder_.At("file")) << "x";
   options_.path = folder_.At("file/data");

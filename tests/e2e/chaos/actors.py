@@ -3,6 +3,7 @@ import atexit
 import glob
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -58,10 +59,47 @@ class Talker:
         self.log.close()
 
 
+class Disk:
+    """A file system of a node's own, of a bounded size, with its data directory."""
+
+    def __init__(self, mount):
+        mount.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", mount], check=True)
+        atexit.register(subprocess.run, ["umount", "-l", str(mount)], check=False)
+        self.folder, self.older, self.filler = mount / "data", mount.with_name(mount.name + "-older"), mount / "filler"
+
+    def keep(self):
+        """A copy of what is there, once; while no process uses it."""
+        if self.folder.exists() and not self.older.exists():
+            shutil.copytree(self.folder, self.older, ignore=shutil.ignore_patterns("reserve", "damaged-*"))
+
+    def wipe(self):
+        self.empty()  # on a full disk a node without files does not start
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def roll_back(self):
+        """What was there when it was kept; nothing, if that was never."""
+        self.wipe()
+        if self.older.exists():
+            shutil.copytree(self.older, self.folder)
+            shutil.rmtree(self.older)
+
+    def fill(self):
+        with self.filler.open("wb", buffering=0) as filler:
+            try:
+                while filler.write(bytes(1 << 18)):
+                    pass
+            except OSError:
+                pass
+
+    def empty(self):
+        self.filler.unlink(missing_ok=True)
+
+
 class ChaosNode(Node):
     """A node in a namespace. `process` is None while it is killed. `paused` counts the faults that hold it."""
 
-    def __init__(self, i, size, flags, proxied, clocked):
+    def __init__(self, i, size, flags, proxied, clocked, disk=False):
         super().__init__(f"n{i:02d}", ip=address(i), prefix=Network.inside(i), flags=("--insecure", *flags))
         self.number, self.port, self.mesh_port = i, GRPC_PORT, MESH_PORT
         self.seeds = [f"{address(j)}:{MESH_PORT}" for j in range(1, size + 1) if j != i]
@@ -80,6 +118,9 @@ class ChaosNode(Node):
             self.environment.update(
                 LD_PRELOAD=libraries[0], FAKETIME_TIMESTAMP_FILE=str(self.clock),
                 FAKETIME_CACHE_DURATION=str(CLOCK_LAG), FAKETIME_DONT_FAKE_MONOTONIC="1")
+        self.disk = Disk(SCRATCH / f"disk{i}") if disk else None
+        if disk:
+            self.flags += (f"--data-dir={self.disk.folder}",)
         options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 1000),
                    ("grpc.max_reconnect_backoff_ms", 500), ("grpc.use_local_subchannel_pool", 1)]
         self.channel = grpc.insecure_channel(self.target, options)

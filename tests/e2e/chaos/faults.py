@@ -12,15 +12,16 @@ FLAP = 0.4  # seconds between the states of a flapping link
 
 
 class Faults:
-    """Of one round. `kills` are the (name, time) of processes that lost what they held."""
+    """Of one round. `kills` are the (name, time) of processes that ended, `losses` those that lost what they held by it:
+    the same without disks."""
 
     def __init__(self, network, nodes):
         self.network, self.nodes, self.driver = network, nodes, None
-        self.done, self.missed, self.kills = collections.Counter(), 0, []
+        self.done, self.missed, self.kills, self.losses = collections.Counter(), 0, [], []
         self.queue, self.numbers = [], itertools.count()
 
     def plan(self, faults, begin):
-        self.kills = []
+        self.kills, self.losses = [], []
         for fault in faults:
             self._later(begin + fault.at, self._begin, fault)
 
@@ -34,6 +35,8 @@ class Faults:
     def heal(self):
         self.queue.clear()
         for node in self.nodes.values():
+            if node.disk:
+                node.disk.empty()
             if node.process is None:
                 node.begin()
             while node.paused:
@@ -63,7 +66,12 @@ class Faults:
                 node.release()
             node.end(how)
             # Both times: what was taken before the signal and answered after it counts as well.
-            self.kills += [(node.name, now), (node.name, time.monotonic())]
+            ended = [(node.name, now), (node.name, time.monotonic())]
+            self.kills += ended
+            if not node.disk:
+                self.losses += ended
+            else:
+                node.disk.keep()
         return (self._start, alive) if alive else None
 
     @staticmethod
@@ -79,6 +87,26 @@ class Faults:
 
     def _term(self, nodes, _):
         return self._end(nodes, signal.SIGTERM)
+
+    def _wipe(self, nodes, _):
+        return self._lose_disk(nodes, lambda disk: disk.wipe())
+
+    def _rollback(self, nodes, _):
+        return self._lose_disk(nodes, lambda disk: disk.roll_back())
+
+    def _lose_disk(self, nodes, lose):
+        alive = [node for node in nodes if node.process]
+        undo = self._end(nodes, signal.SIGKILL)
+        for node in alive:
+            lose(node.disk)
+            self.losses.append((node.name, time.monotonic()))
+        return undo
+
+    @staticmethod
+    def _disk_full(nodes, _):
+        (node,) = nodes
+        node.disk.fill()
+        return (node.disk.empty,)
 
     def _pause(self, nodes, _):
         (node,) = nodes

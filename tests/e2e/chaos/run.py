@@ -48,6 +48,7 @@ def arguments(words=None):
     parser.add_argument("--brief", type=int, default=50, help="of a thousand writes so many are of ephemeral keys")
     parser.add_argument("--watchers", type=int, default=6)
     parser.add_argument("--heal-bound", type=float, default=15, help="seconds until maps have to be equal")
+    parser.add_argument("--disks", action="store_true", help="nodes have data directories, which are wiped and full, too")
     parser.add_argument("--near-clocks", action="store_true", help="clocks stay within the bound")
     parser.add_argument("--plan", action="store_true", help="print the faults and end")
     given = parser.parse_args(words)
@@ -61,12 +62,12 @@ def arguments(words=None):
 class Run:
     def __init__(self, given):
         self.arguments, self.begin, self.end = given, time.time(), 0
-        self.field = schedule.Field(given.nodes, far=not given.near_clocks)
+        self.field = schedule.Field(given.nodes, far=not given.near_clocks, disks=given.disks)
         # faketime would have to be loaded before the sanitizers' own library.
         clocked = () if sanitized() else self.field.clocked
         self.network = network.Network(given.nodes)
         flags = ["--lease-duration=30s"]  # short enough that periods end, and leases lapse, during a run
-        self.nodes = {i: ChaosNode(i, given.nodes, flags, i in self.field.proxied, i in clocked)
+        self.nodes = {i: ChaosNode(i, given.nodes, flags, i in self.field.proxied, i in clocked, given.disks)
                       for i in range(1, given.nodes + 1)}
         self.judge = Judge(given.nodes)
         self.driver = self.ledger = None
@@ -79,9 +80,10 @@ class Run:
     def command(self):
         given = self.arguments
         if given.minutes:
-            return f"make chaos MINUTES={given.minutes:g} NODES={given.nodes} SEED={given.seed}"
+            disks = " DISKS=1" if given.disks else ""
+            return f"make chaos MINUTES={given.minutes:g} NODES={given.nodes} SEED={given.seed}{disks}"
         return (f"tests/e2e/chaos/run.py --nodes {given.nodes} --rounds {given.rounds} --round {given.round:g} "
-                f"--seed {given.seed}")
+                f"--seed {given.seed}{' --disks' if given.disks else ''}")
 
     def start(self):
         for node in self.nodes.values():
@@ -180,7 +182,8 @@ class Run:
         self.driver.tell("off")  # writes the ledger out
         writes, losses, wrong = self.ledger.read()
         self.wrong += wrong
-        self.wrong += self.judge.round(writes, present, graves, self.faults.kills, losses, conflicts)
+        self.wrong += self.judge.round(writes, present, graves, self.faults.kills, losses, conflicts,
+                                       self.faults.losses)
 
     def check_watchers(self, present, healed):
         """Waits until each watcher's fold is the map; returns the tombstones that they saw."""
@@ -246,8 +249,8 @@ def keep_logs(run):
 def main(words=None):
     given = arguments(words)
     rounds = given.rounds or max(1, round(given.minutes * 60 / given.round))
-    plans = schedule.Planner(schedule.Field(given.nodes, far=not given.near_clocks), given.seed).rounds(
-        rounds, given.round)
+    field = schedule.Field(given.nodes, far=not given.near_clocks, disks=given.disks)
+    plans = schedule.Planner(field, given.seed).rounds(rounds, given.round)
     if given.plan:
         for number, plan in enumerate(plans, 1):
             print(f"round {number}", *plan, sep="\n")

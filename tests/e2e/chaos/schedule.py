@@ -26,10 +26,12 @@ class Fault:
 @dataclasses.dataclass(frozen=True)
 class Field:
     """What there is to hit: nodes 1 to size; those whose mesh port is behind a proxy; those with a clock of their own.
-    `bound` is the clock bound in seconds; `far` says whether clocks may be moved beyond it."""
+    `bound` is the clock bound in seconds; `far` says whether clocks may be moved beyond it; `disks`: nodes have data
+    directories."""
     size: int
     bound: float = 0.5
     far: bool = True
+    disks: bool = False
 
     @property
     def proxied(self):
@@ -43,6 +45,8 @@ class Field:
 
 PROXY_MODES = ("stall", "slice", "slow", "reset")
 MENU = ("kill", "term", "pause", "partition", "isolate", "one_way", "pair", "flap", *PROXY_MODES, "clock", "clock_far")
+# With disks: a node that is killed finds nothing, or what it had once; another program fills its disk.
+DISK_MENU = ("wipe", "rollback", "disk_full")
 # A fault every so many seconds, on average, whatever the size: each takes about a second to be noticed.
 PAUSE_BETWEEN = 1.2
 MASSACRE_ONE_IN = 4
@@ -58,6 +62,8 @@ class Planner:
     def round(self, number, seconds):
         rng, size = self.random, self.field.size
         menu = sorted(rng.sample(MENU, len(MENU) // 2))
+        if self.field.disks:
+            menu = [*menu, *DISK_MENU]
         if not self.field.far:
             menu = [kind for kind in menu if kind != "clock_far"]
         # Fewer than half, or one with fewer than three nodes.
@@ -76,7 +82,7 @@ class Planner:
         rng, nodes = self.random, range(1, self.field.size + 1)
         lasts = round(min(rng.choice((0.3, 1, 4, 8)) * rng.uniform(0.5, 1.5), seconds - at), 3)
         who, more = (rng.choice(nodes),), ()
-        if kind in ("kill", "term"):
+        if kind in ("kill", "term", "wipe", "rollback"):
             who = (rng.choice(may_die),)
         elif kind == "partition":
             who = tuple(sorted(rng.sample(nodes, rng.randint(1, max(1, self.field.size // 2)))))

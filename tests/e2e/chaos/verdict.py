@@ -3,8 +3,8 @@
 At a round's end all nodes hold equal maps, which this judge is given. What it asks for:
 
 - A write that was acknowledged is in the map, or an entry of a higher rank stands there (or a delete of a higher rank,
-  which somebody saw). Excused are writes acknowledged by one node that was killed later in the round, and writes
-  acknowledged by a majority if as many nodes were killed later in the round as could have held them all.
+  which somebody saw). Excused are writes acknowledged by one node that lost what it held later in the round (without a
+  disk: that was killed), and writes acknowledged by a majority if as many nodes lost it as could have held them all.
 - What stood at the end of the round before (all nodes had it then) is there, or outranked: no excuse.
 - A write that lost to another lease, while its own was live, is told by the process that took it, if that lived on. The
   judge demands it only where the ledger leaves no other way for things to have gone.
@@ -25,24 +25,24 @@ class Judge:
         self.excused = collections.Counter()
         self.due = 0  # losses that had to be told
 
-    def round(self, writes, present, graves, kills, losses, conflicts):
+    def round(self, writes, present, graves, kills, losses, conflicts, lost=None):
         """What is wrong with a round. `present` {key: Seen} is the map at its end, `graves` [(key, Seen)] tombstones
         that watchers saw, `kills` [(node, time)]; `losses` are LOST events, `conflicts` those that nodes list, or None
-        if they cannot."""
-        wrong = []
+        if they cannot. `lost`: of the kills those with which what the node held was lost; None: all of them."""
+        wrong, lost = [], kills if lost is None else lost
         # Ephemeral keys are gone by now, whatever was written: that they are is looked at elsewhere.
         writes = [write for write in writes if not write.key.startswith("brief/")]
         for key, grave in graves:
             self._bury(key, grave)
         for write in writes:
-            if write.entry and write.operation == "delete" and not self._excused(write, kills):
+            if write.entry and write.operation == "delete" and not self._excused(write, lost):
                 self._bury(write.key, write.entry)
         wanted = dict(self.floor)
         reasons = dict.fromkeys(wanted, "it stood at the end of the round before")
         for write in writes:
             if not write.entry:
                 continue
-            if self._excused(write, kills):
+            if self._excused(write, lost):
                 self.excused[write.level] += not self._stands(write.key, write.entry, present)
                 continue
             before = wanted.get(write.key)
@@ -68,8 +68,8 @@ class Judge:
         now = present.get(key) or self.graves.get(key)
         return now is not None and not now.below(entry)
 
-    def _excused(self, write, kills):
-        later = {node for node, when in kills if when >= write.sent}
+    def _excused(self, write, lost):
+        later = {node for node, when in lost if when >= write.sent}
         if write.level == "majority" and len(later) < self.majority:
             return False
         return write.node in later
@@ -78,7 +78,8 @@ class Judge:
         wrong = []
         for loss in losses:
             name = (loss.node, loss.loser.version)
-            if name in self.told:
+            # A process that is killed before its disk knows what it told has it told by the next one.
+            if name in self.told and not any(node == loss.node for node, _ in kills):
                 wrong.append(f"{loss.key}: {loss.node} told the loss of version {loss.loser.version} twice")
             self.told.add(name)
         for loss in [*losses, *(conflicts or ())]:
