@@ -87,6 +87,7 @@ Client::Client(const std::vector<std::string>& endpoints, const ClientOptions& o
 
 Client::~Client() { Close(); }
 
+absl::Status Client::status() const { return engine_->problem(); }
 std::string Client::holder() const { return engine_->holder(); }
 std::string Client::node() const { return engine_->Node(); }
 void Client::Close() { engine_->Close(); }

@@ -58,6 +58,8 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  // OK, or what is wrong with the endpoints or options: then every call gives this.
+  absl::Status status() const;
   // In whose name this client writes and holds leases.
   std::string holder() const;
   // host:port of the node that the client asks now.
