@@ -1,13 +1,13 @@
 #include "clients/cpp/core/endpoints.h"
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
 #include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace leasemap::internal {
 
@@ -35,7 +35,8 @@ void Endpoints::Replace(const std::vector<std::string>& targets) {
     Has(each->first) ? ++each : (troubles_.erase(each++), each);
   }
   if (Has(home_) || targets_.empty()) return;
-  home_ = targets_[std::min(targets_.size() - 1, static_cast<size_t>(chance_() * static_cast<double>(targets_.size())))];
+  home_ =
+      targets_[std::min(targets_.size() - 1, static_cast<size_t>(chance_() * static_cast<double>(targets_.size())))];
 }
 
 const std::string& Endpoints::Pick(Moment now) {

@@ -1,15 +1,15 @@
 // Which node is asked next, after what pause, and for how long. Pure: time and chance come in.
 #pragma once
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace leasemap::internal {
 
@@ -42,8 +42,8 @@ class Backoff {
   int failures_ = 0;
 };
 
-// The nodes of a client, in the order in which they are asked. A client stays with one node, its home, and moves on only
-// when that one fails (docs/decisions/0022).
+// The nodes of a client, in the order in which they are asked. A client stays with one node, its home, and moves on
+// only when that one fails (docs/decisions/0022).
 class Endpoints {
  public:
   // `chance` is uniform in [0, 1); it chooses the first home.
@@ -51,7 +51,8 @@ class Endpoints {
 
   // Makes these the nodes from now on, and keeps what is known of those that stay. Not empty.
   void Replace(const std::vector<std::string>& targets);
-  // The node to ask: home, or the next one after it that has not just failed; if all have, the one whose pause ends first.
+  // The node to ask: home, or the next one after it that has not just failed; if all have, the one whose pause ends
+  // first.
   const std::string& Pick(Moment now);
   // How long to wait until Pick gives a node that may be asked; 0: not at all.
   absl::Duration Pause(Moment now) const;

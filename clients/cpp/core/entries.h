@@ -1,13 +1,12 @@
 // Entries of the protos as programs see them, and which of two entries replaced the other. Pure.
 #pragma once
 
-#include "google/protobuf/duration.pb.h"
-#include "leasemap/v1/key_value.pb.h"
-
 #include <optional>
 #include <string>
 
+#include "google/protobuf/duration.pb.h"
 #include "leasemap/entry.h"
+#include "leasemap/v1/key_value.pb.h"
 
 namespace leasemap::internal {
 
@@ -29,7 +28,8 @@ void PutValue(std::string value, bool binary, Entry& entry);
 // start, and the larger one remains; then the smaller holder (bytewise); then the later value; then the later write.
 bool Older(const Entry& a, const Entry& b);
 
-// An event is surely of an earlier state of its key than another: its entry is older, or it is the lapse of the same one.
+// An event is surely of an earlier state of its key than another: its entry is older, or it is the lapse of the same
+// one.
 bool RanksBelow(Kind kind, const Entry& entry, Kind than_kind, const Entry& than);
 
 bool SameLease(const Entry& a, const Entry& b);

@@ -1,12 +1,12 @@
 // The latest things by name, up to a bound.
 #pragma once
 
-#include "absl/container/flat_hash_map.h"
-
 #include <list>
 #include <optional>
 #include <string>
 #include <utility>
+
+#include "absl/container/flat_hash_map.h"
 
 namespace leasemap::internal {
 

@@ -1,10 +1,9 @@
 #include "clients/cpp/core/lease_state.h"
 
-#include "absl/strings/str_cat.h"
-
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "clients/cpp/core/entries.h"
 
 namespace leasemap::internal {

@@ -156,8 +156,7 @@ void NearCache::OnEvent(Kind kind, EntryPtr entry, std::vector<Change>& changes)
     target.erase(key);
   }
   if (fresh_) return;
-  Settle({.kind = kind, .key = key, .entry = std::move(entry)}, {.old = old, .before = before},
-         changes);
+  Settle({.kind = kind, .key = key, .entry = std::move(entry)}, {.old = old, .before = before}, changes);
 }
 
 // The stream has reached a cursor without confirming all that an earlier stream told: such writes died with their node,

@@ -1,9 +1,9 @@
-// The near cache behind a SyncMap: what the messages of one watch make of the map, and the writes of this program on top.
-// Pure: time comes in, messages come as the protos' objects.
+// The near cache behind a SyncMap: what the messages of one watch make of the map, and the writes of this program on
+// top. Pure: time comes in, messages come as the protos' objects.
 //
-// A program reads its own writes: an answered write is shown at once, although the watch may bring it later. It is shown
-// until the watch brings it or something that replaced it, and for a bounded time at most: a write that died with its
-// node never comes, and must not be shown for ever.
+// A program reads its own writes: an answered write is shown at once, although the watch may bring it later. It is
+// shown until the watch brings it or something that replaced it, and for a bounded time at most: a write that died with
+// its node never comes, and must not be shown for ever.
 #pragma once
 
 #include <functional>
@@ -26,11 +26,11 @@ using EntryMap = absl::flat_hash_map<std::string, EntryPtr>;
 
 // For how long an own write is shown without the watch: longer than a watch can be silent before it moves on.
 inline constexpr absl::Duration kOwnMost = absl::Seconds(30);
-// And for how long once the watch is at the head again after it broke. If a node died, all that it told anyone is on the
-// others within 3 s: they give a silent member up after that, and ask each other for what they lack after one.
+// And for how long once the watch is at the head again after it broke. If a node died, all that it told anyone is on
+// the others within 3 s: they give a silent member up after that, and ask each other for what they lack after one.
 inline constexpr absl::Duration kDoubtMost = absl::Seconds(3);
-// The cache remembers the versions of this many lost writes, so that it tells none twice. A program that is told of more
-// at once has worse problems.
+// The cache remembers the versions of this many lost writes, so that it tells none twice. A program that is told of
+// more at once has worse problems.
 inline constexpr size_t kLostKept = 1000;
 // The cache remembers this many deletes. The answers to their writes are on their way for milliseconds.
 inline constexpr size_t kGoneKept = 1000;
@@ -71,8 +71,8 @@ class NearCache {
 
   // A write of this program was answered with this entry, whose value the caller filled in; a renewal or release (which
   // has none) keeps the value that is shown. `before` is what Versions gave when the write was sent: those that it
-  // replaced. Of two writes of one millisecond that were under way together only the watch knows the order; until it has
-  // told, the answer that came last is shown.
+  // replaced. Of two writes of one millisecond that were under way together only the watch knows the order; until it
+  // has told, the answer that came last is shown.
   void Wrote(const Entry& entry, Moment now, const std::vector<std::string>& before);
   // The version that is shown, and those of its millisecond that it replaced.
   std::vector<std::string> Versions(const std::string& key) const;
@@ -104,8 +104,9 @@ class NearCache {
   struct Bearing {
     EntryPtr old = nullptr;     // what the base had
     EntryPtr before = nullptr;  // what was shown
-    bool told = true;       // programs are told
-    bool replaces = true;   // it replaces what was before: own writes that it covers go, and a lease that it ended is lost
+    bool told = true;           // programs are told
+    bool replaces =
+        true;  // it replaces what was before: own writes that it covers go, and a lease that it ended is lost
   };
 
   void OnEvent(Kind kind, EntryPtr entry, std::vector<Change>& changes);

@@ -23,8 +23,8 @@ void PutAck(Ack ack, Request& request) {
 
 absl::Status CheckAck(Ack ack) {
   if (ack.number() >= Ack::All().number() && ack.number() <= kMembersMost) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the acks of a write are Ack::Local, Majority, All, or 1 to ",
-                                                 kMembersMost, " nodes"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the acks of a write are Ack::Local, Majority, All, or 1 to ", kMembersMost, " nodes"));
 }
 
 bool GoesAsBytes(const std::string& value, const SetOptions& options) { return options.binary || !IsText(value); }

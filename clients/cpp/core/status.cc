@@ -1,14 +1,14 @@
 #include "clients/cpp/core/status.h"
 
+#include <algorithm>
+#include <array>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-
-#include <algorithm>
-#include <array>
 
 namespace leasemap {
 namespace {
@@ -56,8 +56,9 @@ namespace {
 
 // After these the same request makes sense at another node. Writes carry a request_id or repeat themselves without harm
 // (Renew, Release), so a request that was done without our knowing is not done twice.
-constexpr std::array<std::string_view, 8> kElsewhere = {"SYNCING",     "DRAINING",   "NOT_CAUGHT_UP", "CLOCK_UNSAFE",
-                                                        "DISK_FAILED", "WAIT_LIMIT", "WATCH_LIMIT",   "CONNECTION_LIMIT"};
+constexpr std::array<std::string_view, 8> kElsewhere = {"SYNCING",      "DRAINING",        "NOT_CAUGHT_UP",
+                                                        "CLOCK_UNSAFE", "DISK_FAILED",     "WAIT_LIMIT",
+                                                        "WATCH_LIMIT",  "CONNECTION_LIMIT"};
 
 // Codes by which gRPC says that no answer came, or the server that it does not know why.
 bool IsSilence(absl::StatusCode code) {

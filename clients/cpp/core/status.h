@@ -1,14 +1,13 @@
 // How a call's outcome becomes an absl::Status. Pure.
 #pragma once
 
-#include "absl/status/status.h"
-#include "leasemap/v1/key_value.pb.h"
-
 #include <map>
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "leasemap/errors.h"
+#include "leasemap/v1/key_value.pb.h"
 
 namespace leasemap::internal {
 

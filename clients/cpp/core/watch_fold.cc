@@ -77,8 +77,7 @@ void WatchFold::TakeBack(const absl::flat_hash_map<std::string, Entry>& found, s
 
 void WatchFold::EndMessage(std::vector<Event>& told) {
   if (bookmarks_ && (snapshot_ended_ || !new_cursor_.empty())) {
-    told.push_back(
-        {.kind = Kind::kBookmark, .cursor = new_cursor_, .snapshot_end = snapshot_ended_});
+    told.push_back({.kind = Kind::kBookmark, .cursor = new_cursor_, .snapshot_end = snapshot_ended_});
   }
 }
 

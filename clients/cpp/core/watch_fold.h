@@ -1,5 +1,5 @@
-// What a watch tells a program of streams that follow each other, on whatever nodes: nothing twice, and what only a node
-// that failed had is taken back. Pure: messages come as the protos' objects.
+// What a watch tells a program of streams that follow each other, on whatever nodes: nothing twice, and what only a
+// node that failed had is taken back. Pure: messages come as the protos' objects.
 #pragma once
 
 #include <optional>
@@ -14,8 +14,8 @@
 namespace leasemap::internal {
 
 // How many keys a watch remembers of the events since the last cursor. A node sends a cursor after 1,000 events and an
-// eighth of the keys, so it is enough for a million keys; beyond it events may come twice after a move, and what only the
-// failed node had may not be taken back.
+// eighth of the keys, so it is enough for a million keys; beyond it events may come twice after a move, and what only
+// the failed node had may not be taken back.
 inline constexpr size_t kToldMost = 130'000;
 
 class WatchFold {
@@ -25,8 +25,8 @@ class WatchFold {
   // What the next stream asks for.
   v1::WatchRequest Request();
 
-  // One message of the stream: adds what the program is told. If it returns keys, what the stream's own node has of them
-  // is to be given to TakeBack before the next message. Only that node has waited until it covered the cursor.
+  // One message of the stream: adds what the program is told. If it returns keys, what the stream's own node has of
+  // them is to be given to TakeBack before the next message. Only that node has waited until it covered the cursor.
   std::vector<std::string> Take(const v1::WatchResponse& message, std::vector<Event>& told);
   // The entries of those of the keys that exist.
   void TakeBack(const absl::flat_hash_map<std::string, Entry>& found, std::vector<Event>& told);
@@ -41,8 +41,8 @@ class WatchFold {
     std::optional<Event> standing = {};  // what this stream has instead, of lower rank
   };
 
-  // False for an event that was told since the last cursor, and for one of lower rank than what an earlier stream told of
-  // its key: that waits until it is clear what stands.
+  // False for an event that was told since the last cursor, and for one of lower rank than what an earlier stream told
+  // of its key: that waits until it is clear what stands.
   bool IsNew(const Event& event);
   void Remember(const Event& event);
   void EndSnapshot(std::vector<Event>& told);

@@ -1,7 +1,7 @@
 // Live configuration: config HOST:PORT,HOST:PORT [set NAME VALUE]
 //
-// Without `set` it prints the configuration and each change, until the key config/stop is set. Reads are a look into a map of
-// this process, so ask for each setting where it is used, and never keep a copy.
+// Without `set` it prints the configuration and each change, until the key config/stop is set. Reads are a look into a
+// map of this process, so ask for each setting where it is used, and never keep a copy.
 #include <future>
 #include <iostream>
 #include <map>

@@ -1,7 +1,7 @@
 // A counter that many programs count up, guarded by a lease: counter HOST:PORT,HOST:PORT [TIMES]
 //
-// The lease is on the counter's own key, so the node that grants it has the latest value, too. With Ack::All one program at
-// most has it, however many ask for it at the same moment.
+// The lease is on the counter's own key, so the node that grants it has the latest value, too. With Ack::All one
+// program at most has it, however many ask for it at the same moment.
 #include <cstdlib>
 #include <iostream>
 #include <string>

@@ -1,8 +1,8 @@
 // One leader among many programs: leader HOST:PORT,HOST:PORT [ROUNDS]
 //
 // Start it several times, kill the one that leads, or its node: another goes on, and its writes to the ledger carry a
-// greater fencing token. The ledger here is in place of any resource outside: it refuses tokens that are smaller than one
-// it saw.
+// greater fencing token. The ledger here is in place of any resource outside: it refuses tokens that are smaller than
+// one it saw.
 #include <cstdlib>
 #include <iostream>
 #include <string>

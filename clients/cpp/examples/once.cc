@@ -1,8 +1,8 @@
 // A cron job that runs once, however many machines start it: once HOST:PORT,HOST:PORT NAME WHEN COMMAND…
 //
-// Start it from every machine's cron with the same NAME, and a WHEN that says which run it is, as `date +%F`. The one that
-// gets the lease runs the command and leaves WHEN as the key's value; the others find it there and do nothing. If a machine
-// dies while it runs the command its lease lapses, and another one that waits runs it.
+// Start it from every machine's cron with the same NAME, and a WHEN that says which run it is, as `date +%F`. The one
+// that gets the lease runs the command and leaves WHEN as the key's value; the others find it there and do nothing. If
+// a machine dies while it runs the command its lease lapses, and another one that waits runs it.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
   const std::string name = argv[2], when = argv[3], key = "cron/" + name;
   leasemap::Client client({argv[1]});
   absl::StatusOr<leasemap::Lease> lease = client.Acquire(
-      key, {.persistent = true, .wait = absl::Minutes(1), .ack = leasemap::Ack::All()});  // for one that runs it, or died
+      key,
+      {.persistent = true, .wait = absl::Minutes(1), .ack = leasemap::Ack::All()});  // for one that runs it, or died
   if (const auto held = leasemap::HeldByOf(lease.status())) {
     return std::cout << name << " of " << when << " is being run by " << held->holder << "\n", 0;
   }

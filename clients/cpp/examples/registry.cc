@@ -1,7 +1,7 @@
 // A service registry with ephemeral keys: registry HOST:PORT,HOST:PORT serve NAME ADDRESS | watch [COUNT]
 //
-// `serve` registers an instance until its standard input ends; an instance whose program died vanishes after four seconds.
-// `watch` prints the instances each time they change, until COUNT are there.
+// `serve` registers an instance until its standard input ends; an instance whose program died vanishes after four
+// seconds. `watch` prints the instances each time they change, until COUNT are there.
 #include <cstdlib>
 #include <future>
 #include <iostream>

@@ -15,8 +15,8 @@
 namespace leasemap::internal {
 namespace {
 
-// A program that waits for a key looks at it again after this time at the latest: a lease that lapses makes no event, and a
-// watch may lag.
+// A program that waits for a key looks at it again after this time at the latest: a lease that lapses makes no event,
+// and a watch may lag.
 constexpr absl::Duration kLookMost = absl::Seconds(1);
 // A holder's lease may end a little before the server's hint says, never much later; chance spreads those who wait.
 constexpr absl::Duration kSpreadMost = absl::Milliseconds(50);
@@ -32,14 +32,18 @@ bool EndsByWaiting(const absl::Status& status) {
 
 void Acquiring::Start(Engine& engine, const std::string& key, const LeaseOptions& options, Done done) {
   if (options.duration <= absl::ZeroDuration() || options.duration > kDurationMost) {
-    return done(absl::InvalidArgumentError(absl::StrCat("a lease of ", absl::FormatDuration(options.duration),
-                                                        " cannot be kept; give 2 s or more (four times the clock bound)")));
+    return done(
+        absl::InvalidArgumentError(absl::StrCat("a lease of ", absl::FormatDuration(options.duration),
+                                                " cannot be kept; give 2 s or more (four times the clock bound)")));
   }
   std::make_shared<Acquiring>(engine, key, options, std::move(done))->Take();
 }
 
 Acquiring::Acquiring(Engine& engine, std::string key, const LeaseOptions& options, Done done)
-    : engine_(engine), key_(std::move(key)), options_(options), done_(std::move(done)),
+    : engine_(engine),
+      key_(std::move(key)),
+      options_(options),
+      done_(std::move(done)),
       end_(BootTime() + std::max(options.wait, absl::ZeroDuration())) {}
 
 absl::Duration Acquiring::CallTime() const {
@@ -125,8 +129,8 @@ void Acquiring::Granted(const Grant& grant) {
   Settle();
 }
 
-// After some but not all nodes acked: waits once more for as long as that took, and looks at the key. A rival that a node of
-// the minority granted the key to, before it heard of this lease, is known here by then.
+// After some but not all nodes acked: waits once more for as long as that took, and looks at the key. A rival that a
+// node of the minority granted the key to, before it heard of this lease, is known here by then.
 void Acquiring::Settle() {
   engine_.After(std::min(BootTime() - sent_.at, kSettleMost), [self = shared_from_this()] {
     DoGet(self->engine_, self->key_, {.timeout = self->CallTime()},
@@ -146,8 +150,7 @@ void Acquiring::Settled(const absl::StatusOr<Entry>& now) {
   }
   const absl::Status status = lease_->status();
   if (status.ok()) return Finish(lease_);
-  Refused(HeldStatus(absl::StrCat("the lease on ", ShowKey(key_), " was granted and is gone again: ",
-                                  status.message()),
+  Refused(HeldStatus(absl::StrCat("the lease on ", ShowKey(key_), " was granted and is gone again: ", status.message()),
                      now.ok() ? now->holder : ""));
 }
 

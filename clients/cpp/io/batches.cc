@@ -25,7 +25,11 @@ class Batch : public std::enable_shared_from_this<Batch<Kind>> {
  public:
   Batch(Engine& engine, Kind kind, size_t items, absl::Duration most, std::optional<absl::Duration> timeout,
         BatchOutcome outcome)
-      : engine_(engine), kind_(std::move(kind)), most_(most), timeout_(timeout), outcome_(std::move(outcome)),
+      : engine_(engine),
+        kind_(std::move(kind)),
+        most_(most),
+        timeout_(timeout),
+        outcome_(std::move(outcome)),
         results_(items, absl::UnavailableError("not asked")) {
     for (size_t i = items; i > 0; --i) left_.push_back(i - 1);
   }

@@ -18,8 +18,9 @@ namespace leasemap::internal {
 
 // How a generated stub begins a call.
 template <typename Request, typename Answer>
-using Method = std::unique_ptr<grpc::ClientAsyncResponseReader<Answer>> (v1::KeyValue::Stub::*)(
-    grpc::ClientContext*, const Request&, grpc::CompletionQueue*);
+using Method = std::unique_ptr<grpc::ClientAsyncResponseReader<Answer>> (v1::KeyValue::Stub::*)(grpc::ClientContext*,
+                                                                                                const Request&,
+                                                                                                grpc::CompletionQueue*);
 
 // A deadline for gRPC, which counts by the monotonic clock.
 inline gpr_timespec DeadlineIn(absl::Duration left) {
@@ -78,8 +79,13 @@ class Call : public std::enable_shared_from_this<Call<Request, Answer>> {
     std::make_shared<Call>(engine, method, std::move(request), most, end, std::move(outcome))->Ask();
   }
 
-  Call(Engine& engine, Method<Request, Answer> method, Request request, absl::Duration most, Moment end, Outcome outcome)
-      : engine_(engine), method_(method), request_(std::move(request)), most_(most), end_(end),
+  Call(Engine& engine, Method<Request, Answer> method, Request request, absl::Duration most, Moment end,
+       Outcome outcome)
+      : engine_(engine),
+        method_(method),
+        request_(std::move(request)),
+        most_(most),
+        end_(end),
         outcome_(std::move(outcome)) {}
 
  private:

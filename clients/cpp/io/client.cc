@@ -71,8 +71,7 @@ auto BatchSet(Engine& engine, const std::vector<std::pair<std::string, std::stri
   return [&engine, items, options](auto outcome) { internal::DoBatchSet(engine, items, options, std::move(outcome)); };
 }
 auto BatchDelete(Engine& engine, const std::vector<std::string>& keys, const DeleteOptions& options) {
-  return
-      [&engine, keys, options](auto outcome) { internal::DoBatchDelete(engine, keys, options, std::move(outcome)); };
+  return [&engine, keys, options](auto outcome) { internal::DoBatchDelete(engine, keys, options, std::move(outcome)); };
 }
 auto Acquire(Engine& engine, std::string_view key, const LeaseOptions& options) {
   return [&engine, key = std::string(key), options](auto outcome) {

@@ -5,8 +5,8 @@
 
 namespace leasemap::internal {
 
-// The time since the machine was started (CLOCK_BOOTTIME). The monotonic clock stands still while the machine sleeps, and
-// would keep a lease that has lapsed.
+// The time since the machine was started (CLOCK_BOOTTIME). The monotonic clock stands still while the machine sleeps,
+// and would keep a lease that has lapsed.
 Moment BootTime();
 
 }  // namespace leasemap::internal

@@ -108,9 +108,8 @@ void Engine::Answered(const Entry& entry, const Sending& sent) {
   for (const auto& [each, versions] : sent.shown) {
     if (const auto viewer = each.lock()) viewer->Wrote(entry, versions);
   }
-  viewers_.erase(
-      std::remove_if(viewers_.begin(), viewers_.end(), [](const auto& viewer) { return viewer.expired(); }),
-      viewers_.end());
+  viewers_.erase(std::remove_if(viewers_.begin(), viewers_.end(), [](const auto& viewer) { return viewer.expired(); }),
+                 viewers_.end());
 }
 
 }  // namespace leasemap::internal

@@ -1,5 +1,5 @@
-// The middle of a client: its threads, its nodes, and what lives on its loop. A client, its maps, watches and leases share
-// it; it ends with the client.
+// The middle of a client: its threads, its nodes, and what lives on its loop. A client, its maps, watches and leases
+// share it; it ends with the client.
 #pragma once
 
 #include <grpcpp/client_context.h>

@@ -49,8 +49,8 @@ absl::Status HeldLease::status() const {
 absl::Status HeldLease::StatusLocked() const {
   if (state_.stage() == Stage::kLost) return LostStatus(key_, state_.why());
   if (state_.stage() == Stage::kReleased) {
-    return MakeStatus(absl::StatusCode::kAborted, reason::kLeaseReleased, "the lease on " + ShowKey(key_) +
-                                                                              " was given up");
+    return MakeStatus(absl::StatusCode::kAborted, reason::kLeaseReleased,
+                      "the lease on " + ShowKey(key_) + " was given up");
   }
   return state_.Held(BootTime()) ? absl::OkStatus() : LostStatus(key_, "its time ran out");
 }

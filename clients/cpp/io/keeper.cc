@@ -18,8 +18,8 @@ namespace {
 constexpr size_t kBatchMost = 1000;
 // The least time for a renewal, however little is left.
 constexpr absl::Duration kRenewalLeast = absl::Milliseconds(50);
-// Leases that are given up at once when the client is closed. A node does ten thousand a second; more would only wait in
-// gRPC.
+// Leases that are given up at once when the client is closed. A node does ten thousand a second; more would only wait
+// in gRPC.
 constexpr size_t kReleasesMost = 64;
 
 bool IsHeld(const LeasePtr& lease) {
@@ -248,8 +248,7 @@ absl::Status Keeper::RenewalEnded(const LeasePtr& lease, const v1::BatchResult& 
   std::string why;
   if (problem.ok()) {
     const Entry entry = FromProto(result.entry());
-    const bool same =
-        lease->With([&](LeaseState& state) { return state.Granted(entry, sent.at, BootTime(), target); });
+    const bool same = lease->With([&](LeaseState& state) { return state.Granted(entry, sent.at, BootTime(), target); });
     if (same) {
       engine_.Answered(entry, sent);
       return problem;

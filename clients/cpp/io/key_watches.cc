@@ -85,7 +85,8 @@ void KeyWatches::DropUnwanted(const std::string& key) {
 }
 
 void KeyWatches::Drop(KeyWatch* watch) {
-  watches_.erase(std::find_if(watches_.begin(), watches_.end(), [watch](const auto& each) { return each.get() == watch; }));
+  watches_.erase(
+      std::find_if(watches_.begin(), watches_.end(), [watch](const auto& each) { return each.get() == watch; }));
 }
 
 KeyWatch::KeyWatch(KeyWatches& all) : all_(all) {}

@@ -53,8 +53,8 @@ class KeyWatches {
   std::vector<std::unique_ptr<KeyWatch>> watches_;
 };
 
-// One watch, of a thousand keys at most. When its keys change it is opened again, with a snapshot, which is small and tells
-// what happened in between.
+// One watch, of a thousand keys at most. When its keys change it is opened again, with a snapshot, which is small and
+// tells what happened in between.
 class KeyWatch final : public Follower {
  public:
   explicit KeyWatch(KeyWatches& all);

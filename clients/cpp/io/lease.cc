@@ -37,9 +37,8 @@ absl::Time Lease::expires() const { return held_->entry().expires; }
 bool Lease::WaitOver(absl::Duration most) const { return held_->WaitOver(most); }
 
 void Lease::OnLost(std::function<void(const absl::Status&)> handler) {
-  held_->WhenLost(std::move(handler), [engine = engine_.get()](std::function<void()> task) {
-    engine->handlers().Post(std::move(task));
-  });
+  held_->WhenLost(std::move(handler),
+                  [engine = engine_.get()](std::function<void()> task) { engine->handlers().Post(std::move(task)); });
 }
 
 absl::StatusOr<Entry> Lease::Set(std::string_view value, SetOptions options) {

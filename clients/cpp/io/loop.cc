@@ -10,14 +10,14 @@
 namespace leasemap::internal {
 namespace {
 
-// The loop looks at its timers after this time at the latest: timers are of the boot-time clock, and the queue waits by one
-// that stands still while the machine sleeps. So a lease that lapsed in a sleep is told as lost a second after it.
+// The loop looks at its timers after this time at the latest: timers are of the boot-time clock, and the queue waits by
+// one that stands still while the machine sleeps. So a lease that lapsed in a sleep is told as lost a second after it.
 constexpr absl::Duration kWaitMost = absl::Seconds(1);
 
 gpr_timespec After(absl::Duration wait) {
-  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                      gpr_time_from_micros(absl::ToInt64Microseconds(absl::Ceil(wait, absl::Microseconds(1))),
-                                           GPR_TIMESPAN));
+  return gpr_time_add(
+      gpr_now(GPR_CLOCK_MONOTONIC),
+      gpr_time_from_micros(absl::ToInt64Microseconds(absl::Ceil(wait, absl::Microseconds(1))), GPR_TIMESPAN));
 }
 
 }  // namespace
@@ -32,7 +32,8 @@ bool Loop::Post(Task task) {
   posted_.push_back(std::move(task));
   if (!woken_) {
     woken_ = true;
-    alarm_.Set(&queue_, gpr_now(GPR_CLOCK_MONOTONIC), &alarm_);
+    // Long ago: gRPC's timers are of milliseconds, and one of now would fire with the next.
+    alarm_.Set(&queue_, gpr_time_0(GPR_CLOCK_MONOTONIC), &alarm_);
   }
   return true;
 }

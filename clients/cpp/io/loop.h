@@ -1,6 +1,6 @@
-// The one thread on which a client decides: outcomes of gRPC's operations, timers, and tasks of other threads, one after
-// another. What it owns needs no lock. It never waits for anything but the next of these, so nothing of a program's runs
-// on it (Handlers has that).
+// The one thread on which a client decides: outcomes of gRPC's operations, timers, and tasks of other threads, one
+// after another. What it owns needs no lock. It never waits for anything but the next of these, so nothing of a
+// program's runs on it (Handlers has that).
 #pragma once
 
 #include <grpcpp/alarm.h>

@@ -22,9 +22,7 @@ constexpr absl::Duration kExpiryEvery = absl::Seconds(1);
 absl::string_view View(std::string_view key) { return {key.data(), key.size()}; }
 
 Event MakeEvent(const Change& change) {
-  return {.kind = change.kind,
-          .entry = *change.entry,
-          .winner = change.winner ? *change.winner : Entry{}};
+  return {.kind = change.kind, .entry = *change.entry, .winner = change.winner ? *change.winner : Entry{}};
 }
 
 }  // namespace
@@ -78,7 +76,10 @@ std::vector<EntryPtr> Table::Entries() const {
 }
 
 MapEvents::MapEvents(std::shared_ptr<Engine> engine, std::weak_ptr<MapFeed> feed, Handler handler)
-    : Subscribed(std::move(engine)), feed_(std::move(feed)), handler_(std::move(handler)), latest_(kKeysWaiting),
+    : Subscribed(std::move(engine)),
+      feed_(std::move(feed)),
+      handler_(std::move(handler)),
+      latest_(kKeysWaiting),
       lost_(kLostWaiting) {}
 
 void MapEvents::OnStopped() {
@@ -132,8 +133,7 @@ absl::Status MapFeed::WaitSynced(absl::Duration most) const {
   mutex_.AwaitWithTimeout(absl::Condition(this, &MapFeed::IsDecided), most);
   if (state_.synced) return absl::OkStatus();
   if (state_.ended) return engine_->problem().ok() ? ClosedStatus() : engine_->problem();
-  return absl::UnavailableError(
-      absl::StrCat("no node gave its map in time; the last error: ", state_.last.message()));
+  return absl::UnavailableError(absl::StrCat("no node gave its map in time; the last error: ", state_.last.message()));
 }
 
 void MapFeed::Start() {

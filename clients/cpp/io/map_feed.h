@@ -98,7 +98,7 @@ class MapFeed final : public Follower, public WriteViewer, public std::enable_sh
   NearCache cache_;
   std::vector<std::shared_ptr<MapEvents>> events_;
   std::shared_ptr<Following> following_;
-  bool planned_ = false;  // a look at own writes
+  bool planned_ = false;       // a look at own writes
   mutable absl::Mutex mutex_;  // guards the state, which other threads read
   State state_ ABSL_GUARDED_BY(mutex_);
 };

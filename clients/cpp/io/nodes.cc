@@ -16,8 +16,8 @@
 namespace leasemap::internal {
 namespace {
 
-// With this service config gRPC asks the node's health service, and fails calls at once while the node says NOT_SERVING (it
-// is not ready, or drains). Only round_robin checks health; the client itself goes round the nodes.
+// With this service config gRPC asks the node's health service, and fails calls at once while the node says NOT_SERVING
+// (it is not ready, or drains). Only round_robin checks health; the client itself goes round the nodes.
 constexpr char kServiceConfig[] =
     R"({"loadBalancingConfig":[{"round_robin":{}}],"healthCheckConfig":{"serviceName":""}})";
 // A watch may bring a value of 1 MiB with its lease beside it; the server's own bound on a message is 16 MiB.
@@ -98,13 +98,13 @@ v1::KeyValue::Stub& Nodes::Stub(const std::string& target) {
     grpc::ChannelArguments args;
     args.SetServiceConfigJSON(kServiceConfig);
     args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-    // Without these three a channel whose first attempt was refused may wait 5 to 10 s for the next. The second bounds how
-    // long one attempt to connect may last, the others the pause between two.
+    // Without these three a channel whose first attempt was refused may wait 5 to 10 s for the next. The second bounds
+    // how long one attempt to connect may last, the others the pause between two.
     args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
     args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-    // A node that vanished without a word is noticed within 13 s. Nodes allow one ping in 5 s. A watch sends nothing for
-    // hours, and without the third gRPC would stop after two pings.
+    // A node that vanished without a word is noticed within 13 s. Nodes allow one ping in 5 s. A watch sends nothing
+    // for hours, and without the third gRPC would stop after two pings.
     args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
     args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3'000);
     args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
@@ -116,8 +116,8 @@ v1::KeyValue::Stub& Nodes::Stub(const std::string& target) {
     // A node is of the name it was given by, whatever address that stands for: TLS asks for it.
     const auto name = names_.find(target);
     args.SetString(GRPC_ARG_DEFAULT_AUTHORITY, name == names_.end() ? target : name->second);
-    stub = v1::KeyValue::NewStub(grpc::CreateCustomChannel(
-        Uri(target), credentials_ ? credentials_ : grpc::InsecureChannelCredentials(), args));
+    stub = v1::KeyValue::NewStub(
+        grpc::CreateCustomChannel(Uri(target), credentials_ ? credentials_ : grpc::InsecureChannelCredentials(), args));
   }
   return *stub;
 }

@@ -37,8 +37,8 @@ class Nodes {
   // The node's calls, by a connection that is made when it is first asked for.
   v1::KeyValue::Stub& Stub(const std::string& target);
 
-  // The names are to be looked up again: what they stand for may have changed. At most once in the longest pause, and one
-  // at a time; with addresses alone never.
+  // The names are to be looked up again: what they stand for may have changed. At most once in the longest pause, and
+  // one at a time; with addresses alone never.
   bool WantsLookUp();
   void Found(const Addresses& found);
   const std::vector<std::string>& given() const { return given_; }

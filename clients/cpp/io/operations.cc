@@ -96,8 +96,7 @@ void DoSet(Engine& engine, const std::string& key, const std::string& value, con
   Call<v1::SetRequest, v1::SetResponse>::Start(
       engine, &v1::KeyValue::Stub::PrepareAsyncSet, std::move(prepared->request), AttemptFor(options.ack),
       EndOf(engine, options.timeout),
-      [&engine, value, binary = GoesAsBytes(value, options), lease = prepared->lease,
-       sent = engine.BeforeSending(key),
+      [&engine, value, binary = GoesAsBytes(value, options), lease = prepared->lease, sent = engine.BeforeSending(key),
        outcome = std::move(outcome)](const absl::StatusOr<v1::SetResponse>& answer, const std::string& target) {
         if (!answer.ok()) return outcome(answer.status());
         Entry entry = FromProto(answer->entry());
@@ -114,8 +113,8 @@ void DoDelete(Engine& engine, const std::string& key, const DeleteOptions& optio
   Call<v1::DeleteRequest, v1::DeleteResponse>::Start(
       engine, &v1::KeyValue::Stub::PrepareAsyncDelete, MakeDelete(key, options, engine.holder(), RandomHex(16)),
       AttemptFor(options.ack), EndOf(engine, options.timeout),
-      [ending = std::make_shared<Ending>(engine, key),
-       outcome = std::move(outcome)](const absl::StatusOr<v1::DeleteResponse>& answer, const std::string&) {
+      [ending = std::make_shared<Ending>(engine, key), outcome = std::move(outcome)](
+          const absl::StatusOr<v1::DeleteResponse>& answer, const std::string&) {
         outcome(ending->Ended(answer.status(), answer.ok() && answer->has_entry() ? &answer->entry() : nullptr));
       });
 }
@@ -126,8 +125,8 @@ void DoRelease(Engine& engine, const std::string& key, const ReleaseOptions& opt
   request.set_holder(engine.holder());
   Call<v1::ReleaseRequest, v1::ReleaseResponse>::Start(
       engine, &v1::KeyValue::Stub::PrepareAsyncRelease, std::move(request), kAttempt, EndOf(engine, options.timeout),
-      [ending = std::make_shared<Ending>(engine, key),
-       outcome = std::move(outcome)](const absl::StatusOr<v1::ReleaseResponse>& answer, const std::string&) {
+      [ending = std::make_shared<Ending>(engine, key), outcome = std::move(outcome)](
+          const absl::StatusOr<v1::ReleaseResponse>& answer, const std::string&) {
         outcome(ending->Ended(answer.status(), answer.ok() ? &answer->entry() : nullptr));
       });
 }
@@ -139,8 +138,8 @@ void DoRenew(Engine& engine, const std::string& key, const RenewOptions& options
       engine, &v1::KeyValue::Stub::PrepareAsyncRenew,
       MakeRenew(key, engine.holder(), options.lease, options.only_if_held, ""), kAttempt,
       EndOf(engine, options.timeout),
-      [&engine, lease, sent = engine.BeforeSending(key),
-       outcome = std::move(outcome)](const absl::StatusOr<v1::RenewResponse>& answer, const std::string& target) {
+      [&engine, lease, sent = engine.BeforeSending(key), outcome = std::move(outcome)](
+          const absl::StatusOr<v1::RenewResponse>& answer, const std::string& target) {
         if (!answer.ok()) return outcome(answer.status());
         Entry entry = FromProto(answer->entry());
         engine.Answered(entry, sent);

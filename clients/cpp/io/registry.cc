@@ -18,8 +18,8 @@ namespace {
 
 // Where services are registered, by the libraries of all languages.
 constexpr std::string_view kServices = "services/";
-// An instance whose lease was lost is taken again by waits of this length, so that one that is unregistered meanwhile does
-// not wait on.
+// An instance whose lease was lost is taken again by waits of this length, so that one that is unregistered meanwhile
+// does not wait on.
 constexpr absl::Duration kWaitEach = absl::Seconds(5);
 // The pause after a failure that does not end by waiting, as a cluster with another configuration.
 constexpr absl::Duration kPauseMost = absl::Seconds(1);
@@ -35,8 +35,8 @@ class Registrations : public std::enable_shared_from_this<Registrations> {
 
   void Register(const std::string& instance, const LeaseOptions& options, Outcome outcome) {
     if (mine_.contains(instance)) {
-      return outcome(absl::AlreadyExistsError(
-          absl::StrCat("instance ", ShowKey(instance), " is registered by this registry already; unregister it first")));
+      return outcome(absl::AlreadyExistsError(absl::StrCat(
+          "instance ", ShowKey(instance), " is registered by this registry already; unregister it first")));
     }
     const uint64_t number = ++last_;
     mine_[instance] = {.number = number, .options = options, .lease = nullptr};
@@ -139,7 +139,8 @@ Registry::InstanceMap InstancesOf(const internal::MapFeed& feed) {
 }  // namespace
 
 Registry::Registry(Client& client, std::string_view service)
-    : client_(client), below_(absl::StrCat(std::string(internal::kServices), std::string(service), "/")),
+    : client_(client),
+      below_(absl::StrCat(std::string(internal::kServices), std::string(service), "/")),
       map_(client, {.prefix = below_}),
       registrations_(std::make_shared<internal::Registrations>(*client.engine(), below_)) {}
 

@@ -140,8 +140,7 @@ absl::Status Check(const WatchOptions& options) {
 
 Subscription Client::Watch(const WatchOptions& options, std::function<void(const Event&)> handler,
                            std::function<void(const absl::Status&)> ended) {
-  const auto watcher =
-      std::make_shared<internal::Watcher>(engine_, options, std::move(handler), std::move(ended));
+  const auto watcher = std::make_shared<internal::Watcher>(engine_, options, std::move(handler), std::move(ended));
   absl::Status problem = engine_->problem();
   if (problem.ok()) problem = internal::Check(options);
   if (problem.ok() && !engine_->Post([watcher] { watcher->Start(); })) problem = internal::ClosedStatus();

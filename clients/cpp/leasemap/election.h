@@ -21,9 +21,9 @@
 
 namespace leasemap {
 
-// The leader has a lease on the election's key. The key is ephemeral; others read its value, as the address of the leader.
-// A dead leader is replaced after LeaseOptions::duration. By default a majority of the nodes must have the lease:
-// Client::Acquire says what that promises, and what not. The client must outlive the election.
+// The leader has a lease on the election's key. The key is ephemeral; others read its value, as the address of the
+// leader. A dead leader is replaced after LeaseOptions::duration. By default a majority of the nodes must have the
+// lease: Client::Acquire says what that promises, and what not. The client must outlive the election.
 class Election {
  public:
   // `value` is what others read while this program leads. LeaseOptions::value and wait are not used.

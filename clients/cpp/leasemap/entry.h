@@ -1,10 +1,10 @@
 // Entries and events, as programs see them.
 #pragma once
 
-#include "absl/time/time.h"
-
 #include <string>
 #include <string_view>
+
+#include "absl/time/time.h"
 
 namespace leasemap {
 
@@ -28,8 +28,8 @@ struct Entry {
   // The end of the lease: until then other holders are refused (UTC, milliseconds). Not after `updated` if there is no
   // lease.
   absl::Time expires = absl::UnixEpoch();
-  // 32 hex digits that order the leases of one key as strings. A resource that keeps the greatest token it has seen, and
-  // refuses smaller ones, is safe from holders of the past.
+  // 32 hex digits that order the leases of one key as strings. A resource that keeps the greatest token it has seen,
+  // and refuses smaller ones, is safe from holders of the past.
   std::string fencing_token;
   // Names this write: opaque, the same on every node, never used twice.
   std::string version;

@@ -5,12 +5,12 @@
 // A status without a reason is of the connection: kUnavailable, and a write that failed so may have been done.
 #pragma once
 
-#include "absl/status/status.h"
-#include "absl/time/time.h"
-
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
 
 namespace leasemap {
 
@@ -46,8 +46,8 @@ inline constexpr std::string_view kCallLimit = "CALL_LIMIT";
 struct HeldBy {
   // It may be this client's own name: another part of the program holds it, or another client of that name.
   std::string holder = {};
-  // The end of the lease (UTC); absl::InfinitePast() if it is not known, as for an item of a batch. Other nodes wait for
-  // the bound on clock skew after that; RetryAfterOf contains it.
+  // The end of the lease (UTC); absl::InfinitePast() if it is not known, as for an item of a batch. Other nodes wait
+  // for the bound on clock skew after that; RetryAfterOf contains it.
   absl::Time expires = absl::InfinitePast();
 };
 

@@ -1,8 +1,8 @@
 // A lease that a client keeps: renewed in the background until it is released, or until it is lost.
 //
-// It is lost when it could not be renewed in time, when a node shows the key with another holder, when the key was deleted,
-// or when a renewal turns out to have found no lease. Then valid() is false, WaitOver returns, and OnLost's handlers are
-// called.
+// It is lost when it could not be renewed in time, when a node shows the key with another holder, when the key was
+// deleted, or when a renewal turns out to have found no lease. Then valid() is false, WaitOver returns, and OnLost's
+// handlers are called.
 #pragma once
 
 #include <functional>
@@ -33,10 +33,11 @@ class Lease {
   Lease& operator=(Lease&&) noexcept;
 
   const std::string& key() const;
-  // The lease is surely this program's: its local deadline has not come, and nobody was seen to take it. The deadline is
-  // three quarters of the duration after the last renewal that worked, counted from before that was sent, by a clock that
-  // runs while the machine sleeps; so it comes before any node lets others in. Check before each use of the resource that
-  // the lease guards, and pass it the fencing token: time may pass between the check and the use. Costs some 100 ns.
+  // The lease is surely this program's: its local deadline has not come, and nobody was seen to take it. The deadline
+  // is three quarters of the duration after the last renewal that worked, counted from before that was sent, by a clock
+  // that runs while the machine sleeps; so it comes before any node lets others in. Check before each use of the
+  // resource that the lease guards, and pass it the fencing token: time may pass between the check and the use. Costs
+  // some 100 ns.
   bool valid() const;
   // The time until the local deadline, which each renewal moves on; 0 if the lease is not held.
   absl::Duration left() const;

@@ -2,7 +2,8 @@
 //
 //   leasemap::Lock lock(client, "locks/report");
 //   absl::StatusOr<leasemap::Lease> lease = lock.Acquire(absl::Seconds(30));
-//   if (lease.ok()) Work(lease->fencing_token());  // and check lease->valid(); the lock is given back when the lease goes
+//   if (lease.ok()) Work(lease->fencing_token());  // and check lease->valid(); the lock is given back when the lease
+//   goes
 #pragma once
 
 #include <string>
@@ -15,8 +16,8 @@
 
 namespace leasemap {
 
-// The key is the lock's own: it is ephemeral, and its value is the holder. By default a majority of the nodes must have the
-// lease. Client::Acquire says what it promises, and what not. The client must outlive the lock.
+// The key is the lock's own: it is ephemeral, and its value is the holder. By default a majority of the nodes must have
+// the lease. Client::Acquire says what it promises, and what not. The client must outlive the lock.
 class Lock {
  public:
   // LeaseOptions::wait is not used: the calls say how long they wait.

@@ -5,14 +5,13 @@
 // Durations are of milliseconds: what is below is rounded off. The empty initializers keep -Wextra of programs quiet.
 #pragma once
 
-#include "absl/time/time.h"
-
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "leasemap/entry.h"
 
 namespace grpc {
@@ -52,8 +51,8 @@ struct ClientOptions {
   // own, of host, process and chance, which stays the same while the client moves between nodes. Give a name to each
   // program that must keep its leases over a restart. Two clients of one holder do not keep each other out.
   std::string holder = {};
-  // The lease of a Set that gives none: 0 for no lease, else at least four times the cluster's clock bound (2 s). Unset:
-  // the cluster's default, an hour. Such leases are not renewed, and not given up when the client is closed; use
+  // The lease of a Set that gives none: 0 for no lease, else at least four times the cluster's clock bound (2 s).
+  // Unset: the cluster's default, an hour. Such leases are not renewed, and not given up when the client is closed; use
   // Client::Acquire for that.
   std::optional<absl::Duration> lease = {};
   // How long a call may take, with all its tries at all nodes, if the call's own options do not say.
@@ -119,7 +118,8 @@ struct WatchOptions {
   // The keys that start with one of these (64 at most), and these keys (1,000 at most). Without both: the whole map.
   std::vector<std::string> prefixes = {};
   std::vector<std::string> keys = {};
-  // Begin with the present entry of every matching key, as kSet. Without it, and without a cursor, the watch begins now.
+  // Begin with the present entry of every matching key, as kSet. Without it, and without a cursor, the watch begins
+  // now.
   bool snapshot = false;
   // Resume after this cursor, which a bookmark of a watch for the same keys and kinds gave, at any node. Not with
   // `snapshot`.
@@ -135,8 +135,8 @@ struct WatchOptions {
 
 // For a lease that is kept: Client::Acquire, Lock, Election, Registry.
 struct LeaseOptions {
-  // Of the lease, and of each renewal: at least four times the cluster's clock bound (2 s). Others wait for this time if
-  // this program dies. For three quarters of it this program may be cut off without losing the lease.
+  // Of the lease, and of each renewal: at least four times the cluster's clock bound (2 s). Others wait for this time
+  // if this program dies. For three quarters of it this program may be cut off without losing the lease.
   absl::Duration duration = absl::Seconds(10);
   // Written with the lease. Unset: a key that exists keeps its value, and one that does not is made with the holder for
   // a value.

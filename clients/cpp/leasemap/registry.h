@@ -1,5 +1,5 @@
-// The instances of one service: ephemeral keys services/SERVICE/INSTANCE, so that an instance whose program died vanishes.
-// The libraries of the other languages use the same keys.
+// The instances of one service: ephemeral keys services/SERVICE/INSTANCE, so that an instance whose program died
+// vanishes. The libraries of the other languages use the same keys.
 //
 //   leasemap::Registry registry(client, "web");
 //   registry.Register("host-1", "10.0.0.1:80");          // kept until the registry goes
@@ -42,8 +42,8 @@ class Registry {
 
   // Adds an instance (its value is what others need, as host:port) and keeps it until Unregister, or until the registry
   // goes; it is set again if its lease was lost. LEASE_HELD if another holder has that name (at once, or after
-  // LeaseOptions::wait); kAlreadyExists if this registry registered it before. Duration is after how long an instance whose
-  // program died vanishes (10 s). LeaseOptions::value is not used.
+  // LeaseOptions::wait); kAlreadyExists if this registry registered it before. Duration is after how long an instance
+  // whose program died vanishes (10 s). LeaseOptions::value is not used.
   absl::Status Register(std::string_view instance, std::string_view value, const LeaseOptions& options = {});
   // Takes the instance away; waits 3 s at most. kNotFound if this registry did not register it.
   absl::Status Unregister(std::string_view instance);

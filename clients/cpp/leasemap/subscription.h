@@ -18,8 +18,8 @@ class Subscription {
   Subscription(Subscription&&) noexcept;
   Subscription& operator=(Subscription&&) noexcept;
 
-  // Ends it: when this returns the handler does not run any more, and is not called again. Called by the handler itself it
-  // ends after that call. May be called again.
+  // Ends it: when this returns the handler does not run any more, and is not called again. Called by the handler itself
+  // it ends after that call. May be called again.
   void Stop();
 
  private:

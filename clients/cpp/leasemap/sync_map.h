@@ -4,10 +4,10 @@
 //   if (absl::Status synced = map.WaitSynced(); !synced.ok()) …
 //   std::string color = map.Get("config/color").value_or("blue");
 //
-// One watch keeps the copy fresh. The client sends the writes. All its maps show an answered write at once, to all threads,
-// until the watch brings that write or a later one. If the watch does not bring it within 30 s, or within 3 s after it moved
-// to another node, the write died with its node, and the maps show the entry of the watch again. Two clients, even of one
-// process, see each other's writes by their watches only.
+// One watch keeps the copy fresh. The client sends the writes. All its maps show an answered write at once, to all
+// threads, until the watch brings that write or a later one. If the watch does not bring it within 30 s, or within 3 s
+// after it moved to another node, the write died with its node, and the maps show the entry of the watch again. Two
+// clients, even of one process, see each other's writes by their watches only.
 #pragma once
 
 #include <functional>
@@ -42,8 +42,8 @@ class SyncMap {
   SyncMap(const SyncMap&) = delete;
   SyncMap& operator=(const SyncMap&) = delete;
 
-  // The watch lives and has brought all entries of its node: reads then lag behind that node by one message. False while
-  // the map looks for a node; the copy may then be old.
+  // The watch lives and has brought all entries of its node: reads then lag behind that node by one message. False
+  // while the map looks for a node; the copy may then be old.
   bool synced() const;
   // Waits until synced(), for this time at most: then kUnavailable, with the error of the last node. CLOSED.
   absl::Status WaitSynced(absl::Duration most = absl::Seconds(10)) const;
@@ -60,19 +60,20 @@ class SyncMap {
   // What all keys of the map start with.
   const std::string& prefix() const;
 
-  // Client::Set and Client::Delete; kInvalidArgument for a key that is not below the prefix, since it would not be seen.
+  // Client::Set and Client::Delete; kInvalidArgument for a key that is not below the prefix, since it would not be
+  // seen.
   absl::StatusOr<Entry> Set(std::string_view key, std::string_view value, const SetOptions& options = {});
   absl::StatusOr<Entry> Delete(std::string_view key, const DeleteOptions& options = {});
 
-  // Calls the handler for each change of the map from now on, on the client's thread for handlers, until the subscription
-  // or the map goes:
+  // Calls the handler for each change of the map from now on, on the client's thread for handlers, until the
+  // subscription or the map goes:
   //   kSet                a value was set, or the key changed hands. Renewals make no event, nor do the entries of the
   //                       first snapshot.
   //   kDeleted, kExpired  the key is gone.
   //   kLost               a write of this client, or one that its node took, lost to another lease's write (winner).
-  // A slow handler gets the latest event of each key only, and of 100,000 keys at most: beyond that the oldest are skipped.
-  // The map's watch never waits for it. After a move to a node where the cursor has expired, the map compares a new snapshot
-  // with its copy, and makes events of the difference.
+  // A slow handler gets the latest event of each key only, and of 100,000 keys at most: beyond that the oldest are
+  // skipped. The map's watch never waits for it. After a move to a node where the cursor has expired, the map compares
+  // a new snapshot with its copy, and makes events of the difference.
   [[nodiscard]] Subscription OnEvent(std::function<void(const Event&)> handler);
 
   // For the library's other classes.

@@ -1,6 +1,7 @@
-// The driver lets the end-to-end tests, which are in Python and have the nodes in hand, use the C++ client: a command a line
-// on standard input, in JSON, and its answer on standard output, in the order in which they are done. A client, map, watch or
-// lease that a command makes gets the number that the command had. The Go client's driver takes the same commands.
+// The driver lets the end-to-end tests, which are in Python and have the nodes in hand, use the C++ client: a command a
+// line on standard input, in JSON, and its answer on standard output, in the order in which they are done. A client,
+// map, watch or lease that a command makes gets the number that the command had. The Go client's driver takes the same
+// commands.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -20,9 +21,9 @@ class Driver {
       absl::MutexLock lock(&mutex_);
       on = things_[command.on];
     }
-    const Answer answer = command.op == "new"       ? New(command, made)
+    const Answer answer = command.op == "new"          ? New(command, made)
                           : command.op == "goroutines" ? Answer{.result = Number(Threads())}
-                                                    : Do(command, on, made);
+                                                       : Do(command, on, made);
     absl::MutexLock lock(&mutex_);
     if (answer.status.ok()) things_[command.id] = made;
     std::cout << AnswerLine(command.id, answer.result, ShowError(answer.status, answer.failed)) << std::endl;

@@ -27,13 +27,12 @@ Answer Batch(const std::vector<std::string>& keys, const Client::BatchAnswer& re
 
 Answer ListAll(Client& client, const std::string& prefix) {
   std::vector<Value> keys;
-  const absl::Status status = client.ForEach(
-      prefix,
-      [&keys](const Entry& entry) {
-        keys.push_back(Text(entry.key));
-        return true;
-      },
-      {.page_size = 2});
+  const absl::Status status = client.ForEach(prefix,
+                                             [&keys](const Entry& entry) {
+                                               keys.push_back(Text(entry.key));
+                                               return true;
+                                             },
+                                             {.page_size = 2});
   return {.result = List(keys), .status = status};
 }
 

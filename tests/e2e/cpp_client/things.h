@@ -53,7 +53,7 @@ class Churn {
   const std::string prefix_;
   std::atomic<bool> stop_ = false;
   std::atomic<int> done_ = 0;
-  absl::Mutex mutex_;  // guards the status and the end of the thread
+  absl::Mutex mutex_;                             // guards the status and the end of the thread
   absl::Status strange_ ABSL_GUARDED_BY(mutex_);  // an error that was no part of the plan
   std::thread thread_;
 };

@@ -75,10 +75,8 @@ Value ShowLease(const Lease& lease) {
 }
 
 Answer CountUp(Client& client, const std::string& key) {
-  absl::StatusOr<Lease> lease = client.Acquire(key, {.duration = absl::Seconds(6),
-                                                     .persistent = true,
-                                                     .wait = absl::InfiniteDuration(),
-                                                     .ack = Ack::All()});
+  absl::StatusOr<Lease> lease = client.Acquire(
+      key, {.duration = absl::Seconds(6), .persistent = true, .wait = absl::InfiniteDuration(), .ack = Ack::All()});
   if (!lease.ok()) return {.status = lease.status()};
   const absl::StatusOr<Entry> entry = client.Get(key, {.min_version = lease->entry().version});
   if (!entry.ok()) return {.status = entry.status()};
