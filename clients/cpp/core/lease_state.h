@@ -36,7 +36,7 @@ class LeaseState {
 
   // The cluster granted or renewed the lease by a request that was first sent at `sent`. False if it is another lease:
   // the one before lapsed in between, or was given up, and anything may have happened meanwhile. An answer that comes
-  // after the deadline brings nothing back: who looked meanwhile was told that the lease is not held.
+  // after the deadline brings nothing back: a caller that looked meanwhile was told that the lease is not held.
   bool Granted(const Entry& entry, Moment sent, Moment now, const std::string& target);
 
   bool Held(Moment now) const { return stage_ == Stage::kHeld && now < deadline_; }
@@ -65,7 +65,7 @@ class LeaseState {
   // It is over; false if it was before.
   bool End(Stage stage, std::string why);
 
-  // Calls of this client that delete the key, or give the lease up, right now: what a watch shows of that is no loss.
+  // Calls of this client that delete the key, or give the lease up, right now: their events on a watch are no loss.
   void Ending(int change) { ending_ += change; }
   // It vanishes with the lease only if this client made it.
   void KeepsKey() { ephemeral_ = false; }

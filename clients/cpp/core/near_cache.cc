@@ -44,7 +44,7 @@ v1::WatchRequest NearCache::Request() {
   }
   for (auto& [key, each] : recent_) {
     each.confirmed = false;
-    each.standing.reset();
+    each.instead.reset();
   }
   return request;
 }
@@ -128,7 +128,7 @@ void NearCache::ShowKey(const std::string& key) {
   shown_.Show(key, std::move(entry));
 }
 
-// What one stream tells is in the order in which the node's copy changed. Only what an earlier stream told is compared
+// A stream tells events in the order in which the node's copy changed. Only events of an earlier stream are compared
 // with it.
 void NearCache::OnEvent(Kind kind, EntryPtr entry, std::vector<Change>& changes) {
   const std::string key = entry->key;
@@ -139,7 +139,7 @@ void NearCache::OnEvent(Kind kind, EntryPtr entry, std::vector<Change>& changes)
     if (old && old->version == entry->version && kind != Kind::kExpired) return;
     last = recent_.emplace(key, Recent{.before = old}).first;
   } else if (!last->second.confirmed && RanksBelow(kind, *entry, last->second.kind, *last->second.entry)) {
-    last->second.standing = Change{.kind = kind, .key = key, .entry = entry};
+    last->second.instead = Change{.kind = kind, .key = key, .entry = entry};
     return;
   } else if (last->second.entry->version == entry->version) {
     last->second.confirmed = true;
@@ -160,26 +160,26 @@ void NearCache::OnEvent(Kind kind, EntryPtr entry, std::vector<Change>& changes)
 }
 
 // The stream has reached a cursor without confirming all that an earlier stream told: such writes died with their node,
-// or are still on their way and will be told again. What this node has is what stands.
+// or are still on their way and will be told again. From now on the entry of this node counts.
 void NearCache::TakeBack(std::vector<Change>& changes) {
   for (auto& [key, each] : recent_) {
     if (each.confirmed) continue;
-    Change stands{.kind = Kind::kSet, .key = key, .entry = each.before};
-    if (each.standing) {
-      stands = *each.standing;
+    Change present{.kind = Kind::kSet, .key = key, .entry = each.before};
+    if (each.instead) {
+      present = *each.instead;
     } else if (!each.before) {
-      stands.kind = Kind::kDeleted;
-      stands.entry = Gone(*each.entry);
+      present.kind = Kind::kDeleted;
+      present.entry = Gone(*each.entry);
     }
     const Bearing bearing{.old = Find(base_, key), .before = Known(key), .replaces = false};
-    if (stands.kind == Kind::kSet) {
-      base_[key] = stands.entry;
+    if (present.kind == Kind::kSet) {
+      base_[key] = present.entry;
     } else {
       base_.erase(key);
     }
-    Settle(std::move(stands), bearing, changes);
+    Settle(std::move(present), bearing, changes);
     // Nobody deleted it: an own write that is answered late may be of lower rank.
-    if (!each.standing) gone_.Drop(key);
+    if (!each.instead) gone_.Drop(key);
   }
 }
 

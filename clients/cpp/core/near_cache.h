@@ -88,7 +88,8 @@ class NearCache {
   struct Own {
     EntryPtr entry;
     Moment until;
-    // Versions of the same millisecond that this write replaced: only who wrote them one after another knows the order.
+    // Versions of the same millisecond that this write replaced: only the program that wrote them one after another
+    // knows their order.
     std::vector<std::string> older = {};
   };
   // The latest event of a key since the last cursor.
@@ -98,7 +99,7 @@ class NearCache {
     EntryPtr before = nullptr;  // what the base had at the cursor; null if nothing
     // The stream that is read now told it, too. An earlier stream's node may have died with the only copy of it.
     bool confirmed = false;
-    std::optional<Change> standing = {};  // what this stream has instead, of lower rank
+    std::optional<Change> instead = {};  // what this stream has instead, of lower rank
   };
   // How a change bears on what programs know.
   struct Bearing {

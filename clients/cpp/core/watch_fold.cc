@@ -18,7 +18,7 @@ WatchFold::WatchFold(const WatchOptions& options)
 v1::WatchRequest WatchFold::Request() {
   for (auto& [key, each] : told_) {
     each.confirmed = false;
-    each.standing.reset();
+    each.instead.reset();
   }
   new_cursor_.clear();
   snapshot_ended_ = false;
@@ -49,7 +49,7 @@ std::vector<std::string> WatchFold::Take(const v1::WatchResponse& message, std::
   }
   std::vector<std::string> unknown;
   for (const auto& [key, each] : told_) {
-    if (!each.confirmed && !each.standing) unknown.push_back(key);
+    if (!each.confirmed && !each.instead) unknown.push_back(key);
   }
   if (unknown.empty()) TakeBack({}, told);
   return unknown;
@@ -59,17 +59,17 @@ void WatchFold::TakeBack(const absl::flat_hash_map<std::string, Entry>& found, s
   const auto earlier = std::exchange(told_, {});
   for (const auto& [key, each] : earlier) {
     if (each.confirmed) continue;
-    std::optional<Event> standing = each.standing;
+    std::optional<Event> instead = each.instead;
     const auto entry = found.find(key);
     if (entry != found.end()) {
-      standing = Event{.kind = Kind::kSet, .entry = entry->second};
+      instead = Event{.kind = Kind::kSet, .entry = entry->second};
       if (request_.keys_only()) {
-        standing->entry.value.clear();
-        standing->entry.has_value = false;
+        instead->entry.value.clear();
+        instead->entry.has_value = false;
       }
-      Remember(*standing);  // if it is newer than the cursor, the stream brings it, too
+      Remember(*instead);  // if it is newer than the cursor, the stream brings it, too
     }
-    TellStanding(each, std::move(standing), told);
+    TellInstead(each, std::move(instead), told);
   }
   cursor_ = new_cursor_;
   EndMessage(told);
@@ -86,7 +86,7 @@ bool WatchFold::IsNew(const Event& event) {
   if (before != told_.end()) {
     Telling& telling = before->second;
     if (!telling.confirmed && RanksBelow(event.kind, event.entry, telling.kind, telling.entry)) {
-      telling.standing = event;
+      telling.instead = event;
       return false;
     }
     if (telling.entry.version == event.entry.version) {
@@ -108,24 +108,24 @@ void WatchFold::Remember(const Event& event) {
   told_[event.entry.key] = std::move(telling);
 }
 
-// The snapshot is whole. It tells what stands of keys that an earlier, broken try of it told otherwise.
+// The snapshot is whole. It tells the present entries of keys of which an earlier, broken try of it told another.
 void WatchFold::EndSnapshot(std::vector<Event>& told) {
   asks_ = false;
   for (const auto& [key, each] : told_) {
-    if (!each.confirmed) TellStanding(each, each.standing, told);
+    if (!each.confirmed) TellInstead(each, each.instead, told);
   }
   told_.clear();
 }
 
-void WatchFold::TellStanding(const Telling& telling, std::optional<Event> standing, std::vector<Event>& told) const {
-  if (!standing) {
+void WatchFold::TellInstead(const Telling& telling, std::optional<Event> instead, std::vector<Event>& told) const {
+  if (!instead) {
     if (telling.kind != Kind::kSet) return;
-    standing = Event{.kind = Kind::kDeleted, .entry = telling.entry};
-    standing->entry.deleted = true;
+    instead = Event{.kind = Kind::kDeleted, .entry = telling.entry};
+    instead->entry.deleted = true;
   }
-  if (standing->entry.version == telling.entry.version && standing->kind == telling.kind) return;
-  if (!kinds_.empty() && std::find(kinds_.begin(), kinds_.end(), standing->kind) == kinds_.end()) return;
-  told.push_back(std::move(*standing));
+  if (instead->entry.version == telling.entry.version && instead->kind == telling.kind) return;
+  if (!kinds_.empty() && std::find(kinds_.begin(), kinds_.end(), instead->kind) == kinds_.end()) return;
+  told.push_back(std::move(*instead));
 }
 
 }  // namespace leasemap::internal

@@ -25,8 +25,9 @@ class WatchFold {
   // What the next stream asks for.
   v1::WatchRequest Request();
 
-  // One message of the stream: adds what the program is told. If it returns keys, what the stream's own node has of
-  // them is to be given to TakeBack before the next message. Only that node has waited until it covered the cursor.
+  // One message of the stream: adds what the program is told. If it returns keys, the caller reads them at the
+  // stream's own node, and gives the entries to TakeBack before the next message. Only that node has waited until it
+  // covered the cursor.
   std::vector<std::string> Take(const v1::WatchResponse& message, std::vector<Event>& told);
   // The entries of those of the keys that exist.
   void TakeBack(const absl::flat_hash_map<std::string, Entry>& found, std::vector<Event>& told);
@@ -38,16 +39,16 @@ class WatchFold {
     Entry entry;  // without its value
     // The stream that is read now told it, too. An earlier stream's node may have died with the only copy of it.
     bool confirmed = true;
-    std::optional<Event> standing = {};  // what this stream has instead, of lower rank
+    std::optional<Event> instead = {};  // what this stream has instead, of lower rank
   };
 
   // False for an event that was told since the last cursor, and for one of lower rank than what an earlier stream told
-  // of its key: that waits until it is clear what stands.
+  // of its key: that waits until it is clear which of them remains.
   bool IsNew(const Event& event);
   void Remember(const Event& event);
   void EndSnapshot(std::vector<Event>& told);
-  // Tells what stands of a key in place of what was told; without `standing` that is nothing.
-  void TellStanding(const Telling& telling, std::optional<Event> standing, std::vector<Event>& told) const;
+  // Tells the present state of a key in place of what was told; without `instead` that is nothing.
+  void TellInstead(const Telling& telling, std::optional<Event> instead, std::vector<Event>& told) const;
   void EndMessage(std::vector<Event>& told);
 
   v1::WatchRequest request_;

@@ -85,7 +85,8 @@ void Acquiring::RenewAsItIs() {
 void Acquiring::SetAsItIs(const absl::StatusOr<Entry>& found) {
   if (IsReason(found.status(), reason::kKeyNotFound)) return SetOwn(false);
   if (!found.ok()) return NotGranted(found.status());
-  SendSet(found->value, {.if_version = found->version, .binary = found->binary, .ack = ack()}, false);
+  SendSet(found->value,
+          {.ephemeral = found->ephemeral, .if_version = found->version, .binary = found->binary, .ack = ack()}, false);
 }
 
 void Acquiring::SetOwn(bool overwrite) {

@@ -7,7 +7,7 @@ namespace leasemap::internal {
 
 // Uniform in [0, 1).
 double Chance();
-// So many random bytes in hex digits.
+// This number of random bytes, in hex digits.
 std::string RandomHex(int bytes);
 // A holder of this client's own: host, process and chance.
 std::string DefaultHolder();

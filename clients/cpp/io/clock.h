@@ -5,7 +5,7 @@
 
 namespace leasemap::internal {
 
-// The time since the machine was started (CLOCK_BOOTTIME). The monotonic clock stands still while the machine sleeps,
+// The time since the machine was started (CLOCK_BOOTTIME). The monotonic clock does not run while the machine sleeps,
 // and would keep a lease that has lapsed.
 Moment BootTime();
 

@@ -1,7 +1,7 @@
 // The thread that runs what a program gave to be called back: handlers of watches and maps, what is told of leases, and
 // the outcomes of asynchronous calls, one after another. A handler may take its time, and may make calls that wait: the
-// loop, which renews leases, goes on meanwhile. Who posts sees to a bound: a stream has one message here, a map one
-// batch of events, a client 10,000 calls.
+// loop, which renews leases, goes on meanwhile. Each caller of Post sees to a bound: a stream has one message here, a
+// map one batch of events, a client 10,000 calls.
 #pragma once
 
 #include <functional>

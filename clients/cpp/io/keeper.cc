@@ -37,7 +37,8 @@ bool Keeper::Reserve(const LeasePtr& lease) { return leases_.emplace(lease->key(
 
 void Keeper::Keep(const LeasePtr& lease) {
   engine_.key_watches().Add(lease->key());
-  Look();
+  const Moment next = lease->Ask([](const LeaseState& state) { return state.Next(); });
+  if (!timer_ || next < timer_->first) Look();
 }
 
 void Keeper::Renewed(const LeasePtr& lease, const Entry& entry, const Sending& sent, const std::string& target) {
@@ -56,10 +57,10 @@ void Keeper::Saw(Kind kind, const Entry& entry) {
   if (verdict.stage != Stage::kHeld) End(lease, verdict.stage, verdict.why, true);
 }
 
-void Keeper::MakeDue(const std::string& key) {
-  const LeasePtr lease = Kept(key);
-  if (!lease) return;
-  lease->With([](LeaseState& state) { state.MakeDue(BootTime()); });
+void Keeper::MakeDue(const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    if (const LeasePtr lease = Kept(key)) lease->With([](LeaseState& state) { state.MakeDue(BootTime()); });
+  }
   Look();
 }
 
@@ -197,7 +198,7 @@ void Keeper::RenewDue(Moment now) {
   send(moved, true);
 }
 
-// One try. What fails is repeated, at the node that is home then.
+// One try. A renewal that fails is repeated, at the node that is home then.
 void Keeper::RenewAt(const std::string& target, std::vector<LeasePtr> some, bool moved) {
   v1::BatchRenewRequest request;
   std::vector<Sending> sent;

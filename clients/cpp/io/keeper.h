@@ -31,8 +31,8 @@ class Keeper {
   void Renewed(const LeasePtr& lease, const Entry& entry, const Sending& sent, const std::string& target);
   // A node shows this of a key.
   void Saw(Kind kind, const Entry& entry);
-  // Renew it at once.
-  void MakeDue(const std::string& key);
+  // Renews those of these keys' leases that are held at once.
+  void MakeDue(const std::vector<std::string>& keys);
 
   // It is over here. Without `free` nobody of this program acquires the key before Free: its release is on the way, and
   // would give up the next lease too.

@@ -165,11 +165,9 @@ void KeyWatch::EndSnapshot() {
   for (const auto& [key, told] : asked_) {
     if (!told) missing.push_back(key);
   }
-  for (const std::string& key : missing) {
-    all_.Wake(key);  // there is no such key here
-    // By a renewal the client finds out whether the node lags, or the key is gone.
-    all_.engine_.keeper().MakeDue(key);
-  }
+  for (const std::string& key : missing) all_.Wake(key);  // there is no such key here
+  // By a renewal the client finds out whether the node lags, or the key is gone.
+  if (!missing.empty()) all_.engine_.keeper().MakeDue(missing);
 }
 
 }  // namespace leasemap::internal

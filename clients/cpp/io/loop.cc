@@ -11,7 +11,7 @@ namespace leasemap::internal {
 namespace {
 
 // The loop looks at its timers after this time at the latest: timers are of the boot-time clock, and the queue waits by
-// one that stands still while the machine sleeps. So a lease that lapsed in a sleep is told as lost a second after it.
+// one that does not run while the machine sleeps. So a lease that lapsed in a sleep is told as lost a second after it.
 constexpr absl::Duration kWaitMost = absl::Seconds(1);
 
 gpr_timespec After(absl::Duration wait) {

@@ -38,7 +38,7 @@ void Table::Show(const std::string& key, EntryPtr entry) {
 
 void Table::ShowAll(EntryMap entries) {
   absl::MutexLock lock(&mutex_);
-  entries_.swap(entries);  // what was there before goes when the lock is free
+  entries_.swap(entries);  // the entries of before go when the lock is free
 }
 
 std::optional<std::string> Table::Get(std::string_view key) const {

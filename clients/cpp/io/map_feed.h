@@ -37,7 +37,7 @@ class Table final : public ShownMap {
 
 class MapFeed;
 
-// One handler of a map's events. What it was not told yet waits here: of each key the latest event.
+// One handler of a map's events. The events that it was not told yet wait here: of each key the latest one.
 class MapEvents final : public Subscribed {
  public:
   using Handler = std::function<void(const Event&)>;

@@ -113,7 +113,7 @@ v1::KeyValue::Stub& Nodes::Stub(const std::string& target) {
     // Nodes are next door: http_proxy is for the web.
     args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     args.SetMaxReceiveMessageSize(kMessageMost);
-    // A node is of the name it was given by, whatever address that stands for: TLS asks for it.
+    // A node is of the name it was given by, whichever address that means: TLS asks for it.
     const auto name = names_.find(target);
     args.SetString(GRPC_ARG_DEFAULT_AUTHORITY, name == names_.end() ? target : name->second);
     stub = v1::KeyValue::NewStub(

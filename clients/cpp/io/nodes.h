@@ -14,7 +14,7 @@
 
 namespace leasemap::internal {
 
-// The addresses that endpoints stand for, as host:port: a name stands for all its addresses, each of which is a node.
+// The addresses that endpoints mean, as host:port: a name means all its addresses, each of which is a node.
 struct Addresses {
   std::vector<std::string> targets;
   // Of each target the endpoint that it comes from: by that name TLS knows the node.

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kPageMost = 1000;  // entries, of the server
 
-// A call that gives the lease up, too, be it one that this client keeps: what the key's watch shows of it is no loss.
+// A call that gives the lease up, too, be it one that this client keeps: its events on the key's watch are no loss.
 class Ending {
  public:
   Ending(Engine& engine, const std::string& key)

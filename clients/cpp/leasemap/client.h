@@ -42,7 +42,8 @@ struct ListPage {
 
 // All calls may be made by many threads at once. Calls named …Async return at once and call `done` later, on the
 // client's one thread for handlers; 10,000 of them may be under way, and one more is refused with CALL_LIMIT before the
-// call returns. `done` may take its time and may make calls that wait: it then holds up other handlers only.
+// call returns. `done` may take its time and may make calls that wait: it then holds up other handlers only. No handler
+// may throw.
 class Client {
  public:
   using EntryDone = std::function<void(absl::StatusOr<Entry>)>;

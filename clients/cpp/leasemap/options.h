@@ -2,7 +2,7 @@
 //
 //   client.Set("color", "blue", {.lease = absl::Seconds(30), .ephemeral = true});
 //
-// Durations are of milliseconds: what is below is rounded off. The empty initializers keep -Wextra of programs quiet.
+// Durations are of milliseconds: the rest is rounded off. The empty initializers keep -Wextra of programs quiet.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class Ack {
   static constexpr Ack Majority() { return Ack(-1); }
   // All remembered members: of several racing writers of a key at most one gets this.
   static constexpr Ack All() { return Ack(-2); }
-  // So many nodes, the one that takes the write included: 1 to 129, as many members as a cluster may have.
+  // This number of nodes, the one that takes the write included: 1 to 129, as many members as a cluster may have.
   static constexpr Ack Nodes(int nodes) { return Ack(nodes == 0 ? kNone : nodes); }
 
   constexpr bool operator==(const Ack&) const = default;

@@ -42,7 +42,7 @@ TEST(Endpoints, WhatNamesMeanChanges) {
   nodes.Failed("b", At(0));
   nodes.Failed("unknown", At(0));
   nodes.Replace({"b", "d"});
-  EXPECT_EQ(nodes.Pick(At(0)), "d") << "what is known of those that stay is kept";
+  EXPECT_EQ(nodes.Pick(At(0)), "d") << "the pause of a node that stays is kept";
   EXPECT_FALSE(nodes.Has("a"));
   nodes.Replace({"e"});
   EXPECT_EQ(nodes.home(), "e");

@@ -157,7 +157,7 @@ TEST_F(NearCacheTest, ASnapshotAfterALostCursorIsTheTruth) {
   Break(false);
   Watch({SetEvent("stays", "1")});
   EXPECT_EQ(shown_.Text(), "back=new gone=1 stays=1") << "readers keep the old map until the new one is whole";
-  // The write v9 died with its node: the older one that the others have is what stands.
+  // The write v9 died with its node: the older one that the others have remains.
   EXPECT_THAT(Told(cache_.Take(Message("c2", true, {SetEvent("back", "old", {.version = "v8"})}), kStart)),
               ElementsAre("deleted gone", "set back"));
   EXPECT_EQ(shown_.Text(), "back=old stays=1");
@@ -187,7 +187,7 @@ TEST_F(NearCacheTest, OwnWritesAreReadAtOnce) {
   EXPECT_EQ(shown_.Text(), "a=1");
   EXPECT_THAT(Watch({SetEvent("a", "1", {.holder = "me"})}), ElementsAre("set a"));
   cache_.Expire(kStart + kOwnMost * 10);
-  EXPECT_EQ(shown_.Text(), "a=1 b=1") << "what the watch has stays, what it never brought goes";
+  EXPECT_EQ(shown_.Text(), "a=1 b=1") << "the watch's entry stays, and a write that it never brought goes";
   EXPECT_FALSE(cache_.has_own_writes());
 }
 
@@ -225,7 +225,7 @@ TEST_F(NearCacheTest, AnAnswerThatComesAfterItsEventsChangesNothing) {
   Begin();
   cache_.Take(Message("c2", false, {SetEvent("a", "1", {.holder = "me"}), DeletedEvent("a", Later(1, "me"))}), kStart);
   Mine("a", "1");
-  EXPECT_EQ(shown_.Text(), "") << "the delete is what stands";
+  EXPECT_EQ(shown_.Text(), "") << "the delete remains";
 }
 
 TEST_F(NearCacheTest, OfOneMillisecondTheWatchKnowsTheOrder) {
@@ -247,7 +247,7 @@ TEST_F(NearCacheTest, EarlierWritesOfTheSameMillisecondHideNothing) {
   Watch({SetEvent("a", "3", {.holder = "me", .version = "v3"})});
   EXPECT_EQ(shown_.Text(), "a=4") << "the watch is behind";
   Watch({SetEvent("a", "5", {.holder = "me", .version = "v5"})});
-  EXPECT_EQ(shown_.Text(), "a=5") << "what this program did not write before is later";
+  EXPECT_EQ(shown_.Text(), "a=5") << "a write that this program did not make is later";
 }
 
 TEST_F(NearCacheTest, OfTwoUnderWayTogetherTheLastAnswerIsShown) {
@@ -306,7 +306,7 @@ TEST_F(NearCacheTest, TheServersWordOfALossIsToldOnce) {
   const v1::Event lost = LostEvent(ProtoEntry("a", "mine", {.version = "v7"}), ProtoEntry("a", "1"));
   EXPECT_THAT(Watch({lost}), ElementsAre("lost a"));
   EXPECT_THAT(Watch({lost}), IsEmpty());
-  EXPECT_EQ(shown_.Text(), "a=1") << "what is lost is not in the map";
+  EXPECT_EQ(shown_.Text(), "a=1") << "a lost write is not in the map";
 }
 
 TEST(Lately, KeepsTheLatestUpToABound) {
