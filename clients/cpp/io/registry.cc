@@ -33,7 +33,7 @@ class Registrations : public std::enable_shared_from_this<Registrations> {
 
   Registrations(Engine& engine, std::string below) : engine_(engine), below_(std::move(below)) {}
 
-  void Register(const std::string& instance, const LeaseOptions& options, Outcome outcome) {
+  void Register(const std::string& instance, const LeaseOptions& options, const Outcome& outcome) {
     if (mine_.contains(instance)) {
       return outcome(absl::AlreadyExistsError(absl::StrCat(
           "instance ", ShowKey(instance), " is registered by this registry already; unregister it first")));
@@ -46,7 +46,7 @@ class Registrations : public std::enable_shared_from_this<Registrations> {
                          if (self->Find(instance, number)) self->mine_.erase(instance);
                          return outcome(lease.status());
                        }
-                       self->Keep(instance, number, *std::move(lease));
+                       self->Keep(instance, number, *lease);
                        outcome(absl::OkStatus());
                      });
   }
@@ -87,7 +87,7 @@ class Registrations : public std::enable_shared_from_this<Registrations> {
     return found != mine_.end() && found->second.number == number ? &found->second : nullptr;
   }
 
-  void Keep(const std::string& instance, uint64_t number, LeasePtr lease) {
+  void Keep(const std::string& instance, uint64_t number, const LeasePtr& lease) {
     Mine* mine = Find(instance, number);
     if (!mine) return engine_.keeper().GiveUp(lease, nullptr);  // it was unregistered meanwhile
     mine->lease = lease;
@@ -112,7 +112,7 @@ class Registrations : public std::enable_shared_from_this<Registrations> {
     options.wait = kWaitEach;
     Acquiring::Start(engine_, below_ + instance, options,
                      [self = shared_from_this(), instance, number](absl::StatusOr<LeasePtr> lease) {
-                       if (lease.ok()) return self->Keep(instance, number, *std::move(lease));
+                       if (lease.ok()) return self->Keep(instance, number, *lease);
                        self->engine_.After(kPauseMost * (0.5 + 0.5 * Chance()),
                                            [self, instance, number] { self->Again(instance, number); });
                      });
@@ -156,7 +156,7 @@ absl::Status Registry::Register(std::string_view instance, std::string_view valu
   return internal::AskAndWait<absl::Status>(
       *client_.engine(),
       [all = registrations_, instance = std::string(instance), with_value](auto outcome) {
-        all->Register(instance, with_value, std::move(outcome));
+        all->Register(instance, with_value, outcome);
       },
       Fail);
 }
