@@ -59,6 +59,7 @@ FOLDERS = {
     "tests/sim": Folder("tests/sim/checkers tests/core", libraries="absl gtest"),
     "tests/sim/explore": Folder("tests/sim/checkers", libraries="absl gtest"),
     "tests/fuzz": Folder("peer/core/node peer/wire tests/wire"),
+    "tests/clients/cpp/io": Folder("clients/cpp/io tests/support", libraries="absl api cpp_client grpc gtest system"),
     "tests/e2e/cpp_client": Folder(libraries="absl cpp_client protobuf"),
     "tests/e2e/chaos/driver": Folder("protos peer/threads", libraries="absl api grpc gtest protobuf"),
     "tests/e2e/chaos/proxy": Folder(libraries="asio system"),
@@ -106,7 +107,7 @@ LOCKS_ARE_IN = "peer/threads"
 # Clang knows this lock, too, but ThreadSanitizer misreads Debian's; what is linked with gRPC is not run under that. So the
 # C++ client and its programs may have it.
 KNOWN_LOCK = "absl/synchronization/mutex.h"
-KNOWN_LOCK_IN = {"clients/cpp/io", "clients/cpp/bench", "tests/e2e/cpp_client"}
+KNOWN_LOCK_IN = {"clients/cpp/bench", "clients/cpp/io", "tests/clients/cpp/io", "tests/e2e/cpp_client"}
 
 SOURCES = ["clients", "peer", "protos", "server", "tests", "text"]
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
