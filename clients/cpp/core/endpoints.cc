@@ -22,7 +22,8 @@ absl::Duration Backoff::Next(double chance) {
   return pause * (0.5 + 0.5 * chance);
 }
 
-Endpoints::Endpoints(std::vector<std::string> targets, std::function<double()> chance) : chance_(std::move(chance)) {
+Endpoints::Endpoints(const std::vector<std::string>& targets, std::function<double()> chance)
+    : chance_(std::move(chance)) {
   Replace(targets);
 }
 

@@ -47,7 +47,7 @@ class Backoff {
 class Endpoints {
  public:
   // `chance` is uniform in [0, 1); it chooses the first home.
-  Endpoints(std::vector<std::string> targets, std::function<double()> chance);
+  Endpoints(const std::vector<std::string>& targets, std::function<double()> chance);
 
   // Makes these the nodes from now on, and keeps what is known of those that stay. Not empty.
   void Replace(const std::vector<std::string>& targets);

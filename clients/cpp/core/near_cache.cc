@@ -56,7 +56,7 @@ std::vector<Change> NearCache::Take(const v1::WatchResponse& message, Moment now
     if (!kind || *kind == Kind::kLease) continue;  // of a server that knows more than we do
     auto entry = std::make_shared<const Entry>(FromProto(event.entry()));
     if (*kind == Kind::kLost) {
-      TellLost(std::move(entry), std::make_shared<const Entry>(FromProto(event.winner())), changes);
+      TellLost(entry, std::make_shared<const Entry>(FromProto(event.winner())), changes);
     } else {
       OnEvent(*kind, std::move(entry), changes);
     }
@@ -242,7 +242,7 @@ void NearCache::Settle(Change made, const Bearing& bearing, std::vector<Change>&
   if (told) changes.push_back(std::move(made));
 }
 
-void NearCache::TellLost(EntryPtr loser, EntryPtr winner, std::vector<Change>& changes) {
+void NearCache::TellLost(const EntryPtr& loser, EntryPtr winner, std::vector<Change>& changes) {
   if (lost_.Get(loser->version)) return;
   lost_.Put(loser->version, true);
   changes.push_back({.kind = Kind::kLost, .key = loser->key, .entry = loser, .winner = std::move(winner)});

@@ -114,7 +114,7 @@ class NearCache {
   void TakeBack(std::vector<Change>& changes);
   void PutInPlace(std::vector<Change>& changes);
   void Settle(Change made, const Bearing& bearing, std::vector<Change>& changes);
-  void TellLost(EntryPtr loser, EntryPtr winner, std::vector<Change>& changes);
+  void TellLost(const EntryPtr& loser, EntryPtr winner, std::vector<Change>& changes);
   void ShowKey(const std::string& key);
   // What is shown; a deleted one only while the watch has not brought the delete.
   EntryPtr Known(const std::string& key) const;

@@ -17,7 +17,9 @@ void Watch(leasemap::Registry& registry, int count) {
   const leasemap::Subscription changes = registry.OnChange([&](const Instances& instances) {
     if (told) return;
     std::string line;
-    for (const auto& [name, address] : instances) line += (line.empty() ? "" : ", ") + name + " at " + address;
+    for (const auto& [name, address] : instances) {
+      line.append(line.empty() ? "" : ", ").append(name).append(" at ").append(address);
+    }
     std::cout << (line.empty() ? "none" : line) << std::endl;
     told = static_cast<int>(instances.size()) == count;
     if (told) done.set_value();
