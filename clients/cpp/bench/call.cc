@@ -53,11 +53,13 @@ class Pipeline {
   void Send() {
     const int number = sent_++;
     if (number >= kCalls) return;
-    client_.SetAsync("bench/" + std::to_string(number % 1000), "value", [this](const absl::StatusOr<leasemap::Entry>&) {
-      Send();
-      absl::MutexLock lock(&mutex_);
-      ++done_;
-    });
+    client_.SetAsync("bench/" + std::to_string(number % 1000), "value",
+                     [this](const absl::StatusOr<leasemap::Entry>& entry) {
+                       if (!entry.ok()) std::cerr << entry.status() << "\n";
+                       Send();
+                       absl::MutexLock lock(&mutex_);
+                       ++done_;
+                     });
   }
 
   leasemap::Client& client_;
@@ -71,6 +73,10 @@ class Pipeline {
 int main(int argc, char** argv) {
   if (argc < 2) return std::cerr << "usage: client_bench_call HOST:PORT\n", 2;
   leasemap::Client client({argv[1]}, {.lease = absl::ZeroDuration()});
+  if (const absl::Status status = client.Get("none").status();
+      leasemap::ReasonOf(status) != leasemap::reason::kKeyNotFound) {
+    return std::cerr << "no node there: " << status << "\n", 1;
+  }
   Measure("Set", [&](int i) { return client.Set("bench/" + std::to_string(i % 1000), "value").status(); });
   Measure("Get", [&](int i) { return client.Get("bench/" + std::to_string(i % 1000)).status(); });
   Pipeline(client).Run();
