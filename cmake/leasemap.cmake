@@ -15,7 +15,8 @@ function(leasemap_library name)
   cmake_parse_arguments(ARG "" "FOLDER" "SOURCES;LINK" ${ARGN})
   list(TRANSFORM ARG_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/${ARG_FOLDER}/)
   add_library(${name} STATIC ${ARG_SOURCES})
-  target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE leasemap_flags)
+  # What is installed needs no warnings of ours.
+  target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE $<BUILD_INTERFACE:leasemap_flags>)
 endfunction()
 
 # leasemap_test(name SOURCES ... LINK ... LABELS ...): a GoogleTest program, each of its cases a test of ctest.

@@ -1,7 +1,7 @@
 """Clang's static analysis of the C++ sources: `threads`, whether each lock is held where a member needs it, or `tidy`, the
 checks of .clang-tidy.
 
-Usage: analyse.py threads|tidy [--today N | FILE…]. Without files: for threads all that use peer/threads/mutex.h, for tidy
+Usage: analyse.py threads|tidy [--today N | FILE…]. Without files: for threads all that use a lock, for tidy
 all but tests. --today: an Nth of these, others each day. It reads build/release/compile_commands.json, and makes it first where there is none. What was found good is
 remembered by its content, in LEASEMAP_ANALYSE_CACHE or ~/.cache/leasemap-analyse, and not looked at again.
 """
@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/release"
 CACHE = pathlib.Path(os.environ.get("LEASEMAP_ANALYSE_CACHE") or pathlib.Path.home() / ".cache/leasemap-analyse")
 LOCKS = "peer/threads/mutex.h"
+CLIENT_LOCKS = "absl/synchronization/mutex.h"  # of the C++ client
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 # Their versions are part of what is remembered.
 PACKAGES = ["clang-14", "clang-tidy-14", "libabsl-dev", "libasio-dev", "libcli11-dev", "libgrpc++-dev", "libgtest-dev",
@@ -65,7 +66,13 @@ class Sources:
 
     @staticmethod
     def path(name):
-        return ROOT / name if (ROOT / name).is_file() else BUILD / "gen" / name
+        """The last: how programs name the C++ client's public headers."""
+        places = (ROOT / name, BUILD / "gen" / name, ROOT / "clients/cpp" / name)
+        return next((place for place in places if place.is_file()), ROOT / name)
+
+    def locks(self, name):
+        files = self.closure(name)
+        return LOCKS in files or any(CLIENT_LOCKS in INCLUDE.findall(self.path(file).read_text()) for file in files)
 
     def closure(self, name):
         found, left = set(), [name]
@@ -118,7 +125,7 @@ def main():
     prepare()
     known, sources = compilations(), Sources()
     if not files and kind == "threads":
-        files = [file for file in known if LOCKS in sources.closure(file)]
+        files = [file for file in known if sources.locks(file)]
     elif not files:
         files = [file for file in known if not file.startswith("tests/")]
     files = sorted(files)[datetime.date.today().toordinal() % parts::parts]

@@ -16,11 +16,11 @@ EXAMPLES = go_package.SOURCES / "examples"
 
 
 class Program:
-    """An example that runs; `lines` are what it has printed."""
+    """An example that runs, of the test's folder of binaries; `lines` are what it has printed."""
 
     def __init__(self, test, name, *arguments):
         self.lines = []
-        self.process = subprocess.Popen([go_package.BINARIES / name, *arguments], text=True, stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([test.BINARIES / name, *arguments], text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
@@ -50,6 +50,8 @@ class Program:
 
 
 class ExamplesTest(SharedClusterTest):
+    BINARIES = go_package.BINARIES
+
     def setUp(self):
         super().setUp()
         self.endpoints = ",".join(node.target for node in self.nodes)
@@ -121,6 +123,8 @@ func work(ctx context.Context, token string) error {
 
 
 class LeaderTest(ClusterTest):
+    BINARIES = go_package.BINARIES
+
     def leader(self, node):
         return node.get("example/leader")
 

@@ -17,11 +17,13 @@ ALL, MAJORITY = -2, -1  # acks
 
 
 class GoTest(ClusterTest):
-    """`client` makes a client in the driver's process; `home` finds its node."""
+    """`client` makes a client in the driver's process; `home` finds its node. The tests of the C++ client are these, with
+    a driver of its own."""
+    DRIVER = go_package.Driver
 
     def setUp(self):
         super().setUp()
-        self.driver = go_package.Driver(self)
+        self.driver = self.DRIVER(self)
 
     def client(self, nodes, **fields):
         return self.driver.make("new", endpoints=",".join(node.target for node in nodes), **fields)

@@ -65,9 +65,10 @@ class GoError(Exception):
 
 class Driver:
     """The driver's process. `call` asks and waits; `start` gives what waits."""
+    PROGRAM = BINARIES / "driver"
 
     def __init__(self, test):
-        self.process = subprocess.Popen([BINARIES / "driver"], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([self.PROGRAM], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         env=ENVIRONMENT)
         self.lock, self.last, self.waiting = threading.Lock(), 0, {}
         self.reader = threading.Thread(target=self.read, daemon=True)

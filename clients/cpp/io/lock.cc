@@ -1,0 +1,19 @@
+#include "leasemap/lock.h"
+
+#include <utility>
+
+namespace leasemap {
+
+Lock::Lock(Client& client, std::string key, LeaseOptions options)
+    : client_(client), key_(std::move(key)), options_(std::move(options)) {
+  if (!options_.ack) options_.ack = Ack::Majority();
+  if (!options_.value) options_.value = client.holder();
+}
+
+absl::StatusOr<Lease> Lock::Acquire(absl::Duration wait) {
+  LeaseOptions options = options_;
+  options.wait = wait;
+  return client_.Acquire(key_, options);
+}
+
+}  // namespace leasemap
