@@ -30,7 +30,7 @@ FOLDERS = {
     "peer/wire": Folder("peer/core/sync", libraries="absl peer_proto protobuf", pure=True),
     "peer/threads": Folder(libraries="absl"),
     "peer/net": Folder("peer/wire peer/threads", libraries="absl asio system"),
-    "server/storage": Folder("peer/core/sync peer/wire", libraries="absl peer_proto protobuf rocksdb storage_proto system"),
+    "server/storage": Folder("peer/core/sync peer/wire", libraries="absl peer_proto protobuf rocksdb spdlog storage_proto system"),
     "server/host": Folder("peer/core/node peer/net server/storage", libraries="absl asio spdlog system"),
     "server/rpc": Folder("server/host protos", libraries="absl api grpc protobuf spdlog storage_proto system"),
     "server": Folder("server/rpc", libraries="absl asio cli11 grpc protobuf spdlog system"),

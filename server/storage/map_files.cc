@@ -1,6 +1,8 @@
 #include "server/storage/map_files.h"
 
 #include <algorithm>
+#include <cstdarg>
+#include <cstdio>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 #include "server/storage/codec.h"
+#include "spdlog/spdlog.h"
 
 namespace leasemap::storage {
 namespace {
@@ -47,6 +50,20 @@ absl::Status ToStatus(const rocksdb::Status& status) {
   return absl::UnavailableError(text);
 }
 
+// RocksDB's own log, in ours: for debugging. In a file beside the map, as by default, it would end the process when the
+// disk is full (an assertion of its writer, 7.8).
+class DebugLog final : public rocksdb::Logger {
+ public:
+  DebugLog() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    if (!spdlog::should_log(spdlog::level::debug)) return;
+    char line[1000];
+    std::vsnprintf(line, sizeof line, format, arguments);
+    spdlog::debug("RocksDB: {}", line);
+  }
+};
+
 // The map itself is in memory, so RocksDB reads only when the node starts, and when it compacts: it needs hardly a
 // cache. Its files have at most a tenth more than the map, by levels whose sizes follow the last one's, and its log at
 // most two write buffers.
@@ -58,6 +75,8 @@ rocksdb::Options FilesOptions(bool create) {
   // A log that ends in the middle of a record is what a power cut leaves; anything else in it is damage.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.track_and_verify_wals_in_manifest = true;
+  // Files take no more room than what is in them, so that a full disk is found at once and not some MiB later.
+  options.allow_fallocate = false;
   options.write_buffer_size = 8 << 20;
   options.max_write_buffer_number = 2;
   options.target_file_size_base = 16 << 20;
@@ -68,9 +87,7 @@ rocksdb::Options FilesOptions(bool create) {
   options.max_background_jobs = 2;
   options.max_open_files = 256;
   options.max_file_opening_threads = 1;
-  options.keep_log_file_num = 2;
-  options.max_log_file_size = 1 << 20;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.info_log = std::make_shared<DebugLog>();
   options.max_manifest_file_size = 4 << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;

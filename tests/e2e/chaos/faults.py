@@ -105,6 +105,8 @@ class Faults:
     @staticmethod
     def _disk_full(nodes, _):
         (node,) = nodes
+        if not node.process:
+            return None  # one that has no files yet would not start
         node.disk.fill()
         return (node.disk.empty,)
 
