@@ -107,9 +107,11 @@ void Store::Renew(Slot& slot, EntryPtr entry) {
 }
 
 bool Store::Merge(EntryPtr entry, EntryPtr* loser) {
-  auto it = by_key_.find(entry->key);
+  // A map that is read back, and what comes in a session, comes in key order.
+  const bool is_last = by_key_.empty() || by_key_.rbegin()->first < entry->key;
+  auto it = is_last ? by_key_.end() : by_key_.find(entry->key);
   if (it == by_key_.end()) {
-    it = by_key_.emplace(entry->key, Slot{}).first;
+    it = by_key_.emplace_hint(it, entry->key, Slot{});
   } else {
     if (!Outranks(*entry, *it->second.entry)) {
       if (loser != nullptr) *loser = std::move(entry);
