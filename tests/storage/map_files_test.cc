@@ -106,6 +106,34 @@ TEST_F(MapFilesTest, AMissingFolderIsDamage) {
   EXPECT_TRUE(absl::IsDataLoss(MapFiles::Open({folder_.At("map"), Mode::kOpen, nullptr}).status()));
 }
 
+// A day of overwrites of the same keys, in short: what was replaced goes.
+TEST_F(MapFilesTest, OverwritesDoNotGrowIt) {
+  Open(Mode::kCreate);
+  constexpr uint64_t kKeys = 1000, kRounds = 150;
+  core::Random random(1);
+  const auto bytes = [this] {
+    uint64_t sum = 0;
+    for (const auto& file : std::filesystem::directory_iterator(folder_.At("map"))) sum += file.file_size();
+    return sum;
+  };
+  uint64_t seq = 0, most = 0;
+  for (uint64_t round = 0; round < kRounds; ++round) {
+    core::Unsaved piece;
+    for (uint64_t key = 0; key < kKeys; ++key) {
+      std::string value(1000, '\0');
+      for (char& byte : value) byte = static_cast<char>(random.Below(256));
+      piece.entries.push_back(EntryOf(absl::StrCat("k", key), ++seq, value));
+    }
+    piece.rest = Covering(seq);
+    ASSERT_THAT(files_->Write(piece, false), IsOk());
+    most = std::max(most, bytes());
+  }
+  // 150 MB were written, of a map of one: two write buffers, each in the log and in a file, and the files of a level.
+  EXPECT_LT(most, uint64_t{64} << 20);
+  Reopen();
+  EXPECT_EQ((*files_->Read())->entries.size(), kKeys);
+}
+
 // Whatever single file is damaged or missing: it is never an emptier map.
 class DamageTest : public MapFilesTest {
  protected:
