@@ -72,8 +72,8 @@ int Bulk::Send() {
   } else if (!status.ok()) {
     progress_.Clear();
     const int exit_code = connection_.Report(status);
-    Complain() << "what came before " << what_ << " " << first << " is done; " << what_ << " " << first << " to "
-               << last << " may be done or not\n";
+    Complain() << "the " << what_ << "s before " << what_ << " " << first << " are done; " << what_ << "s " << first
+               << " to " << last << " may be done or not\n";
     Summarize();
     return exit_code;
   } else {

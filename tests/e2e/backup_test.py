@@ -147,6 +147,8 @@ class BackupTest(ClusterTest):
 
     def test_more_backups_than_a_node_runs(self):
         node = self.filled().nodes[0]
+        for i in range(40):  # more than is on its way to a client that does not read
+            node.set(f"large/{i}", bytes(1 << 20))
         streams = [node.mesh.Backup(mesh_pb.BackupRequest()) for _ in range(4)]
         for stream in streams:
             next(stream)
