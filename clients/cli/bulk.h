@@ -20,8 +20,8 @@ class Bulk {
  public:
   using Parse = std::function<absl::StatusOr<v1::SetRequest>(std::string_view line)>;
 
-  // With `skip_existing` a key that exists already is counted, and is no failure (the requests say if_absent). `what` is
-  // counted by the numbers in messages.
+  // With `skip_existing` a key that exists already is counted, and is no failure (the requests say if_absent). `what`
+  // is counted by the numbers in messages.
   Bulk(Connection& connection, bool skip_existing, std::string what = "line");
 
   // Reads to the end of the input, prints how many were set, and returns the exit code.

@@ -253,11 +253,16 @@ class PowerCutTest : public testing::TestWithParam<bool> {
   uint64_t seq_ = 0;
 };
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr uint64_t kSeeds = 50;  // several times slower there
+#else
+constexpr uint64_t kSeeds = 250;
+#endif
+
 // Power goes at any moment, several times. With a sync of each piece nothing that was answered is lost; without it the
 // disk still has what the map was after some piece.
 TEST_P(PowerCutTest, LeavesAPrefixOfThePieces) {
   const bool sync = GetParam();
-  constexpr uint64_t kSeeds = 250;
   uint64_t cut = 0, lost = 0;
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
