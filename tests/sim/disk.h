@@ -35,6 +35,8 @@ class Disk {
     // What was folded since has no name on the disk any more.
     core::VersionVector asked = vector;
     asked.Learn(has);
+    // A mark of another moment: for which processes it stands the disk cannot tell. What is named can be compared.
+    if (asked.past() == nullptr && asked.past_mark() != has.past_mark()) asked = asked.Expanded();
     if (has.Covers(asked)) return true;
     for (const auto& [key, entry] : entries_) has.Add(entry->dot);
     return has.Covers(asked);
