@@ -91,8 +91,9 @@ void Saver::SaveOne() {
   const auto piece = callbacks_.take();
   if (!piece) return;
   const auto status = disk_->Write(*piece);
-  state_ = StateAfter(status);
-  if (state_.kind != core::DiskState::Kind::kGood) retry_at_ = Clock::now() + kLookEvery;
+  const core::DiskState::Kind before = std::exchange(state_, StateAfter(status)).kind;
+  // Only when that is new: a disk that is short of room takes pieces, and is looked at all the same.
+  if (state_.kind != core::DiskState::Kind::kGood && state_.kind != before) retry_at_ = Clock::now() + kLookEvery;
   if (status.ok() && disk_->fsync() == storage::Fsync::kInterval && !sync_at_) sync_at_ = Clock::now() + kSyncEvery;
   callbacks_.done(status.ok(), state_);
 }

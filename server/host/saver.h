@@ -1,5 +1,5 @@
-// The thread that brings the map to the disk, one piece at a time: what came while a piece was written is the next
-// piece, so many writes share one sync (group commit). Nobody waits for it but the calls that the node holds.
+// The thread that brings the map to the disk, one piece at a time. Changes that are made while a piece is written are
+// in the next one: many writes share one sync (group commit). Nobody waits for it but the calls that the node holds.
 //
 // While the disk fails, or has no room, it tries again once a second. Each piece is taken from the node as it is then,
 // so a disk that is away costs no memory.

@@ -47,7 +47,7 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
   // `settle` gets the written entry; null: there was nothing to change.
   template <typename Request, typename Settle>
   grpc::ServerUnaryReactor* WriteThen(grpc::CallbackServerContext* context, const Request& request, Settle settle);
-  // Begins a write in the name of the call. `outcome`, which lives as long as the call, gets what came of it.
+  // Begins a write in the name of the call. Its end is put into `outcome`, which lives as long as the call.
   void Submit(WaitingCall& call, const core::WriteCommand& command, core::Effects::Answered* outcome);
   bool HasEnded(const std::string& key, const v1::Entry& written) const;
   // Why the min_version of each item did not come; OK: it did, or there is none.
