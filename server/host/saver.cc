@@ -53,7 +53,8 @@ void Saver::Run() {
     }
     SaveOne();
   }
-  if (disk_->fsync() != storage::Fsync::kNever) (void)disk_->Sync();
+  // After a write that failed RocksDB's log takes no sync: an assertion of its writer would end the process.
+  if (state_.takes() && disk_->fsync() != storage::Fsync::kNever) (void)disk_->Sync();
 }
 
 // Until there is a piece that the disk may take, or it is time to look after the disk.
@@ -114,6 +115,7 @@ void Saver::LookAfterDisk() {
 void Saver::SyncIfDue() {
   if (!sync_at_ || Clock::now() < *sync_at_) return;
   sync_at_.reset();
+  if (!state_.takes()) return;  // Recover writes all of it to new files
   const auto status = disk_->Sync();
   if (status.ok()) return;
   state_ = StateAfter(status);
