@@ -53,7 +53,6 @@ void Saver::Run() {
     }
     SaveOne();
   }
-  // After a write that failed RocksDB's log takes no sync: an assertion of its writer would end the process.
   if (state_.takes() && disk_->fsync() != storage::Fsync::kNever) (void)disk_->Sync();
 }
 

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "peer/core/data/error.h"
+#include "rocksdb/file_system.h"
 
 namespace leasemap::storage {
 namespace {
@@ -115,7 +116,7 @@ absl::Status Disk::OpenMap() {
 absl::Status Disk::CreateFiles() { return OpenFiles(MapFiles::Mode::kCreate); }
 
 absl::Status Disk::OpenFiles(MapFiles::Mode mode) {
-  auto files = MapFiles::Open({At(kMapFolder), mode, options_.files});
+  auto files = MapFiles::Open({At(kMapFolder), mode, options_.env});
   if (!files.ok()) return files.status();
   files_ = *std::move(files);
   return absl::OkStatus();
@@ -186,7 +187,8 @@ absl::Status Disk::Write(const core::Unsaved& piece) {
   const bool sync = options_.fsync == Fsync::kAlways && piece.rest.has_value();
   auto status = files_->Write(piece, sync);
   if (IsFull(status) && !full_) {
-    status = Recover();
+    UseReserve();
+    status = files_->Recover();
     if (status.ok()) status = files_->Write(piece, sync);
   }
   if (!status.ok()) return status;
@@ -206,7 +208,9 @@ void Disk::UseReserve() {
 }
 
 void Disk::LookForRoom() {
-  if (!full_ || FreeBytes(options_.path) < 2 * options_.reserve_bytes) return;
+  uint64_t free = 0;
+  if (!full_ || !options_.env->GetFileSystem()->GetFreeSpace(options_.path, {}, &free, nullptr).ok()) return;
+  if (free < 2 * options_.reserve_bytes) return;
   full_ = !TakeRoom(At(kReserveFile), options_.reserve_bytes).ok();
 }
 

@@ -34,9 +34,8 @@ enum class Fsync {
 
 class Disk {
  public:
-  // Enough for the write buffers of the map's files, which a full disk makes RocksDB write out, and as much for
-  // deletes.
-  static constexpr uint64_t kReserveBytes = 32 << 20;
+  // 64 MiB.
+  static constexpr uint64_t kReserveBytes = MapFiles::kBuffersOfRoom * MapFiles::kBufferBytes;
 
   struct Options {
     std::string path;
@@ -46,7 +45,7 @@ class Disk {
     bool has_seeds = false;  // there are others that may have the map
     Fsync fsync = Fsync::kAlways;
     uint64_t reserve_bytes = kReserveBytes;
-    rocksdb::FileSystem* files = nullptr;  // of a test; null: the machine's
+    rocksdb::Env* env = rocksdb::Env::Default();  // a test has its own files
   };
   // Opens the directory or makes it, and reads the map. A map that is damaged is moved aside if there are others to
   // take it from. Else, and for whatever else is wrong, the error says what to do.

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -142,10 +141,5 @@ absl::Status TakeRoom(const std::string& path, uint64_t bytes) {
 }
 
 void GiveRoom(const std::string& path) { unlink(path.c_str()); }
-
-uint64_t FreeBytes(const std::string& path) {
-  struct statvfs found {};
-  return statvfs(path.c_str(), &found) == 0 ? uint64_t{found.f_bavail} * found.f_frsize : 0;
-}
 
 }  // namespace leasemap::storage

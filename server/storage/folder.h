@@ -42,7 +42,5 @@ absl::Status Rename(const std::string& from, const std::string& to);
 absl::Status TakeRoom(const std::string& path, uint64_t bytes);
 // … and gives it back. Nothing happens if it is not there.
 void GiveRoom(const std::string& path);
-// Bytes that a process may still write on the file system of the path; 0 if that is not known.
-uint64_t FreeBytes(const std::string& path);
 
 }  // namespace leasemap::storage

@@ -12,6 +12,7 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/env.h"
 #include "rocksdb/file_system.h"
+#include "rocksdb/listener.h"
 #include "rocksdb/options.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
@@ -65,10 +66,21 @@ class DebugLog final : public rocksdb::Logger {
   }
 };
 
+// After an error RocksDB would go on by itself once there is room again. It would use writers that had an error, and
+// an assertion of these (7.8, AssertFalseAndGetStatusForPrevError in file/writable_file_writer.h) ends the process. So
+// does DB::Resume. Recover opens the files again in place of both.
+class NoRecoveryByItself final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
 // The map itself is in memory, so RocksDB reads only when the node starts, and when it compacts: it needs hardly a
 // cache. Its files have at most a tenth more than the map, by levels whose sizes follow the last one's, and its log at
-// most two write buffers.
-rocksdb::Options FilesOptions(bool create) {
+// most two write buffers. A compaction writes about four at most, so that a full disk can be emptied (kBuffersOfRoom):
+// two of the newest files with a level of two, or a file of half a one with those it overlaps, up to three.
+rocksdb::Options FilesOptions(bool create, uint64_t buffer_bytes) {
   rocksdb::Options options;
   options.create_if_missing = create;
   options.error_if_exists = create;
@@ -78,10 +90,12 @@ rocksdb::Options FilesOptions(bool create) {
   options.track_and_verify_wals_in_manifest = true;
   // Files take no more room than what is in them, so that a full disk is found at once and not some MiB later.
   options.allow_fallocate = false;
-  options.write_buffer_size = 8 << 20;
+  options.write_buffer_size = buffer_bytes;
   options.max_write_buffer_number = 2;
-  options.target_file_size_base = 16 << 20;
-  options.max_bytes_for_level_base = 32 << 20;
+  options.level0_file_num_compaction_trigger = 2;
+  options.target_file_size_base = buffer_bytes / 2;
+  options.max_bytes_for_level_base = 2 * buffer_bytes;
+  options.max_compaction_bytes = 3 * buffer_bytes;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = rocksdb::kLZ4Compression;
   options.bottommost_compression = rocksdb::kZSTD;
@@ -89,6 +103,7 @@ rocksdb::Options FilesOptions(bool create) {
   options.max_open_files = 256;
   options.max_file_opening_threads = 1;
   options.info_log = std::make_shared<DebugLog>();
+  options.listeners = {std::make_shared<NoRecoveryByItself>()};
   options.max_manifest_file_size = 4 << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
@@ -144,31 +159,27 @@ absl::Status Decode(const Chunk& chunk, core::Image& image) {
   return absl::OkStatus();
 }
 
+bool IsLog(const std::string& name) { return absl::EndsWith(name, ".log"); }
+
 // RocksDB makes a new log where there is none, and says nothing. It never leaves a folder without one.
-absl::Status CheckHasLog(rocksdb::Env& env, const std::string& path) {
+absl::Status CheckHasLog(rocksdb::FileSystem& files, const std::string& path) {
   std::vector<std::string> names;
-  if (const auto status = env.GetChildren(path, &names); !status.ok()) return ToStatus(status);
-  const auto is_log = [](const std::string& name) { return absl::EndsWith(name, ".log"); };
-  if (std::any_of(names.begin(), names.end(), is_log)) return absl::OkStatus();
+  if (const auto status = files.GetChildren(path, {}, &names, nullptr); !status.ok()) return ToStatus(status);
+  if (std::any_of(names.begin(), names.end(), IsLog)) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat("the log in ", path, " is missing"));
 }
 
 }  // namespace
-
-MapFiles::MapFiles(Options options) : options_(std::move(options)) {
-  if (options_.files == nullptr) return;
-  env_ = rocksdb::NewCompositeEnv(std::shared_ptr<rocksdb::FileSystem>(options_.files, [](rocksdb::FileSystem*) {}));
-}
 
 MapFiles::~MapFiles() {
   if (db_ != nullptr) db_->Close();
 }
 
 absl::Status MapFiles::OpenFiles(Mode mode) {
-  rocksdb::Options options = FilesOptions(mode == Mode::kCreate);
-  if (env_ != nullptr) options.env = env_.get();
+  rocksdb::Options options = FilesOptions(mode == Mode::kCreate, options_.buffer_bytes);
+  options.env = options_.env;
   if (mode != Mode::kCreate) {
-    if (auto status = CheckHasLog(*options.env, options_.path); !status.ok()) return status;
+    if (auto status = CheckHasLog(*options_.env->GetFileSystem(), options_.path); !status.ok()) return status;
   }
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = mode == Mode::kLook ? rocksdb::DB::OpenForReadOnly(options, options_.path, &db)
@@ -214,7 +225,7 @@ absl::StatusOr<std::optional<core::Image>> MapFiles::Read() const {
 }
 
 absl::Status MapFiles::Write(const core::Unsaved& piece, bool sync) {
-  if (db_ == nullptr) return absl::UnavailableError("the files are closed");
+  if (!stopped_.ok()) return stopped_;
   rocksdb::WriteBatch batch;
   if (piece.all) batch.DeleteRange(std::string(1, kEntries), std::string(1, kAfterEntries));
   for (const core::EntryPtr& entry : piece.entries) batch.Put(EntryKey(entry->key), EncodeEntry(*entry));
@@ -225,23 +236,41 @@ absl::Status MapFiles::Write(const core::Unsaved& piece, bool sync) {
   if (piece.rest) batch.Put(kImage, EncodeImage(*piece.rest));
   rocksdb::WriteOptions options;
   options.sync = sync;
-  return ToStatus(db_->Write(options, &batch));
+  return Stop(db_->Write(options, &batch));
 }
 
-absl::Status MapFiles::Sync() {
-  return db_ == nullptr ? absl::UnavailableError("the files are closed") : ToStatus(db_->SyncWAL());
+absl::Status MapFiles::Sync() { return stopped_.ok() ? Stop(db_->SyncWAL()) : stopped_; }
+
+// An error stops the files.
+absl::Status MapFiles::Stop(const rocksdb::Status& status) {
+  stopped_ = ToStatus(status);
+  return stopped_;
 }
 
-// Resume writes what is in memory to new files, and begins a new log. Where RocksDB gives up, the files are opened
-// again, which does the same from the log.
+// Opening writes what is in the logs to files, and syncs them.
 absl::Status MapFiles::Recover() {
-  if (db_ != nullptr) {
-    const rocksdb::Status resumed = db_->Resume();
-    if (resumed.ok() || resumed.IsNoSpace()) return ToStatus(resumed);
-    db_->Close();
-    db_.reset();
+  if (db_ != nullptr) db_->Close();
+  db_.reset();
+  stopped_ = CheckRoom();
+  if (stopped_.ok()) stopped_ = OpenFiles(Mode::kOpen);
+  return stopped_;
+}
+
+// Spares a full disk an attempt that cannot succeed.
+absl::Status MapFiles::CheckRoom() {
+  constexpr uint64_t kForTheRest = 64 << 10;  // a list of files (MANIFEST), and a new log
+  rocksdb::FileSystem& files = *options_.env->GetFileSystem();
+  std::vector<rocksdb::FileAttributes> found;
+  uint64_t free = 0, needed = kForTheRest;
+  auto status = files.GetChildrenFileAttributes(options_.path, {}, &found, nullptr);
+  if (status.ok()) status = files.GetFreeSpace(options_.path, {}, &free, nullptr);
+  if (!status.ok()) return ToStatus(status);
+  for (const auto& file : found) {
+    if (IsLog(file.name)) needed += file.size_bytes;
   }
-  return OpenFiles(Mode::kOpen);
+  if (free >= needed) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the disk has ", free, " bytes free, and writing out the log takes up to ", needed));
 }
 
 }  // namespace leasemap::storage

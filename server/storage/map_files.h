@@ -17,11 +17,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "peer/core/data/image.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
 
 namespace leasemap::storage {
 
@@ -29,13 +31,19 @@ class MapFiles {
  public:
   // Memory of RocksDB: two write buffers, the block cache, and what it takes to read and write its files.
   static constexpr uint64_t kMemoryBytes = 48 << 20;
+  static constexpr uint64_t kBufferBytes = 8 << 20;
+  // Room that a full disk must give back so that the files can be made smaller, in write buffers: two that are in the
+  // log may have to be written out, and a compaction takes four (FilesOptions).
+  static constexpr uint64_t kBuffersOfRoom = 8;
 
   enum class Mode { kCreate, kOpen, kLook };
   struct Options {
     std::string path;  // of a folder
     // kCreate: there are no files yet, and the folder is made; kLook: nothing is changed, and nothing can be written.
     Mode mode = Mode::kOpen;
-    rocksdb::FileSystem* files = nullptr;  // of a test; null: the machine's
+    rocksdb::Env* env = rocksdb::Env::Default();  // a test has its own files
+    // Records in memory, before they are written out from the log to a file. A test has less, to see more of that.
+    uint64_t buffer_bytes = kBufferBytes;
   };
   static absl::StatusOr<std::unique_ptr<MapFiles>> Open(Options options);
   ~MapFiles();
@@ -46,16 +54,19 @@ class MapFiles {
   absl::Status Write(const core::Unsaved& piece, bool sync);
   // Returns when all that was written is on the disk.
   absl::Status Sync();
-  // After an error of Write or Sync, which refuse everything from then on: takes writes again if the disk does.
+  // After an error of Write or Sync, which return that error from then on: takes writes again if the disk does. The
+  // piece that failed is there as a whole or not at all, and so are those that were not synced, from some one on.
   absl::Status Recover();
 
  private:
-  explicit MapFiles(Options options);
+  explicit MapFiles(Options options) : options_(std::move(options)) {}
   absl::Status OpenFiles(Mode mode);
+  absl::Status Stop(const rocksdb::Status& status);
+  absl::Status CheckRoom();
 
   const Options options_;
-  std::unique_ptr<rocksdb::Env> env_;  // null: the machine's
-  std::unique_ptr<rocksdb::DB> db_;    // null: it could not be opened again
+  std::unique_ptr<rocksdb::DB> db_;  // null: it could not be opened again
+  absl::Status stopped_;             // the error that Recover has to end
 };
 
 }  // namespace leasemap::storage

@@ -73,7 +73,16 @@ class Node:
             self.channel.close()
 
     def pause(self):
+        """Returns when all threads of the process are stopped: on a busy machine they run on for some time."""
         self.process.send_signal(signal.SIGSTOP)
+
+        def stopped():
+            try:
+                tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/status")
+                return all("State:\tT" in task.read_text() for task in tasks)
+            except OSError:
+                return False  # a thread ended meanwhile
+        wait_for(f"{self.name} is stopped", stopped)
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)

@@ -32,7 +32,7 @@ class SaverTest : public ::testing::Test {
     options.default_id = "n";
     options.cluster = "leasemap";
     options.reserve_bytes = 64 << 10;
-    options.files = &faulty_;
+    options.env = faulty_.env();
     auto disk = storage::Disk::Open(options);
     ASSERT_THAT(disk, IsOk());
     core::NodeOptions node;
@@ -129,12 +129,15 @@ TEST_F(SaverTest, AFailingDiskRefusesWritesAndRecoversByItself) {
 TEST_F(SaverTest, AFullDiskTakesWhatEmptiesIt) {
   Start();
   ASSERT_THAT(Set("k"), IsOk());
+  ASSERT_THAT(Set("held"), IsOk());
   faulty_.SetRoom(0);
   EXPECT_EQ(core::ReasonOf(Set("first")), "DISK_FULL");
-  faulty_.SetRoom(20'000);  // as when its reserve is given back
+  faulty_.SetRoom(120'000);  // as when its reserve is given back
   ASSERT_TRUE(Eventually([&] { return Write(core::Change::kDelete, "k").ok(); }));
+  EXPECT_EQ(core::ReasonOf(Set("second")), "DISK_FULL");
   faulty_.SetRoom(std::nullopt);
-  ASSERT_TRUE(Eventually([&] { return Set("after").ok(); }));
+  // It is looked after once a second, though pieces come all the time.
+  ASSERT_TRUE(Eventually([&] { return Write(core::Change::kRenew, "held").ok() && Set("after").ok(); }));
   EXPECT_THAT(host_->GetStatus().notes, ::testing::Not(Contains(HasSubstr("disk"))));
   host_.reset();
   Start();

@@ -259,7 +259,7 @@ TEST_F(DiskTest, CheckRefusesAFolderOfSomethingElse) {
 
 class FaultyDiskTest : public DiskTest {
  protected:
-  FaultyDiskTest() { options_.files = &faulty_; }
+  FaultyDiskTest() { options_.env = faulty_.env(); }
   ~FaultyDiskTest() override { disk_.reset(); }  // it uses them
   absl::Status Write(uint64_t seq, size_t bytes) {
     return disk_->Write({false, {EntryOf("k", seq, std::string(bytes, 'x'))}, {}, Covering(seq)});
@@ -278,7 +278,9 @@ TEST_F(FaultyDiskTest, AFullDiskTakesWhatIsWrittenFromItsReserve) {
   faulty_.SetRoom(100'000);
   ASSERT_THAT(disk_->Recover(), IsOk());
   ASSERT_THAT(Write(3, 1000), IsOk());
-  EXPECT_TRUE(disk_->full());  // the reserve is still in use
+  disk_->LookForRoom();
+  EXPECT_TRUE(disk_->full());  // there is less than twice the reserve
+  faulty_.SetRoom(2 * options_.reserve_bytes);
   disk_->LookForRoom();
   EXPECT_FALSE(disk_->full());
   EXPECT_TRUE(std::filesystem::exists(options_.path + "/reserve"));

@@ -93,6 +93,11 @@ void FaultyFiles::SetRoom(std::optional<uint64_t> bytes) {
   room_ = bytes;
 }
 
+std::optional<uint64_t> FaultyFiles::room() const {
+  const MutexLock lock(mutex_);
+  return room_;
+}
+
 uint64_t FaultyFiles::operations() const {
   const MutexLock lock(mutex_);
   return operations_;
@@ -108,7 +113,11 @@ IOStatus FaultyFiles::Begin(uint64_t bytes, uint64_t* written) {
     *written = random_.Below(bytes + 1);
     return IOStatus::IOError("the power goes");
   }
-  if (room_ && *room_ < bytes) return IOStatus::NoSpace("no room");
+  if (room_ && *room_ < bytes) {
+    *written = random_.Below(*room_ + 1);
+    *room_ -= *written;
+    return IOStatus::NoSpace("no room");
+  }
   if (room_) *room_ -= bytes;
   *written = bytes;
   return IOStatus::OK();
@@ -207,9 +216,18 @@ IOStatus FaultyFiles::DeleteFile(const std::string& path, const IOOptions& optio
   uint64_t none = 0;
   if (IOStatus fault = Begin(0, &none); !fault.ok()) return fault;
   const MutexLock lock(mutex_);
+  if (room_) *room_ += files_[path].size;
   files_.erase(path);
   std::erase_if(renamed_, [&](const Renamed& renamed) { return renamed.to == path || renamed.from == path; });
   return target()->DeleteFile(path, options, debug);
+}
+
+IOStatus FaultyFiles::GetFreeSpace(const std::string& path, const IOOptions& options, uint64_t* free,
+                                   IODebugContext* debug) {
+  const auto bound = room();
+  if (!bound) return target()->GetFreeSpace(path, options, free, debug);
+  *free = *bound;
+  return IOStatus::OK();
 }
 
 }  // namespace leasemap::storage

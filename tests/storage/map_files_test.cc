@@ -1,21 +1,19 @@
-// The map's files: a piece is written as a whole or not at all, and a power cut leaves a prefix of the pieces.
+// The map's files: what was written is there again, and damage is found. (Faults: faults_test.cc.)
 #include "server/storage/map_files.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "peer/core/data/random.h"
 #include "tests/matchers/status.h"
-#include "tests/storage/faulty_files.h"
 #include "tests/storage/pieces.h"
 #include "tests/storage/temp_folder.h"
 
@@ -28,7 +26,7 @@ class MapFilesTest : public testing::Test {
  protected:
   void Open(Mode mode) {
     files_.reset();
-    auto files = MapFiles::Open({folder_.At("map"), mode, nullptr});
+    auto files = MapFiles::Open({folder_.At("map"), mode});
     ASSERT_THAT(files, IsOk());
     files_ = *std::move(files);
   }
@@ -99,11 +97,11 @@ TEST_F(MapFilesTest, LookingChangesNothingAndCannotWrite) {
 TEST_F(MapFilesTest, FilesThatAreThereAreNotMadeAgain) {
   Open(Mode::kCreate);
   files_.reset();
-  EXPECT_FALSE(MapFiles::Open({folder_.At("map"), Mode::kCreate, nullptr}).ok());
+  EXPECT_FALSE(MapFiles::Open({folder_.At("map"), Mode::kCreate}).ok());
 }
 
 TEST_F(MapFilesTest, AMissingFolderIsDamage) {
-  EXPECT_TRUE(absl::IsDataLoss(MapFiles::Open({folder_.At("map"), Mode::kOpen, nullptr}).status()));
+  EXPECT_TRUE(absl::IsDataLoss(MapFiles::Open({folder_.At("map"), Mode::kOpen}).status()));
 }
 
 // A day of overwrites of the same keys, in short: what was replaced goes.
@@ -159,7 +157,7 @@ class DamageTest : public MapFilesTest {
   }
   // DATA_LOSS, now or when all is read; or else nothing is missing.
   void ExpectFound(const std::string& what) {
-    auto files = MapFiles::Open({folder_.At("map"), Mode::kOpen, nullptr});
+    auto files = MapFiles::Open({folder_.At("map"), Mode::kOpen});
     const auto image = files.ok() ? (*files)->Read() : files.status();
     if (!image.ok()) {
       EXPECT_TRUE(absl::IsDataLoss(image.status())) << what << ": " << image.status();
@@ -208,108 +206,6 @@ TEST_F(DamageTest, ATruncatedFileIsFound) {
     if (!path.ends_with(".log")) std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
   });
 }
-
-// --- power cuts
-
-// What the map is after each piece, as a text.
-std::string StateOf(const std::optional<core::Image>& image) {
-  if (!image) return "nothing";
-  std::string state;
-  for (const auto& entry : image->entries) absl::StrAppend(&state, entry->key, "=", entry->dot.seq, " ");
-  const auto run = image->vector.runs().find({"w", 1});
-  return absl::StrCat(state, "up to ", run == image->vector.runs().end() ? 0 : run->second.prefix);
-}
-
-class PowerCutTest : public testing::TestWithParam<bool> {
- protected:
-  core::Unsaved NextPiece(core::Random& random) {
-    core::Unsaved piece;
-    if (random.Below(50) == 0) {
-      piece.all = true;
-      model_.clear();
-      piece.rest = core::Image();
-      return piece;
-    }
-    for (uint64_t n = random.Below(5); n > 0; --n) {
-      const std::string key = absl::StrCat("k", random.Below(40));
-      piece.entries.push_back(EntryOf(key, ++seq_, std::string(random.Below(20) == 0 ? 400'000 : 50, 'x')));
-      model_[key] = piece.entries.back();
-    }
-    if (!model_.empty() && random.Below(4) == 0) {
-      piece.gone.push_back(model_.begin()->first);
-      std::erase_if(piece.entries, [&](const auto& entry) { return entry->key == piece.gone[0]; });
-      model_.erase(model_.begin());
-    }
-    piece.rest = Covering(seq_);
-    return piece;
-  }
-  std::string ModelState(bool given_up) const {
-    core::Image image = given_up ? core::Image() : Covering(seq_);
-    for (const auto& [key, entry] : model_) image.entries.push_back(entry);
-    return StateOf(image);
-  }
-
-  std::map<std::string, core::EntryPtr> model_;
-  uint64_t seq_ = 0;
-};
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kSeeds = 50;  // several times slower there
-#else
-constexpr uint64_t kSeeds = 250;
-#endif
-
-// Power goes at any moment, several times. With a sync of each piece nothing that was answered is lost; without it the
-// disk still has what the map was after some piece.
-TEST_P(PowerCutTest, LeavesAPrefixOfThePieces) {
-  const bool sync = GetParam();
-  uint64_t cut = 0, lost = 0;
-  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    SCOPED_TRACE(absl::StrCat("seed ", seed));
-    TempFolder folder;
-    core::Random random(seed);
-    FaultyFiles faulty(seed);
-    model_.clear();
-    seq_ = 0;
-    auto files = MapFiles::Open({folder.At("map"), Mode::kCreate, &faulty});
-    ASSERT_THAT(files, IsOk());
-    std::vector<std::string> states{"nothing"};
-    size_t safe = 0;  // the disk has at least that
-    for (int life = 0; life < 3; ++life) {
-      faulty.FailAfter(1 + random.Below(120));
-      bool up = true;
-      while (up) {
-        const core::Unsaved piece = NextPiece(random);
-        states.push_back(ModelState(piece.all));
-        up = (*files)->Write(piece, sync).ok();
-        if (up && sync) safe = states.size() - 1;
-      }
-      ++cut;
-      files->reset();
-      faulty.CutPower();
-      files = MapFiles::Open({folder.At("map"), Mode::kOpen, &faulty});
-      ASSERT_THAT(files, IsOk());
-      const auto image = (*files)->Read();
-      ASSERT_THAT(image, IsOk());
-      const auto found = std::find(states.rbegin(), states.rend(), StateOf(*image));
-      ASSERT_NE(found, states.rend()) << StateOf(*image);
-      const auto at = static_cast<size_t>(states.rend() - found) - 1;
-      ASSERT_GE(at, safe) << "the disk has " << StateOf(*image) << ", and " << states[safe] << " was safe";
-      lost += states.size() - 1 - at;
-      // It goes on from there.
-      states = {StateOf(*image)};
-      safe = 0;
-      model_.clear();
-      if (!*image) continue;
-      for (const auto& entry : (*image)->entries) model_[entry->key] = entry;
-    }
-  }
-  EXPECT_EQ(cut, 3 * kSeeds);
-  EXPECT_GT(lost, 0u);  // the cuts do cut something
-}
-
-INSTANTIATE_TEST_SUITE_P(, PowerCutTest, testing::Bool(),
-                         [](const auto& one) { return one.param ? "WithASyncOfEachPiece" : "WithoutSyncs"; });
 
 }  // namespace
 }  // namespace leasemap::storage

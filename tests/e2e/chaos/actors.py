@@ -64,7 +64,7 @@ class Disk:
 
     def __init__(self, mount):
         mount.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", mount], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m", "tmpfs", mount], check=True)
         atexit.register(subprocess.run, ["umount", "-l", str(mount)], check=False)
         self.folder, self.older, self.filler = mount / "data", mount.with_name(mount.name + "-older"), mount / "filler"
 
