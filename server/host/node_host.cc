@@ -414,7 +414,7 @@ absl::StatusOr<core::WatchBatch> NodeHost::ReadWatch(core::Watch& watch) const {
 
 absl::StatusOr<core::BackupPage> NodeHost::ReadBackup(core::BackupPlace& place, size_t bytes) const {
   const Hold lock(mutex_, "ReadBackup");
-  return node_.ReadBackup(place, bytes);
+  return core::ReadBackup(node_, place, bytes);
 }
 
 // The lock is held for some entries at a time. Writes of clients may come in between: they merge as ever.

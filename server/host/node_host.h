@@ -21,6 +21,7 @@
 #include "asio/io_context.hpp"
 #include "asio/steady_timer.hpp"
 #include "peer/core/data/mono_time.h"
+#include "peer/core/node/backup.h"
 #include "peer/core/node/node.h"
 #include "peer/net/transport.h"
 #include "peer/threads/mutex.h"

@@ -21,7 +21,7 @@ class BackupTest : public ::testing::Test {
   }
   // Reads a page; true if it was the last.
   bool ReadPage(BackupPlace& place, size_t bytes = 1) {
-    const auto page = mesh_[a_].ReadBackup(place, bytes);
+    const auto page = ReadBackup(mesh_[a_], place, bytes);
     EXPECT_THAT(page, IsOk());
     for (const EntryPtr& entry : page->entries) read_[entry->key] = entry;
     if (page->rest) rest_ = *page->rest;
@@ -76,7 +76,7 @@ TEST_F(BackupTest, AMapThatIsReplacedMeanwhileIsNotReadOn) {
   BackupPlace place;
   EXPECT_FALSE(ReadPage(place));
   mesh_[a_].Reset(mesh_.now(a_), "for the test");
-  EXPECT_THAT(mesh_[a_].ReadBackup(place, 1), HasReason("SYNCING"));
+  EXPECT_THAT(ReadBackup(mesh_[a_], place, 1), HasReason("SYNCING"));
 }
 
 TEST_F(BackupTest, OthersGetTheRestoredMapAsItWas) {
@@ -120,7 +120,7 @@ TEST_F(BackupTest, EntriesOfTheFutureAreRefused) {
   const int ahead = mesh_.Add(Mesh::Options("ahead"), 48 * int64_t{3'600'000});
   Set(ahead, "k");
   BackupPlace place;
-  const auto page = mesh_[ahead].ReadBackup(place, 1 << 20);
+  const auto page = ReadBackup(mesh_[ahead], place, 1 << 20);
   ASSERT_THAT(page, IsOk());
   EXPECT_THAT(mesh_[a_].CheckRestore(mesh_.now(a_), page->entries), HasReason("REQUEST_INVALID"));
 }

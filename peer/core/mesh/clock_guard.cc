@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
+#include "peer/core/data/limits.h"
 
 namespace leasemap::core {
 
@@ -64,6 +65,14 @@ void ClockGuard::Answer(Now now, const std::string& member, bool agrees) {
     jumped_ = false;
     offset_ms_ = now.offset_ms();  // small steps add up only until somebody confirms them
   }
+}
+
+absl::Status ClockGuard::Check() const {
+  if (trusted()) return absl::OkStatus();
+  auto status = Refusal(absl::StatusCode::kUnavailable, "CLOCK_UNSAFE",
+                        absl::StrCat(Describe(), "; write through another node, and check NTP here"));
+  SetRetryMs(status, kClockRetryMs);
+  return status;
 }
 
 std::string ClockGuard::Describe() const {

@@ -11,6 +11,7 @@
 #include <map>
 #include <string>
 
+#include "absl/status/status.h"
 #include "peer/core/data/effects.h"
 #include "peer/core/data/mono_time.h"
 
@@ -40,6 +41,8 @@ class ClockGuard {
   bool trusted() const { return state_ == State::kAgreed || state_ == State::kAlone; }
   // Trusted, and on more than its own word as far as there is anybody: a member agrees, or nobody is there or answers.
   bool settled() const { return trusted() && (agree_ > 0 || members_ == 0 || state_ == State::kAlone); }
+  // CLOCK_UNSAFE unless it is trusted.
+  absl::Status Check() const;
   // For people: what is wrong; empty if nothing is.
   std::string Describe() const;
 

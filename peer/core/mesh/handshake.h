@@ -1,4 +1,4 @@
-// What one side of a handshake thinks of the other, as far as two messages tell (node_link.cc has the steps).
+// What one side of a handshake thinks of the other, as far as two messages tell (Node::Handshake has the steps).
 #pragma once
 
 #include <cstdint>

@@ -52,6 +52,14 @@ const Member* Membership::Learn(const MemberInfo& info, MonoTime mono, bool* cha
   return LearnOf(info, mono, changed);
 }
 
+void Membership::Restore(const std::vector<MemberInfo>& members, MonoTime mono) {
+  for (const MemberInfo& info : members) {
+    bool changed = false;
+    const Member* member = Learn(info, mono, &changed);
+    if (member != nullptr && !member->gone()) LearnAddress(info.id.node, info.address, mono);
+  }
+}
+
 Member* Membership::LearnOf(const MemberInfo& info, MonoTime mono, bool* changed) {
   *changed = false;
   if (info.id.node == self_.id.node) return nullptr;

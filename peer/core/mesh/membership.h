@@ -88,6 +88,8 @@ class Membership {
   // Takes what a peer says of a member, if it is later than what is known; null if it is this node, or if there is no
   // room. `changed` tells whether there is something to tell on.
   const Member* Learn(const MemberInfo& info, MonoTime mono, bool* changed);
+  // The members that an earlier process of this node knew.
+  void Restore(const std::vector<MemberInfo>& members, MonoTime mono);
   // A handshake with it was accepted: it is a member, whatever was said before. False if there is no room.
   bool Meet(const ReplicaId& id, const std::string& address, MonoTime mono);
   // The link that Meet was about is up. True if it was not linked before.

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "peer/core/data/image.h"
 
 namespace leasemap::core {
@@ -23,5 +24,11 @@ struct BackupPage {
   uint64_t keys = 0;          // of the map, with the dead ones, for people
   std::optional<Image> rest;  // with the last page; without entries, members and conflicts
 };
+
+class Node;
+
+// The next page: entries up to the first with which they have more than `bytes`. SYNCING if the node's map is not the
+// one that was begun with.
+absl::StatusOr<BackupPage> ReadBackup(const Node& node, BackupPlace& place, size_t bytes);
 
 }  // namespace leasemap::core

@@ -36,7 +36,25 @@ uint64_t CountBoth(const Coverage& a, const Coverage& b) {
   return CountOf(both);
 }
 
+EntryPtr WithoutValue(const EntryPtr& entry) {
+  if (entry == nullptr || (entry->value.empty() && entry->unknown_fields.empty())) return entry;
+  auto out = std::make_shared<Entry>(*entry);
+  out->value = {};
+  out->unknown_fields = {};
+  return out;
+}
+
 }  // namespace
+
+QueryReply ReplyTo(const Query& query, const Store& store, const VectorPtr& whole) {
+  const EntryPtr* entry = store.Find(query.key);
+  QueryReply reply{query.token, entry ? WithoutValue(*entry) : nullptr, whole};
+  if (whole->exceptions() > kReportExceptions) {
+    bool cut = false;
+    reply.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &cut));
+  }
+  return reply;
+}
 
 std::string RankText(const Entry& entry) {
   return absl::StrFormat("%016x-%016x-%s-%016x-%016x-%s-%016x-%016x", entry.lease.epoch,

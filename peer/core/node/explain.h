@@ -11,6 +11,7 @@
 #include "peer/core/data/entry.h"
 #include "peer/core/data/message.h"
 #include "peer/core/data/mono_time.h"
+#include "peer/core/sync/store.h"
 
 namespace leasemap::core {
 
@@ -36,6 +37,9 @@ std::string RankText(const Entry& entry);
 
 // How many dots `ours` covers and `theirs` does not.
 uint64_t CountLacking(const VersionVector& theirs, const VersionVector& ours);
+
+// This node's answer to a peer that explains a key.
+QueryReply ReplyTo(const Query& query, const Store& store, const VectorPtr& whole);
 
 // The Explain calls that wait for members' answers.
 class Explains {

@@ -7,6 +7,7 @@
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/mesh/named_vector.h"
+#include "peer/core/node/node_ceiling.h"
 
 namespace leasemap::core {
 
@@ -20,7 +21,11 @@ Node::Node(NodeOptions options, Now now, const Image* image)
       reports_(options_.timing),
       catch_up_(options_.timing),
       retirement_(options_.rules, options_.timing) {
-  if (image != nullptr) Restore(*image, now);
+  if (image != nullptr) {
+    readiness_.HasFullMap(image->whole);
+    replica_.Restore(now.mono, *image);
+    membership_.Restore(image->members, now.mono);
+  }
   if (options_.disk) reports_.Claim(Reports::ClaimsOf(readiness_.has_full_map(), replica_, membership_));
   UpdateReady(now);
 }
@@ -37,7 +42,7 @@ Effects Node::Take() {
 
 void Node::Tick(Now now) {
   LookAtClock(now);
-  CheckCeilings(now);
+  Ceilings(*this, now).Check();
   Lapse(now);
   links_.quarantine().Tick(now.mono);
   membership_.Tick(now.mono, effects_);

@@ -29,7 +29,6 @@
 #include "peer/core/mesh/readiness.h"
 #include "peer/core/mesh/reports.h"
 #include "peer/core/mesh/retirement.h"
-#include "peer/core/node/backup.h"
 #include "peer/core/node/calls.h"
 #include "peer/core/node/node_status.h"
 #include "peer/core/node/watch.h"
@@ -116,15 +115,12 @@ class Node {
   Usage GetUsage() const;
   Image TakeImage() const;
 
-  // --- copies of it (backup.h): the next page, of some more than so many bytes; SYNCING if the map is another one now
-  absl::StatusOr<BackupPage> ReadBackup(BackupPlace& place, size_t bytes) const;
-  // Whether these may take the place of this map: it is empty, and so are those of the linked members.
+  // --- a copy that comes back (backup.h). It may if this map is empty, and so are those of the linked members.
   absl::Status CheckRestore(Now now, const std::vector<EntryPtr>& entries) const;
   // Takes some of them; then what they cover all together.
   void Restore(Now now, const std::vector<EntryPtr>& entries);
   void EndRestore(Now now, const Image& image);
-  // Waits until all that was applied is on the disk; 0: it is.
-  WaitId AwaitSaved();
+  WaitId AwaitSaved();  // waits until all that was applied is on the disk; 0: it is
 
   // --- the disk (saving.h). The next piece for it, only if it is due. The shell writes it as a whole or not at all,
   // and then says how that went, before it takes another.
@@ -137,6 +133,8 @@ class Node {
 
  private:
   friend struct Inside;  // tests/sim/explore: all of the state, to tell two states apart
+  class Handshake;       // node_handshake.h
+  class Ceilings;        // node_ceiling.h
 
   // node.cc
   void Log(bool warning, std::string text) { effects_.log.push_back({warning, std::move(text)}); }
@@ -144,20 +142,9 @@ class Node {
   void Changed() { reports_.Changed(), effects_.changed = true; }  // for the members, and for watches here
   void UpdateReady(Now now);
   // node_save.cc
-  Image DescribeImage() const;
   void Answer(std::vector<Effects::Answered> answered);
   WaitId Hold(absl::Status status, EntryPtr entry);
   // node_link.cc, node_alive.cc
-  void SendHello(Now now, LinkId id, Link& link);
-  void OnHello(Now now, LinkId id, Link& link, Hello hello);
-  void Answer(Now now, LinkId id, Link& link);
-  void SendAccept(Now now, LinkId id, Link& link);
-  void OnAccept(Now now, LinkId id, Link& link, const Accept& accept);
-  bool OutrunOldSelf(Now now, LinkId id, Link& link, const Report& report);
-  void Establish(Now now, LinkId id, Link& link, const Report& report);
-  void OnRefuse(Now now, LinkId id, Link& link, const Refuse& refuse);
-  void RefuseLink(Now now, LinkId id, Link& link, const Refuse& refuse);
-  void NoteRefusal(Now now, Link& link, RefusalLog::By by, const Refuse& refuse);
   void Drop(Now now, LinkId id, const std::string& why);
   void DropAll(Now now);
   void Close(Now now, LinkId id, const std::string& why);
@@ -166,22 +153,13 @@ class Node {
   bool Allowed(Now now, LinkId id, Link& link, const Message& message);
   void CutOff(Now now, LinkId id, Link& link, const std::string& why);
   void RefuseBogus(Now now, LinkId id, Link& link);
-  // node_clock.cc, node_ceiling.cc, node_lapse.cc
+  // node_clock.cc, node_lapse.cc
   void LookAtClock(Now now);
-  absl::Status CheckClock() const;
   bool ClockFits(Now now, Link& link, int64_t peer_wall_ms, MonoTime sent);
   void NoteClock(Now now, const std::string& node, bool agrees);
   bool HoldsMap() const { return readiness_.ready() && !vector().empty(); }
   bool HoldsPart() const { return !readiness_.ready() && !vector().empty(); }
-  void FixCeiling(Now now);
-  std::optional<LowerCeiling> LowestCeiling(Now now, LinkId except) const;
-  void TakeCeiling(Now now, int64_t ceiling_ms, const std::string& from);
-  void YieldTo(Now now, const std::string& node, VectorPtr vector, LowerCeiling ceiling);
-  bool AgreeOnCeiling(Now now, LinkId id, Link& link, const Accept& accept);
-  void CheckCeilings(Now now);
-  void FollowLowestCeiling(Now now);
   void Lapse(Now now);
-  void EndGone(Now now);
   // node_replicate.cc
   bool Apply(Now now, const EntryPtr& entry);
   EntryPtr ApplyOwn(Now now, std::shared_ptr<Entry> draft);
@@ -197,14 +175,11 @@ class Node {
   void TakeBack(Now now);
   void Resubmit(Now now, const Store::Slot& slot);
   void ResubmitSome(Now now);
-  void Restore(const Image& image, Now now);
   void Collect(Now now);
   void ForgetMembers(Now now);
   // node_write.cc, node_calls.cc
-  absl::Status CheckMap(Now now) const;
-  absl::Status CheckAck(const Ack& ack) const;
+  absl::Status CheckWritable(Now now) const;
   void SettleWaits(Now now);
-  void OnQuery(LinkId id, const Query& query);
   template <typename Read>
   auto WithReader(Now now, Read read) const;
 

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/data/refusals.h"
-#include "peer/core/node/node.h"
+#include "peer/core/node/node_handshake.h"
 
 namespace leasemap::core {
 
@@ -30,13 +30,13 @@ void Node::KeepAlive(Now now) {
     Link& link = *links_.Find(id);
     if (end == Links::Probed::kHeard) {
       const bool same = links_.at(first).member() == link.member();
-      RefuseLink(now, id, link,
-                 same ? Refuse{kDuplicateReason, replica_.self().node}
-                      : Refuse{kDuplicateIdReason, absl::StrCat("another running node is named ", link.node())});
+      Handshake(*this, now, id, link)
+          .TurnAway(same ? Refuse{kDuplicateReason, replica_.self().node}
+                         : Refuse{kDuplicateIdReason, absl::StrCat("another running node is named ", link.node())});
       continue;
     }
     if (end == Links::Probed::kSilent) Drop(now, first, absl::StrCat("silent; ", link.node(), " linked again"));
-    Answer(now, id, link);
+    Handshake(*this, now, id, link).Answer();
   }
 }
 

@@ -1,4 +1,4 @@
-// Copies of the map: how they are read (backup.h), and how one takes the place of an empty map.
+// How a copy of the map (backup.h) takes the place of an empty one.
 #include <algorithm>
 #include <utility>
 
@@ -8,33 +8,8 @@
 
 namespace leasemap::core {
 
-absl::StatusOr<BackupPage> Node::ReadBackup(BackupPlace& place, size_t bytes) const {
-  if (!ready() || yielding() || place.maps.value_or(retirement_.maps()) != retirement_.maps()) {
-    auto status = Refusal(absl::StatusCode::kUnavailable, "SYNCING",
-                          "this node takes another map in place of the one that is read; begin again");
-    SetRetryMs(status, 1000);
-    return status;
-  }
-  place.maps = retirement_.maps();
-  BackupPage page;
-  page.keys = store().keys();
-  const Store::Slot* slot = nullptr;
-  for (size_t had = 0; had < bytes && (slot = store().NextWithRenewals(place.position, &place.position)) != nullptr;) {
-    if (place.position != slot->latest()) continue;  // it comes once more, under its latest place
-    had += Weight(*slot->entry);
-    page.entries.push_back(slot->entry);
-  }
-  uint64_t next = 0;
-  if (store().NextWithRenewals(place.position, &next) != nullptr) return page;
-  page.rest = Image();
-  page.rest->whole = true;
-  replica_.Describe(*page.rest);
-  return page;
-}
-
 absl::Status Node::CheckRestore(Now now, const std::vector<EntryPtr>& entries) const {
-  if (auto status = CheckMap(now); !status.ok()) return status;
-  if (auto status = CheckClock(); !status.ok()) return status;
+  if (auto status = CheckWritable(now); !status.ok()) return status;
   if (!vector().empty()) {
     return InvalidField("data",
                         "the map of this node is not empty; start nodes with empty maps and restore there, or "

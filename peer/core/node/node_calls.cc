@@ -16,14 +16,6 @@
 namespace leasemap::core {
 namespace {
 
-EntryPtr WithoutValue(const EntryPtr& entry) {
-  if (entry == nullptr || (entry->value.empty() && entry->unknown_fields.empty())) return entry;
-  auto out = std::make_shared<Entry>(*entry);
-  out->value = {};
-  out->unknown_fields = {};
-  return out;
-}
-
 // A refusal for what the map has, rather than for the request or for the state of the node.
 bool TellsOfMap(const absl::Status& status) {
   return absl::IsNotFound(status) || absl::IsFailedPrecondition(status) || absl::IsAborted(status);
@@ -118,17 +110,6 @@ absl::StatusOr<WaitId> Node::Explain(Now now, const std::string& key, int64_t pa
                         now.mono + WaitMs(patience_ms, kExplainMs));
   SettleWaits(now);
   return wait;
-}
-
-void Node::OnQuery(LinkId id, const Query& query) {
-  const EntryPtr* entry = replica_.store().Find(query.key);
-  bool cut = false;
-  const VectorPtr whole = SharedVector(replica_, membership_);
-  QueryReply reply{query.token, entry ? WithoutValue(*entry) : nullptr, whole};
-  if (whole->exceptions() > kReportExceptions) {
-    reply.vector = std::make_shared<const VersionVector>(whole->CutShort(kReportExceptions, &cut));
-  }
-  Send(id, std::move(reply));
 }
 
 template <typename Read>

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
-#include "peer/core/node/node.h"
+#include "peer/core/node/node_ceiling.h"
 
 namespace leasemap::core {
 
@@ -17,7 +17,7 @@ void Node::LookAtClock(Now now) {
     links_.ClockJumped(now.mono);
     effects_.changed = true;
   }
-  FixCeiling(now);
+  Ceilings(*this, now).Fix();
   if (clock_guard_.state() == before) return;
   const std::string text = clock_guard_.Describe();
   if (!clock_guard_.trusted()) {
@@ -28,14 +28,6 @@ void Node::LookAtClock(Now now) {
     Log(false, "other members agree with this node's clock");
   }
   Changed();
-}
-
-absl::Status Node::CheckClock() const {
-  if (clock_guard_.trusted()) return absl::OkStatus();
-  auto status = Refusal(absl::StatusCode::kUnavailable, "CLOCK_UNSAFE",
-                        absl::StrCat(clock_guard_.Describe(), "; write through another node, and check NTP here"));
-  SetRetryMs(status, kClockRetryMs);
-  return status;
 }
 
 // Measures the member's clock over a round trip that began at sent. False if it differs by more than the bound.

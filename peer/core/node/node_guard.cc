@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
-#include "peer/core/node/node.h"
+#include "peer/core/node/node_handshake.h"
 
 namespace leasemap::core {
 namespace {
@@ -43,7 +43,8 @@ bool Node::Allowed(Now now, LinkId id, Link& link, const Message& message) {
 void Node::CutOff(Now now, LinkId id, Link& link, const std::string& why) {
   links_.quarantine().CutOff(link.node(), why, now.mono);
   readiness_.Drop(link.node());
-  RefuseLink(now, id, link, {kQuarantined, absl::StrCat(why, "; refused for ", ShownDuration(kQuarantineMs))});
+  Handshake(*this, now, id, link)
+      .TurnAway({kQuarantined, absl::StrCat(why, "; refused for ", ShownDuration(kQuarantineMs))});
 }
 
 void Node::OnMalformed(Now now, LinkId id, const std::string& why) {
@@ -58,7 +59,8 @@ void Node::RefuseBogus(Now now, LinkId id, Link& link) {
   if (!links_.quarantine().Charge(link.node(), Cost::kBogus, now.mono)) {
     return CutOff(now, id, link, "again and again it sends writes of its own that are from the future");
   }
-  RefuseLink(now, id, link, {kClockMismatch, "a write of yours is from the future; check NTP on both hosts"});
+  Handshake(*this, now, id, link)
+      .TurnAway({kClockMismatch, "a write of yours is from the future; check NTP on both hosts"});
 }
 
 }  // namespace leasemap::core

@@ -14,28 +14,30 @@
 
 namespace leasemap::core {
 
+namespace {
+
+// What has no value any more can't live again when the clock goes back, and would live on elsewhere. So its lease is to
+// be given up: by a write like others, which spreads, and which watches on all nodes hear of.
+std::vector<EntryPtr> TakeGoneAhead(Replica& replica, int64_t until_ms) {
+  std::vector<EntryPtr> gone;
+  if (!replica.store().gone_ahead()) return gone;
+  const auto& dead = replica.store().dead();
+  auto it = dead.lower_bound({until_ms, ""});
+  for (size_t looks = 0; it != dead.end() && looks < kGoneLooks && gone.size() < kLapseBatch; ++it, ++looks) {
+    if (const EntryPtr& entry = *replica.store().Find(it->key); entry->value_gone) gone.push_back(entry);
+  }
+  if (it == dead.end()) replica.ForgetGoneAhead();
+  return gone;
+}
+
+}  // namespace
+
 void Node::Lapse(Now now) {
   if (!clock_guard_.trusted()) return;
   size_t changed = replica_.FollowClock(now, options_.rules, options_.timing.keep_lapsed);
   changed += retirement_.FollowClock(now);
-  EndGone(now);
-  if (changed == 0) return;
-  Changed();  // the map's hash is another one, too
-}
-
-// What has no value any more can't live again when the clock goes back, and would live on elsewhere. So its lease is
-// given up: by a write like others, which spreads, and which watches on all nodes hear of.
-void Node::EndGone(Now now) {
-  if (!replica_.store().gone_ahead()) return;
-  std::vector<EntryPtr> gone;
-  const auto& dead = replica_.store().dead();
   // The rest lapses on all nodes within the bound on their clocks.
-  auto it = dead.lower_bound({now.wall_ms + options_.rules.clock_bound_ms + 1, ""});
-  for (size_t looks = 0; it != dead.end() && looks < kGoneLooks && gone.size() < kLapseBatch; ++it, ++looks) {
-    if (const EntryPtr& entry = *replica_.store().Find(it->key); entry->value_gone) gone.push_back(entry);
-  }
-  if (it == dead.end()) replica_.ForgetGoneAhead();
-  for (const EntryPtr& entry : gone) {
+  for (const EntryPtr& entry : TakeGoneAhead(replica_, now.wall_ms + options_.rules.clock_bound_ms + 1)) {
     auto end = std::make_shared<Entry>(*entry);
     end->lease.released = true;
     end->lease.expire_ms = now.wall_ms;
@@ -44,6 +46,7 @@ void Node::EndGone(Now now) {
     end->stamp = replica_.NextStamp(now.wall_ms, entry->stamp);
     if (!IsBogus(replica_.ReachAt(now.wall_ms), *end)) ApplyOwn(now, std::move(end));
   }
+  if (changed > 0) Changed();  // the map's hash is another one, too
 }
 
 }  // namespace leasemap::core

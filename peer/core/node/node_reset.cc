@@ -1,7 +1,7 @@
 // How a node gives its map up for a peer's (floors.h, node_ceiling.cc), and what of it is kept.
 //
 // It starts empty with a new incarnation, takes the map from its peers, and then submits again, by admission, each
-// entry that it held and that they did not cover (retirement.h). An image is how an earlier process's map comes back.
+// entry that it held and that they did not cover (retirement.h).
 #include <algorithm>
 #include <utility>
 
@@ -80,27 +80,6 @@ void Node::ResubmitSome(Now now) {
   if (!retirement_.done() || !retirement_.End()) return;
   Log(false, absl::StrCat("reads and writes go on with the new map: ", store().live_keys(), " keys"));
   effects_.changed = true;
-}
-
-Image Node::TakeImage() const {
-  Image image = DescribeImage();
-  replica_.Describe(image);
-  for (const auto& [key, slot] : replica_.store().by_key()) image.entries.push_back(slot.entry);
-  const Conflicts& conflicts = replica_.conflicts();
-  for (uint64_t number = conflicts.first(); number < conflicts.end(); ++number) {
-    image.conflicts.emplace(number, conflicts.at(number));
-  }
-  return image;
-}
-
-void Node::Restore(const Image& image, Now now) {
-  readiness_.HasFullMap(image.whole);
-  replica_.Restore(now.mono, image);
-  for (const MemberInfo& info : image.members) {
-    bool changed = false;
-    const Member* member = membership_.Learn(info, now.mono, &changed);
-    if (member != nullptr && !member->gone()) membership_.LearnAddress(info.id.node, info.address, now.mono);
-  }
 }
 
 }  // namespace leasemap::core

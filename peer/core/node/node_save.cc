@@ -6,18 +6,33 @@
 
 namespace leasemap::core {
 
+namespace {
+
 // All but what the replica knows itself.
-Image Node::DescribeImage() const {
+Image ImageOf(bool whole, const Membership& membership) {
   Image image;
-  image.whole = readiness_.has_full_map();
-  for (const auto& [node, member] : membership_.members()) {
+  image.whole = whole;
+  for (const auto& [node, member] : membership.members()) {
     image.members.push_back({member.id, member.address, member.generation});
   }
   return image;
 }
 
+}  // namespace
+
+Image Node::TakeImage() const {
+  Image image = ImageOf(readiness_.has_full_map(), membership_);
+  replica_.Describe(image);
+  for (const auto& [key, slot] : replica_.store().by_key()) image.entries.push_back(slot.entry);
+  const Conflicts& conflicts = replica_.conflicts();
+  for (uint64_t number = conflicts.first(); number < conflicts.end(); ++number) {
+    image.conflicts.emplace(number, conflicts.at(number));
+  }
+  return image;
+}
+
 Unsaved Node::TakeUnsaved() {
-  Unsaved piece = replica_.TakeUnsaved(membership_.change(), DescribeImage());
+  Unsaved piece = replica_.TakeUnsaved(membership_.change(), ImageOf(readiness_.has_full_map(), membership_));
   if (replica_.saving().last()) reports_.ClaimOnceSaved(Reports::ClaimsOf(piece.rest->whole, replica_, membership_));
   return piece;
 }

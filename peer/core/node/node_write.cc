@@ -74,9 +74,8 @@ EntryPtr Node::Get(Now now, std::string_view key) const {
 absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   if (auto status = CheckArguments(options_.rules, command); !status.ok()) return status;
   LookAtClock(now);
-  if (auto status = CheckClock(); !status.ok()) return status;
   Lapse(now);
-  if (auto status = CheckMap(now); !status.ok()) return status;
+  if (auto status = CheckWritable(now); !status.ok()) return status;
   auto done = calls_.requests.FindDone(now.mono, command, store());
   if (!done.ok()) return done.status();
   if (done->has_value()) return **done;
@@ -101,7 +100,7 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   }
   const std::string* value = command.change == Change::kSet ? &command.value : nullptr;
   if (auto status = replica_.CheckRoom(previous, command.key, value); !status.ok()) return status;
-  if (auto status = CheckAck(command.ack); !status.ok()) return status;
+  if (auto status = calls_.waits.Check(command.ack, 1 + membership_.remembered()); !status.ok()) return status;
 
   const Stamp stamp = replica_.NextStamp(now.wall_ms, previous ? previous->stamp : 0);
   if (replica_.ReachAt(now.wall_ms).IsBeyond(0, stamp)) {
@@ -135,9 +134,10 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   return remember(ApplyOwn(now, std::move(entry)));
 }
 
-// Whether this node may write to its map: not while it takes another, nor while the map holds writes that are ahead of
-// a clock that nobody has confirmed.
-absl::Status Node::CheckMap(Now now) const {
+// Whether this node may write to its map: not by a clock that is not to be trusted, nor while it takes another map, nor
+// while the map holds writes that are ahead of a clock that nobody has confirmed.
+absl::Status Node::CheckWritable(Now now) const {
+  if (auto status = clock_guard_.Check(); !status.ok()) return status;
   if (yielding()) {
     auto status = Refusal(absl::StatusCode::kUnavailable, "SYNCING",
                           "this node takes the map of the others in place of its own, which was written under a clock "
@@ -152,15 +152,6 @@ absl::Status Node::CheckMap(Now now) const {
                         "it yet; try again in a moment, or write through another node");
   SetRetryMs(status, kClockRetryMs);
   return status;
-}
-
-// Whether there can be that many nodes, and a wait for them.
-absl::Status Node::CheckAck(const Ack& ack) const {
-  if (const size_t nodes = 1 + membership_.remembered(); ack.level == Ack::Level::kNodes && ack.nodes > nodes) {
-    return InvalidField("ack_nodes", absl::StrCat(ack.nodes, " nodes can never have the write: the cluster has ", nodes,
-                                                  ", this one included"));
-  }
-  return ack.local() ? absl::OkStatus() : calls_.waits.CheckRoom();
 }
 
 }  // namespace leasemap::core

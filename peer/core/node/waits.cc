@@ -78,6 +78,14 @@ int64_t WaitMs(int64_t patience_ms, int64_t most_ms) {
 
 absl::Status Waits::CheckRoom() const { return dots_.size() < kMaxWaits ? absl::OkStatus() : Full(); }
 
+absl::Status Waits::Check(const Ack& ack, size_t nodes) const {
+  if (ack.level == Ack::Level::kNodes && ack.nodes > nodes) {
+    return InvalidField("ack_nodes", absl::StrCat(ack.nodes, " nodes can never have the write: the cluster has ", nodes,
+                                                  ", this one included"));
+  }
+  return ack.local() ? absl::OkStatus() : CheckRoom();
+}
+
 absl::Status Waits::Full() {
   auto status = Refusal(absl::StatusCode::kResourceExhausted, "WAIT_LIMIT",
                         "this node holds as many waiting calls as it can; try again in a moment, or ask for less: "

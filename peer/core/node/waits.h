@@ -59,6 +59,8 @@ class Waits {
   size_t size() const { return dots_.size(); }
   // WAIT_LIMIT if kMaxWaits calls wait.
   absl::Status CheckRoom() const;
+  // Whether a cluster of this many nodes can give this ack, and there is room for one more wait.
+  absl::Status Check(const Ack& ack, size_t nodes) const;
   static absl::Status Full();
   // Some write's ack is awaited: neighbours have to report at once.
   bool any_acks() const { return !acks_.empty(); }

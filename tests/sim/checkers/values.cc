@@ -48,7 +48,7 @@ std::string CheckCameTrue(const core::Node& node, const WriteLog& log) {
       return "an answered value is older than one that was replaced: " + Describe(*written) + " lost to " +
              Describe(stands);
     }
-    // No client asked for the end of what has no value any more (Node::EndGone): a value that comes yet is in force.
+    // No client asked for the end of what has no value any more (Node::Lapse): a value that comes yet is in force.
     const bool release = written->lease.released && !written->tombstone && !written->value_gone && standing > value;
     if (release && written->stamp > standing && !stands.lease.released) {
       return "an answered release is not in force: " + Describe(*written) + " lost to " + Describe(stands);
