@@ -9,6 +9,7 @@ import threading
 import time
 import unittest
 
+import file_system
 from basics import BOUND, ENVIRONMENT, LEASEMAPD, SCRATCH, error_info, grpc, mesh_pb, pb, wait_for
 from cluster import ClusterTest, Node
 from watcher import Watcher
@@ -31,6 +32,12 @@ def check_data(folder):
 
 
 class DiskTest(ClusterTest):
+    def file_system(self, mib):
+        """Of its own, for one node; needs root."""
+        if why_not := file_system.why_not():
+            self.skipTest(why_not)
+        return file_system.FileSystem(pathlib.Path(tempfile.mkdtemp(prefix="disk-", dir=SCRATCH)) / "mount", mib)
+
     def disks(self, size, **keywords):
         return self.cluster(nodes=[DiskNode(f"n{i}", **keywords) for i in range(1, size + 1)])
 
@@ -184,10 +191,8 @@ class DiskTest(ClusterTest):
         cluster.wait_linked()
 
     def test_a_full_disk_refuses_sets_and_can_be_emptied(self):
-        mount = pathlib.Path(tempfile.mkdtemp(prefix="full-", dir=SCRATCH))
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", mount], check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", mount], check=True)
-        node = DiskNode("n1", folder=mount / "data")
+        disk = self.file_system(200)
+        node = DiskNode("n1", folder=disk.mount / "data")
         cluster = self.cluster(nodes=[node])
         other = cluster.add(DiskNode("n2"))
         cluster.wait_linked()
@@ -225,18 +230,11 @@ class DiskTest(ClusterTest):
         self.assertEqual(held["from another"][0], "v")
 
     def test_a_disk_that_another_program_fills_recovers_by_itself(self):
-        mount = pathlib.Path(tempfile.mkdtemp(prefix="full-", dir=SCRATCH))
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", mount], check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", mount], check=True)
-        node = DiskNode("n1", folder=mount / "data")
+        disk = self.file_system(300)
+        node = DiskNode("n1", folder=disk.mount / "data")
         self.cluster(nodes=[node])
         node.set("before", "v")
-        with (mount / "filler").open("wb") as filler:
-            try:
-                while filler.write(bytes(1 << 20)):
-                    pass
-            except OSError:
-                pass
+        disk.fill()
 
         def refused():
             try:
@@ -247,7 +245,7 @@ class DiskTest(ClusterTest):
         wait_for("DISK_FULL", refused)
         self.assertEqual(node.get("before"), "v")
         node.delete("before")
-        (mount / "filler").unlink()
+        disk.empty()
 
         def taken():
             try:
@@ -260,6 +258,30 @@ class DiskTest(ClusterTest):
         node.start()
         wait_for("ready", lambda: node.status() and node.status().ready)
         self.assertEqual((node.get("before"), node.get("after")), (None, "v"))
+
+    def test_a_disk_that_breaks_down_keeps_what_was_answered(self):
+        disk = self.file_system(200)
+        node = DiskNode("n1", folder=disk.mount / "data")
+        cluster = self.cluster(nodes=[node])
+        done = node.load([(f"k/{i}", f"v{i}") for i in range(300)])
+        self.assertEqual(len(done), 300)
+        disk.break_down()
+        self.refused(lambda: node.set("first", "v"), "UNAVAILABLE", "DISK_FAILED", "may be lost")
+        self.refused(lambda: node.set("second", "v"), "UNAVAILABLE", "DISK_FAILED")
+        self.refused(lambda: node.delete("k/1"), "UNAVAILABLE", "DISK_FAILED")
+        self.assertEqual(node.get("k/1"), "v1")
+        status = node.status()
+        self.assertTrue(status.ready)
+        self.assertTrue([note for note in status.notes if "the disk fails" in note], status.notes)
+        # It can't come back while the process has files of it open.
+        node.kill(signal.SIGTERM)
+        disk.mend()
+        cluster.restart(node)
+        cluster.wait_linked()
+        held = node.dump()
+        self.assertEqual({key: entry[0] for key, entry in held.items() if key in done}, done)
+        self.assertFalse(node.aside())
+        node.set("after", "v")
 
     def test_sync_at_an_interval_or_never_survives_kill_9_too(self):
         for fsync in ("interval", "never"):

@@ -9,6 +9,7 @@ import subprocess
 
 from basics import BUILD, SCRATCH, grpc, kv_grpc, mesh_grpc, mesh_pb, pb
 from cluster import Node
+from file_system import FileSystem
 from network import Network, address
 
 GRPC_PORT, MESH_PORT = 7400, 7401  # each node has a network of its own
@@ -59,14 +60,12 @@ class Talker:
         self.log.close()
 
 
-class Disk:
-    """A file system of a node's own, of a bounded size, with its data directory."""
+class Disk(FileSystem):
+    """With a node's data directory."""
 
     def __init__(self, mount):
-        mount.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m", "tmpfs", mount], check=True)
-        atexit.register(subprocess.run, ["umount", "-l", str(mount)], check=False)
-        self.folder, self.older, self.filler = mount / "data", mount.with_name(mount.name + "-older"), mount / "filler"
+        super().__init__(mount, 320)
+        self.folder, self.older = mount / "data", mount.with_name(mount.name + "-older")
 
     def keep(self):
         """A copy of what is there, once; while no process uses it."""
@@ -83,17 +82,6 @@ class Disk:
         if self.older.exists():
             shutil.copytree(self.older, self.folder)
             shutil.rmtree(self.older)
-
-    def fill(self):
-        with self.filler.open("wb", buffering=0) as filler:
-            try:
-                while filler.write(bytes(1 << 18)):
-                    pass
-            except OSError:
-                pass
-
-    def empty(self):
-        self.filler.unlink(missing_ok=True)
 
 
 class ChaosNode(Node):

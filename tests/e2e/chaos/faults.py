@@ -37,6 +37,8 @@ class Faults:
         for node in self.nodes.values():
             if node.disk:
                 node.disk.empty()
+                if node.disk.broken:
+                    self._end([node], signal.SIGKILL)
             if node.process is None:
                 node.begin()
             while node.paused:
@@ -71,6 +73,7 @@ class Faults:
             if not node.disk:
                 self.losses += ended
             else:
+                node.disk.mend()  # no process starts on one that takes nothing
                 node.disk.keep()
         return (self._start, alive) if alive else None
 
@@ -109,6 +112,17 @@ class Faults:
             return None  # one that has no files yet would not start
         node.disk.fill()
         return (node.disk.empty,)
+
+    def _disk_broken(self, nodes, _):
+        (node,) = nodes
+        if not node.process or node.disk.broken:
+            return None
+        node.disk.break_down()
+        return self._end_and_start, nodes
+
+    def _end_and_start(self, nodes):
+        self._end(nodes, signal.SIGKILL)
+        self._start(nodes)
 
     def _pause(self, nodes, _):
         (node,) = nodes

@@ -79,7 +79,7 @@ class Network:
     @staticmethod
     def inside(i):
         """What to put before a command to run it at node i."""
-        return ("ip", "netns", "exec", space(f"n{i}"))
+        return ("nsenter", f"--net=/run/netns/{space(f'n{i}')}")
 
     def lose(self, pairs):
         """What i sends to j is lost from now on, for each (i, j). Faults may overlap: each is to be undone once."""

@@ -45,8 +45,9 @@ class Field:
 
 PROXY_MODES = ("stall", "slice", "slow", "reset")
 MENU = ("kill", "term", "pause", "partition", "isolate", "one_way", "pair", "flap", *PROXY_MODES, "clock", "clock_far")
-# With disks: a node that is killed finds nothing, or what it had once; another program fills its disk.
-DISK_MENU = ("wipe", "rollback", "disk_full")
+# With disks: a node that is killed finds nothing, or what it had once; another program fills its disk; it takes nothing
+# any more, until the node is killed.
+DISK_MENU = ("wipe", "rollback", "disk_full", "disk_broken")
 # A fault every so many seconds, on average, whatever the size: each takes about a second to be noticed.
 PAUSE_BETWEEN = 1.2
 MASSACRE_ONE_IN = 4
@@ -82,7 +83,7 @@ class Planner:
         rng, nodes = self.random, range(1, self.field.size + 1)
         lasts = round(min(rng.choice((0.3, 1, 4, 8)) * rng.uniform(0.5, 1.5), seconds - at), 3)
         who, more = (rng.choice(nodes),), ()
-        if kind in ("kill", "term", "wipe", "rollback"):
+        if kind in ("kill", "term", "wipe", "rollback", "disk_broken"):
             who = (rng.choice(may_die),)
         elif kind == "partition":
             who = tuple(sorted(rng.sample(nodes, rng.randint(1, max(1, self.field.size // 2)))))
