@@ -11,6 +11,7 @@
 #include <string_view>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "asio/ip/host_name.hpp"
 #include "google/protobuf/stubs/common.h"
 #include "grpc/support/log.h"
@@ -111,6 +112,38 @@ absl::StatusOr<std::unique_ptr<leasemap::storage::Disk>> OpenDisk(leasemap::Opti
   return disk;
 }
 
+// What clients are shown; null if the port is plain text.
+absl::StatusOr<std::unique_ptr<leasemap::rpc::Certificates>> LoadCertificates(const leasemap::Options& options) {
+  using leasemap::rpc::ClientAuth;
+  if (options.tls.certificate.empty()) return nullptr;
+  const std::string& asked = options.tls_client_auth;
+  const ClientAuth clients = asked == "require"    ? ClientAuth::kRequire
+                             : asked == "optional" ? ClientAuth::kOptional
+                                                   : ClientAuth::kOff;
+  return leasemap::rpc::Certificates::Load(options.tls, clients, options.node.node_id);
+}
+
+void ReloadCertificates(leasemap::rpc::Certificates& certificates) {
+  if (const auto status = certificates.Reload(); status.ok()) {
+    spdlog::info("the certificates were read again");
+  } else {
+    spdlog::error("{}; the certificates that were read before are used on", std::string(status.message()));
+  }
+}
+
+// Waits for a signal, and looks after the certificates meanwhile.
+int AwaitSignal(const sigset_t& signals, leasemap::rpc::Certificates* certificates) {
+  constexpr timespec kLookEvery{2, 0};
+  for (;;) {
+    int received = 0;
+    if (certificates == nullptr) return sigwait(&signals, &received) == 0 ? received : SIGTERM;
+    if (certificates->Changed()) ReloadCertificates(*certificates);
+    if (const auto warning = certificates->TakeWarning(absl::Now())) spdlog::warn("{}", *warning);
+    received = sigtimedwait(&signals, nullptr, &kLookEvery);
+    if (received > 0) return received;
+  }
+}
+
 int Serve(leasemap::Reading reading, const Read& read) {
   leasemap::Options options = reading.options;
   // Signals are waited for by this thread alone; every other thread inherits the block.
@@ -126,6 +159,11 @@ int Serve(leasemap::Reading reading, const Read& read) {
     spdlog::error("{}", std::string(disk.status().message()));
     return kFailed;
   }
+  auto certificates = LoadCertificates(options);
+  if (!certificates.ok()) {
+    spdlog::error("{}", std::string(certificates.status().message()));
+    return kFailed;
+  }
   const bool saves = *disk != nullptr;
   const std::string node_id = options.node.node_id, cluster = options.node.cluster;
   const uint64_t memory = leasemap::host::MemoryLimit();
@@ -139,7 +177,8 @@ int Serve(leasemap::Reading reading, const Read& read) {
                  connections, descriptors);
   }
   const leasemap::rpc::Limits limits{memory, connections, options.max_watches};
-  leasemap::rpc::Server server(std::move(options.node), options.listen, options.mesh_listen, limits, *std::move(disk));
+  leasemap::rpc::Server server(std::move(options.node), options.listen, options.mesh_listen, limits, *std::move(disk),
+                               *std::move(certificates));
   std::atomic<bool> leaves{!saves};  // without a data directory the map ends with the process
   server.OnLeave([&leaves] {
     leaves.store(true);
@@ -151,8 +190,10 @@ int Serve(leasemap::Reading reading, const Read& read) {
   }
   spdlog::info("node {} of cluster {}: gRPC on port {}, mesh on port {}", node_id, cluster, server.port(),
                server.mesh_port());
-  int received = 0;
-  while (sigwait(&signals, &received) == 0 && received == SIGHUP) Reload(read, reading, server);
+  while (AwaitSignal(signals, server.certificates()) == SIGHUP) {
+    Reload(read, reading, server);
+    if (server.certificates() != nullptr) ReloadCertificates(*server.certificates());
+  }
   spdlog::info("draining");
   if (leaves.load()) server.host().Leave();  // this member does not come back as it is
   server.Drain();

@@ -115,9 +115,10 @@ std::string Seeds(std::string& value) {
   return "";
 }
 
-std::string Folder(std::string& value) {
+// Of a file or folder.
+std::string Path(std::string& value) {
   if (value.find('\0') == std::string::npos && value.size() < 4000) return "";
-  return "is no path of a folder";
+  return "is no path";
 }
 
 std::string Name(std::string& value) {
@@ -129,13 +130,6 @@ Check OneOf(std::vector<std::string> words) {
   return [words = std::move(words)](std::string& value) -> std::string {
     if (std::find(words.begin(), words.end(), value) != words.end()) return "";
     return absl::StrCat("\"", core::Shown(value), "\" is none of ", absl::StrJoin(words, ", "));
-  };
-}
-
-// A later version's flag, which may be set to its default alone.
-Check Later(std::string fallback) {
-  return [fallback = std::move(fallback)](std::string& value) -> std::string {
-    return value == fallback ? "" : "not supported by this version; leave it unset";
   };
 }
 
@@ -308,15 +302,34 @@ class Reader {
   std::function<std::string(const std::string&)> source_ = [](const std::string&) { return ""; };
 };
 
+absl::Status SetTls(const Reader& reader, Options& out) {
+  out.tls = {reader.Get<std::string>("tls-cert"), reader.Get<std::string>("tls-key"),
+             reader.Get<std::string>("tls-ca")};
+  out.tls_client_auth = reader.Get<std::string>("tls-client-auth");
+  const bool any = !out.tls.certificate.empty() || !out.tls.key.empty() || !out.tls.authorities.empty();
+  for (const auto& [name, path] :
+       {std::pair{"tls-cert", &out.tls.certificate}, {"tls-key", &out.tls.key}, {"tls-ca", &out.tls.authorities}}) {
+    if (any && path->empty()) {
+      return reader.Wrong(name, "is missing; --tls-cert, --tls-key and --tls-ca are given together");
+    }
+  }
+  if (!any && out.tls_client_auth != "off") {
+    return reader.Wrong("tls-client-auth", "needs --tls-cert, --tls-key and --tls-ca");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetAddresses(const Reader& reader, Options& out) {
   const bool insecure = reader.Get<bool>("insecure");
   for (auto [name, to] :
        {std::pair{"listen", &out.listen}, {"mesh-listen", &out.mesh_listen}, {"http-listen", &out.http_listen}}) {
     *to = reader.Get<std::string>(name);
-    if (insecure || IsLoopback(net::ParseHostPort(*to)->host)) continue;
-    return reader.Wrong(name, absl::StrCat(*to,
-                                           " is beyond loopback, and this version serves plain text only; if the "
-                                           "network is trusted, pass --insecure"));
+    const bool over_tls = to == &out.listen && !out.tls.certificate.empty();
+    if (insecure || over_tls || IsLoopback(net::ParseHostPort(*to)->host)) continue;
+    return reader.Wrong(name, absl::StrCat(*to, " is beyond loopback, and ",
+                                           to == &out.listen ? "without --tls-cert this port is plain text"
+                                                             : "this version serves plain text there",
+                                           "; if the network is trusted, pass --insecure"));
   }
   out.node.advertise = reader.Get<std::string>("advertise");  // not listened on: it may be anywhere
   return absl::OkStatus();
@@ -328,6 +341,7 @@ absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& hos
   out.node.node_id = out.given_node_id.empty() ? host_name : out.given_node_id;
   if (auto wrong = Name(out.node.node_id); !wrong.empty()) return reader.Wrong("node-id", wrong);
   out.node.cluster = reader.Get<std::string>("cluster");
+  if (auto status = SetTls(reader, out); !status.ok()) return status;
   if (auto status = SetAddresses(reader, out); !status.ok()) return status;
   out.node.seeds = absl::StrSplit(reader.Get<std::string>("seeds"), ',', absl::SkipEmpty());
   const auto skew = reader.Get<int64_t>("max-clock-skew"), period = reader.Get<int64_t>("lease-duration");
@@ -368,7 +382,7 @@ const std::vector<Flag>& Flags() {
       {"lease-duration", "1h", "DURATION",
        "the default lease, 4 times --max-clock-skew to 8760h; the same on all nodes", Duration(1, kYearMs)},
       {"data-dir", "", "FOLDER",
-       "keeps the map, and the node's ID, over restarts; it is made if it is not there (default: memory only)", Folder},
+       "keeps the map, and the node's ID, over restarts; it is made if it is not there (default: memory only)", Path},
       {"fsync", "always", "WHEN",
        "when a write is on the disk: always (before it is answered), interval (within 100ms) or never (as the kernel "
        "likes); a power cut may lose what is not there",
@@ -383,10 +397,18 @@ const std::vector<Flag>& Flags() {
       // Shorter than a few silences, a member that is only slow would be forgotten.
       {"forget-after", "72h", "DURATION", "a member that is silent for this time is forgotten; 10s to 8760h",
        Duration(10'000, kYearMs)},
-      {"tls-cert", "", "FILE", "certificate (not supported yet)", Later("")},
-      {"tls-key", "", "FILE", "key (not supported yet)", Later("")},
-      {"tls-ca", "", "FILE", "trusted certificates (not supported yet)", Later("")},
-      {"insecure", "off", "on|off", "serve plain text beyond loopback", Bool, true},
+      {"tls-cert", "", "FILE",
+       "the node's certificate for clients (gRPC over TLS), PEM; `leasemap tls` makes it. The three files are read "
+       "again "
+       "when they change, and at SIGHUP",
+       Path},
+      {"tls-key", "", "FILE", "the key of --tls-cert, PEM without a password", Path},
+      {"tls-ca", "", "FILE", "the authorities that signed --tls-cert and the clients' certificates, PEM", Path},
+      {"tls-client-auth", "off", "WHEN",
+       "whether clients show a certificate of their own: off (none is asked for), optional or require",
+       OneOf({"off", "optional", "require"})},
+      {"insecure", "off", "on|off", "serve plain text beyond loopback; the mesh is plain text also with --tls-cert",
+       Bool, true},
       // Less would not take a map of a few values of the largest size.
       {"max-bytes", "", "BYTES",
        "memory that the map may take, as 512MiB or 4GiB (default: half of the memory of the process)",

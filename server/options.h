@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "peer/core/node/node.h"
+#include "peer/tls/material.h"
 
 namespace leasemap {
 
@@ -24,6 +25,9 @@ struct Options {
   std::string http_listen;
   uint64_t max_bytes = 0;  // 0: by the memory of the machine or container
   uint64_t max_connections = 0, max_watches = 0;
+  // TLS for clients; without a certificate the port is plain text.
+  tls::Paths tls;
+  std::string tls_client_auth;        // off, optional or require
   std::string log_level, log_format;  // trace to error; text or json
 };
 

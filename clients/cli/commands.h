@@ -40,6 +40,9 @@ int Explain(Connection& connection);
 int Conflicts(Connection& connection);
 int Healthcheck(Connection& connection);
 
+// tls.cc
+int Tls(Connection& connection);
+
 }  // namespace leasemap::cli
 
 #endif  // LEASEMAP_CLIENTS_CLI_COMMANDS_H_

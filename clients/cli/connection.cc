@@ -1,7 +1,11 @@
 #include "clients/cli/connection.h"
 
 #include <algorithm>
+#include <fstream>
 #include <iostream>
+#include <iterator>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -38,7 +42,8 @@ constexpr absl::Duration kConnectWait = absl::Milliseconds(2 * kConnectAttemptMs
 // An answer holds at most a page of 1 MiB, or one entry of a node that was started with a larger limit.
 constexpr int kLargestAnswer = 256 << 20;
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server,
+                                           const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectAttemptMs);
@@ -48,19 +53,38 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
   // node is next door, and a proxy for the web does not carry its calls.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetUserAgentPrefix("leasemap/" LEASEMAP_VERSION);
-  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(server, credentials, arguments);
+}
+
+// The content of a PEM file, "" for no path; nullopt after it said that the file cannot be read.
+std::optional<std::string> ReadPem(const char* option, const std::string& path) {
+  if (path.empty()) return "";
+  std::ifstream file(path, std::ios::binary);
+  if (file) file.peek();  // fails for a folder
+  if (file) return std::string(std::istreambuf_iterator<char>(file), {});
+  Complain() << option << ": " << Escape(path) << " cannot be read; name a PEM file\n";
+  return std::nullopt;
 }
 
 }  // namespace
 
-Connection::Connection(const Options& options) : options_(options), servers_(options.servers.size()) {
+std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const Options& options) {
+  if (options.tls_ca.empty()) return grpc::InsecureChannelCredentials();
+  const auto authorities = ReadPem("--tls-ca", options.tls_ca), key = ReadPem("--tls-key", options.tls_key),
+             certificate = ReadPem("--tls-cert", options.tls_cert);
+  if (!authorities || !key || !certificate) return nullptr;
+  return grpc::SslCredentials({*authorities, *key, *certificate});
+}
+
+Connection::Connection(const Options& options, std::shared_ptr<grpc::ChannelCredentials> credentials)
+    : options_(options), credentials_(std::move(credentials)), servers_(options.servers.size()) {
   for (size_t i = 0; i < servers_.size(); ++i) servers_[i].address = options.servers[i];
 }
 
 Connection::Server& Connection::Open() {
   Server& server = servers_[current_];
   if (server.channel == nullptr) {
-    server.channel = MakeChannel(server.address);
+    server.channel = MakeChannel(server.address, credentials_);
     server.key_value = v1::KeyValue::NewStub(server.channel);
     server.mesh = v1::Mesh::NewStub(server.channel);
     server.health = grpc::health::v1::Health::NewStub(server.channel);

@@ -24,9 +24,12 @@ std::string ReasonOf(const grpc::Status& status);
 // True if no node answered: the connection failed, or the deadline passed without an answer of ours.
 bool IsUnreachable(const grpc::Status& status);
 
+// What calls are made with: TLS with --tls-ca, or plain text. Null after it said on stderr which file cannot be read.
+std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const Options& options);
+
 class Connection {
  public:
-  explicit Connection(const Options& options);
+  Connection(const Options& options, std::shared_ptr<grpc::ChannelCredentials> credentials);
 
   // Calls `method`, waits for the answer of each server that is asked at most --timeout, and reports an error.
   template <typename Stub, typename Request, typename Response>
@@ -99,6 +102,7 @@ class Connection {
   grpc::health::v1::Health::Stub& StubOf(grpc::health::v1::Health::Stub*) { return *Open().health; }
 
   const Options& options_;
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::vector<Server> servers_;
   size_t current_ = 0;
   size_t asked_ = 1;      // servers since Begin, the present one included

@@ -31,6 +31,12 @@ void AddSharedOptions(CLI::App& app, Options& options) {
       "asked (default: LEASEMAP_SERVER, or 127.0.0.1:7400; the default port is 7400)");
   AddText(&app, "--holder", options.holder, "NAME",
           "The holder of the leases (default: LEASEMAP_HOLDER, or the ID of the node that takes the write)");
+  AddText(&app, "--tls-ca", options.tls_ca, "FILE",
+          "Call over TLS, and trust nodes that the authorities in this PEM file signed (default: LEASEMAP_TLS_CA, or "
+          "plain text)");
+  AddText(&app, "--tls-cert", options.tls_cert, "FILE",
+          "This client's certificate, for nodes that ask for one (default: LEASEMAP_TLS_CERT)");
+  AddText(&app, "--tls-key", options.tls_key, "FILE", "The key of --tls-cert (default: LEASEMAP_TLS_KEY)");
   app.add_option_function<std::string>(
          "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
          "text (the default), or json: one object per line")

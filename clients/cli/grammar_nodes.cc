@@ -4,6 +4,36 @@
 
 namespace leasemap::cli {
 
+namespace {
+
+void AddTls(CLI::App& app, Options& options) {
+  CLI::App* tls = AddCommand(
+      app, options, kCluster, "tls", "Make the certificates of a cluster: no node is asked",
+      "`tls init` makes the cluster's own authority: ca.crt, which every node and client gets, and ca.key,\n"
+      "which signs certificates. Keep ca.key away from all of them.\n"
+      "`tls node` makes the certificate and key of nodes: each NAME is the ID of one, and with localhost and\n"
+      "each --host a name by which clients may reach it.\n"
+      "`tls client` makes the certificate and key of clients: each NAME is that of one.\n"
+      "It prints the names of the files it wrote. Keys are ECDSA P-256 and not encrypted; only their owner\n"
+      "may read the files.\n"
+      "\n"
+      "Examples:\n"
+      "  leasemap tls init\n"
+      "  leasemap tls node n1 n2 n3\n"
+      "  leasemap tls node n1 --host map.example.com --host 10.0.0.7\n"
+      "  leasemap tls client alice");
+  AddText(tls, "ACTION", options.tls_action, "", "init, node or client")
+      ->required()
+      ->check(CLI::IsMember({"init", "node", "client"}).description(""));
+  AddWords(tls, "NAME", options.names, "Of a node: its ID; of a client; of the authority, for people");
+  AddWords(tls, "--host", options.hosts, "A DNS name or IP address of the nodes")->expected(1);
+  AddText(tls, "--dir", options.tls_dir, "FOLDER", "The folder of the files (default: tls)");
+  AddDuration(tls, "--valid", options.valid, "How long it is valid (default: 8760h, a year; of an authority ten)");
+  tls->add_flag("--force", options.force, "Replace files that are there");
+}
+
+}  // namespace
+
 void AddNodeCommands(CLI::App& app, Options& options) {
   AddCommand(app, options, kCluster, "members", "List the nodes of the cluster, as the asked node sees them",
              "Examples:\n"
@@ -41,6 +71,7 @@ void AddNodeCommands(CLI::App& app, Options& options) {
                  "  leasemap healthcheck --service liveness");
   AddText(health, "--service", options.service, "NAME",
           "The service to ask for, as leasemap.v1.KeyValue, or liveness: whether the process runs");
+  AddTls(app, options);
   AddText(AddCommand(app, options, kProgram, "help", "Show the help of the program, or of a command",
                      "Example:\n"
                      "  leasemap help set"),

@@ -31,11 +31,14 @@ int main(int argc, char** argv) {
       {"explain", leasemap::cli::Explain},
       {"conflicts", leasemap::cli::Conflicts},
       {"healthcheck", leasemap::cli::Healthcheck},
+      {"tls", leasemap::cli::Tls},
   };
   std::ios::sync_with_stdio(false);
   leasemap::cli::Options options;
   if (const std::optional<int> exit_code = leasemap::cli::ParseOptions(argc, argv, options)) return *exit_code;
-  Connection connection(options);
+  const auto credentials = leasemap::cli::MakeCredentials(options);
+  if (credentials == nullptr) return leasemap::cli::kWrongUse;
+  Connection connection(options, credentials);
   const int exit_code = kCommands.at(options.command)(connection);
   std::cout.flush();
   if (!std::cout) {

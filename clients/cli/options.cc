@@ -213,6 +213,15 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   options.servers = *servers;
   options.holder_given = !options.holder.empty();
   options.holder = Choose(options.holder, "LEASEMAP_HOLDER", "");
+  options.tls_ca = Choose(options.tls_ca, "LEASEMAP_TLS_CA", "");
+  options.tls_cert = Choose(options.tls_cert, "LEASEMAP_TLS_CERT", "");
+  options.tls_key = Choose(options.tls_key, "LEASEMAP_TLS_KEY", "");
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return SayWrongUse(CommandOf(app), "--tls-cert and --tls-key are given together");
+  }
+  if (!options.tls_cert.empty() && options.tls_ca.empty()) {
+    return SayWrongUse(CommandOf(app), "--tls-cert needs --tls-ca, the authority of the nodes");
+  }
   return std::nullopt;
 }
 

@@ -23,6 +23,8 @@ struct Options {
   bool holder_given = false;         // by --holder, and not by LEASEMAP_HOLDER
   bool json = false;
   absl::Duration timeout = absl::Seconds(5);  // for one answer; above zero
+  // PEM files. Without authorities calls are plain text; with a certificate and its key this client shows who it is.
+  std::string tls_ca, tls_cert, tls_key;
 
   std::string command;  // the word, as "set"
 
@@ -56,11 +58,16 @@ struct Options {
   std::string cursor_file;   // watch
   bool show_cursor = false;  // watch
   std::vector<v1::Event::Kind> kinds;
-  std::string node_id;         // forget, leave
-  bool force = false;          // restore
-  bool as_new_writes = false;  // restore
-  std::string service;         // healthcheck
-  std::string help_topic;      // help
+  std::string node_id;                  // forget, leave
+  bool force = false;                   // restore, tls
+  bool as_new_writes = false;           // restore
+  std::string service;                  // healthcheck
+  std::string help_topic;               // help
+  std::string tls_action;               // tls: init, node or client
+  std::vector<std::string> names;       // tls
+  std::vector<std::string> hosts;       // tls
+  std::string tls_dir = "tls";          // tls
+  std::optional<absl::Duration> valid;  // tls
 };
 
 // Reads the command line (and LEASEMAP_SERVER, LEASEMAP_HOLDER) into `options`. An exit code if there is nothing left

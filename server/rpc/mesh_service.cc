@@ -114,6 +114,9 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   for (const auto& note : status.notes) response->add_notes(note);
   for (const auto& note : host_.PathNotes()) response->add_notes(note);
   if (const std::string note = host_.stuck_note(); !note.empty()) response->add_notes(note);
+  if (certificates_ != nullptr) {
+    if (const std::string note = certificates_->Note(absl::Now()); !note.empty()) response->add_notes(note);
+  }
   for (const auto& seed : status.unlinked_seeds) response->add_unlinked_seeds(seed.name);
   for (const auto& member : status.unreachable_members) response->add_unreachable_members(member.name);
   response->set_incarnation(status.self.incarnation);

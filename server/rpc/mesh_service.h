@@ -7,6 +7,7 @@
 #include "leasemap/v1/mesh.grpc.pb.h"
 #include "server/host/node_host.h"
 #include "server/rpc/backup.h"
+#include "server/rpc/certificates.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/subscribers.h"
 #include "server/rpc/watch_hub.h"
@@ -15,8 +16,15 @@ namespace leasemap::rpc {
 
 class MeshService final : public v1::Mesh::CallbackService {
  public:
-  MeshService(host::NodeHost& host, const Gate& gate, Subscribers& subscribers, const WatchHub& watches)
-      : host_(host), gate_(gate), subscribers_(subscribers), watches_(watches), backups_(host, gate) {}
+  // `certificates`: null for plain text.
+  MeshService(host::NodeHost& host, const Gate& gate, Subscribers& subscribers, const WatchHub& watches,
+              const Certificates* certificates)
+      : host_(host),
+        gate_(gate),
+        subscribers_(subscribers),
+        watches_(watches),
+        certificates_(certificates),
+        backups_(host, gate) {}
   // What begins the shutdown that Leave asks for; it does not wait for it. Before the server starts.
   void OnLeave(std::function<void()> leave) { leave_ = std::move(leave); }
 
@@ -49,6 +57,7 @@ class MeshService final : public v1::Mesh::CallbackService {
   const Gate& gate_;
   Subscribers& subscribers_;
   const WatchHub& watches_;
+  const Certificates* const certificates_;
   Backups backups_;
   std::function<void()> leave_ = [] {};
 };

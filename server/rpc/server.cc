@@ -55,9 +55,10 @@ std::string Advice(absl::string_view error, const std::string& flag) {
 }  // namespace
 
 Server::Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits,
-               std::unique_ptr<storage::Disk> disk)
+               std::unique_ptr<storage::Disk> disk, std::unique_ptr<Certificates> certificates)
     : listen_(std::move(listen)),
       limits_(limits),
+      certificates_(std::move(certificates)),
       host_(std::move(options), std::move(mesh_listen), limits.memory, std::move(disk)),
       connections_(
           BoundsOf(limits), [this](int listener, int fd) { Take(listener, fd); },
@@ -65,7 +66,7 @@ Server::Server(core::NodeOptions options, std::string listen, std::string mesh_l
       gate_(host_, connections_),
       watches_(host_, {limits.watches, static_cast<int64_t>(host::CallBytes(limits.memory) / 2)}),
       key_value_(host_, gate_, watches_),
-      mesh_(host_, gate_, subscribers_, watches_),
+      mesh_(host_, gate_, subscribers_, watches_, certificates_.get()),
       health_(gate_, limits.connections) {
   host::NodeHost::Listeners listeners;
   listeners.changed = [this] {
@@ -101,7 +102,8 @@ absl::Status Server::Start() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      certificates_ ? certificates_->credentials() : grpc::InsecureServerCredentials());
   // All requests under way together: gRPC reads messages whole before any limit of ours.
   builder.SetResourceQuota(grpc::ResourceQuota("leasemap").Resize(host::CallBytes(limits_.memory)));
   // The connection of a client that vanished or hangs is closed, with or without calls.

@@ -10,6 +10,7 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "server/host/node_host.h"
+#include "server/rpc/certificates.h"
 #include "server/rpc/connections.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/health_service.h"
@@ -26,9 +27,9 @@ class Server {
   // A drain ends calls that are still open after this time. With the linger of the links the process ends within 5 s.
   static constexpr int kDrainSeconds = 3;
 
-  // `disk`: null without a data directory.
+  // `disk`: null without a data directory. `certificates`: null for plain text.
   Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits = {},
-         std::unique_ptr<storage::Disk> disk = nullptr);
+         std::unique_ptr<storage::Disk> disk = nullptr, std::unique_ptr<Certificates> certificates = nullptr);
   ~Server();
 
   // Listens on both ports and serves. The message of an error names the flag to change.
@@ -41,6 +42,7 @@ class Server {
   int port() const { return connections_.port(); }
   uint16_t mesh_port() const { return host_.mesh_port(); }
   host::NodeHost& host() { return host_; }
+  Certificates* certificates() { return certificates_.get(); }  // null for plain text
 
  private:
   void Take(int listener, int fd);
@@ -48,6 +50,7 @@ class Server {
 
   const std::string listen_;
   const Limits limits_;
+  const std::unique_ptr<Certificates> certificates_;
   host::NodeHost host_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;  // of server_
   Connections connections_;

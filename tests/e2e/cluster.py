@@ -52,9 +52,12 @@ class Node:
         # The smaller one bounds how long one attempt to connect may last, the others the pause between two.
         options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 1000),
                    ("grpc.max_reconnect_backoff_ms", 500), ("grpc.use_local_subchannel_pool", 1)]
-        self.channel = grpc.insecure_channel(self.target, options)
+        self.channel = self.connect(options)
         self.kv, self.mesh = kv_grpc.KeyValueStub(self.channel), mesh_grpc.MeshStub(self.channel)
         return self
+
+    def connect(self, options):
+        return grpc.insecure_channel(self.target, options)
 
     def kill(self, how=signal.SIGKILL, seconds=BOUND):
         """Ends the process and returns its exit status."""

@@ -91,11 +91,13 @@ class FlagsTest(ClusterTest):
         self.wrong("--no-such-flag=1", names=["--no-such-flag", "--help"])
         self.wrong("stray", names=["stray"])
 
-    def test_flags_of_later_versions_refuse(self):
+    def test_flags_of_tls_are_given_together(self):
         for flag, value in (("tls-cert", "c"), ("tls-key", "k"), ("tls-ca", "a")):
             with self.subTest(flag=flag):
-                self.wrong(*FREE, f"--{flag}={value}", names=[f"--{flag}", "not supported"])
+                self.wrong(*FREE, f"--{flag}={value}", names=["--tls-cert", "--tls-key", "--tls-ca", "together"])
         self.wrong(*FREE, names=["--tls-cert"], variables={"LEASEMAP_TLS_CERT": "c"})
+        self.wrong(*FREE, "--tls-client-auth=require", names=["--tls-client-auth", "--tls-cert"])
+        self.wrong(*FREE, "--tls-client-auth=perhaps", names=["--tls-client-auth"])
 
     def test_beyond_loopback_needs_insecure(self):
         for flag in ("listen", "mesh-listen", "http-listen"):

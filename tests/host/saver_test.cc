@@ -14,8 +14,8 @@
 #include "server/host/node_host.h"
 #include "tests/matchers/status.h"
 #include "tests/storage/faulty_files.h"
-#include "tests/storage/temp_folder.h"
 #include "tests/support/eventually.h"
+#include "tests/support/temp_folder.h"
 
 namespace leasemap::host {
 namespace {
@@ -76,7 +76,7 @@ class SaverTest : public ::testing::Test {
     return entry ? entry->value.str() : "(none)";
   }
 
-  storage::TempFolder folder_;
+  TempFolder folder_;
   storage::FaultyFiles faulty_{1};
   uint64_t starts_ = 0;
   Mutex mutex_;

@@ -13,7 +13,7 @@
 #include "tests/matchers/status.h"
 #include "tests/storage/faulty_files.h"
 #include "tests/storage/random_pieces.h"
-#include "tests/storage/temp_folder.h"
+#include "tests/support/temp_folder.h"
 
 namespace leasemap::storage {
 namespace {

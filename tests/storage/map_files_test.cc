@@ -15,7 +15,7 @@
 #include "peer/core/data/random.h"
 #include "tests/matchers/status.h"
 #include "tests/storage/pieces.h"
-#include "tests/storage/temp_folder.h"
+#include "tests/support/temp_folder.h"
 
 namespace leasemap::storage {
 namespace {

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
-namespace leasemap::storage {
+namespace leasemap {
 
 class TempFolder {
  public:
@@ -27,4 +27,4 @@ class TempFolder {
   std::string path_;
 };
 
-}  // namespace leasemap::storage
+}  // namespace leasemap

@@ -1,0 +1,72 @@
+// What the gRPC port proves itself with, and whom it takes: read from files, and read again when these change.
+//
+// gRPC 1.51 reads certificates again only from files that it watches, takes any new content of them, and then refuses
+// every connection if that is bad. So it watches copies in memory (memfd_create(2), by their path below /proc/self/fd),
+// which change only to what was read and found good. It looks at them once a second. Links and calls that are there
+// stay.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/security/server_credentials.h"
+#include "peer/threads/mutex.h"
+#include "peer/tls/material.h"
+
+namespace leasemap::rpc {
+
+// Whether clients have to show a certificate that an authority signed. One that shows a bad one is refused, but for
+// kOff, with which none is asked for.
+enum class ClientAuth { kOff, kOptional, kRequire };
+
+class Certificates {
+ public:
+  // INVALID_ARGUMENT says which file is wrong (ReadMaterial), or that the certificate is not that of `node_id`.
+  static absl::StatusOr<std::unique_ptr<Certificates>> Load(tls::Paths paths, ClientAuth clients, std::string node_id);
+  ~Certificates();
+  Certificates(const Certificates&) = delete;
+
+  std::shared_ptr<grpc::ServerCredentials> credentials() const { return credentials_; }
+  // Reads the files again. After an error what was read before counts on.
+  absl::Status Reload();
+  // Whether a file has changed since it was read last, with or without success. One caller at a time.
+  bool Changed() const;
+  // A line for the log if the certificate expires within 30, 7 or 1 days, once for each. One caller at a time.
+  std::optional<std::string> TakeWarning(absl::Time now);
+  // Any thread.
+  absl::Time expires() const;
+  // For people; empty while it is valid for 30 days more. Any thread.
+  std::string Note(absl::Time now) const;
+
+ private:
+  struct Seen {
+    ino_t inode = 0;
+    off_t size = -1;
+    timespec changed{};
+    bool operator==(const Seen& other) const;
+  };
+
+  Certificates(tls::Paths paths, ClientAuth clients, std::string node_id)
+      : paths_(std::move(paths)), clients_(clients), node_id_(std::move(node_id)) {}
+  absl::Status MakeCredentials();
+  std::vector<Seen> Look() const;
+
+  const tls::Paths paths_;
+  const ClientAuth clients_;
+  const std::string node_id_;
+  std::vector<Seen> seen_;                 // of the files, when they were read last
+  int own_fd_ = -1, authorities_fd_ = -1;  // the copies that gRPC watches
+  size_t warned_ = 0;                      // how many of the warnings were given
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
+  mutable Mutex mutex_;
+  absl::Time expires_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace leasemap::rpc
