@@ -123,8 +123,8 @@ absl::StatusOr<std::unique_ptr<leasemap::rpc::Certificates>> LoadCertificates(co
   return leasemap::rpc::Certificates::Load(options.tls, clients, options.node.node_id);
 }
 
-void ReloadCertificates(leasemap::rpc::Certificates& certificates) {
-  if (const auto status = certificates.Reload(); status.ok()) {
+void ReloadCertificates(leasemap::rpc::Server& server) {
+  if (const auto status = server.ReloadCertificates(); status.ok()) {
     spdlog::info("the certificates were read again");
   } else {
     spdlog::error("{}; the certificates that were read before are used on", std::string(status.message()));
@@ -132,12 +132,13 @@ void ReloadCertificates(leasemap::rpc::Certificates& certificates) {
 }
 
 // Waits for a signal, and looks after the certificates meanwhile.
-int AwaitSignal(const sigset_t& signals, leasemap::rpc::Certificates* certificates) {
+int AwaitSignal(const sigset_t& signals, leasemap::rpc::Server& server) {
   constexpr timespec kLookEvery{2, 0};
+  leasemap::rpc::Certificates* const certificates = server.certificates();
   for (;;) {
     int received = 0;
     if (certificates == nullptr) return sigwait(&signals, &received) == 0 ? received : SIGTERM;
-    if (certificates->Changed()) ReloadCertificates(*certificates);
+    if (certificates->Changed()) ReloadCertificates(server);
     if (const auto warning = certificates->TakeWarning(absl::Now())) spdlog::warn("{}", *warning);
     received = sigtimedwait(&signals, nullptr, &kLookEvery);
     if (received > 0) return received;
@@ -190,9 +191,9 @@ int Serve(leasemap::Reading reading, const Read& read) {
   }
   spdlog::info("node {} of cluster {}: gRPC on port {}, mesh on port {}", node_id, cluster, server.port(),
                server.mesh_port());
-  while (AwaitSignal(signals, server.certificates()) == SIGHUP) {
+  while (AwaitSignal(signals, server) == SIGHUP) {
     Reload(read, reading, server);
-    if (server.certificates() != nullptr) ReloadCertificates(*server.certificates());
+    if (server.certificates() != nullptr) ReloadCertificates(server);
   }
   spdlog::info("draining");
   if (leaves.load()) server.host().Leave();  // this member does not come back as it is

@@ -324,11 +324,11 @@ absl::Status SetAddresses(const Reader& reader, Options& out) {
   for (auto [name, to] :
        {std::pair{"listen", &out.listen}, {"mesh-listen", &out.mesh_listen}, {"http-listen", &out.http_listen}}) {
     *to = reader.Get<std::string>(name);
-    const bool over_tls = to == &out.listen && !out.tls.certificate.empty();
+    const bool over_tls = to != &out.http_listen && !out.tls.certificate.empty();
     if (insecure || over_tls || IsLoopback(net::ParseHostPort(*to)->host)) continue;
     return reader.Wrong(name, absl::StrCat(*to, " is beyond loopback, and ",
-                                           to == &out.listen ? "without --tls-cert this port is plain text"
-                                                             : "this version serves plain text there",
+                                           to == &out.http_listen ? "this port is plain text"
+                                                                  : "without --tls-cert this port is plain text",
                                            "; if the network is trusted, pass --insecure"));
   }
   out.node.advertise = reader.Get<std::string>("advertise");  // not listened on: it may be anywhere
@@ -398,17 +398,16 @@ const std::vector<Flag>& Flags() {
       {"forget-after", "72h", "DURATION", "a member that is silent for this time is forgotten; 10s to 8760h",
        Duration(10'000, kYearMs)},
       {"tls-cert", "", "FILE",
-       "the node's certificate for clients (gRPC over TLS), PEM; `leasemap tls` makes it. The three files are read "
-       "again "
-       "when they change, and at SIGHUP",
+       "the node's certificate, PEM: clients and other nodes connect over TLS. `leasemap tls` makes it. The three "
+       "files "
+       "are read again when they change, and at SIGHUP",
        Path},
       {"tls-key", "", "FILE", "the key of --tls-cert, PEM without a password", Path},
-      {"tls-ca", "", "FILE", "the authorities that signed --tls-cert and the clients' certificates, PEM", Path},
+      {"tls-ca", "", "FILE", "the authorities that signed the certificates of nodes and clients, PEM", Path},
       {"tls-client-auth", "off", "WHEN",
        "whether clients show a certificate of their own: off (none is asked for), optional or require",
        OneOf({"off", "optional", "require"})},
-      {"insecure", "off", "on|off", "serve plain text beyond loopback; the mesh is plain text also with --tls-cert",
-       Bool, true},
+      {"insecure", "off", "on|off", "serve plain text beyond loopback", Bool, true},
       // Less would not take a map of a few values of the largest size.
       {"max-bytes", "", "BYTES",
        "memory that the map may take, as 512MiB or 4GiB (default: half of the memory of the process)",

@@ -33,12 +33,14 @@ constexpr uint32_t kNothingMs = 2500;
 constexpr int kPullsAtOnce = 8;
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Callbacks callbacks)
+Connection::Connection(asio::ip::tcp::socket socket, Tls tls, Callbacks callbacks)
     : socket_(std::move(socket)),
+      tls_(std::move(tls)),
       linger_(socket_.get_executor()),
       callbacks_(std::move(callbacks)),
       write_bytes_(kLeastWrite) {
   SetOptions();
+  if (tls_.security) stream_.emplace(socket_, tls_.security->context());
   asio::error_code gone;
   const auto remote = socket_.remote_endpoint(gone);
   if (gone) return;
@@ -57,14 +59,39 @@ void Connection::SetOptions() {
 
 Connection::~Connection() = default;
 
-void Connection::Start() { Read(); }
+void Connection::Start() {
+  if (stream_) return ShakeHands();
+  secured_ = true;
+  Read();
+  Write();
+}
+
+// The node ends a connection that takes too long over it (Liveness).
+void Connection::ShakeHands() {
+  const auto role = tls_.dialed ? asio::ssl::stream_base::client : asio::ssl::stream_base::server;
+  stream_->async_handshake(role, [self = shared_from_this()](const asio::error_code& error) {
+    if (self->closed_) return;
+    if (self->hanging_up_) return self->Close("");
+    const auto shown = error ? std::nullopt : ShownBy(self->stream_->native_handle());
+    if (!shown) return self->callbacks_.on_unproven(error ? error.message() : "its certificate names nobody");
+    self->shown_ = shown;
+    self->secured_ = true;
+    self->Read();
+    self->Write();
+  });
+}
 
 void Connection::Read() {
-  socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](const asio::error_code& error, size_t n) {
+  const auto on_read = [self = shared_from_this()](const asio::error_code& error, size_t n) {
     if (self->closed_) return;
+    // With TLS 1.3 a dialler's part is done before the acceptor has looked at its certificate.
+    const bool unproven = error.category() == asio::error::get_ssl_category() && !self->greeted_ && !self->hanging_up_;
+    if (error && unproven) return self->callbacks_.on_unproven(error.message());
     if (error) return self->Close(self->Described(error.message()));
     self->OnRead(n);
-  });
+  };
+  if (stream_) return stream_->async_read_some(asio::buffer(buffer_), on_read);
+  socket_.async_read_some(asio::buffer(buffer_), on_read);
 }
 
 void Connection::OnRead(size_t bytes) {
@@ -79,6 +106,7 @@ void Connection::OnRead(size_t bytes) {
     if (std::holds_alternative<core::Hello>(**message) && !greeted_) {
       greeted_ = true;
       reader_.SetLimit(wire::kMaxFrameBytes);
+      std::get<core::Hello>(**message).certified = shown_;
     }
     callbacks_.on_message(*std::move(*message));
     if (closed_) return;
@@ -140,7 +168,7 @@ void Connection::Pump() {
 }
 
 void Connection::Write() {
-  if (closed_ || !writing_.empty()) return;
+  if (closed_ || !secured_ || !writing_.empty()) return;
   if (outbox_.empty()) {
     // Not closed yet: with bytes of the peer unread that would be a reset, which may overtake the last bytes.
     asio::error_code ignored;
@@ -154,7 +182,7 @@ void Connection::Write() {
     buffers.push_back(asio::buffer(writing_.back()));
   }
   const auto began = std::chrono::steady_clock::now();
-  asio::async_write(socket_, buffers, [self = shared_from_this(), began](const asio::error_code& error, size_t bytes) {
+  const auto on_written = [self = shared_from_this(), began](const asio::error_code& error, size_t bytes) {
     if (self->closed_) return;
     const auto took = std::chrono::steady_clock::now() - began;
     const bool full = bytes >= self->write_bytes_;
@@ -165,7 +193,9 @@ void Connection::Write() {
     if (error) return self->Close(error.message());
     if (self->hanging_up_) return self->Write();
     self->Pump();
-  });
+  };
+  if (stream_) return asio::async_write(*stream_, buffers, on_written);
+  asio::async_write(socket_, buffers, on_written);
 }
 
 std::chrono::milliseconds Connection::lasted() const {
@@ -188,6 +218,7 @@ void Connection::HangUp() {
   if (closed_ || hanging_up_) return;
   NoteEnd();
   hanging_up_ = true;
+  if (!secured_) return Close("");  // there is nobody to send the queue to
   linger_.expires_after(std::chrono::milliseconds(kLingerMs));
   linger_.async_wait([self = shared_from_this()](const asio::error_code& error) {
     if (!error) self->Close("");

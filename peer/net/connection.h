@@ -4,6 +4,9 @@
 // node sends when it likes (Send), and bulk that the connection asks for when its queue has room (pull), so that a slow
 // peer is never the reason for a long queue. Small messages leave first (outbox.h). The kernel gets little at a time,
 // so that they need not wait behind bytes that it already has.
+//
+// With TLS (security.h) nothing is sent or read before both ends have shown a certificate; whom it names is said in the
+// Hello that comes.
 #pragma once
 
 #include <array>
@@ -15,10 +18,12 @@
 #include <string>
 
 #include "asio/ip/tcp.hpp"
+#include "asio/ssl/stream.hpp"
 #include "asio/steady_timer.hpp"
 #include "peer/core/data/message.h"
 #include "peer/net/outbox.h"
 #include "peer/net/paths.h"
+#include "peer/net/security.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
 
@@ -45,12 +50,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
     // Once, when a peer that had greeted sent bytes that cannot be read. Nothing more is read then, and the owner hangs
     // up.
     std::function<void(const std::string& why)> on_malformed;
+    // Once, when TLS failed. Nothing was sent or read then, and the owner hangs up.
+    std::function<void(const std::string& why)> on_unproven;
     // Once, when the connection ended by itself; never after HangUp.
     std::function<void(const std::string& why)> on_closed;
     std::function<std::optional<core::Message>()> pull;
   };
 
-  Connection(asio::ip::tcp::socket socket, Callbacks callbacks);
+  // What TLS needs; no `security`: plain text.
+  struct Tls {
+    std::shared_ptr<Security> security;
+    bool dialed = false;  // by this end
+  };
+
+  Connection(asio::ip::tcp::socket socket, Tls tls, Callbacks callbacks);
   ~Connection();
 
   void Start();
@@ -67,6 +80,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::chrono::milliseconds lasted() const;
 
  private:
+  void ShakeHands();
   void Read();
   void OnRead(size_t bytes);
   void Write();
@@ -78,6 +92,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close(const std::string& why);
 
   asio::ip::tcp::socket socket_;
+  const Tls tls_;
+  std::optional<asio::ssl::stream<asio::ip::tcp::socket&>> stream_;  // over socket_; none for plain text
+  std::optional<core::Certified> shown_;                             // by the other end
+  bool secured_ = false;                                             // or plain text: messages may be written
   asio::steady_timer linger_;
   Callbacks callbacks_;
   wire::FrameReader reader_;

@@ -95,7 +95,7 @@ void Transport::AcceptNext() {
     const auto remote = socket.remote_endpoint(gone);
     if (!gone) {
       const std::string local = Local(socket);
-      const core::LinkId link = Add(std::move(socket));
+      const core::LinkId link = Add(std::move(socket), false);
       callbacks_.on_accepted(link, local, ShowHostPort(remote.address().to_string(), remote.port()));
       if (auto it = links_.find(link); it != links_.end()) it->second->Start();
     }
@@ -110,19 +110,21 @@ std::string Transport::Local(const tcp::socket& socket) const {
   return gone ? "" : ShowHostPort(local.address().to_string(), port_);
 }
 
-core::LinkId Transport::Add(tcp::socket socket) {
+core::LinkId Transport::Add(tcp::socket socket, bool dialed) {
   const core::LinkId link = std::exchange(next_link_, Next(next_link_));
   Connection::Callbacks callbacks;
   callbacks.on_message = [this, link](core::Message message) { callbacks_.on_message(link, std::move(message)); };
   callbacks.on_piece = [this, link] { callbacks_.on_piece(link); };
   callbacks.pull = [this, link] { return callbacks_.pull(link); };
   callbacks.on_malformed = [this, link](const std::string& why) { callbacks_.on_malformed(link, why); };
+  callbacks.on_unproven = [this, link](const std::string& why) { callbacks_.on_unproven(link, why); };
   callbacks.on_closed = [this, link](const std::string& why) {
     const auto keep = links_.extract(link);
     if (keep) NoteEnd(*keep.mapped());
     callbacks_.on_closed(link, why);
   };
-  links_.emplace(link, std::make_shared<Connection>(std::move(socket), std::move(callbacks)));
+  links_.emplace(
+      link, std::make_shared<Connection>(std::move(socket), Connection::Tls{security_, dialed}, std::move(callbacks)));
   return link;
 }
 
@@ -212,7 +214,7 @@ void Transport::OnConnected(const std::shared_ptr<Dialing>& dial, const std::str
     if (!stopped_) callbacks_.on_dial_failed(dial->address, why.empty() ? "closed at once" : why);
     return;
   }
-  const core::LinkId link = Add(std::move(dial->socket));
+  const core::LinkId link = Add(std::move(dial->socket), true);
   callbacks_.on_dialed(link, dial->address, local);
   if (auto it = links_.find(link); it != links_.end()) it->second->Start();
 }

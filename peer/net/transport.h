@@ -44,6 +44,7 @@ class Transport {
     std::function<void(core::LinkId, core::Message)> on_message;
     std::function<void(core::LinkId)> on_piece;  // of a message that is not whole yet (connection.h)
     std::function<void(core::LinkId, const std::string& why)> on_malformed;
+    std::function<void(core::LinkId, const std::string& why)> on_unproven;
     std::function<void(core::LinkId, const std::string& why)> on_closed;
     std::function<std::optional<core::Message>(core::LinkId)> pull;
     // Links to a machine have smaller segments from now on (paths.h): why, for people; may be empty.
@@ -56,6 +57,8 @@ class Transport {
   absl::Status Listen(const std::string& host_port);
   uint16_t port() const { return port_; }
 
+  // TLS for the connections from now on; null: plain text. Connections that are there stay as they are.
+  void SetSecurity(std::shared_ptr<Security> security) { security_ = std::move(security); }
   void Dial(const std::string& address);
   void Resolve(const std::string& seed);
   void Send(core::LinkId link, const core::Message& message);
@@ -76,7 +79,7 @@ class Transport {
   void ConnectNext(const std::shared_ptr<Dialing>& dial, const std::string& why);
   void NoteEnd(const Connection& connection);
   void OnConnected(const std::shared_ptr<Dialing>& dial, const std::string& why);
-  core::LinkId Add(asio::ip::tcp::socket socket);
+  core::LinkId Add(asio::ip::tcp::socket socket, bool dialed);
   std::string Local(const asio::ip::tcp::socket& socket) const;
 
   asio::io_context& io_;
@@ -84,6 +87,7 @@ class Transport {
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer accept_again_;
   Resolver resolver_;
+  std::shared_ptr<Security> security_;
   std::atomic<uint16_t> port_{0};  // any thread may ask
   core::LinkId next_link_{1};
   std::map<core::LinkId, std::shared_ptr<Connection>> links_;

@@ -34,14 +34,6 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
-std::vector<CertificatePtr> ReadCertificates(const std::string& pem) {
-  std::vector<CertificatePtr> out;
-  const BioPtr in = ReadFrom(pem);
-  while (X509* next = PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)) out.emplace_back(next);
-  ERR_clear_error();  // the end of the file is an error, too
-  return out;
-}
-
 absl::Time ExpiryOf(X509* certificate) {
   tm last{};
   ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &last);
@@ -66,6 +58,14 @@ std::string WhyNotSigned(const std::vector<CertificatePtr>& chain, const std::ve
 }
 
 }  // namespace
+
+std::vector<CertificatePtr> ReadCertificates(const std::string& pem) {
+  std::vector<CertificatePtr> out;
+  const BioPtr in = ReadFrom(pem);
+  while (X509* next = PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)) out.emplace_back(next);
+  ERR_clear_error();  // the end of the file is an error, too
+  return out;
+}
 
 std::optional<Identity> IdentityOf(X509* certificate) {
   const NamesPtr names(

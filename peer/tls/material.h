@@ -6,10 +6,12 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "peer/tls/identity.h"
+#include "peer/tls/pointers.h"
 
 namespace leasemap::tls {
 
@@ -31,6 +33,9 @@ struct Material {
 // Reads the files. The error names the file, what is wrong with it and what to do: it cannot be read, the key is not
 // that of the certificate, no authority signed the certificate, it is not valid at `now`, or it names nobody.
 absl::StatusOr<Material> ReadMaterial(const Paths& paths, absl::Time now);
+
+// All certificates of a PEM text, in its order.
+std::vector<CertificatePtr> ReadCertificates(const std::string& pem);
 
 // Whom a certificate names: nullopt if nobody of Leasemap's, or more than one.
 std::optional<Identity> IdentityOf(X509* certificate);

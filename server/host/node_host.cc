@@ -182,6 +182,10 @@ void NodeHost::Leave() {
   Change([](core::Node& node, core::Now now) { node.Leave(now); }, "Leave");
 }
 
+void NodeHost::SetSecurity(std::shared_ptr<net::Security> security) {
+  asio::post(io_, [this, security = std::move(security)]() mutable { transport_.SetSecurity(std::move(security)); });
+}
+
 void NodeHost::SetSeeds(const std::vector<std::string>& seeds) {
   Change(
       [&](core::Node& node, core::Now) {
@@ -271,6 +275,9 @@ net::Transport::Callbacks NodeHost::MeshCallbacks() {
   };
   mesh.on_malformed = [this](core::LinkId link, const std::string& why) {
     Change([&](core::Node& node, core::Now now) { node.OnMalformed(now, link, why); }, "OnMalformed");
+  };
+  mesh.on_unproven = [this](core::LinkId link, const std::string& why) {
+    Change([&](core::Node& node, core::Now now) { node.OnUnproven(now, link, why); }, "OnUnproven");
   };
   mesh.on_closed = [this](core::LinkId link, const std::string& why) {
     if (!why.empty() && why != "End of file") spdlog::debug("link {} closed: {}", static_cast<uint64_t>(link), why);

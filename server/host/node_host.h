@@ -56,6 +56,8 @@ class NodeHost {
   absl::Status Start();
   // Announces to the members that this node leaves with its map, so that none waits for it. Before Stop.
   void Leave();
+  // TLS of the mesh for the links from now on (Transport::SetSecurity).
+  void SetSecurity(std::shared_ptr<net::Security> security);
   // Other seeds from now on.
   void SetSeeds(const std::vector<std::string>& seeds);
   // Closes links, saves what is not on the disk yet, and ends the threads. The node can still be read.

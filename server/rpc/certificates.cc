@@ -99,8 +99,9 @@ absl::Status Certificates::Reload() {
   if (authorities < 0) return absl::InternalError(absl::StrCat("no memory for certificates: ", std::strerror(errno)));
   authorities_fd_ = authorities;
   warned_ = 0;
+  material_ = *std::move(material);
   const MutexLock lock(mutex_);
-  expires_ = material->expires;
+  expires_ = material_.expires;
   return absl::OkStatus();
 }
 

@@ -40,6 +40,8 @@ class Certificates {
   bool Changed() const;
   // A line for the log if the certificate expires within 30, 7 or 1 days, once for each. One caller at a time.
   std::optional<std::string> TakeWarning(absl::Time now);
+  // What was read last and found good. One caller at a time.
+  const tls::Material& material() const { return material_; }
   // Any thread.
   absl::Time expires() const;
   // For people; empty while it is valid for 30 days more. Any thread.
@@ -63,7 +65,8 @@ class Certificates {
   const std::string node_id_;
   std::vector<Seen> seen_;                 // of the files, when they were read last
   int own_fd_ = -1, authorities_fd_ = -1;  // the copies that gRPC watches
-  size_t warned_ = 0;                      // how many of the warnings were given
+  tls::Material material_;
+  size_t warned_ = 0;  // how many of the warnings were given
   std::shared_ptr<grpc::ServerCredentials> credentials_;
   mutable Mutex mutex_;
   absl::Time expires_ ABSL_GUARDED_BY(mutex_);

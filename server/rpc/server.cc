@@ -98,7 +98,22 @@ void Server::SetListening(bool listening) {
   health_.Notify();
 }
 
+absl::Status Server::SecureMesh() {
+  auto security = net::Security::Make(certificates_->material());
+  if (!security.ok()) return security.status();
+  host_.SetSecurity(*std::move(security));
+  return absl::OkStatus();
+}
+
+absl::Status Server::ReloadCertificates() {
+  auto status = certificates_->Reload();
+  return status.ok() ? SecureMesh() : status;
+}
+
 absl::Status Server::Start() {
+  if (certificates_) {
+    if (auto status = SecureMesh(); !status.ok()) return status;
+  }
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(

@@ -43,10 +43,13 @@ class Server {
   uint16_t mesh_port() const { return host_.mesh_port(); }
   host::NodeHost& host() { return host_; }
   Certificates* certificates() { return certificates_.get(); }  // null for plain text
+  // Reads the certificates again, for clients and for the mesh. After an error those of before count on.
+  absl::Status ReloadCertificates();
 
  private:
   void Take(int listener, int fd);
   void SetListening(bool listening);
+  absl::Status SecureMesh();
 
   const std::string listen_;
   const Limits limits_;

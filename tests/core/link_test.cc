@@ -85,6 +85,47 @@ TEST(Handshake, ProtocolRangesMustMeet) {
   }
 }
 
+TEST(Handshake, ACertificateIsThatOfTheNodeWhichShowsIt) {
+  Hello hello;
+  hello.cluster = "leasemap";
+  hello.period_ms = 3'600'000;
+  hello.self = {"b", 5};
+  hello.wall_ms = Mesh::kStart;
+  hello.certified = Certified{"b", true};
+  EXPECT_FALSE(AnswerTo(hello));
+  hello.certified = Certified{"c", true};
+  ASSERT_TRUE(AnswerTo(hello));
+  EXPECT_EQ(AnswerTo(hello)->reason, "CERTIFICATE_MISMATCH");
+  EXPECT_EQ(AnswerTo(hello)->message, "b shows the certificate of node c; give it one of its own (leasemap tls node)");
+  hello.certified = Certified{"b", false};
+  ASSERT_TRUE(AnswerTo(hello));
+  EXPECT_EQ(AnswerTo(hello)->message,
+            "b shows the certificate of client b; give it one of its own (leasemap tls node)");
+}
+
+// It is logged once for each machine, and the status of the dialler says it.
+TEST(Handshake, TlsThatFailsIsLogged) {
+  Node node(Mesh::Options("a"), {MonoTime(1000), Mesh::kStart});
+  const Now now{MonoTime(1001), Mesh::kStart + 1};
+  std::vector<std::string> lines;
+  const auto fail = [&](LinkId link) {
+    node.OnUnproven(now, link, "bad certificate");
+    Effects effects = node.Take();
+    for (const auto& line : effects.log) lines.push_back(line.text);
+    return effects.hang_up.size();
+  };
+  node.Take();
+  node.OnAccepted(now, LinkId{1}, "a:1", "b:2");
+  EXPECT_EQ(fail(LinkId{1}), 1u);
+  node.OnAccepted(now, LinkId{2}, "a:1", "b:3");
+  EXPECT_EQ(fail(LinkId{2}), 1u);
+  EXPECT_EQ(lines, std::vector<std::string>{"refusing b (b:2): TLS_FAILED: bad certificate"});
+  node.OnDialed(now, LinkId{3}, "c:7401", "a:1");
+  EXPECT_EQ(fail(LinkId{3}), 1u);
+  EXPECT_EQ(lines.back(), "refusing c:7401 (c:7401): TLS_FAILED: bad certificate");
+  EXPECT_EQ(fail(LinkId{3}), 0u);  // it is gone
+}
+
 TEST(Handshake, OutOfTurnIsHungUpOn) {
   Mesh mesh;
   const int a = mesh.Add("a"), b = mesh.Add("b");

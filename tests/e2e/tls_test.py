@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""gRPC over TLS: certificates from `leasemap tls`, who is taken and who is not, and files that change."""
+"""TLS for clients and for the mesh: certificates from `leasemap tls`, who is taken and who is not, and files that change."""
 import pathlib
 import shutil
 import signal
@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH, grpc, kv_grpc, pb, wait_for
+from basics import BOUND, ENVIRONMENT, LEASEMAP, LEASEMAPD, SCRATCH, grpc, kv_grpc, mesh_pb, pb, wait_for
 from cluster import ClusterTest, Node
 from watcher import Watcher
 
@@ -75,6 +75,14 @@ class TlsNode(Node):
         with socket.create_connection((self.ip, self.port), timeout=BOUND) as plain:
             with context.wrap_socket(plain, server_hostname=self.ip) as secure:
                 return secure.getpeercert()["serialNumber"]
+
+
+    def is_trusted(self, ca):
+        """Whether a new connection of a client that trusts `ca` alone comes about."""
+        try:
+            return bool(self.serial(ca))
+        except ssl.SSLError:
+            return False
 
 
 class CommandTest(unittest.TestCase):
@@ -250,6 +258,64 @@ class TlsTest(ClusterTest):
         gone = start("--node-id=n1")
         self.assertEqual(gone.returncode, 1)
         self.assertIn(f"{node.files / 'key'} cannot be read", gone.stderr)
+
+
+class MeshTest(ClusterTest):
+    """The mesh over TLS."""
+
+    def setUp(self):
+        super().setUp()
+        self.authority = Authority()
+
+    def says(self, node, text):
+        wait_for(f"the log of {node.name} says {text!r}", lambda: text in node.log.read_text())
+
+    def test_nodes_of_one_authority_are_a_cluster(self):
+        cluster = self.cluster(nodes=[TlsNode(f"n{i}", self.authority) for i in (1, 2, 3)])
+        done = cluster.nodes[0].load([(f"k/{i}", f"v{i}") for i in range(2000)])
+        held, _ = cluster.wait_equal()
+        self.assertEqual({key: entry[0] for key, entry in held.items()}, done)
+        cluster.nodes[1].set("acked", "v", ack=pb.ACK_ALL)
+
+    def test_who_is_refused_and_that_both_say_so(self):
+        cluster = self.cluster(nodes=[TlsNode("n1", self.authority)])
+        good = cluster.nodes[0]
+        # A certificate of another authority.
+        stranger = cluster.add(TlsNode("n2", Authority()))
+        self.says(good, "TLS_FAILED")
+        self.says(stranger, "TLS_FAILED")
+        # A node without TLS.
+        plain = cluster.add(Node("n3"))
+        wait_for("its status", lambda: any("is not linked" in note for note in plain.status().notes))
+        self.assertEqual(len([m for m in good.status().notes if "n3" in m]), 0)
+        self.assertEqual(good.get("k"), None)
+        self.assertEqual(len(good.mesh.ListMembers(mesh_pb.ListMembersRequest(), timeout=BOUND).members), 1)
+
+    def test_links_stay_while_certificates_and_authorities_change(self):
+        nodes = [TlsNode(f"n{i}", self.authority) for i in (1, 2)]
+        cluster = self.cluster(nodes=nodes)
+        new = Authority()
+        both = SCRATCH / "mesh-both.crt"
+        both.write_bytes(self.authority.ca.read_bytes() + new.ca.read_bytes())
+        seen = nodes[0].log.stat().st_size
+        for node in nodes:
+            node.ca = both
+            node.put(None, None, both)
+        for node in nodes:
+            self.says(node, "the certificates were read again")
+        for node in nodes:
+            node.put(*new.node(node.name))
+        for node in nodes:
+            wait_for("the new certificate", lambda node=node: node.is_trusted(new.ca))
+        self.assertNotIn("lost", nodes[0].log.read_text()[seen:])
+        # What comes later links by the new ones.
+        nodes[0].set("k", "v", ack=pb.ACK_ALL)
+        nodes[1].kill()
+        cluster.restart(nodes[1])
+        cluster.wait_linked()
+        third = cluster.add(TlsNode("n3", new))
+        cluster.wait_linked()
+        self.assertEqual(third.get("k"), "v")
 
 
 if __name__ == "__main__":

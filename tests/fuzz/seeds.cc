@@ -17,8 +17,11 @@
 #include "peer/core/data/limits.h"
 #include "peer/core/data/message.h"
 #include "peer/core/data/node_options.h"
+#include "peer/tls/identity.h"
 #include "peer/wire/codec.h"
 #include "peer/wire/frame.h"
+#include "protos/backup_file.h"
+#include "server/storage/codec.h"
 #include "tests/wire/samples.h"
 
 namespace leasemap::wire {
@@ -234,8 +237,56 @@ void AddCursors(Seeds& seeds) {
   seeds["fuzz_cursor/no_base64"] = "a version?";
 }
 
+void AddIdentities(Seeds& seeds) {
+  using tls::Identity;
+  const std::string node = UriOf(Identity{Identity::Kind::kNode, "node-1.a_b~"});
+  seeds["fuzz_identity/node"] = node;
+  seeds["fuzz_identity/client"] = UriOf(Identity{Identity::Kind::kClient, "a b/\xc3\xbc%"});
+  seeds["fuzz_identity/long"] = UriOf(Identity{Identity::Kind::kNode, std::string(255, '%')});
+  seeds["fuzz_identity/cut"] = "leasemap://node/%4";
+  seeds["fuzz_identity/more"] = node + "/";
+  seeds["fuzz_identity/lower_case"] = "leasemap://node/%c3";
+}
+
+void AddBackups(Seeds& seeds) {
+  BackupWriter writer;
+  storage::v1::BackupHeader header;
+  header.set_cluster("leasemap");
+  std::string file = writer.Begin(header);
+  storage::v1::BackupEntries entries;
+  entries.add_entries()->set_key("k");
+  file += writer.Add(entries) + writer.End({});
+  // The first byte is one less than the size of the pieces in which the rest comes.
+  seeds["fuzz_backup/whole"] = "\xff" + file;
+  seeds["fuzz_backup/in_steps_of_1"] = std::string(1, '\0') + file;
+  seeds["fuzz_backup/cut"] = "\xff" + file.substr(0, file.size() - 1);
+  seeds["fuzz_backup/more"] = "\xff" + file + "x";
+  seeds["fuzz_backup/later"] = "\xffLEASEMAP BACKUP 2\n";
+  seeds["fuzz_backup/long_record"] = "\xff" + std::string(kBackupLine) + "\xff\xff\xff\xff\x7f";
+}
+
+// The first byte is the kind of the record.
+void AddStorage(Seeds& seeds) {
+  core::Image image;
+  image.incarnation = 7;
+  image.whole = true;
+  image.vector = *PeerVector(5);
+  image.vector.Add({"old", 1}, 1, 3);
+  image.vector.Fold({{"old", 1}});
+  image.floor = *PeerVector(2);
+  image.members = {{{"b", 4}, "10.0.0.1:7401", 2}};
+  seeds["fuzz_storage/entry"] = std::string(1, '\0') + storage::EncodeEntry(*PeerEntry(3, "k"));
+  seeds["fuzz_storage/tombstone"] = std::string(1, '\0') + storage::EncodeEntry(*PeerTombstone(4, "k"));
+  seeds["fuzz_storage/conflict"] = "\1" + storage::EncodeConflict({PeerEntry(1, "k"), PeerEntry(2, "k"), kWallMs});
+  seeds["fuzz_storage/image"] = "\2" + storage::EncodeImage(image);
+  seeds["fuzz_storage/no_image"] = "\2" + storage::EncodeImage({});
+}
+
 Seeds All() {
   Seeds seeds;
+  AddIdentities(seeds);
+  AddBackups(seeds);
+  AddStorage(seeds);
   AddCodec(seeds);
   AddFrames(seeds);
   AddCursors(seeds);

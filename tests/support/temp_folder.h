@@ -14,7 +14,7 @@ namespace leasemap {
 class TempFolder {
  public:
   TempFolder() {
-    std::string path = absl::StrCat(testing::TempDir(), "leasemap-XXXXXX");
+    std::string path = absl::StrCat(::testing::TempDir(), "leasemap-XXXXXX");
     if (mkdtemp(path.data()) == nullptr) std::abort();
     path_ = path;
   }

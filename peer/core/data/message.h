@@ -90,6 +90,11 @@ struct Report {
   std::vector<Relay> relays;
 };
 
+// Whom the certificate names that the other end of a link has shown.
+struct Certified {
+  std::string name;
+  bool is_node = true;  // or a client
+};
 struct Hello {
   uint32_t protocol_min = kProtocolMin;
   uint32_t protocol_max = kProtocolMax;
@@ -98,8 +103,9 @@ struct Hello {
   int64_t period_ms = 0;
   ReplicaId self;
   int64_t wall_ms = 0;
-  std::string advertise;          // host:port of the sender's mesh port
-  std::optional<bool> has_map{};  // Report::whole of the sender; nullopt: it does not say
+  std::string advertise;                 // host:port of the sender's mesh port
+  std::optional<bool> has_map{};         // Report::whole of the sender; nullopt: it does not say
+  std::optional<Certified> certified{};  // of TLS, from the transport and not from the wire; none over plain text
 };
 struct Accept {
   int64_t wall_ms = 0;

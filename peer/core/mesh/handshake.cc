@@ -32,6 +32,11 @@ std::optional<Refuse> JudgeHello(const NodeOptions& options, const ReplicaId& se
   if (!CheckName("node_id", peer.self.node).ok() || peer.self.incarnation == 0) {
     return Refuse{"PROTOCOL_MISMATCH", "the node ID is not 1 to 255 bytes of printable UTF-8"};
   }
+  if (const auto& shown = peer.certified; shown && !(shown->is_node && shown->name == peer.self.node)) {
+    return Refuse{"CERTIFICATE_MISMATCH", absl::StrCat(Shown(peer.self.node), " shows the certificate of ",
+                                                       shown->is_node ? "node " : "client ", Shown(shown->name),
+                                                       "; give it one of its own (leasemap tls node)")};
+  }
   if (peer.self == self) return Refuse{kSelfReason, ""};
   if (peer.self.node == self.node) {
     return Refuse{kDuplicateIdReason,

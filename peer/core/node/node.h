@@ -14,7 +14,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "peer/core/data/effects.h"
 #include "peer/core/data/image.h"
@@ -57,6 +56,7 @@ class Node {
   void OnPiece(Now now, LinkId link);  // of a message that is not whole yet (Liveness::HeardPiece)
   void OnClosed(Now now, LinkId link, const std::string& why = "");
   void OnMalformed(Now now, LinkId link, const std::string& why);  // bytes came on it that can't be read
+  void OnUnproven(Now now, LinkId link, const std::string& why);   // TLS failed on it
   // The next bulk message for a link that has room for one: entries of the own log or of a session.
   std::optional<Message> Pull(Now now, LinkId link);
   std::vector<LinkId> LinksToPull() const;

@@ -180,6 +180,11 @@ void Node::Handshake::OnRefuse(const Refuse& refuse) {
   node_.Drop(now_, id_, "");
 }
 
+void Node::Handshake::Fail(const std::string& why) {
+  NoteRefusal(RefusalLog::By::kSelf, {"TLS_FAILED", why});
+  node_.Drop(now_, id_, "");
+}
+
 void Node::Handshake::TurnAway(const Refuse& refuse) {
   node_.Send(id_, Refuse{refuse.reason, refuse.message, node_.readiness_.has_full_map()});
   if (refuse.reason == kClockMismatch) node_.NoteClock(now_, link_.node(), false);
@@ -191,7 +196,11 @@ void Node::Handshake::TurnAway(const Refuse& refuse) {
 
 // A handshake ended with this refusal.
 void Node::Handshake::NoteRefusal(RefusalLog::By by, const Refuse& refuse) {
-  const std::string who = link_.helloed() ? link_.node() : link_.address();
+  // Who has not said its name and comes again has another port.
+  const std::string& address = link_.address();
+  const std::string who = link_.helloed()  ? link_.node()
+                          : link_.dialed() ? address
+                                           : address.substr(0, address.rfind(':'));
   if (auto line = node_.links_.refusals().Note(now_.mono, who, link_.address(), by, refuse))
     node_.Log(true, *std::move(line));
   if (link_.helloed()) node_.readiness_.OnHandshakeRefused(link_.node());

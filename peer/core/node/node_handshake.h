@@ -25,6 +25,8 @@ class Node::Handshake {
   void Answer();
   void OnAccept(const Accept& accept);
   void OnRefuse(const Refuse& refuse);
+  // It never began: TLS failed.
+  void Fail(const std::string& why);
   // Tells the peer why, and hangs up.
   void TurnAway(const Refuse& refuse);
 

@@ -98,6 +98,10 @@ void Node::OnMessage(Now now, LinkId id, Message message) {
   SettleWaits(now);
 }
 
+void Node::OnUnproven(Now now, LinkId id, const std::string& why) {
+  if (Link* link = links_.Find(id)) Handshake(*this, now, id, *link).Fail(why);
+}
+
 void Node::Drop(Now now, LinkId id, const std::string& why) {
   effects_.hang_up.push_back({id, why});
   OnClosed(now, id, why);

@@ -133,7 +133,9 @@ void Put(Digester& d, const Report& report) {
   PutAll(d, vector, cut_short, floor, whole, settled, map_hash, ceiling_ms, holds_map, collected_epoch, peers, relays);
 }
 void Put(Digester& d, const Hello& hello) {
-  const auto& [protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise, has_map] = hello;
+  // `certified`: no node has TLS here.
+  const auto& [protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise, has_map, certified] =
+      hello;
   PutAll(d, protocol_min, protocol_max, cluster, leasing, period_ms, self, wall_ms, advertise, has_map);
 }
 void Put(Digester& d, const Accept& accept) {
