@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "clients/cli/core/guard.h"
+#include "clients/cli/core/kept_key.h"
 #include "clients/cli/core/own_node.h"
 #include "clients/cli/core/servers.h"
 #include "clients/cli/core/suggest.h"
@@ -20,11 +22,15 @@
 #include "clients/cli/grammar.h"
 #include "clients/cli/help.h"
 #include "clients/cli/terminal.h"
+#include "leasemap/options.h"
 
 namespace leasemap::cli {
 namespace {
 
 constexpr char kDefaultServer[] = "127.0.0.1:7400";
+// Far below what a cluster allows. With less a call would end before a node can answer.
+constexpr absl::Duration kTtlLeast = absl::Milliseconds(100);
+constexpr uint32_t kAcksMost = 129;  // as many members as a cluster may have
 constexpr char kVersionLine[] = "leasemap " LEASEMAP_VERSION;
 
 // The health check of a container asks the node that was started with the same variables.
@@ -133,12 +139,32 @@ int SayWrongUse(const CLI::App* command, std::string what) {
   return kWrongUse;
 }
 
+// The same for the commands that hold leases.
+std::string LeaseMisfit(const Options& options) {
+  const absl::Duration ttl = options.lease.value_or(LeaseOptions().duration);
+  if (ttl < kTtlLeast) {
+    return absl::StrCat("--ttl ", absl::FormatDuration(ttl),
+                        " is too short to be renewed in time; give 2s or more (four times the cluster's clock bound)");
+  }
+  if (options.command == "keep") return std::string(ParseKeptKeys(options.keys).status().message());
+  if (options.wait && options.no_wait) return "give --wait or --no-wait, not both";
+  if (options.grace && options.program.empty()) return "--grace is for a COMMAND; name one after --";
+  if (options.once && options.program.empty()) return "--once is for a COMMAND; name one after --";
+  if (options.ack_nodes > kAcksMost) return absl::StrCat("--ack: at most ", kAcksMost, " nodes, or all");
+  if (options.grace.value_or(absl::ZeroDuration()) > ttl * kGraceMostPart) {
+    return absl::StrCat("--grace is at most a quarter of --ttl, which is ", absl::FormatDuration(ttl),
+                        ", so that there is time to try renewals again; give a longer --ttl");
+  }
+  return "";
+}
+
 // Says which options cannot be combined, for rules that the grammar cannot express. Empty if all fit.
 std::string Misfit(const Options& options) {
   if (options.raw && (options.keys.size() > 1 || options.meta || options.json)) {
     return "--raw writes the bytes of one KEY, and cannot be combined with --meta or -o json";
   }
   if (!options.cursor.empty() && !options.cursor_file.empty()) return "give --cursor or --cursor-file, not both";
+  if (options.command == "lock" || options.command == "elect" || options.command == "keep") return LeaseMisfit(options);
   if (options.command != "del") return "";
   if (options.prefix && options.prefix->empty()) return "--prefix is empty: name the beginning of the keys to delete";
   if (!options.keys.empty() && options.prefix) return "give KEY or --prefix, not both";
@@ -194,6 +220,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   AddSharedOptions(app, options);
   AddKeyCommands(app, options);
   AddManyKeysCommands(app, options);
+  AddLeaseCommands(app, options);
   AddNodeCommands(app, options);
   if (argc <= 1) return ShowHelp(app, "");
   if (const std::optional<int> exit_code = Parse(app, argc, argv)) return exit_code;

@@ -28,7 +28,7 @@ struct Options {
 
   // Of one command or another.
   std::string key;                   // set, renew, release, explain
-  std::vector<std::string> keys;     // get, del, watch
+  std::vector<std::string> keys;     // get, del, watch, keep
   std::optional<std::string> value;  // set; see core/value_source.h
   std::string file;                  // import; empty: standard input
   std::optional<absl::Duration> lease;
@@ -61,6 +61,14 @@ struct Options {
   bool as_new_writes = false;  // restore
   std::string service;         // healthcheck
   std::string help_topic;      // help
+  // Commands that hold leases: lock, elect, keep. `lease` is their --ttl.
+  std::vector<std::string> program;     // lock, elect: what to run
+  std::optional<absl::Duration> wait;   // lock, keep; absent: the command's own rule
+  bool no_wait = false;                 // lock: the same as a wait of 0
+  std::optional<absl::Duration> grace;  // lock, elect: from TERM to KILL
+  bool once = false;                    // elect
+  std::string exec;                     // watch: what to run for each event
+  bool keep_going = false;              // watch
 };
 
 // Reads the command line (and LEASEMAP_SERVER, LEASEMAP_HOLDER) into `options`. An exit code if there is nothing left
