@@ -42,7 +42,9 @@ Plan MakePlan(const Program& program, const Signals& signals) {
   for (char** each = environ; *each != nullptr; ++each) {
     if (!is_replaced(*each)) plan.texts.emplace_back(*each);
   }
-  for (const auto& [name, value] : program.variables) plan.texts.push_back(absl::StrCat(name, "=", value));
+  for (const auto& [name, value] : program.variables) {
+    if (value) plan.texts.push_back(absl::StrCat(name, "=", *value));
+  }
   for (size_t i = 0; i < plan.texts.size(); ++i) {
     (i < program.arguments.size() ? plan.arguments : plan.variables).push_back(plan.texts[i].data());
   }

@@ -6,17 +6,17 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "clients/cli/core/event_variables.h"
 #include "clients/cli/waiting.h"
 
 namespace leasemap::cli {
 
 struct Program {
-  std::vector<std::string> arguments;                          // the first one is looked for on the PATH
-  std::vector<std::pair<std::string, std::string>> variables;  // beside those of this process
-  int input = -1;                                              // its standard input; -1: that of this process
+  std::vector<std::string> arguments;  // the first one is looked for on the PATH
+  Variables variables;                 // beside those of this process, or in their place
+  int input = -1;                      // its standard input; -1: that of this process
 };
 
 // Belongs to the thread that started it. If this process is killed, the kernel kills the command.
@@ -26,8 +26,8 @@ class Child {
   static constexpr int kCannotRun = 126;
   static constexpr int kNotFound = 127;
 
-  // Starts it. Null if that failed: then it says so on stderr, and `code` is one of the two above. If standard input and
-  // output are a terminal whose foreground this process is, the command gets the terminal.
+  // Starts it. Null if that failed: then it says so on stderr, and `code` is one of the two above. If standard input
+  // and output are a terminal whose foreground this process is, the command gets the terminal.
   static std::unique_ptr<Child> Start(const Program& program, const Signals& signals, int& code);
   // Takes the terminal back.
   ~Child();

@@ -1,7 +1,5 @@
 // `leasemap elect`: campaigns for the lead of a key again and again. It runs a command whenever it leads, or prints a
 // line when it is elected and when it lost the lead.
-#include "leasemap/election.h"
-
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -13,6 +11,7 @@
 #include "clients/cli/print.h"
 #include "clients/cli/terminal.h"
 #include "google/protobuf/struct.pb.h"
+#include "leasemap/election.h"
 
 namespace leasemap::cli {
 namespace {
@@ -61,8 +60,8 @@ class ElectRun {
       return std::nullopt;
     }
     if (options_.once) return outcome.code;
-    Complain() << "the command ended with " << outcome.code << "; campaigning again in "
-               << absl::FormatDuration(kPause) << std::endl;
+    Complain() << "the command ended with " << outcome.code << "; campaigning again in " << absl::FormatDuration(kPause)
+               << std::endl;
     Timer timer;
     const Moment end = BootTime() + kPause;
     timer.At(end);

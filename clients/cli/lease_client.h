@@ -34,8 +34,8 @@ absl::Duration GraceOf(const Options& options);
 // Says on stderr why there is no lease. kRefused or kUnreachable.
 int ReportNoLease(const absl::Status& status, const Options& options);
 
-// Calls `call`, which waits for a lease, on a thread of its own. If a signal comes first it closes the client, which ends
-// the call, and sets `signal`.
+// Calls `call`, which waits for a lease, on a thread of its own. If a signal comes first it closes the client, which
+// ends the call, and sets `signal`.
 absl::StatusOr<Lease> WaitForLease(Client& client, Signals& signals, const std::function<absl::StatusOr<Lease>()>& call,
                                    int& signal);
 

@@ -25,7 +25,8 @@ int Lock(Connection& connection) {
     return leasemap::ReasonOf(lease.status()) == reason::kLeaseHeld;
   };
   const bool waits_for_ever = !options.wait && !options.no_wait;
-  absl::StatusOr<Lease> lease = acquire(options.no_wait ? absl::ZeroDuration() : options.wait.value_or(absl::Duration()));
+  absl::StatusOr<Lease> lease =
+      acquire(options.no_wait ? absl::ZeroDuration() : options.wait.value_or(absl::Duration()));
   // A node answered: from now on it may take as long as it takes.
   if (signal == 0 && waits_for_ever && is_held(lease)) {
     Complain() << "waiting for key \"" << Escape(options.key) << "\", which another holder has" << std::endl;

@@ -164,6 +164,10 @@ std::string Misfit(const Options& options) {
     return "--raw writes the bytes of one KEY, and cannot be combined with --meta or -o json";
   }
   if (!options.cursor.empty() && !options.cursor_file.empty()) return "give --cursor or --cursor-file, not both";
+  if (options.keep_going && options.exec.empty()) return "--keep-going is for --exec; give a command by that";
+  if (!options.exec.empty() && (options.json || options.show_cursor)) {
+    return "--exec prints nothing, and cannot be combined with -o json or --show-cursor";
+  }
   if (options.command == "lock" || options.command == "elect" || options.command == "keep") return LeaseMisfit(options);
   if (options.command != "del") return "";
   if (options.prefix && options.prefix->empty()) return "--prefix is empty: name the beginning of the keys to delete";

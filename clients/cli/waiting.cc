@@ -92,6 +92,16 @@ bool CanRead(int descriptor) {
   return poll(&one, 1, 0) == 1;
 }
 
+void EndBy(int signal) {
+  ::signal(signal, SIG_DFL);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  raise(signal);
+  _exit(CodeOfSignal(signal));  // it ended the process before
+}
+
 void WaitForAny(int first, int second, int third, int fourth) {
   pollfd all[] = {{first, POLLIN, 0}, {second, POLLIN, 0}, {third, POLLIN, 0}, {fourth, POLLIN, 0}};
   poll(all, std::size(all), -1);  // a call that a signal ended counts as one that found something

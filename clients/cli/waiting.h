@@ -78,6 +78,9 @@ void WaitForAny(int first, int second = -1, int third = -1, int fourth = -1);
 // Whether a read of it would not wait.
 bool CanRead(int descriptor);
 
+// Ends this process by the signal, as if it had not been blocked.
+[[noreturn]] void EndBy(int signal);
+
 // What a shell makes of a program that a signal ended.
 constexpr int CodeOfSignal(int signal) { return 128 + signal; }
 

@@ -1,5 +1,5 @@
-// A command under a lease gets TERM before the lease's local deadline, and KILL at it, whatever happens when. Time is an
-// input here, and nothing sleeps.
+// A command under a lease gets TERM before the lease's local deadline, and KILL at it, whatever happens when. Time is
+// an input here, and nothing sleeps.
 #include "clients/cli/core/guard.h"
 
 #include <gtest/gtest.h>
