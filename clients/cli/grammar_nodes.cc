@@ -1,5 +1,5 @@
 // The commands about the asked node and its cluster (members forget leave conflicts status healthcheck) and about the
-// program itself (help version).
+// program itself (help completion version).
 #include "clients/cli/grammar.h"
 
 namespace leasemap::cli {
@@ -45,6 +45,19 @@ void AddNodeCommands(CLI::App& app, Options& options) {
                      "Example:\n"
                      "  leasemap help set"),
           "COMMAND", options.help_topic, "", "The command, as set");
+  CLI::App* completion = AddCommand(
+      app, options, kProgram, "completion", "Print the script by which a shell completes commands, options and keys",
+      "Keys are completed up to the next slash, by at most 100 short questions to the node of --server or "
+      "LEASEMAP_SERVER, for half a second at most. A key that a shell would not take as plain text is left out.\n"
+      "\n"
+      "The scripts call `leasemap completion words -- WORDS`, which prints what may take the place of the last word.\n"
+      "\n"
+      "Examples:\n"
+      "  leasemap completion fish | source        # in ~/.config/fish/config.fish\n"
+      "  source <(leasemap completion bash)       # in ~/.bashrc\n"
+      "  source <(leasemap completion zsh)        # in ~/.zshrc, after compinit");
+  AddText(completion, "SHELL", options.shell, "", "bash, zsh or fish")->required();
+  AddWords(completion, "WORDS", options.program, "Of `completion words`: the words of the command line");
   AddCommand(app, options, kProgram, "version", "Show the version of the program",
              "Example:\n"
              "  leasemap version");

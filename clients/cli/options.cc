@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "clients/cli/completion.h"
 #include "clients/cli/core/guard.h"
 #include "clients/cli/core/kept_key.h"
 #include "clients/cli/core/own_node.h"
@@ -235,6 +236,12 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
     std::cout << kVersionLine << "\n";
     return kDone;
   }
+  const bool completes = options.command == "completion";
+  if (completes && (options.shell == "bash" || options.shell == "zsh" || options.shell == "fish")) {
+    std::cout << CompletionScript(options.shell);
+    return kDone;
+  }
+  if (completes && options.shell != "words") return SayWrongUse(CommandOf(app), "SHELL is bash, zsh or fish");
   const std::string otherwise = options.command == "healthcheck" ? OwnNode() : kDefaultServer;
   const char* source = options.server.empty() ? "LEASEMAP_SERVER" : "--server";
   options.server = Choose(options.server, "LEASEMAP_SERVER", otherwise.c_str());
@@ -242,6 +249,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   if (!servers.ok())
     return SayWrongUse(CommandOf(app), absl::StrCat(source, ": ", std::string(servers.status().message())));
   options.servers = *servers;
+  if (completes) return PrintCompletions(app, options);
   options.holder_given = !options.holder.empty();
   options.holder = Choose(options.holder, "LEASEMAP_HOLDER", "");
   return std::nullopt;

@@ -61,8 +61,9 @@ struct Options {
   bool as_new_writes = false;  // restore
   std::string service;         // healthcheck
   std::string help_topic;      // help
+  std::string shell;           // completion
   // Commands that hold leases: lock, elect, keep. `lease` is their --ttl.
-  std::vector<std::string> program;     // lock, elect: what to run
+  std::vector<std::string> program;     // lock, elect: what to run; completion: what is typed
   std::optional<absl::Duration> wait;   // lock, keep; absent: the command's own rule
   bool no_wait = false;                 // lock: the same as a wait of 0
   std::optional<absl::Duration> grace;  // lock, elect: from TERM to KILL
