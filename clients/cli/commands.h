@@ -34,6 +34,9 @@ int Lock(Connection& connection);
 int Elect(Connection& connection);
 int Keep(Connection& connection);
 
+// bench.cc
+int Bench(Connection& connection);
+
 // node_commands.cc: the asked node and its cluster
 int Members(Connection& connection);
 int Forget(Connection& connection);

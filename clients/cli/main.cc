@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
       {"lock", leasemap::cli::Lock},
       {"elect", leasemap::cli::Elect},
       {"keep", leasemap::cli::Keep},
+      {"bench", leasemap::cli::Bench},
       {"members", leasemap::cli::Members},
       {"forget", leasemap::cli::Forget},
       {"leave", leasemap::cli::Leave},

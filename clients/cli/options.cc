@@ -169,6 +169,10 @@ std::string Misfit(const Options& options) {
   if (!options.exec.empty() && (options.json || options.show_cursor)) {
     return "--exec prints nothing, and cannot be combined with -o json or --show-cursor";
   }
+  if (options.command == "bench" &&
+      (options.bench.duration <= absl::ZeroDuration() || options.bench.duration > absl::Hours(1))) {
+    return "--duration must be above 0, and an hour at most";
+  }
   if (options.command == "lock" || options.command == "elect" || options.command == "keep") return LeaseMisfit(options);
   if (options.command != "del") return "";
   if (options.prefix && options.prefix->empty()) return "--prefix is empty: name the beginning of the keys to delete";
@@ -230,6 +234,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   if (argc <= 1) return ShowHelp(app, "");
   if (const std::optional<int> exit_code = Parse(app, argc, argv)) return exit_code;
   if (options.command.empty()) return SayWrongUse(nullptr, "which command?");
+  if (options.command == "bench" && options.wait) options.bench.duration = *options.wait;
   if (const std::string misfit = Misfit(options); !misfit.empty()) return SayWrongUse(CommandOf(app), misfit);
   if (options.command == "help") return ShowHelp(app, options.help_topic);
   if (options.command == "version") {

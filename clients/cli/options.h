@@ -15,6 +15,17 @@ namespace leasemap::cli {
 // The exit codes: part of the contract with scripts.
 enum ExitCode { kDone = 0, kRefused = 1, kWrongUse = 2, kUnreachable = 3 };
 
+// Of `leasemap bench`.
+struct BenchOptions {
+  bool writes = false;        // Sets, and not Gets
+  double rate = 0;            // calls a second; 0: a closed loop
+  uint64_t concurrency = 16;  // calls under way in a closed loop
+  absl::Duration duration = absl::Seconds(10);
+  uint64_t keys = 1000;
+  uint64_t value_size = 100;  // bytes
+  std::string prefix = "bench/";
+};
+
 struct Options {
   // Of all commands. An option given as the empty string counts as not given.
   std::string server;                // as given
@@ -64,12 +75,13 @@ struct Options {
   std::string shell;           // completion
   // Commands that hold leases: lock, elect, keep. `lease` is their --ttl.
   std::vector<std::string> program;     // lock, elect: what to run; completion: what is typed
-  std::optional<absl::Duration> wait;   // lock, keep; absent: the command's own rule
+  std::optional<absl::Duration> wait;   // lock, keep; bench: its --duration; absent: the command's own rule
   bool no_wait = false;                 // lock: the same as a wait of 0
   std::optional<absl::Duration> grace;  // lock, elect: from TERM to KILL
   bool once = false;                    // elect
   std::string exec;                     // watch: what to run for each event
   bool keep_going = false;              // watch
+  BenchOptions bench;
 };
 
 // Reads the command line (and LEASEMAP_SERVER, LEASEMAP_HOLDER) into `options`. An exit code if there is nothing left

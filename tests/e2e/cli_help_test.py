@@ -7,7 +7,7 @@ from basics import BOUND, ENVIRONMENT, LEASEMAP
 from cli_support import DONE, WRONG_USE
 
 COMMANDS = ("get set del renew release explain ls watch batch export import backup restore lock elect keep members forget leave "
-            "conflicts status healthcheck help completion version").split()
+            "conflicts status bench healthcheck help completion version").split()
 ALIASES = {"put": "set", "rm": "del", "list": "ls"}
 SHARED = ("--server", "--holder", "--output", "--timeout", "--color")
 
