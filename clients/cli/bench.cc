@@ -24,8 +24,8 @@
 namespace leasemap::cli {
 namespace {
 
-// With a rate: more calls under way than this mean that the node does not keep up, whatever the rate. A node lets as
-// many wait.
+// With a rate: more calls under way than this mean that the node does not keep up, whatever the rate. One
+// connection may have as many.
 constexpr uint64_t kUnderWayMost = 3000;
 constexpr size_t kBatchMost = 1000;                  // keys, as a node takes them
 constexpr size_t kBatchBytesMost = 4 << 20;          // half of what it takes

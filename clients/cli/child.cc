@@ -69,7 +69,7 @@ Plan MakePlan(const Program& program, const Signals& signals) {
   if (plan.takes_terminal) tcsetpgrp(STDIN_FILENO, getpid());
   if (plan.input >= 0) dup2(plan.input, STDIN_FILENO);
   sigaction(SIGPIPE, &plan.pipe, nullptr);  // a library may ignore it
-  sigprocmask(SIG_SETMASK, &plan.mask, nullptr);
+  pthread_sigmask(SIG_SETMASK, &plan.mask, nullptr);
   execvpe(plan.arguments[0], plan.arguments.data(), plan.variables.data());
   const int why = errno;
   [[maybe_unused]] const ssize_t written = write(plan.report, &why, sizeof why);

@@ -40,10 +40,16 @@ class Completion {
     const std::vector<std::string>& words = options_.program;
     for (size_t i = 0; i + 1 < words.size(); ++i) Pass(words[i]);
     const std::string last = words.empty() ? "" : words.back();
+    if (!nonsense_) Offer(last);  // nothing can come after a command that does not exist
+    std::cout << kind_ << "\n";
+    for (const auto& [word, about] : found_) std::cout << word << (about.empty() ? "" : "\t") << about << "\n";
+    return kDone;
+  }
+
+ private:
+  void Offer(const std::string& last) {
     const size_t equals = last.find('=');
-    if (nonsense_) {
-      // Nothing can come after a command that does not exist.
-    } else if (waits_for_ != nullptr) {
+    if (waits_for_ != nullptr) {
       OfType(waits_for_->get_type_name(), last, "");
     } else if (!options_end_ && absl::StartsWith(last, "-") && equals != std::string::npos) {
       const CLI::Option* option = Find(last.substr(0, equals));
@@ -55,21 +61,15 @@ class Completion {
     } else {
       OfArgument(last);
     }
-    std::cout << kind_ << "\n";
-    for (const auto& [word, about] : found_) std::cout << word << (about.empty() ? "" : "\t") << about << "\n";
-    return kDone;
   }
 
- private:
   // A word before the last one.
   void Pass(const std::string& word) {
     if (waits_for_ != nullptr) {
       Note(*std::exchange(waits_for_, nullptr), word);
-    } else if (options_end_) {
-      ++arguments_;
-    } else if (word == "--") {
+    } else if (!options_end_ && word == "--") {
       options_end_ = true;
-    } else if (word.size() > 1 && word[0] == '-') {
+    } else if (!options_end_ && word.size() > 1 && word[0] == '-') {
       const size_t equals = word.find('=');
       const CLI::Option* option = Find(word.substr(0, equals));
       if (option == nullptr || option->get_items_expected_max() == 0) return;

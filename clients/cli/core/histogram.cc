@@ -12,8 +12,8 @@ namespace leasemap::cli {
 size_t Histogram::BucketOf(uint64_t us) {
   constexpr uint64_t kSub = uint64_t{1} << kSubBits;
   if (us < kSub) return us;
-  const int shift = std::bit_width(us) - kSubBits - 1;
-  return (static_cast<size_t>(shift) << kSubBits) + (us >> shift);
+  const uint64_t shift = std::bit_width(us) - kSubBits - 1;
+  return (shift << kSubBits) + (us >> shift);
 }
 
 uint64_t Histogram::MostOf(size_t bucket) {
