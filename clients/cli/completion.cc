@@ -21,7 +21,7 @@ constexpr absl::Duration kKeysMost = absl::Milliseconds(500);
 // More than fit on a terminal. Each takes a question to the node.
 constexpr size_t kStepsMost = 100;
 
-// The values of options, by the word that stands for the value in the help.
+// The values of options, by the name that the help gives to the value.
 const std::map<std::string, std::vector<std::string>>& ValuesByType() {
   static const std::map<std::string, std::vector<std::string>> kValues = {
       {"FORM", {"text", "json"}},
@@ -144,7 +144,7 @@ class Completion {
     }
   }
 
-  // What stands for a value in the help decides what is offered.
+  // The name that the help gives to a value says what it may be.
   void OfType(const std::string& type, const std::string& typed, const std::string& before) {
     const auto values = ValuesByType().find(type);
     if (values != ValuesByType().end()) {

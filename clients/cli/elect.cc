@@ -55,6 +55,7 @@ class ElectRun {
   std::optional<int> Lead(Lease& lease) {
     const Guarded outcome = RunUnderLease(options_, lease, signals_);
     if (!outcome.ran || outcome.signal != 0) return outcome.code;
+    if (outcome.stays) return kLeaseLost;  // two of them must not run here
     if (outcome.lost) {
       Complain() << "campaigning again for key \"" << Escape(options_.key) << "\"" << std::endl;
       return std::nullopt;

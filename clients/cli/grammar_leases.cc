@@ -27,7 +27,9 @@ constexpr char kVariables[] =
     "LEASEMAP_SERVER for further calls. It runs in a process group of its own. TERM, INT, HUP and QUIT are\n"
     "passed on to the group. If somebody kills leasemap by KILL, the kernel kills the command, but not the\n"
     "processes that the command started. If input and output are a terminal, the command has it, and Ctrl-Z\n"
-    "stops both: the lease may lapse meanwhile, and the command then gets TERM before it goes on.\n";
+    "stops both: the lease may lapse meanwhile, and the command then gets TERM before it goes on. The lease is\n"
+    "given up when the command itself has ended; processes that it leaves in the background do not count. A\n"
+    "command that becomes another user, as by sudo, cannot be stopped: start leasemap as that user.\n";
 
 constexpr char kCodes[] =
     "Exit codes: that of the command, or 128 and the number of the signal that ended it. Else 2 wrong use,\n"

@@ -129,6 +129,11 @@ Guarded RunUnderLease(const Options& options, Lease& lease, Signals& signals) {
   }
   outcome.lost = guard.stopped();
   outcome.code = child->code();
+  outcome.stays = outcome.lost && !child->gone();
+  if (outcome.stays) {
+    Complain() << "the command does not end by KILL, and runs on without a lease; end its process group by hand"
+               << std::endl;
+  }
   lease.Release().IgnoreError();  // a lease that was lost is with who has it
   return outcome;
 }

@@ -41,10 +41,11 @@ absl::StatusOr<Lease> WaitForLease(Client& client, Signals& signals, const std::
 
 // How a command under a lease ended.
 struct Guarded {
-  int code = 0;       // its own, or one of Child
-  bool ran = false;   // it was started
-  bool lost = false;  // it was stopped, since the lease was lost
-  int signal = 0;     // this one came, and was passed on to it
+  int code = 0;        // its own, or one of Child
+  bool ran = false;    // it was started
+  bool lost = false;   // it was stopped, since the lease was lost
+  bool stays = false;  // it was to be stopped, and did not end
+  int signal = 0;      // this one came, and was passed on to it
 };
 
 // Runs the command of the options while the lease lives (core/guard.h), with its variables, and gives the lease up.

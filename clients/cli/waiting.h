@@ -72,7 +72,7 @@ class Timer {
   Descriptor descriptor_;
 };
 
-// Waits until one of these can be read; -1 stands for none. Which ones can is theirs to tell.
+// Waits until one of these can be read; -1 is none. The caller asks each of them whether it is the one.
 void WaitForAny(int first, int second = -1, int third = -1, int fourth = -1);
 
 // Whether a read of it would not wait.

@@ -11,8 +11,8 @@ namespace leasemap::cli {
 // What a key that begins with `typed` is shown as: the key, or its beginning up to the first slash after `typed`.
 std::string KeyStep(std::string_view key, std::string_view typed);
 
-// The first key that may come after all keys of the step, in the order of bytes. A step that ends with a slash stands
-// for all keys that begin with it.
+// The first key that may come after all keys of the step, in the order of bytes. A step that ends with a slash is
+// that of all keys that begin with it.
 std::string AfterStep(std::string_view step);
 
 // Whether no shell takes any of it for more than text. Keys are anybody's: one like `$(reboot)` must never come to a
