@@ -73,9 +73,21 @@ TEST(Pace, CallsThatCouldNotBeSentAreTold) {
   EXPECT_TRUE(pace.Take(At(0)));
   EXPECT_TRUE(pace.Take(At(10)));
   EXPECT_FALSE(pace.Take(At(50)));  // the node does not answer
-  EXPECT_EQ(pace.Next(), At(100));
-  EXPECT_TRUE(pace.Over(At(100)));
+  EXPECT_FALSE(pace.Over(At(150)));
+  EXPECT_EQ(pace.Next(), At(100) + kLateMost);
+  EXPECT_TRUE(pace.Over(At(100) + kLateMost));
   EXPECT_EQ(pace.missed(), 8u);
+}
+
+TEST(Pace, CallsThatWereDueBeforeTheEndAreSentALittleLater) {
+  Pace pace(100, 1000, kBegin, At(30));
+  EXPECT_EQ(pace.Take(At(40)), At(0));
+  EXPECT_EQ(pace.Take(At(40)), At(10));
+  EXPECT_FALSE(pace.Over(At(40)));
+  EXPECT_EQ(pace.Take(At(40)), At(20));
+  EXPECT_TRUE(pace.Over(At(40)));
+  EXPECT_EQ(pace.Take(At(40)), std::nullopt);
+  EXPECT_EQ(pace.missed(), 0u);
 }
 
 }  // namespace

@@ -11,12 +11,16 @@
 
 namespace leasemap::cli {
 
+// With a rate, calls that were due before the end may be sent for so long after it: this program may be late itself, on
+// a busy machine.
+inline constexpr absl::Duration kLateMost = absl::Milliseconds(100);
+
 class Pace {
  public:
   // `rate`: calls a second; 0: one is due as soon as fewer than `most` are under way. The first is due at `begin`, none
   // at `end` or later.
   Pace(double rate, uint64_t most, absl::Time begin, absl::Time end)
-      : rate_(rate), most_(most), begin_(begin), end_(end) {}
+      : rate_(rate), most_(most), begin_(begin), end_(end), over_(rate > 0 ? end + kLateMost : end) {}
 
   // The time from which the latency of the call to be sent now counts; nothing if none is to be sent now.
   std::optional<absl::Time> Take(absl::Time now) {
@@ -30,7 +34,7 @@ class Pace {
   void Answered() { --under_way_; }
 
   // No call is sent any more. Calls that were due before the end and could not be sent are `missed`.
-  bool Over(absl::Time now) const { return now >= end_; }
+  bool Over(absl::Time now) const { return now >= over_ || (rate_ > 0 && Due() >= end_); }
   uint64_t missed() const {
     if (rate_ <= 0) return 0;
     const auto all = static_cast<uint64_t>(absl::ToDoubleSeconds(end_ - begin_) * rate_);
@@ -38,7 +42,7 @@ class Pace {
   }
 
   // When to look again, if no answer comes before.
-  absl::Time Next() const { return rate_ > 0 && under_way_ < most_ && Due() < end_ ? Due() : end_; }
+  absl::Time Next() const { return rate_ > 0 && under_way_ < most_ && Due() < end_ ? Due() : over_; }
   uint64_t sent() const { return sent_; }
   uint64_t under_way() const { return under_way_; }
 
@@ -47,7 +51,7 @@ class Pace {
 
   const double rate_;
   const uint64_t most_;
-  const absl::Time begin_, end_;
+  const absl::Time begin_, end_, over_;
   uint64_t sent_ = 0, under_way_ = 0;
 };
 
