@@ -96,8 +96,7 @@ std::unique_ptr<Child> Child::Start(const Program& program, const Signals& signa
   }
   Descriptor reader(report[0]), writer(report[1]);
   plan.report = writer.number();
-  // Processes whose parent ended become children of this one, so that it is told when the last of the group ends.
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  if (program.adopts) prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t process = fork();
   if (process == 0) Become(plan);
   if (process < 0) {

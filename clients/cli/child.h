@@ -17,6 +17,8 @@ struct Program {
   std::vector<std::string> arguments;  // the first one is looked for on the PATH
   Variables variables;                 // beside those of this process, or in their place
   int input = -1;                      // its standard input; -1: that of this process
+  bool adopts =
+      false;  // processes whose parent ended become children of this one, which is so told when gone() changes
 };
 
 // Belongs to the thread that started it. If this process is killed, the kernel kills the command.

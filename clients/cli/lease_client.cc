@@ -31,7 +31,8 @@ Program ProgramOf(const Options& options, const Lease& lease) {
           .variables = {{"LEASEMAP_FENCING_TOKEN", lease.fencing_token()},
                         {"LEASEMAP_LEASE_KEY", lease.key()},
                         {"LEASEMAP_LEASE_HOLDER", lease.entry().holder},
-                        {"LEASEMAP_SERVER", absl::StrJoin(options.servers, ",")}}};
+                        {"LEASEMAP_SERVER", absl::StrJoin(options.servers, ",")}},
+          .adopts = true};
 }
 
 void SayStopping(const Lease& lease, absl::Duration grace) {

@@ -35,6 +35,7 @@ class ExecTest(ShellTest):
         self.sh("del", self.prefix + "1")
         wait_for("the delete", lambda: len(watch.out()) == 2)
         self.assertEqual(watch.out()[1].split("|")[:3], ["DELETED", self.prefix + "1", "none"])
+        wait_for("no command runs", lambda: not self.children(watch))
         watch.process.send_signal(signal.SIGTERM)
         self.assertEqual(watch.process.wait(BOUND), -signal.SIGTERM)
 
