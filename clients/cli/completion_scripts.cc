@@ -55,7 +55,9 @@ _leasemap() {
       (( $#plain )) && _describe -V leasemap plain ;;
   esac
 }
-(( $+functions[compdef] )) && compdef _leasemap leasemap
+if [[ $funcstack[1] == _leasemap ]]; then _leasemap "$@"  # loaded from $fpath, for the first time
+elif (( $+functions[compdef] )); then compdef _leasemap leasemap
+fi
 )zsh";
 
 constexpr char kFish[] = R"fish(# fish completion for leasemap: leasemap completion fish | source

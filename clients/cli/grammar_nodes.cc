@@ -106,6 +106,8 @@ void AddNodeCommands(CLI::App& app, Options& options) {
       "Keys are completed up to the next slash, by at most 100 short questions to the node of --server or "
       "LEASEMAP_SERVER, for half a second at most. A key that a shell would not take as plain text is left out.\n"
       "\n"
+      "`cmake --install` installs the scripts where the shells look for them.\n"
+      "\n"
       "The scripts call `leasemap completion words -- WORDS`, which prints what may take the place of the last word.\n"
       "\n"
       "Examples:\n"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The manual pages: installed with the programs, with all that the helps have, and without a fault that man finds."""
+"""Manual pages and completions: installed with the programs, with all that the helps have, and without a fault that man finds."""
 import re
 import shutil
 import subprocess
@@ -24,6 +24,11 @@ class ManTest(unittest.TestCase):
     def test_programs_are_installed(self):
         for program in (LEASEMAP, LEASEMAPD):
             self.assertRegex(run(self.prefix / "bin" / program.name, "--version").stdout, r"\d\.\d\.\d")
+
+    def test_completions_are_where_shells_look_for_them(self):
+        for shell, path in (("bash", "bash-completion/completions/leasemap"), ("zsh", "zsh/site-functions/_leasemap"),
+                            ("fish", "fish/vendor_completions.d/leasemap.fish")):
+            self.assertEqual((self.prefix / "share" / path).read_text(), run(LEASEMAP, "completion", shell).stdout)
 
     def test_all_options_and_commands_are_there(self):
         node = self.pages["leasemapd"].read_text().replace("\\-", "-")

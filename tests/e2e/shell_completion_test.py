@@ -100,19 +100,25 @@ class CompletionTest(ShellTest):
 
     @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed: tools/install-deps.sh")
     def test_zsh(self):
-        """On a terminal, since zsh completes nowhere else."""
+        """On a terminal, since zsh completes nowhere else; once with the script in a folder of $fpath."""
+        folder = SCRATCH / "functions"
+        folder.mkdir()
+        with (folder / "_leasemap").open("w") as file:
+            subprocess.run([LEASEMAP, "completion", "zsh"], stdout=file, check=True, timeout=BOUND)
+        self.assertIn("leasemap get color ", self.zsh("leasemap get col\t", "leasemap get color ",
+                                                      f"fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D"))
         for typed, shown in (("leasemap loc\t", "leasemap lock "), ("leasemap get jobs/a/\t", "jobs/a/1"),
                              ("leasemap get col\t", "leasemap get color "), ("leasemap get job\t", "leasemap get jobs/"),
                              ("leasemap get x:\t", "leasemap get x:y/"), ("leasemap set --ack=ma\t", "--ack=majority ")):
             with self.subTest(typed=typed):
                 self.assertIn(shown, self.zsh(typed, shown))
 
-    def zsh(self, typed, until):
+    def zsh(self, typed, until, begin="autoload -Uz compinit; compinit -u -D; source <(leasemap completion zsh)"):
         ours, theirs = pty.openpty()
         process = subprocess.Popen(["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=SCRATCH,
                                    env={**self.variables(), "TERM": "dumb", "HOME": str(SCRATCH)}, start_new_session=True)
         os.close(theirs)
-        os.write(ours, b"autoload -Uz compinit; compinit -u -D; source <(leasemap completion zsh); PS1='type''> '\n")
+        os.write(ours, f"{begin}; PS1='type''> '\n".encode())
         seen, end, wrote = "", time.monotonic() + BOUND, False
         try:
             while not (wrote and until in seen.replace("\x07", "")) and time.monotonic() < end:
