@@ -31,3 +31,16 @@ function(leasemap_test name)
                        PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()
 include(GoogleTest)
+include(GNUInstallDirs)
+
+# leasemap_man(target SECTION n ABOUT text [COMMANDS]): the manual page of a program, made of its help after each build.
+# `cmake --install` installs the program and its page, if it was built.
+function(leasemap_man target)
+  cmake_parse_arguments(ARG "COMMANDS" "SECTION;ABOUT" "" ${ARGN})
+  set(page ${CMAKE_BINARY_DIR}/man/${target}.${ARG_SECTION})
+  add_custom_command(TARGET ${target} POST_BUILD VERBATIM BYPRODUCTS ${page}
+    COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:${target}> -DNAME=${target} -DSECTION=${ARG_SECTION} -DVERSION=${PROJECT_VERSION}
+            "-DABOUT=${ARG_ABOUT}" -DOUT=${page} -DCOMMANDS=${ARG_COMMANDS} -P ${CMAKE_SOURCE_DIR}/cmake/man.cmake)
+  install(PROGRAMS $<TARGET_FILE:${target}> DESTINATION ${CMAKE_INSTALL_BINDIR} OPTIONAL)
+  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${ARG_SECTION} OPTIONAL)
+endfunction()

@@ -36,7 +36,7 @@ FOLDERS = {
     "server/rpc": Folder("server/host peer/tls protos", libraries="absl api grpc protobuf spdlog storage_proto system"),
     "server": Folder("server/rpc", libraries="absl asio cli11 grpc protobuf spdlog system"),
     "clients/cli/core": Folder("protos text", libraries="absl api grpc peer_proto protobuf storage_proto"),
-    "clients/cli": Folder("clients/cli/core peer/tls", libraries="absl api cli11 grpc protobuf storage_proto system"),
+    "clients/cli": Folder("clients/cli/core peer/tls", libraries="absl api cli11 cpp_client grpc protobuf storage_proto system"),
     # The C++ client. Its public headers name each other as programs do ("leasemap/client.h"), and no gRPC.
     "clients/cpp/leasemap": Folder(libraries="absl cpp_client"),
     "clients/cpp/core": Folder("text", libraries="absl api cpp_client protobuf"),
@@ -54,7 +54,7 @@ FOLDERS = {
     "tests/storage": Folder("peer/threads protos server/storage tests/matchers tests/support", libraries="absl gtest rocksdb storage_proto system"),
     "tests/host": Folder("server/host tests/storage tests/support tests/matchers", libraries="absl gtest rocksdb"),
     "tests/rpc": Folder("server tests/support tests/matchers", libraries="absl api grpc gtest protobuf spdlog system"),
-    "tests/clients": Folder("clients/cli/core tests/matchers", libraries="api gtest peer_proto"),
+    "tests/clients": Folder("clients/cli/core tests/matchers", libraries="absl api gtest peer_proto"),
     "tests/clients/cpp": Folder("clients/cpp/core", libraries="absl api cpp_client gtest"),
     # The simulator sees the core alone, so that a seed decides everything.
     "tests/sim/checkers": Folder("peer/core/node", libraries="absl"),

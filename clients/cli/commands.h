@@ -29,6 +29,14 @@ int Import(Connection& connection);
 // watch.cc
 int Watch(Connection& connection);
 
+// lock.cc, elect.cc and keep.cc: they hold leases by the C++ client library
+int Lock(Connection& connection);
+int Elect(Connection& connection);
+int Keep(Connection& connection);
+
+// bench.cc
+int Bench(Connection& connection);
+
 // node_commands.cc: the asked node and its cluster
 int Members(Connection& connection);
 int Forget(Connection& connection);

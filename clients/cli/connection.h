@@ -81,6 +81,7 @@ class Connection {
   const std::string& server() const { return servers_[current_].address; }
   size_t server_count() const { return servers_.size(); }
   const Options& options() const { return options_; }
+  const std::shared_ptr<grpc::ChannelCredentials>& credentials() const { return credentials_; }
 
  private:
   struct Server {

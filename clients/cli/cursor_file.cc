@@ -8,24 +8,19 @@
 #include <fstream>
 #include <system_error>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "clients/cli/core/lines.h"
 
 namespace leasemap::cli {
 namespace {
-
-// Far above any cursor (some 20 KB where the watcher is slow).
-constexpr size_t kLongestCursor = 1 << 20;
 
 absl::Status Failed(const std::string& what, const std::string& path) {
   return absl::UnavailableError(
       absl::StrCat("cannot ", what, " ", path, " (", std::generic_category().message(errno), ")"));
 }
 
-// Writes the file and waits until it is on the disk.
-absl::Status Write(const std::string& path, const std::string& text) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+// Writes the file (O_TRUNC: instead of what is there, O_APPEND: behind it) and waits until it is on the disk.
+absl::Status Write(const std::string& path, int how, const std::string& text) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | how, 0644);
   if (file < 0) return Failed("write", path);
   absl::Status status;
   for (size_t done = 0; done < text.size() && status.ok();) {
@@ -43,30 +38,28 @@ absl::Status Write(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-absl::StatusOr<std::string> LoadCursor(const std::string& path) {
+absl::StatusOr<Position> LoadPosition(const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    if (errno == ENOENT) return std::string();
+    if (errno == ENOENT) return Position();
     return Failed("read", path);
   }
-  std::string line;
-  bool whole = true;
-  ReadLine(file, line, whole, kLongestCursor);
-  const std::string cursor(absl::StripAsciiWhitespace(line));
-  if (line.empty() && whole && !file.bad()) return std::string();
-  if (file.bad() || !whole || cursor.empty()) {
-    return absl::DataLossError(
-        absl::StrCat(path, " holds no cursor; name another file, or remove this one to start from the beginning"));
-  }
-  return cursor;
+  absl::StatusOr<Position> position = ReadPosition(file);
+  if (position.ok()) return position;
+  return absl::DataLossError(absl::StrCat(path, " ", std::string(position.status().message()),
+                                          "; name another file, or remove this one to start from the beginning"));
 }
 
-absl::Status SaveCursor(const std::string& path, const std::string& cursor) {
+absl::Status SavePosition(const std::string& path, const std::string& cursor, const std::string& done_lines) {
   const std::string beside = path + ".tmp";
-  absl::Status written = Write(beside, cursor + "\n");
+  absl::Status written = Write(beside, O_TRUNC, cursor + "\n" + done_lines);
   if (!written.ok()) return written;
   return std::rename(beside.c_str(), path.c_str()) == 0 ? absl::OkStatus() : Failed("write", path);
+}
+
+absl::Status AppendDone(const std::string& path, const std::string& done_line) {
+  return Write(path, O_APPEND, done_line);
 }
 
 }  // namespace leasemap::cli

@@ -6,15 +6,19 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "clients/cli/core/position.h"
 
 namespace leasemap::cli {
 
-// The cursor in the file; empty if there is no such file, or nothing in it. An error says what is wrong with the file.
-absl::StatusOr<std::string> LoadCursor(const std::string& path);
+// What the file says; nothing if there is no such file, or nothing in it. An error says what is wrong with the file.
+absl::StatusOr<Position> LoadPosition(const std::string& path);
 
-// Puts the cursor into the file: into a new one beside it, which then takes its name. So the file always holds a whole
-// cursor, also after the machine stopped at once.
-absl::Status SaveCursor(const std::string& path, const std::string& cursor);
+// Puts the cursor, and lines of events that are done (DoneLine), into the file: into a new one beside it, which then
+// takes its name. So the file always holds a whole position, also after the machine stopped at once.
+absl::Status SavePosition(const std::string& path, const std::string& cursor, const std::string& done_lines = "");
+
+// Adds a line of an event that is done to the file, which SavePosition made, and waits until it is on the disk.
+absl::Status AppendDone(const std::string& path, const std::string& done_line);
 
 }  // namespace leasemap::cli
 

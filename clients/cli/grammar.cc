@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/core/text.h"
 #include "clients/cli/terminal.h"
@@ -20,6 +21,17 @@ absl::Duration DurationOrThrow(const std::string& option, const std::string& tex
         option, absl::StrCat("\"", Escape(Unmarked(text)), "\" is ", std::string(duration.status().message())));
   }
   return *duration;
+}
+
+void AckOrThrow(const std::string& word, Options& options) {
+  options.ack = v1::ACK_UNSPECIFIED;
+  options.ack_nodes = 0;
+  if (word.empty()) return;
+  if (word == "local" || word == "majority" || word == "all") {
+    options.ack = word == "local" ? v1::ACK_LOCAL : word == "all" ? v1::ACK_ALL : v1::ACK_MAJORITY;
+  } else if (!absl::SimpleAtoi(word, &options.ack_nodes) || options.ack_nodes == 0) {
+    throw CLI::ValidationError("--ack", "must be local, majority, all or a number of nodes above 0");
+  }
 }
 
 }  // namespace
@@ -88,6 +100,13 @@ CLI::Option* AddDuration(CLI::App* command, const std::string& name, std::option
       ->add_option_function<std::string>(
           name, [&duration, name](const std::string& text) { duration = DurationOrThrow(name, text); }, about)
       ->type_name("DURATION");
+}
+
+void AddAck(CLI::App* command, Options& options, const std::string& about) {
+  command
+      ->add_option_function<std::string>(
+          "--ack", [&options](const std::string& word) { AckOrThrow(word, options); }, about)
+      ->type_name("WHO");
 }
 
 CLI::Option* AddWords(CLI::App* command, const std::string& name, std::vector<std::string>& words,

@@ -16,6 +16,7 @@ namespace leasemap::cli {
 // The groups of commands in the help, in this order.
 inline constexpr char kKeys[] = "Keys";
 inline constexpr char kManyKeys[] = "Many keys";
+inline constexpr char kLeases[] = "Leases for programs";
 inline constexpr char kCluster[] = "The cluster";
 inline constexpr char kProgram[] = "The program";
 
@@ -34,6 +35,8 @@ CLI::Option* AddText(CLI::App* command, const std::string& name, std::optional<s
 CLI::Option* AddDuration(CLI::App* command, const std::string& name, std::optional<absl::Duration>& duration,
                          const std::string& about);
 void AddLease(CLI::App* command, Options& options, const std::string& otherwise);
+// --ack: which nodes must have a write.
+void AddAck(CLI::App* command, Options& options, const std::string& about);
 // An option or argument that takes several words.
 CLI::Option* AddWords(CLI::App* command, const std::string& name, std::vector<std::string>& words,
                       const std::string& about);
@@ -43,9 +46,10 @@ CLI::Option* AddWords(CLI::App* command, const std::string& name, std::vector<st
 std::string Marked(const std::string& word);
 std::string Unmarked(const std::string& word);
 
-// grammar_keys.cc, grammar_many.cc and grammar_nodes.cc
+// grammar_keys.cc, grammar_many.cc, grammar_leases.cc and grammar_nodes.cc
 void AddKeyCommands(CLI::App& app, Options& options);
 void AddManyKeysCommands(CLI::App& app, Options& options);
+void AddLeaseCommands(CLI::App& app, Options& options);
 void AddNodeCommands(CLI::App& app, Options& options);
 
 }  // namespace leasemap::cli

@@ -1,24 +1,12 @@
 // The commands for single keys: get set del renew release explain.
 #include <string>
 
-#include "absl/strings/numbers.h"
 #include "clients/cli/grammar.h"
 
 namespace leasemap::cli {
 namespace {
 
 constexpr char kMinVersion[] = "First wait until the node has the write of this version";
-
-void AckOrThrow(const std::string& word, Options& options) {
-  options.ack = v1::ACK_UNSPECIFIED;
-  options.ack_nodes = 0;
-  if (word.empty()) return;
-  if (word == "local" || word == "majority" || word == "all") {
-    options.ack = word == "local" ? v1::ACK_LOCAL : word == "all" ? v1::ACK_ALL : v1::ACK_MAJORITY;
-  } else if (!absl::SimpleAtoi(word, &options.ack_nodes) || options.ack_nodes == 0) {
-    throw CLI::ValidationError("--ack", "must be local, majority, all or a number of nodes above 0");
-  }
-}
 
 void AddVersions(CLI::App* command, Options& options) {
   AddText(command, "--if-version", options.if_version, "VERSION",
@@ -27,12 +15,9 @@ void AddVersions(CLI::App* command, Options& options) {
 }
 
 void AddAcks(CLI::App* command, Options& options) {
-  command
-      ->add_option_function<std::string>(
-          "--ack", [&options](const std::string& word) { AckOrThrow(word, options); },
-          "The nodes that must have the write before the answer: local (this node, the default), majority, all, or a "
-          "number of nodes")
-      ->type_name("WHO");
+  AddAck(command, options,
+         "The nodes that must have the write before the answer: local (this node, the default), majority, all, or a "
+         "number of nodes");
   AddText(command, "--request-id", options.request_id, "NAME",
           "A name for this request: a node that did a request of this name answers it, and does not repeat it");
 }
@@ -100,7 +85,7 @@ void AddDelete(CLI::App& app, Options& options) {
   AddAcks(del, options);
 }
 
-void AddLeaseCommands(CLI::App& app, Options& options) {
+void AddRenewAndRelease(CLI::App& app, Options& options) {
   CLI::App* renew = AddCommand(app, options, kKeys, "renew", "Extend the lease on a key, and keep the value",
                                "Examples:\n"
                                "  leasemap renew color\n"
@@ -125,7 +110,7 @@ void AddKeyCommands(CLI::App& app, Options& options) {
   AddGet(app, options);
   AddSet(app, options);
   AddDelete(app, options);
-  AddLeaseCommands(app, options);
+  AddRenewAndRelease(app, options);
   CLI::App* explain =
       AddCommand(app, options, kKeys, "explain", "Show the entry of a key on each member of the cluster",
                  "Example:\n"

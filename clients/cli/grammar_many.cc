@@ -58,11 +58,29 @@ void AddWatch(CLI::App& app, Options& options) {
       "A cursor is a position in the changes. The file holds the last one whose changes were all printed. "
       "So a watch that is started again misses no change, and may print some changes again.\n"
       "\n"
+      "With --exec it runs `sh -c COMMAND` for each event instead, one after another. The command gets the variables "
+      "LEASEMAP_EVENT_KIND, LEASEMAP_EVENT_KEY, LEASEMAP_EVENT_VALUE, LEASEMAP_EVENT_VERSION, LEASEMAP_EVENT_HOLDER, "
+      "LEASEMAP_EVENT_FENCING_TOKEN and LEASEMAP_EVENT_CURSOR (the last one before the event), and LEASEMAP_SERVER. "
+      "Its "
+      "standard input is the value, byte for byte. A value over 64 KiB, or with a zero byte, is there alone.\n"
+      "\n"
+      "If the command fails, the watch ends with its exit code (128 and the number of the signal that ended it), and "
+      "the "
+      "event counts as not done; with --keep-going the watch reports it, and goes on. With --cursor-file the file says "
+      "which events were done: an event is written there when its command has ended with 0. So a watch that is started "
+      "again, with the same options, begins with the first event that was not done, misses no change, and repeats "
+      "nothing. Only if leasemap is killed, or the machine stops, between the end of a command and that writing is the "
+      "event repeated. TERM, INT, HUP and QUIT are passed on to the command; the watch ends when the command has "
+      "ended. "
+      "While a command takes its time, versions of a key that were replaced meanwhile are skipped.\n"
+      "\n"
       "Examples:\n"
       "  leasemap watch\n"
       "  leasemap watch jobs/ --snapshot\n"
       "  leasemap watch jobs/ --snapshot --cursor-file jobs.cursor\n"
-      "  leasemap watch --key color --key shape --kinds set,deleted");
+      "  leasemap watch --key color --key shape --kinds set,deleted\n"
+      "  leasemap watch --key app.conf --snapshot --exec 'cat > app.conf'\n"
+      "  leasemap watch jobs/ --cursor-file jobs.cursor --exec ./run-job");
   AddWords(watch, "PREFIX", options.prefixes, "Keys that start with one of these (default: all keys)");
   AddWords(watch, "--key", options.keys, "This key; may be repeated")
       ->type_name("KEY")
@@ -74,6 +92,8 @@ void AddWatch(CLI::App& app, Options& options) {
   AddText(watch, "--cursor-file", options.cursor_file, "FILE",
           "Keep the cursor in this file, and continue from it; if there is no such file, start a watch (add --snapshot "
           "to print every key first)");
+  AddText(watch, "--exec", options.exec, "COMMAND", "Run this command of the shell for each event, and print nothing");
+  watch->add_flag("--keep-going", options.keep_going, "With --exec: a command that fails does not end the watch");
   watch->add_flag("--show-cursor", options.show_cursor, "Print cursors, as lines `# cursor CURSOR`");
   watch
       ->add_option_function<std::vector<std::string>>(

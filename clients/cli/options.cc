@@ -13,6 +13,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "clients/cli/completion.h"
+#include "clients/cli/core/guard.h"
+#include "clients/cli/core/kept_key.h"
 #include "clients/cli/core/own_node.h"
 #include "clients/cli/core/servers.h"
 #include "clients/cli/core/suggest.h"
@@ -20,11 +24,15 @@
 #include "clients/cli/grammar.h"
 #include "clients/cli/help.h"
 #include "clients/cli/terminal.h"
+#include "leasemap/options.h"
 
 namespace leasemap::cli {
 namespace {
 
 constexpr char kDefaultServer[] = "127.0.0.1:7400";
+// Far below what a cluster allows. With less a call would end before a node can answer.
+constexpr absl::Duration kTtlLeast = absl::Milliseconds(100);
+constexpr uint32_t kAcksMost = 129;  // as many members as a cluster may have
 constexpr char kVersionLine[] = "leasemap " LEASEMAP_VERSION;
 
 // The health check of a container asks the node that was started with the same variables.
@@ -133,12 +141,40 @@ int SayWrongUse(const CLI::App* command, std::string what) {
   return kWrongUse;
 }
 
+// The same for the commands that hold leases.
+std::string LeaseMisfit(const Options& options) {
+  const absl::Duration ttl = options.lease.value_or(LeaseOptions().duration);
+  if (ttl < kTtlLeast) {
+    return absl::StrCat("--ttl ", absl::FormatDuration(ttl),
+                        " is too short to be renewed in time; give 2s or more (four times the cluster's clock bound)");
+  }
+  if (options.command == "keep") return std::string(ParseKeptKeys(options.keys).status().message());
+  if (options.wait && options.no_wait) return "give --wait or --no-wait, not both";
+  if (options.grace && options.program.empty()) return "--grace is for a COMMAND; name one after --";
+  if (options.once && options.program.empty()) return "--once is for a COMMAND; name one after --";
+  if (options.ack_nodes > kAcksMost) return absl::StrCat("--ack: at most ", kAcksMost, " nodes, or all");
+  if (options.grace.value_or(absl::ZeroDuration()) > ttl * kGraceMostPart) {
+    return absl::StrCat("--grace is at most a quarter of --ttl, which is ", absl::FormatDuration(ttl),
+                        ", so that there is time to try renewals again; give a longer --ttl");
+  }
+  return "";
+}
+
 // Says which options cannot be combined, for rules that the grammar cannot express. Empty if all fit.
 std::string Misfit(const Options& options) {
   if (options.raw && (options.keys.size() > 1 || options.meta || options.json)) {
     return "--raw writes the bytes of one KEY, and cannot be combined with --meta or -o json";
   }
   if (!options.cursor.empty() && !options.cursor_file.empty()) return "give --cursor or --cursor-file, not both";
+  if (options.keep_going && options.exec.empty()) return "--keep-going is for --exec; give a command by that";
+  if (!options.exec.empty() && (options.json || options.show_cursor)) {
+    return "--exec prints nothing, and cannot be combined with -o json or --show-cursor";
+  }
+  if (options.command == "bench" &&
+      (options.bench.duration <= absl::ZeroDuration() || options.bench.duration > absl::Hours(1))) {
+    return "--duration must be above 0, and an hour at most";
+  }
+  if (options.command == "lock" || options.command == "elect" || options.command == "keep") return LeaseMisfit(options);
   if (options.command != "del") return "";
   if (options.prefix && options.prefix->empty()) return "--prefix is empty: name the beginning of the keys to delete";
   if (!options.keys.empty() && options.prefix) return "give KEY or --prefix, not both";
@@ -194,16 +230,24 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   AddSharedOptions(app, options);
   AddKeyCommands(app, options);
   AddManyKeysCommands(app, options);
+  AddLeaseCommands(app, options);
   AddNodeCommands(app, options);
   if (argc <= 1) return ShowHelp(app, "");
   if (const std::optional<int> exit_code = Parse(app, argc, argv)) return exit_code;
   if (options.command.empty()) return SayWrongUse(nullptr, "which command?");
+  if (options.command == "bench" && options.wait) options.bench.duration = *options.wait;
   if (const std::string misfit = Misfit(options); !misfit.empty()) return SayWrongUse(CommandOf(app), misfit);
   if (options.command == "help") return ShowHelp(app, options.help_topic);
   if (options.command == "version") {
     std::cout << kVersionLine << "\n";
     return kDone;
   }
+  const bool completes = options.command == "completion";
+  if (completes && (options.shell == "bash" || options.shell == "zsh" || options.shell == "fish")) {
+    std::cout << CompletionScript(options.shell);
+    return kDone;
+  }
+  if (completes && options.shell != "words") return SayWrongUse(CommandOf(app), "SHELL is bash, zsh or fish");
   const std::string otherwise = options.command == "healthcheck" ? OwnNode() : kDefaultServer;
   const char* source = options.server.empty() ? "LEASEMAP_SERVER" : "--server";
   options.server = Choose(options.server, "LEASEMAP_SERVER", otherwise.c_str());
@@ -211,6 +255,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   if (!servers.ok())
     return SayWrongUse(CommandOf(app), absl::StrCat(source, ": ", std::string(servers.status().message())));
   options.servers = *servers;
+  if (completes) return PrintCompletions(app, options);
   options.holder_given = !options.holder.empty();
   options.holder = Choose(options.holder, "LEASEMAP_HOLDER", "");
   options.tls_ca = Choose(options.tls_ca, "LEASEMAP_TLS_CA", "");
@@ -223,6 +268,16 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
     return SayWrongUse(CommandOf(app), "--tls-cert needs --tls-ca, the authority of the nodes");
   }
   return std::nullopt;
+}
+
+std::vector<std::pair<std::string, std::string>> ServerVariables(const Options& options) {
+  std::vector<std::pair<std::string, std::string>> out{{"LEASEMAP_SERVER", absl::StrJoin(options.servers, ",")}};
+  for (const auto& [name, path] : {std::pair{"LEASEMAP_TLS_CA", &options.tls_ca},
+                                   {"LEASEMAP_TLS_CERT", &options.tls_cert},
+                                   {"LEASEMAP_TLS_KEY", &options.tls_key}}) {
+    if (!path->empty()) out.emplace_back(name, *path);
+  }
+  return out;
 }
 
 }  // namespace leasemap::cli

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -14,6 +15,17 @@ namespace leasemap::cli {
 
 // The exit codes: part of the contract with scripts.
 enum ExitCode { kDone = 0, kRefused = 1, kWrongUse = 2, kUnreachable = 3 };
+
+// Of `leasemap bench`.
+struct BenchOptions {
+  bool writes = false;        // Sets, and not Gets
+  double rate = 0;            // calls a second; 0: a closed loop
+  uint64_t concurrency = 16;  // calls under way in a closed loop
+  absl::Duration duration = absl::Seconds(10);
+  uint64_t keys = 1000;
+  uint64_t value_size = 100;  // bytes
+  std::string prefix = "bench/";
+};
 
 struct Options {
   // Of all commands. An option given as the empty string counts as not given.
@@ -30,7 +42,7 @@ struct Options {
 
   // Of one command or another.
   std::string key;                   // set, renew, release, explain
-  std::vector<std::string> keys;     // get, del, watch
+  std::vector<std::string> keys;     // get, del, watch, keep
   std::optional<std::string> value;  // set; see core/value_source.h
   std::string file;                  // import; empty: standard input
   std::optional<absl::Duration> lease;
@@ -58,21 +70,34 @@ struct Options {
   std::string cursor_file;   // watch
   bool show_cursor = false;  // watch
   std::vector<v1::Event::Kind> kinds;
-  std::string node_id;                  // forget, leave
-  bool force = false;                   // restore, tls
-  bool as_new_writes = false;           // restore
-  std::string service;                  // healthcheck
-  std::string help_topic;               // help
+  std::string node_id;         // forget, leave
+  bool force = false;          // restore, tls
+  bool as_new_writes = false;  // restore
+  std::string service;         // healthcheck
+  std::string help_topic;      // help
+  std::string shell;           // completion
+  // Commands that hold leases: lock, elect, keep. `lease` is their --ttl.
+  std::vector<std::string> program;     // lock, elect: what to run; completion: what is typed
+  std::optional<absl::Duration> wait;   // lock, keep; bench: its --duration; absent: the command's own rule
+  bool no_wait = false;                 // lock: the same as a wait of 0
+  std::optional<absl::Duration> grace;  // lock, elect: from TERM to KILL
+  bool once = false;                    // elect
+  std::string exec;                     // watch: what to run for each event
+  bool keep_going = false;              // watch
   std::string tls_action;               // tls: init, node or client
   std::vector<std::string> names;       // tls
   std::vector<std::string> hosts;       // tls
   std::string tls_dir = "tls";          // tls
   std::optional<absl::Duration> valid;  // tls
+  BenchOptions bench;
 };
 
 // Reads the command line (and LEASEMAP_SERVER, LEASEMAP_HOLDER) into `options`. An exit code if there is nothing left
 // to do: kDone after --help and --version, kWrongUse after it said on stderr what is wrong.
 std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options);
+
+// The variables by which `leasemap` in a command that is run asks the same servers in the same way.
+std::vector<std::pair<std::string, std::string>> ServerVariables(const Options& options);
 
 }  // namespace leasemap::cli
 

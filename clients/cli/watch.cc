@@ -1,5 +1,5 @@
-// `leasemap watch`: prints changes as they come. When the stream breaks it asks for the rest from its last cursor on,
-// after a pause that grows, and prints nothing twice (see core/resume.h).
+// `leasemap watch`: prints changes as they come, or runs a command for each. When the stream breaks it asks for the
+// rest from its last cursor on, after a pause that grows, and does nothing twice (see core/resume.h).
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -14,6 +14,7 @@
 #include "clients/cli/core/resume.h"
 #include "clients/cli/core/text.h"
 #include "clients/cli/cursor_file.h"
+#include "clients/cli/event_commands.h"
 #include "clients/cli/print.h"
 #include "clients/cli/terminal.h"
 #include "clients/cli/watch_stream.h"
@@ -31,7 +32,9 @@ constexpr absl::Duration kLongestPause = absl::Seconds(2);
 
 class WatchRun {
  public:
-  explicit WatchRun(Connection& connection) : connection_(connection), random_(std::random_device()()) {
+  // Without `commands` it prints.
+  explicit WatchRun(Connection& connection, EventCommands* commands = nullptr)
+      : connection_(connection), commands_(commands), random_(std::random_device()()) {
     const Options& options = connection.options();
     for (const std::string& prefix : options.prefixes) {
       text::IsUtf8(prefix) ? request_.add_prefixes(prefix) : request_.add_prefixes_bytes(prefix);
@@ -46,10 +49,11 @@ class WatchRun {
   }
 
   int Run() {
-    if (const absl::Status loaded = LoadPosition(); !loaded.ok()) return SayWrongFile(loaded);
+    if (const absl::Status loaded = Load(); !loaded.ok()) return SayWrongFile(loaded);
     for (;;) {
       const grpc::Status status = RunStream();
       if (!std::cout) return kRefused;
+      if (ended_with_ != kDone) return ended_with_;
       if (!saved_.ok()) return SayWrongFile(saved_);
       const bool goes_on = GoesOn(status);
       // Until a node of ours has answered each server is asked once.
@@ -67,14 +71,23 @@ class WatchRun {
 
  private:
   // The cursor file comes before --snapshot: that is for the first start.
-  absl::Status LoadPosition() {
+  absl::Status Load() {
     const std::string& file = connection_.options().cursor_file;
     if (file.empty()) return absl::OkStatus();
-    const absl::StatusOr<std::string> cursor = LoadCursor(file);
-    if (!cursor.ok() || cursor->empty()) return cursor.status();
-    request_.set_cursor(*cursor);
-    request_.set_include_snapshot(false);
-    return absl::OkStatus();
+    const absl::StatusOr<Position> position = LoadPosition(file);
+    if (!position.ok()) return position.status();
+    if (!position->cursor.empty()) {
+      request_.set_cursor(position->cursor);
+      request_.set_include_snapshot(false);
+    }
+    // For what was done since the cursor this start is as a stream that comes after one that broke.
+    std::string done;
+    for (const v1::Event& event : position->done) {
+      filter_.Admit(event);
+      done += DoneLine(event);
+    }
+    filter_.OnRestart();
+    return commands_ == nullptr ? absl::OkStatus() : SavePosition(file, position->cursor, done);
   }
 
   static int SayWrongFile(const absl::Status& status) {
@@ -111,7 +124,7 @@ class WatchRun {
       if (!std::cout.flush()) return {grpc::StatusCode::CANCELLED, "standard output is closed"};
       // Only now has everything before the cursor been printed.
       if (!response->cursor().empty() && !connection_.options().cursor_file.empty()) {
-        saved_ = SaveCursor(connection_.options().cursor_file, response->cursor());
+        saved_ = SavePosition(connection_.options().cursor_file, response->cursor(), standing_);
         if (!saved_.ok()) return {grpc::StatusCode::CANCELLED, "the cursor cannot be kept"};
       }
     }
@@ -122,15 +135,22 @@ class WatchRun {
   // that of a node that was asked what it has of some keys: the stream counts as broken.
   grpc::Status Take(const v1::WatchResponse& response) {
     for (const v1::Event& event : response.events()) {
-      if (filter_.Admit(event)) Show(event);
+      if (filter_.Admit(event) && !Show(event)) return {grpc::StatusCode::CANCELLED, "the command failed"};
     }
-    if (response.snapshot_end()) ShowStanding(filter_.OnSnapshotEnd());
+    if (response.snapshot_end() && !ShowStanding(filter_.OnSnapshotEnd())) {
+      return {grpc::StatusCode::CANCELLED, "the command failed"};
+    }
     if (!response.cursor().empty()) {
       for (const std::string& key : filter_.Unknown()) {
         grpc::Status status = AskFor(key);
         if (!status.ok()) return status;
       }
-      ShowStanding(filter_.OnCursor());
+      const std::vector<v1::Event> standing = filter_.OnCursor();
+      if (!ShowStanding(standing)) return {grpc::StatusCode::CANCELLED, "the command failed"};
+      standing_.clear();
+      if (commands_ != nullptr) {
+        for (const v1::Event& event : standing) standing_ += DoneLine(event);
+      }
       request_.set_cursor(response.cursor());
       request_.set_include_snapshot(false);
     }
@@ -153,21 +173,32 @@ class WatchRun {
     return grpc::Status::OK;
   }
 
-  void ShowStanding(const std::vector<v1::Event>& events) const {
+  // False: the watch ends, as the command for one of them says.
+  bool ShowStanding(const std::vector<v1::Event>& events) {
     for (const v1::Event& event : events) {
-      if (Wanted(event.kind())) Show(event);
+      if (Wanted(event.kind()) && !Show(event)) return false;
     }
+    return true;
   }
 
-  void Show(const v1::Event& event) const {
+  bool Show(const v1::Event& event) {
+    if (commands_ != nullptr) {
+      const std::string& file = connection_.options().cursor_file;
+      ended_with_ = commands_->Run(event, request_.cursor(), [&] {
+        if (!file.empty()) saved_ = AppendDone(file, DoneLine(event));
+      });
+      return ended_with_ == kDone && saved_.ok();
+    }
     if (connection_.options().json) {
       PrintJson(event);
     } else {
       PrintEvent(event);
     }
+    return true;
   }
 
   void ShowPosition(const v1::WatchResponse& response) const {
+    if (commands_ != nullptr) return;
     if (!response.snapshot_end() && response.cursor().empty() && response.lost_skipped() == 0) return;
     if (connection_.options().json) {
       v1::WatchResponse position;
@@ -224,16 +255,23 @@ class WatchRun {
   }
 
   Connection& connection_;
+  EventCommands* const commands_;
   std::mt19937 random_;
   v1::WatchRequest request_;  // what to ask for next: carries the last cursor
   ResumeFilter filter_;
-  absl::Status saved_;  // how keeping the last cursor in the file went
-  bool heard_ = false;  // a node of ours has answered
-  int failures_ = 0;    // streams in a row that ended without a message
+  absl::Status saved_;      // how keeping the last position in the file went
+  std::string standing_;    // lines of what was done for the last cursor, and may come again after it
+  int ended_with_ = kDone;  // the exit code, once a command ends the watch
+  bool heard_ = false;      // a node of ours has answered
+  int failures_ = 0;        // streams in a row that ended without a message
 };
 
 }  // namespace
 
-int Watch(Connection& connection) { return WatchRun(connection).Run(); }
+int Watch(Connection& connection) {
+  if (connection.options().exec.empty()) return WatchRun(connection).Run();
+  EventCommands commands(connection.options());
+  return commands.Serve([&] { return WatchRun(connection, &commands).Run(); });
+}
 
 }  // namespace leasemap::cli

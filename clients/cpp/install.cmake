@@ -1,5 +1,5 @@
 # `cmake --install BUILD --prefix PREFIX` installs the client: headers, static libraries, and what find_package(leasemap)
-# reads. Programs link leasemap::client.
+# reads. Programs link leasemap::client. cmake/leasemap.cmake installs the programs.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 

@@ -6,8 +6,8 @@ import unittest
 from basics import BOUND, ENVIRONMENT, LEASEMAP
 from cli_support import DONE, WRONG_USE
 
-COMMANDS = ("get set del renew release explain ls watch batch export import backup restore members forget leave conflicts status healthcheck help "
-            "version").split()
+COMMANDS = ("get set del renew release explain ls watch batch export import backup restore lock elect keep members forget leave "
+            "conflicts status bench healthcheck help completion version").split()
 ALIASES = {"put": "set", "rm": "del", "list": "ls"}
 SHARED = ("--server", "--holder", "--output", "--timeout", "--color")
 

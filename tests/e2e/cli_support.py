@@ -15,10 +15,10 @@ DONE, REFUSED, WRONG_USE, UNREACHABLE = 0, 1, 2, 3
 class Running:
     """A command that runs on; what it prints is read from files."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, stdin=None, variables=None):
         self.files = [tempfile.NamedTemporaryFile(dir=SCRATCH) for _ in range(2)]
-        self.process = subprocess.Popen([LEASEMAP, *command], stdout=self.files[0], stderr=self.files[1],
-                                        env=ENVIRONMENT)
+        self.process = subprocess.Popen([LEASEMAP, *command], stdin=stdin, stdout=self.files[0], stderr=self.files[1],
+                                        env={**ENVIRONMENT, **(variables or {})})
 
     def out(self):
         """The lines that are complete."""
@@ -36,6 +36,8 @@ class Running:
     def stop(self):
         self.process.kill()
         self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
         for file in self.files:
             file.close()
 

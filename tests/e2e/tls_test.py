@@ -155,6 +155,14 @@ class TlsTest(ClusterTest):
         self.assertEqual(missing.returncode, 2)
         self.assertIn("--tls-ca: /no/such/file cannot be read", missing.stderr)
 
+    def test_a_command_under_a_lease_asks_the_same_node(self):
+        node = self.node()
+        tls = ("--server", node.target, "--tls-ca", self.authority.ca)
+        script = f'test -n "$LEASEMAP_FENCING_TOKEN" && {LEASEMAP} set inner v && exit 7'
+        done = leasemap("lock", "job", *tls, "--", "sh", "-c", script)
+        self.assertEqual(done.returncode, 7, done.stderr)
+        self.assertEqual(node.get("inner"), "v")
+
     def test_clients_show_a_certificate_where_one_is_required(self):
         certificate, key = self.authority.client("alice")
         node = self.node("--tls-client-auth=require", shown=(certificate, key))

@@ -57,7 +57,8 @@ struct ClientOptions {
   std::optional<absl::Duration> lease = {};
   // How long a call may take, with all its tries at all nodes, if the call's own options do not say.
   absl::Duration timeout = absl::Seconds(5);
-  // TLS, and tokens by grpc::CompositeChannelCredentials. Null: plain text. (Servers support neither yet.)
+  // TLS (grpc::SslCredentials, docs/security.md), and tokens by grpc::CompositeChannelCredentials, which no server
+  // knows yet. Null: plain text.
   std::shared_ptr<grpc::ChannelCredentials> credentials = {};
 };
 
