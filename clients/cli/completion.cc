@@ -164,13 +164,13 @@ class Completion {
     const absl::Time end = absl::Now() + kKeysMost;
     std::string from = typed;
     size_t steps = 0;
-    const auto credentials = MakeCredentials(options);
-    if (credentials == nullptr) return;
+    const auto files = ReadTlsFiles(options);
+    if (!files) return;
     std::unique_ptr<Connection> connection;
     for (; steps < kStepsMost; ++steps) {
       options.timeout = end - absl::Now();
       if (options.timeout <= absl::ZeroDuration()) break;
-      if (connection == nullptr) connection = std::make_unique<Connection>(options, credentials);
+      if (connection == nullptr) connection = std::make_unique<Connection>(options, *files);
       v1::ListRequest request;
       v1::ListResponse page;
       request.set_start_key_bytes(from);

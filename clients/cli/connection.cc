@@ -68,23 +68,31 @@ std::optional<std::string> ReadPem(const char* option, const std::string& path) 
 
 }  // namespace
 
-std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const Options& options) {
-  if (options.tls_ca.empty()) return grpc::InsecureChannelCredentials();
+std::optional<TlsFiles> ReadTlsFiles(const Options& options) {
   const auto authorities = ReadPem("--tls-ca", options.tls_ca), key = ReadPem("--tls-key", options.tls_key),
              certificate = ReadPem("--tls-cert", options.tls_cert);
-  if (!authorities || !key || !certificate) return nullptr;
-  return grpc::SslCredentials({*authorities, *key, *certificate});
+  if (!authorities || !key || !certificate) return std::nullopt;
+  return TlsFiles{*authorities, *key, *certificate};
 }
 
-Connection::Connection(const Options& options, std::shared_ptr<grpc::ChannelCredentials> credentials)
-    : options_(options), credentials_(std::move(credentials)), servers_(options.servers.size()) {
+Connection::Connection(const Options& options, TlsFiles files)
+    : options_(options), files_(std::move(files)), servers_(options.servers.size()) {
   for (size_t i = 0; i < servers_.size(); ++i) servers_[i].address = options.servers[i];
+}
+
+const std::shared_ptr<grpc::ChannelCredentials>& Connection::credentials() {
+  if (credentials_ == nullptr) {
+    const bool plain = options_.tls_ca.empty();
+    credentials_ = plain ? grpc::InsecureChannelCredentials()
+                         : grpc::SslCredentials({files_.authorities, files_.key, files_.certificate});
+  }
+  return credentials_;
 }
 
 Connection::Server& Connection::Open() {
   Server& server = servers_[current_];
   if (server.channel == nullptr) {
-    server.channel = MakeChannel(server.address, credentials_);
+    server.channel = MakeChannel(server.address, credentials());
     server.key_value = v1::KeyValue::NewStub(server.channel);
     server.mesh = v1::Mesh::NewStub(server.channel);
     server.health = grpc::health::v1::Health::NewStub(server.channel);

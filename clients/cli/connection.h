@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,16 @@ std::string ReasonOf(const grpc::Status& status);
 // True if no node answered: the connection failed, or the deadline passed without an answer of ours.
 bool IsUnreachable(const grpc::Status& status);
 
-// What calls are made with: TLS with --tls-ca, or plain text. Null after it said on stderr which file cannot be read.
-std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const Options& options);
+// The contents of the options' PEM files; none without --tls-ca.
+struct TlsFiles {
+  std::string authorities, key, certificate;
+};
+// nullopt after it said on stderr which file cannot be read.
+std::optional<TlsFiles> ReadTlsFiles(const Options& options);
 
 class Connection {
  public:
-  Connection(const Options& options, std::shared_ptr<grpc::ChannelCredentials> credentials);
+  Connection(const Options& options, TlsFiles files);
 
   // Calls `method`, waits for the answer of each server that is asked at most --timeout, and reports an error.
   template <typename Stub, typename Request, typename Response>
@@ -81,7 +86,9 @@ class Connection {
   const std::string& server() const { return servers_[current_].address; }
   size_t server_count() const { return servers_.size(); }
   const Options& options() const { return options_; }
-  const std::shared_ptr<grpc::ChannelCredentials>& credentials() const { return credentials_; }
+  // TLS, or plain text. Made when it is asked for first: gRPC then has threads, and they take the signals that this
+  // thread does not block.
+  const std::shared_ptr<grpc::ChannelCredentials>& credentials();
 
  private:
   struct Server {
@@ -103,7 +110,8 @@ class Connection {
   grpc::health::v1::Health::Stub& StubOf(grpc::health::v1::Health::Stub*) { return *Open().health; }
 
   const Options& options_;
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  const TlsFiles files_;
+  std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::vector<Server> servers_;
   size_t current_ = 0;
   size_t asked_ = 1;      // servers since Begin, the present one included

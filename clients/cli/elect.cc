@@ -22,7 +22,7 @@ constexpr absl::Duration kPause = absl::Seconds(1);
 
 class ElectRun {
  public:
-  explicit ElectRun(const Connection& connection)
+  explicit ElectRun(Connection& connection)
       : options_(connection.options()),
         client_(MakeClient(connection, options_.holder_given ? options_.holder : "")),
         election_(*client_, options_.key, options_.value.value_or(client_->holder()), LeaseOf(options_)) {}

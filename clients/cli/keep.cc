@@ -23,7 +23,7 @@ namespace {
 
 class KeepRun {
  public:
-  explicit KeepRun(const Connection& connection)
+  explicit KeepRun(Connection& connection)
       : options_(connection.options()),
         client_(MakeClient(connection, options_.holder)),
         wake_(std::make_shared<Wake>()) {}

@@ -46,7 +46,7 @@ void SayStopping(const Lease& lease, absl::Duration grace) {
 
 }  // namespace
 
-std::unique_ptr<Client> MakeClient(const Connection& connection, const std::string& holder) {
+std::unique_ptr<Client> MakeClient(Connection& connection, const std::string& holder) {
   const Options& options = connection.options();
   ClientOptions of_client{.holder = holder, .timeout = options.timeout};
   of_client.credentials = connection.credentials();

@@ -24,7 +24,7 @@ enum RunExitCode {
 
 // A client of the servers that the options name. Its holder is the one of the options, or else a name of this process
 // alone.
-std::unique_ptr<Client> MakeClient(const Connection& connection, const std::string& holder);
+std::unique_ptr<Client> MakeClient(Connection& connection, const std::string& holder);
 
 // For the key and the lease of the options: duration, value and acks.
 LeaseOptions LeaseOf(const Options& options);

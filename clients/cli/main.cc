@@ -40,9 +40,9 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   leasemap::cli::Options options;
   if (const std::optional<int> exit_code = leasemap::cli::ParseOptions(argc, argv, options)) return *exit_code;
-  const auto credentials = leasemap::cli::MakeCredentials(options);
-  if (credentials == nullptr) return leasemap::cli::kWrongUse;
-  Connection connection(options, credentials);
+  const auto files = leasemap::cli::ReadTlsFiles(options);
+  if (!files) return leasemap::cli::kWrongUse;
+  Connection connection(options, *files);
   const int exit_code = kCommands.at(options.command)(connection);
   std::cout.flush();
   if (!std::cout) {

@@ -82,6 +82,7 @@ void Keeper::Free(const LeasePtr& lease) {
 }
 
 void Keeper::Release(const LeasePtr& lease, Then then) {
+  ++releasing_;
   v1::ReleaseRequest request;
   request.set_key_bytes(lease->key());
   request.set_holder(engine_.holder());
@@ -96,6 +97,8 @@ void Keeper::Release(const LeasePtr& lease, Then then) {
         }
         Free(lease);
         if (then) then();
+        --releasing_;
+        if (giving_up_) GiveUpSome(giving_up_);
       });
 }
 
@@ -110,36 +113,33 @@ void Keeper::GiveUp(const LeasePtr& lease, Then then) {
 
 struct Keeper::GivingUp {
   std::vector<LeasePtr> left;
-  size_t under_way = 0;
   Then then;  // empty once it was called
 };
 
 void Keeper::GiveUpAll(Then then) {
-  auto all = std::make_shared<GivingUp>();
+  giving_up_ = std::make_shared<GivingUp>();
+  const auto all = giving_up_;
   for (const auto& [key, lease] : leases_) {
     if (IsHeld(lease)) all->left.push_back(lease);
   }
   all->then = std::move(then);
-  if (!all->left.empty()) {
+  if (!all->left.empty() || releasing_ > 0) {
     engine_.After(kReleaseMost, [all] {
       all->left.clear();  // the rest lapse by themselves
       if (all->then) std::exchange(all->then, nullptr)();
     });
   }
-  GiveUpSome(*this, all);
+  GiveUpSome(all);
 }
 
-void Keeper::GiveUpSome(Keeper& keeper, const std::shared_ptr<GivingUp>& all) {
-  while (!all->left.empty() && all->under_way < kReleasesMost) {
+// Some may be under way already, of leases that the program has just let go.
+void Keeper::GiveUpSome(const std::shared_ptr<GivingUp>& all) {
+  while (!all->left.empty() && releasing_ < kReleasesMost) {
     const LeasePtr lease = all->left.back();
     all->left.pop_back();
-    ++all->under_way;
-    keeper.GiveUp(lease, [&keeper, all] {
-      --all->under_way;
-      GiveUpSome(keeper, all);
-    });
+    GiveUp(lease, nullptr);
   }
-  if (all->left.empty() && all->under_way == 0 && all->then) std::exchange(all->then, nullptr)();
+  if (all->left.empty() && releasing_ == 0 && all->then) std::exchange(all->then, nullptr)();
 }
 
 void Keeper::LoseAll(const std::string& why) {

@@ -49,7 +49,7 @@ class Keeper {
 
  private:
   struct GivingUp;
-  static void GiveUpSome(Keeper& keeper, const std::shared_ptr<GivingUp>& all);
+  void GiveUpSome(const std::shared_ptr<GivingUp>& all);
   void Look();
   void RenewDue(Moment now);
   void RenewAt(const std::string& target, std::vector<LeasePtr> some, bool moved);
@@ -63,6 +63,8 @@ class Keeper {
   Engine& engine_;
   absl::flat_hash_map<std::string, LeasePtr> leases_;  // held, or being acquired: one of a key at a time
   std::optional<Loop::Timer> timer_;                   // when it looks again
+  size_t releasing_ = 0;                               // releases that are not answered yet
+  std::shared_ptr<GivingUp> giving_up_;                // once the client is being closed
 };
 
 }  // namespace leasemap::internal

@@ -82,6 +82,8 @@ class Disk(FileSystem):
         if self.older.exists():
             shutil.copytree(self.older, self.folder)
             shutil.rmtree(self.older)
+            # What is not on the device yet would be lost with it when it breaks down.
+            subprocess.run(["sync", "-f", self.folder], check=True)
 
 
 class ChaosNode(Node):

@@ -214,6 +214,21 @@ TEST(Leases, OneClientDoesNotHoldAKeyTwice) {
   EXPECT_EQ(ReasonOf(first->status()), reason::kLeaseReleased);
 }
 
+// The program lets a lease go, and closes the client at once: the node hears of it nevertheless.
+TEST(Leases, OneThatWasLetGoBeforeCloseIsReleased) {
+  Script script;
+  FakeNode node(script);
+  for (int i = 1; i <= 30; ++i) {
+    Client client({node.target()});
+    {
+      const absl::StatusOr<Lease> lease = client.Acquire("k");
+      ASSERT_TRUE(lease.ok()) << lease.status();
+    }
+    client.Close();
+    ASSERT_EQ(script.releases(), i);
+  }
+}
+
 TEST(Leases, CloseEndsThemAndThoseThatWait) {
   Script script;
   script.AnswerSets([](size_t) { return Refusal(grpc::StatusCode::FAILED_PRECONDITION, "LEASE_HELD"); });

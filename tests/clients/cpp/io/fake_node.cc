@@ -61,6 +61,16 @@ grpc::Status Script::Add(const std::string& node, const v1::BatchRenewRequest& r
   renewals_.push_back({node, request});
   return on_renewal_ ? on_renewal_(renewals_.size() - 1) : grpc::Status::OK;
 }
+void Script::AddRelease() {
+  const absl::MutexLock lock(&mutex_);
+  ++releases_;
+}
+
+int Script::releases() const {
+  const absl::MutexLock lock(&mutex_);
+  return releases_;
+}
+
 void Script::Add(const std::string& node, const v1::BatchSetRequest& request) {
   absl::MutexLock lock(&mutex_);
   batches_.push_back({node, request});
@@ -103,6 +113,7 @@ grpc::Status FakeNode::Renew(grpc::ServerContext*, const v1::RenewRequest* reque
 }
 
 grpc::Status FakeNode::Release(grpc::ServerContext*, const v1::ReleaseRequest* request, v1::ReleaseResponse* answer) {
+  script_.AddRelease();
   *answer->mutable_entry() = Grant(request->key_bytes(), request->holder());
   return grpc::Status::OK;
 }

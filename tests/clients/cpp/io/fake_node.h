@@ -36,10 +36,13 @@ class Script {
   grpc::Status Add(const std::string& node, const v1::SetRequest& request);
   grpc::Status Add(const std::string& node, const v1::BatchRenewRequest& request);
   void Add(const std::string& node, const v1::BatchSetRequest& request);
+  void AddRelease();
+  int releases() const;
 
  private:
   mutable absl::Mutex mutex_;  // guards what follows
   Answer on_set_ ABSL_GUARDED_BY(mutex_), on_renewal_ ABSL_GUARDED_BY(mutex_);
+  int releases_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Asked<v1::SetRequest>> sets_ ABSL_GUARDED_BY(mutex_);
   std::vector<Asked<v1::BatchSetRequest>> batches_ ABSL_GUARDED_BY(mutex_);
   std::vector<Asked<v1::BatchRenewRequest>> renewals_ ABSL_GUARDED_BY(mutex_);
