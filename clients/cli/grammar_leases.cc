@@ -16,11 +16,12 @@ constexpr char kPromise[] =
     "TERM at once, and KILL after --grace.\n"
     "\n"
     "It does not promise mutual exclusion. Two sides of a network partition may each grant the lease (with\n"
-    "--ack majority only a side with more than half of the members does), and after a suspended machine wakes\n"
-    "up the command runs for a moment although others may have the lease. Therefore give the fencing token,\n"
-    "LEASEMAP_FENCING_TOKEN, to each resource that the command changes. A later lease on the key has a greater\n"
-    "token, as a string. A resource that refuses a smaller token than it has seen is safe from holders of the\n"
-    "past.\n";
+    "--ack majority only a side with more than half of the members does). Of two that ask different nodes at the\n"
+    "same moment each may be told of a majority, and one of them is stopped; --ack all is told to one at most.\n"
+    "After a suspended machine wakes up the command runs for a moment although others may have the lease.\n"
+    "Therefore give the fencing token, LEASEMAP_FENCING_TOKEN, to each resource that the command changes. A later\n"
+    "lease on the key has a greater token, as a string. A resource that refuses a smaller token than it has seen\n"
+    "is safe from holders of the past.\n";
 
 constexpr char kVariables[] =
     "The command gets the variables LEASEMAP_FENCING_TOKEN, LEASEMAP_LEASE_KEY, LEASEMAP_LEASE_HOLDER, and\n"
