@@ -16,7 +16,9 @@ TEST(IdentityTest, AUriNamesKindAndName) {
 }
 
 TEST(IdentityTest, WhatWasWrittenIsRead) {
-  for (const std::string name : {"n1", "a b/c", "ü", "100%", "~-._", std::string(255, 'x').c_str(), "\x01\xff"}) {
+  const std::string longest(255, 'x');
+  for (const std::string& name : {std::string("n1"), std::string("a b/c"), std::string("ü"), std::string("100%"),
+                                  std::string("~-._"), longest, std::string("\x01\xff")}) {
     EXPECT_EQ(ParseUri(UriOf(Node(name))), Node(name));
     EXPECT_EQ(ParseUri(UriOf(Client(name))), Client(name));
   }
