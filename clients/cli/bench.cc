@@ -29,7 +29,7 @@ namespace {
 constexpr uint64_t kUnderWayMost = 3000;
 constexpr size_t kBatchMost = 1000;                  // keys, as a node takes them
 constexpr size_t kBatchBytesMost = 4 << 20;          // half of what it takes
-constexpr absl::Duration kAfter = absl::Minutes(1);  // the lease goes on for so long after the end
+constexpr absl::Duration kAfter = absl::Minutes(1);  // the lease ends this long after the run
 constexpr size_t kBarWidth = 40;
 
 class BenchRun {

@@ -88,7 +88,7 @@ class KeepRun {
     return std::nullopt;
   }
 
-  // Reads what came; nobody wants it.
+  // Reads standard input and drops it; true at its end.
   bool InputEnded() {
     // What a WaitForAny saw may be something else: another one looks at the input alone, and does not wait.
     if (input_ < 0 || !CanRead(input_)) return false;

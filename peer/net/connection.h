@@ -5,8 +5,8 @@
 // peer is never the reason for a long queue. Small messages leave first (outbox.h). The kernel gets little at a time,
 // so that they need not wait behind bytes that it already has.
 //
-// With TLS (security.h) nothing is sent or read before both ends have shown a certificate; whom it names is said in the
-// Hello that comes.
+// With TLS (security.h) no message is sent or read before both ends have shown a certificate. The connection puts the
+// name in the other end's certificate into its Hello (core::Hello::certified).
 #pragma once
 
 #include <array>

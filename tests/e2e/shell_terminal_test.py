@@ -28,7 +28,7 @@ class Shell:
         os.write(self.terminal, text.encode())
 
     def until(self, pattern):
-        """Waits until the terminal shows it, and forgets what came up to there."""
+        """Waits until the terminal shows it, and forgets all output up to it."""
         end, found = time.monotonic() + BOUND, None
         while not (found := re.search(pattern, self.seen)):
             assert time.monotonic() < end, f"not within {BOUND} s: {pattern}; seen: {self.seen}"

@@ -11,8 +11,8 @@
 
 namespace leasemap::cli {
 
-// With a rate, calls that were due before the end may be sent for so long after it: this program may be late itself, on
-// a busy machine.
+// With a rate, calls that were due before the end are sent until this time after it: on a busy machine this program may
+// be late itself.
 inline constexpr absl::Duration kLateMost = absl::Milliseconds(100);
 
 class Pace {
