@@ -5,14 +5,18 @@
 #include <string>
 
 #include "spdlog/formatter.h"
+#include "spdlog/logger.h"
 
 namespace leasemap {
 
 // `format`: text or json; `level`: as --log-level takes it. Once, before anything is logged.
 void StartLog(const std::string& format, const std::string& level);
 void SetLogLevel(const std::string& level);
+// The audit log: lines that are one JSON object each, whatever the level is. After StartLog.
+std::shared_ptr<spdlog::logger> AuditLog();
 
-// {"time":"2026-01-31T12:00:00.123Z","level":"info","message":"…"}; the levels have the names of --log-level.
+// {"time":"2026-01-31T12:00:00.123Z","level":"info","message":"…"}; the levels have the names of --log-level. A line of
+// the audit log has its object as "audit" instead of the message.
 std::unique_ptr<spdlog::formatter> JsonLines();
 
 }  // namespace leasemap

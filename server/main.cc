@@ -16,6 +16,7 @@
 #include "google/protobuf/stubs/common.h"
 #include "grpc/support/log.h"
 #include "server/environment.h"
+#include "peer/core/data/error.h"
 #include "server/host/memory.h"
 #include "server/log.h"
 #include "server/options.h"
@@ -131,15 +132,52 @@ void ReloadCertificates(leasemap::rpc::Server& server) {
   }
 }
 
-// Waits for a signal, and looks after the certificates meanwhile.
+// Who may do what; null if everyone may do everything.
+absl::StatusOr<std::unique_ptr<leasemap::rpc::Access>> OpenAccess(const leasemap::Options& options) {
+  const bool plain = options.tls.certificate.empty();
+  const bool is_open = !leasemap::IsLoopback(options.listen);
+  if (options.auth_file.empty()) {
+    if (is_open) {
+      spdlog::warn("there is no --auth-file: every client that {} may do everything",
+                   !plain && options.tls_client_auth == "require" ? "has a certificate" : "reaches " + options.listen);
+    }
+    return nullptr;
+  }
+  if (is_open && plain) {
+    spdlog::warn("tokens come to {} in plain text, where others may read them: set --tls-cert", options.listen);
+  }
+  auto access = leasemap::rpc::Access::Open(options.auth_file, leasemap::AuditLog());
+  if (!access.ok()) return access;
+  if ((*access)->rights()->principals().contains(options.node.node_id)) {
+    spdlog::warn("principal {} has the name of this node: what the node holds by default is its own",
+                 leasemap::core::Shown(options.node.node_id));
+  }
+  spdlog::info("{} principals have rights", (*access)->rights()->size());
+  return access;
+}
+
+void ReloadRights(leasemap::rpc::Server& server) {
+  if (const auto status = server.ReloadRights(); status.ok()) {
+    spdlog::info("the rights were read again: {} principals", server.access().rights()->size());
+  } else {
+    spdlog::error("{}; the rights that were read before count on", std::string(status.message()));
+  }
+}
+
+// Waits for a signal, and looks after the certificates and the rights meanwhile.
 int AwaitSignal(const sigset_t& signals, leasemap::rpc::Server& server) {
   constexpr timespec kLookEvery{2, 0};
   leasemap::rpc::Certificates* const certificates = server.certificates();
   for (;;) {
     int received = 0;
-    if (certificates == nullptr) return sigwait(&signals, &received) == 0 ? received : SIGTERM;
-    if (certificates->Changed()) ReloadCertificates(server);
-    if (const auto warning = certificates->TakeWarning(absl::Now())) spdlog::warn("{}", *warning);
+    if (certificates == nullptr && !server.access().has_rights()) {
+      return sigwait(&signals, &received) == 0 ? received : SIGTERM;
+    }
+    if (certificates != nullptr) {
+      if (certificates->Changed()) ReloadCertificates(server);
+      if (const auto warning = certificates->TakeWarning(absl::Now())) spdlog::warn("{}", *warning);
+    }
+    if (server.access().Changed()) ReloadRights(server);
     received = sigtimedwait(&signals, nullptr, &kLookEvery);
     if (received > 0) return received;
   }
@@ -165,6 +203,11 @@ int Serve(leasemap::Reading reading, const Read& read) {
     spdlog::error("{}", std::string(certificates.status().message()));
     return kFailed;
   }
+  auto access = OpenAccess(options);
+  if (!access.ok()) {
+    spdlog::error("--auth-file: {}", std::string(access.status().message()));
+    return kFailed;
+  }
   const bool saves = *disk != nullptr;
   const std::string node_id = options.node.node_id, cluster = options.node.cluster;
   const uint64_t memory = leasemap::host::MemoryLimit();
@@ -179,7 +222,7 @@ int Serve(leasemap::Reading reading, const Read& read) {
   }
   const leasemap::rpc::Limits limits{memory, connections, options.max_watches};
   leasemap::rpc::Server server(std::move(options.node), options.listen, options.mesh_listen, limits, *std::move(disk),
-                               *std::move(certificates));
+                               *std::move(certificates), *std::move(access));
   std::atomic<bool> leaves{!saves};  // without a data directory the map ends with the process
   server.OnLeave([&leaves] {
     leaves.store(true);
@@ -194,6 +237,7 @@ int Serve(leasemap::Reading reading, const Read& read) {
   while (AwaitSignal(signals, server) == SIGHUP) {
     Reload(read, reading, server);
     if (server.certificates() != nullptr) ReloadCertificates(server);
+    if (server.access().has_rights()) ReloadRights(server);
   }
   spdlog::info("draining");
   if (leaves.load()) server.host().Leave();  // this member does not come back as it is

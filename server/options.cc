@@ -133,13 +133,6 @@ Check OneOf(std::vector<std::string> words) {
   };
 }
 
-bool IsLoopback(const std::string& host) {
-  if (host == "localhost") return true;
-  asio::error_code error;
-  const auto ip = asio::ip::make_address(host, error);
-  return !error && ip.is_loopback();
-}
-
 // The configuration file. CLI11's own reader takes `[::1]:7400` for a list, `a:1,b:2` for two values of which the last
 // counts, and a # in quotes for a comment, and knows no lines.
 class ConfigFile : public CLI::ConfigBase {
@@ -325,7 +318,7 @@ absl::Status SetAddresses(const Reader& reader, Options& out) {
        {std::pair{"listen", &out.listen}, {"mesh-listen", &out.mesh_listen}, {"http-listen", &out.http_listen}}) {
     *to = reader.Get<std::string>(name);
     const bool over_tls = to != &out.http_listen && !out.tls.certificate.empty();
-    if (insecure || over_tls || IsLoopback(net::ParseHostPort(*to)->host)) continue;
+    if (insecure || over_tls || IsLoopback(*to)) continue;
     return reader.Wrong(name, absl::StrCat(*to, " is beyond loopback, and ",
                                            to == &out.http_listen ? "this port is plain text"
                                                                   : "without --tls-cert this port is plain text",
@@ -359,12 +352,21 @@ absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& hos
   out.fsync = reader.Get<std::string>("fsync");
   out.check_data = reader.Get<bool>("check-data");
   if (out.check_data && out.data_dir.empty()) return reader.Wrong("check-data", "name the folder in --data-dir");
+  out.auth_file = reader.Get<std::string>("auth-file");
   out.log_level = reader.Get<std::string>("log-level");
   out.log_format = reader.Get<std::string>("log-format");
   return out;
 }
 
 }  // namespace
+
+bool IsLoopback(const std::string& host_port) {
+  const std::string host = net::ParseHostPort(host_port)->host;
+  if (host == "localhost") return true;
+  asio::error_code error;
+  const auto ip = asio::ip::make_address(host, error);
+  return !error && ip.is_loopback();
+}
 
 const std::vector<Flag>& Flags() {
   static const std::vector<Flag> flags = {
@@ -407,6 +409,10 @@ const std::vector<Flag>& Flags() {
       {"tls-client-auth", "off", "WHEN",
        "whether clients show a certificate of their own: off (none is asked for), optional or require",
        OneOf({"off", "optional", "require"})},
+      {"auth-file", "", "FILE",
+       "who may do what: principals, their tokens or certificates, and their rights (docs/security.md). It is read again "
+       "when it changes, and at SIGHUP. Without it every client may do everything",
+       Path},
       {"insecure", "off", "on|off", "serve plain text beyond loopback", Bool, true},
       // Less would not take a map of a few values of the largest size.
       {"max-bytes", "", "BYTES",

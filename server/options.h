@@ -28,6 +28,7 @@ struct Options {
   // TLS for clients; without a certificate the port is plain text.
   tls::Paths tls;
   std::string tls_client_auth;        // off, optional or require
+  std::string auth_file;              // who may do what; empty: everyone may do everything
   std::string log_level, log_format;  // trace to error; text or json
 };
 
@@ -56,5 +57,8 @@ absl::StatusOr<Reading> ReadOptions(const std::vector<std::string>& arguments, c
 // The flags that a later reading sets to something else, and that only a restart can change: all but the seeds and the
 // log level.
 std::vector<std::string> WaitForRestart(const Reading& before, const Reading& after);
+
+// Whether nobody beyond this machine reaches host:port: the host is localhost, or an address of the loopback.
+bool IsLoopback(const std::string& host_port);
 
 }  // namespace leasemap

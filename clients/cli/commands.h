@@ -48,8 +48,9 @@ int Explain(Connection& connection);
 int Conflicts(Connection& connection);
 int Healthcheck(Connection& connection);
 
-// tls.cc
+// tls.cc, token.cc
 int Tls(Connection& connection);
+int Token(Connection& connection);
 
 }  // namespace leasemap::cli
 

@@ -164,13 +164,13 @@ class Completion {
     const absl::Time end = absl::Now() + kKeysMost;
     std::string from = typed;
     size_t steps = 0;
-    const auto files = ReadTlsFiles(options);
-    if (!files) return;
+    const auto proofs = ReadProofs(options);
+    if (!proofs) return;
     std::unique_ptr<Connection> connection;
     for (; steps < kStepsMost; ++steps) {
       options.timeout = end - absl::Now();
       if (options.timeout <= absl::ZeroDuration()) break;
-      if (connection == nullptr) connection = std::make_unique<Connection>(options, *files);
+      if (connection == nullptr) connection = std::make_unique<Connection>(options, *proofs);
       v1::ListRequest request;
       v1::ListResponse page;
       request.set_start_key_bytes(from);

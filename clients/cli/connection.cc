@@ -1,10 +1,7 @@
 #include "clients/cli/connection.h"
 
 #include <algorithm>
-#include <fstream>
 #include <iostream>
-#include <iterator>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_join.h"
@@ -43,7 +40,8 @@ constexpr absl::Duration kConnectWait = absl::Milliseconds(2 * kConnectAttemptMs
 constexpr int kLargestAnswer = 256 << 20;
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server,
-                                           const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+                                           const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+                                           const Proofs& proofs) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectAttemptMs);
@@ -53,46 +51,25 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server,
   // node is next door, and a proxy for the web does not carry its calls.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetUserAgentPrefix("leasemap/" LEASEMAP_VERSION);
-  return grpc::CreateCustomChannel(server, credentials, arguments);
-}
-
-// The content of a PEM file, "" for no path; nullopt after it said that the file cannot be read.
-std::optional<std::string> ReadPem(const char* option, const std::string& path) {
-  if (path.empty()) return "";
-  std::ifstream file(path, std::ios::binary);
-  if (file) file.peek();  // fails for a folder
-  if (file) return std::string(std::istreambuf_iterator<char>(file), {});
-  Complain() << option << ": " << Escape(path) << " cannot be read; name a PEM file\n";
-  return std::nullopt;
+  return grpc::experimental::CreateCustomChannelWithInterceptors(server, credentials, arguments, TokenSenders(proofs));
 }
 
 }  // namespace
 
-std::optional<TlsFiles> ReadTlsFiles(const Options& options) {
-  const auto authorities = ReadPem("--tls-ca", options.tls_ca), key = ReadPem("--tls-key", options.tls_key),
-             certificate = ReadPem("--tls-cert", options.tls_cert);
-  if (!authorities || !key || !certificate) return std::nullopt;
-  return TlsFiles{*authorities, *key, *certificate};
-}
-
-Connection::Connection(const Options& options, TlsFiles files)
-    : options_(options), files_(std::move(files)), servers_(options.servers.size()) {
+Connection::Connection(const Options& options, Proofs proofs)
+    : options_(options), proofs_(std::move(proofs)), servers_(options.servers.size()) {
   for (size_t i = 0; i < servers_.size(); ++i) servers_[i].address = options.servers[i];
 }
 
 const std::shared_ptr<grpc::ChannelCredentials>& Connection::credentials() {
-  if (credentials_ == nullptr) {
-    const bool plain = options_.tls_ca.empty();
-    credentials_ = plain ? grpc::InsecureChannelCredentials()
-                         : grpc::SslCredentials({files_.authorities, files_.key, files_.certificate});
-  }
+  if (credentials_ == nullptr) credentials_ = ChannelCredentialsOf(proofs_);
   return credentials_;
 }
 
 Connection::Server& Connection::Open() {
   Server& server = servers_[current_];
   if (server.channel == nullptr) {
-    server.channel = MakeChannel(server.address, credentials());
+    server.channel = MakeChannel(server.address, credentials(), proofs_);
     server.key_value = v1::KeyValue::NewStub(server.channel);
     server.mesh = v1::Mesh::NewStub(server.channel);
     server.health = grpc::health::v1::Health::NewStub(server.channel);

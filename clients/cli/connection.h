@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "clients/cli/core/repeat.h"
 #include "clients/cli/options.h"
+#include "clients/cli/proofs.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "leasemap/v1/key_value.grpc.pb.h"
 #include "leasemap/v1/mesh.grpc.pb.h"
@@ -25,16 +26,9 @@ std::string ReasonOf(const grpc::Status& status);
 // True if no node answered: the connection failed, or the deadline passed without an answer of ours.
 bool IsUnreachable(const grpc::Status& status);
 
-// The contents of the options' PEM files; none without --tls-ca.
-struct TlsFiles {
-  std::string authorities, key, certificate;
-};
-// nullopt after it said on stderr which file cannot be read.
-std::optional<TlsFiles> ReadTlsFiles(const Options& options);
-
 class Connection {
  public:
-  Connection(const Options& options, TlsFiles files);
+  Connection(const Options& options, Proofs proofs);
 
   // Calls `method`, waits for the answer of each server that is asked at most --timeout, and reports an error.
   template <typename Stub, typename Request, typename Response>
@@ -89,6 +83,7 @@ class Connection {
   // TLS, or plain text. Made when it is asked for first: gRPC then has threads, and they take the signals that this
   // thread does not block.
   const std::shared_ptr<grpc::ChannelCredentials>& credentials();
+  const Proofs& proofs() const { return proofs_; }
 
  private:
   struct Server {
@@ -110,7 +105,7 @@ class Connection {
   grpc::health::v1::Health::Stub& StubOf(grpc::health::v1::Health::Stub*) { return *Open().health; }
 
   const Options& options_;
-  const TlsFiles files_;
+  const Proofs proofs_;
   std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::vector<Server> servers_;
   size_t current_ = 0;

@@ -49,6 +49,11 @@ void AddSharedOptions(CLI::App& app, Options& options) {
   AddText(&app, "--tls-cert", options.tls_cert, "FILE",
           "This client's certificate, for nodes that ask for one (default: LEASEMAP_TLS_CERT)");
   AddText(&app, "--tls-key", options.tls_key, "FILE", "The key of --tls-cert (default: LEASEMAP_TLS_KEY)");
+  AddText(&app, "--token-file", options.token_file, "FILE",
+          "The token that this client shows is in this file (default: LEASEMAP_TOKEN_FILE; or the token itself in "
+          "LEASEMAP_TOKEN)");
+  app.add_flag("--insecure-token", options.insecure_token,
+               "Send the token in plain text beyond this machine, where others may read it");
   app.add_option_function<std::string>(
          "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
          "text (the default), or json: one object per line")

@@ -87,6 +87,21 @@ void AddTls(CLI::App& app, Options& options) {
   tls->add_flag("--force", options.force, "Replace files that are there");
 }
 
+void AddToken(CLI::App& app, Options& options) {
+  CLI::App* token = AddCommand(
+      app, options, kCluster, "token", "Make a token for a client: no node is asked",
+      "`token new` prints a token of 256 random bits, and on standard error the line for the --auth-file of\n"
+      "the nodes, which holds its SHA-256 alone. A client shows the token with --token-file, LEASEMAP_TOKEN,\n"
+      "or `authorization: Bearer TOKEN`.\n"
+      "\n"
+      "Examples:\n"
+      "  leasemap token new > alice.token\n"
+      "  leasemap --token-file alice.token get color");
+  AddText(token, "ACTION", options.token_action, "", "new")
+      ->required()
+      ->check(CLI::IsMember({"new"}).description(""));
+}
+
 }  // namespace
 
 void AddNodeCommands(CLI::App& app, Options& options) {
@@ -128,6 +143,7 @@ void AddNodeCommands(CLI::App& app, Options& options) {
   AddText(health, "--service", options.service, "NAME",
           "The service to ask for, as leasemap.v1.KeyValue, or liveness: whether the process runs");
   AddTls(app, options);
+  AddToken(app, options);
   AddText(AddCommand(app, options, kProgram, "help", "Show the help of the program, or of a command",
                      "Example:\n"
                      "  leasemap help set"),

@@ -36,13 +36,14 @@ int main(int argc, char** argv) {
       {"conflicts", leasemap::cli::Conflicts},
       {"healthcheck", leasemap::cli::Healthcheck},
       {"tls", leasemap::cli::Tls},
+      {"token", leasemap::cli::Token},
   };
   std::ios::sync_with_stdio(false);
   leasemap::cli::Options options;
   if (const std::optional<int> exit_code = leasemap::cli::ParseOptions(argc, argv, options)) return *exit_code;
-  const auto files = leasemap::cli::ReadTlsFiles(options);
-  if (!files) return leasemap::cli::kWrongUse;
-  Connection connection(options, *files);
+  const auto proofs = leasemap::cli::ReadProofs(options);
+  if (!proofs) return leasemap::cli::kWrongUse;
+  Connection connection(options, *proofs);
   const int exit_code = kCommands.at(options.command)(connection);
   std::cout.flush();
   if (!std::cout) {

@@ -261,6 +261,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   options.tls_ca = Choose(options.tls_ca, "LEASEMAP_TLS_CA", "");
   options.tls_cert = Choose(options.tls_cert, "LEASEMAP_TLS_CERT", "");
   options.tls_key = Choose(options.tls_key, "LEASEMAP_TLS_KEY", "");
+  options.token_file = Choose(options.token_file, "LEASEMAP_TOKEN_FILE", "");
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return SayWrongUse(CommandOf(app), "--tls-cert and --tls-key are given together");
   }
@@ -274,7 +275,8 @@ std::vector<std::pair<std::string, std::string>> ServerVariables(const Options& 
   std::vector<std::pair<std::string, std::string>> out{{"LEASEMAP_SERVER", absl::StrJoin(options.servers, ",")}};
   for (const auto& [name, path] : {std::pair{"LEASEMAP_TLS_CA", &options.tls_ca},
                                    {"LEASEMAP_TLS_CERT", &options.tls_cert},
-                                   {"LEASEMAP_TLS_KEY", &options.tls_key}}) {
+                                   {"LEASEMAP_TLS_KEY", &options.tls_key},
+                                   {"LEASEMAP_TOKEN_FILE", &options.token_file}}) {
     if (!path->empty()) out.emplace_back(name, *path);
   }
   return out;

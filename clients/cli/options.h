@@ -37,6 +37,8 @@ struct Options {
   absl::Duration timeout = absl::Seconds(5);  // for one answer; above zero
   // PEM files. Without authorities calls are plain text; with a certificate and its key this client shows who it is.
   std::string tls_ca, tls_cert, tls_key;
+  std::string token_file;       // a file with the token that this client shows; empty: LEASEMAP_TOKEN, or none
+  bool insecure_token = false;  // it may be sent in plain text beyond this machine
 
   std::string command;  // the word, as "set"
 
@@ -89,6 +91,7 @@ struct Options {
   std::vector<std::string> hosts;       // tls
   std::string tls_dir = "tls";          // tls
   std::optional<absl::Duration> valid;  // tls
+  std::string token_action;             // token: new
   BenchOptions bench;
 };
 

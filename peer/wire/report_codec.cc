@@ -93,6 +93,7 @@ void LastReport::ToProto(const core::Report& report, pb::Report* out) {
   out->set_map_hash(report.map_hash);
   out->set_holds_map(report.holds_map);
   out->set_disk_stopped(report.disk_stopped);
+  out->set_rights_hash(report.rights_hash);
   if (report.ceiling_ms) out->set_ceiling_ms(*report.ceiling_ms);
   out->set_collected_epoch(report.collected_epoch);
   for (const auto& relay : report.relays) {
@@ -140,6 +141,7 @@ absl::Status LastReport::FromProto(const pb::Report& in, core::Report* out) {
   out->map_hash = in.map_hash();
   out->holds_map = in.holds_map();
   out->disk_stopped = in.disk_stopped();
+  out->rights_hash = in.rights_hash();
   if (in.has_ceiling_ms()) {
     if (in.ceiling_ms() < 0 || in.ceiling_ms() > core::kMaxCeilingMs) return Bad("a bad ceiling");
     out->ceiling_ms = in.ceiling_ms();

@@ -186,6 +186,16 @@ void NodeHost::SetSecurity(std::shared_ptr<net::Security> security) {
   asio::post(io_, [this, security = std::move(security)]() mutable { transport_.SetSecurity(std::move(security)); });
 }
 
+void NodeHost::SetRightsHash(uint64_t hash) {
+  Change(
+      [hash, this](core::Node& node, core::Now) {
+        mutex_.AssertHeld();
+        node.SetRightsHash(hash);
+        timer_moved_ = true;  // reports tell of it
+      },
+      "SetRightsHash");
+}
+
 void NodeHost::SetSeeds(const std::vector<std::string>& seeds) {
   Change(
       [&](core::Node& node, core::Now) {

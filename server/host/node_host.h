@@ -58,6 +58,8 @@ class NodeHost {
   void Leave();
   // TLS of the mesh for the links from now on (Transport::SetSecurity).
   void SetSecurity(std::shared_ptr<net::Security> security);
+  // Of the file of rights (core::Report::rights_hash).
+  void SetRightsHash(uint64_t hash);
   // Other seeds from now on.
   void SetSeeds(const std::vector<std::string>& seeds);
   // Closes links, saves what is not on the disk yet, and ends the threads. The node can still be read.

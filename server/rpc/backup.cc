@@ -162,10 +162,8 @@ class RestoreCall final : public grpc::ServerReadReactor<v1::RestoreRequest> {
 grpc::ServerWriteReactor<v1::BackupResponse>* Backups::Backup(grpc::CallbackServerContext& context,
                                                               const v1::BackupRequest& request) {
   using Reactor = grpc::ServerWriteReactor<v1::BackupResponse>;
-  if (auto status = gate_.Check(context, request); !status.ok()) return Refused<Reactor>(ToGrpc(status));
-  if (backups_.fetch_add(1) >= kMaxBackups) {
-    --backups_;
-    return Refused<Reactor>(ToGrpc(TooMany("as many backups as it can")));
+  if (auto status = Begin(context, request, backups_, kMaxBackups, "as many backups as it can"); !status.ok()) {
+    return Refused<Reactor>(ToGrpc(status));
   }
   return new BackupStream(*this);
 }
@@ -173,12 +171,23 @@ grpc::ServerWriteReactor<v1::BackupResponse>* Backups::Backup(grpc::CallbackServ
 grpc::ServerReadReactor<v1::RestoreRequest>* Backups::Restore(grpc::CallbackServerContext& context,
                                                               v1::RestoreResponse* response) {
   using Reactor = grpc::ServerReadReactor<v1::RestoreRequest>;
-  if (auto status = gate_.Check(context, v1::RestoreRequest()); !status.ok()) return Refused<Reactor>(ToGrpc(status));
-  if (restores_.fetch_add(1) >= 1) {
-    --restores_;
-    return Refused<Reactor>(ToGrpc(TooMany("a restore")));
+  if (auto status = Begin(context, v1::RestoreRequest(), restores_, 1, "a restore"); !status.ok()) {
+    return Refused<Reactor>(ToGrpc(status));
   }
   return new RestoreCall(*this, context, response);
+}
+
+absl::Status Backups::Begin(grpc::CallbackServerContext& context, const google::protobuf::Message& request,
+                            std::atomic<int>& running, int most, const char* what) {
+  const auto caller = gate_.CheckAdmin(context, request);
+  if (!caller.ok()) return caller.status();
+  auto status = gate_.CheckServing();
+  if (status.ok() && running.fetch_add(1) >= most) {
+    --running;
+    status = TooMany(what);
+  }
+  caller->Administered(status);
+  return status;
 }
 
 }  // namespace leasemap::rpc

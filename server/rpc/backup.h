@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cstddef>
 
+#include "absl/status/status.h"
+#include "google/protobuf/message.h"
 #include "grpcpp/support/server_callback.h"
 #include "leasemap/v1/mesh.pb.h"
 #include "server/host/node_host.h"
@@ -29,6 +31,9 @@ class Backups {
  private:
   friend class BackupStream;
   friend class RestoreCall;
+  // One more of those that are `running`, at most so many; or why not.
+  absl::Status Begin(grpc::CallbackServerContext& context, const google::protobuf::Message& request,
+                     std::atomic<int>& running, int most, const char* what);
 
   host::NodeHost& host_;
   const Gate& gate_;

@@ -50,11 +50,6 @@ int64_t DaysLeft(absl::Time expires, absl::Time now) { return absl::ToInt64Hours
 
 }  // namespace
 
-bool Certificates::Seen::operator==(const Seen& other) const {
-  return inode == other.inode && size == other.size && changed.tv_sec == other.changed.tv_sec &&
-         changed.tv_nsec == other.changed.tv_nsec;
-}
-
 absl::StatusOr<std::unique_ptr<Certificates>> Certificates::Load(tls::Paths paths, ClientAuth clients,
                                                                  std::string node_id) {
   std::unique_ptr<Certificates> out(new Certificates(std::move(paths), clients, std::move(node_id)));
@@ -82,7 +77,7 @@ absl::Status Certificates::MakeCredentials() {
 }
 
 absl::Status Certificates::Reload() {
-  seen_ = Look();
+  files_.BeginReading();
   auto material = tls::ReadMaterial(paths_, absl::Now());
   if (!material.ok()) return material.status();
   const tls::Identity& identity = material->identity;
@@ -104,18 +99,6 @@ absl::Status Certificates::Reload() {
   expires_ = material_.expires;
   return absl::OkStatus();
 }
-
-std::vector<Certificates::Seen> Certificates::Look() const {
-  std::vector<Seen> out;
-  for (const std::string& path : {paths_.certificate, paths_.key, paths_.authorities}) {
-    struct stat found {};
-    const bool there = stat(path.c_str(), &found) == 0;
-    out.push_back(there ? Seen{found.st_ino, found.st_size, found.st_mtim} : Seen{});
-  }
-  return out;
-}
-
-bool Certificates::Changed() const { return Look() != seen_; }
 
 std::optional<std::string> Certificates::TakeWarning(absl::Time now) {
   const absl::Time expires = this->expires();

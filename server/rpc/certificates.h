@@ -6,8 +6,6 @@
 // stay.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +18,7 @@
 #include "grpcpp/security/server_credentials.h"
 #include "peer/threads/mutex.h"
 #include "peer/tls/material.h"
+#include "server/rpc/watched_files.h"
 
 namespace leasemap::rpc {
 
@@ -38,7 +37,7 @@ class Certificates {
   // Reads the files again. After an error what was read before counts on.
   absl::Status Reload();
   // Whether a file has changed since it was read last, with or without success. One caller at a time.
-  bool Changed() const;
+  bool Changed() const { return files_.Changed(); }
   // A line for the log if the certificate expires within 30, 7 or 1 days, once for each. One caller at a time.
   std::optional<std::string> TakeWarning(absl::Time now);
   // What was read last and found good. One caller at a time.
@@ -49,22 +48,17 @@ class Certificates {
   std::string Note(absl::Time now) const;
 
  private:
-  struct Seen {
-    ino_t inode = 0;
-    off_t size = -1;
-    timespec changed{};
-    bool operator==(const Seen& other) const;
-  };
-
   Certificates(tls::Paths paths, ClientAuth clients, std::string node_id)
-      : paths_(std::move(paths)), clients_(clients), node_id_(std::move(node_id)) {}
+      : paths_(std::move(paths)),
+        clients_(clients),
+        node_id_(std::move(node_id)),
+        files_({paths_.certificate, paths_.key, paths_.authorities}) {}
   absl::Status MakeCredentials();
-  std::vector<Seen> Look() const;
 
   const tls::Paths paths_;
   const ClientAuth clients_;
   const std::string node_id_;
-  std::vector<Seen> seen_;                 // of the files, when they were read last
+  WatchedFiles files_;
   int own_fd_ = -1, authorities_fd_ = -1;  // the copies that gRPC watches
   tls::Material material_;
   size_t warned_ = 0;  // how many of the warnings were given

@@ -1,23 +1,30 @@
-// Whether KeyValue calls are served: not before the node is ready, not while it drains.
+// The door of every call: it counts what has come, finds out who calls, and lets KeyValue calls through only while the node
+// serves, which is not before it is ready, and not while it drains.
 #pragma once
 
 #include <atomic>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/server_context.h"
 #include "peer/core/data/error.h"
 #include "server/host/node_host.h"
+#include "server/rpc/access.h"
 #include "server/rpc/connections.h"
 
 namespace leasemap::rpc {
 
 class Gate {
  public:
-  Gate(const host::NodeHost& host, Connections& connections)
-      : host_(host), connections_(connections), node_(absl::CEscape(host.options().node_id)) {}
+  Gate(const host::NodeHost& host, Connections& connections, const Access& access)
+      : host_(host), connections_(connections), access_(access), node_(absl::CEscape(host.options().node_id)) {}
 
   void Drain() { draining_.store(true, std::memory_order_release); }
   bool draining() const { return draining_.load(std::memory_order_acquire); }
@@ -30,23 +37,43 @@ class Gate {
   void SetListening(bool listening) { listening_.store(listening, std::memory_order_release); }
   const Connections& connections() const { return connections_; }
 
-  // A call's request has come whole. Its answer names this node in the trailer `leasemap-node`: behind a load balancer
-  // nothing else does.
-  void Arrived(grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
-    connections_.Arrived(context.peer(), request.ByteSizeLong());
-    context.AddTrailingMetadata("leasemap-node", node_);
-  }
   // Some more of a request that comes in pieces.
   void MoreArrived(grpc::CallbackServerContext& context, const google::protobuf::Message& piece) const {
     connections_.Arrived(context.peer(), piece.ByteSizeLong());
   }
-  // The same for a KeyValue call. OK, SYNCING or DRAINING.
-  absl::Status Check(grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
-    Arrived(context, request);
+  // A call's request has come whole: who calls, or UNAUTHENTICATED. The answer names this node in the trailer
+  // `leasemap-node`, since behind a load balancer nothing else does, and the principal in `leasemap-principal`.
+  absl::StatusOr<Caller> Identify(grpc::CallbackServerContext& context,
+                                  const google::protobuf::Message& request) const {
+    connections_.Arrived(context.peer(), request.ByteSizeLong());
+    context.AddTrailingMetadata("leasemap-node", node_);
+    auto caller = access_.Identify(context, CallOf(request), host_.options().node_id);
+    if (caller.ok() && caller->has_rights()) {
+      context.AddTrailingMetadata("leasemap-principal", absl::CEscape(caller->principal().name));
+    }
+    return caller;
+  }
+  // OK, SYNCING or DRAINING.
+  absl::Status CheckServing() const {
     if (host_.ready() && !draining()) return absl::OkStatus();
     if (draining()) return Draining();
     const std::string waits_for = host_.WaitsFor();
     return waits_for.empty() ? absl::OkStatus() : Syncing(waits_for);
+  }
+  // Both, for a KeyValue call.
+  absl::StatusOr<Caller> Check(grpc::CallbackServerContext& context, const google::protobuf::Message& request) const {
+    auto caller = Identify(context, request);
+    if (!caller.ok()) return caller;
+    auto status = CheckServing();
+    return status.ok() ? std::move(caller) : status;
+  }
+  // A call that the whole map, or this node, is the matter of: for administrators.
+  absl::StatusOr<Caller> CheckAdmin(grpc::CallbackServerContext& context, const google::protobuf::Message& request,
+                                    std::string_view node = "") const {
+    auto caller = Identify(context, request);
+    if (!caller.ok()) return caller;
+    const auto status = caller->MayAdminister(node);
+    return status.ok() ? std::move(caller) : status;
   }
   static absl::Status Draining() {
     auto status =
@@ -56,6 +83,13 @@ class Gate {
   }
 
  private:
+  // "Set" of a SetRequest.
+  static std::string_view CallOf(const google::protobuf::Message& request) {
+    std::string_view name = request.GetDescriptor()->name();
+    constexpr std::string_view kSuffix = "Request";
+    if (name.ends_with(kSuffix)) name.remove_suffix(kSuffix.size());
+    return name;
+  }
   static absl::Status Syncing(const std::string& waits_for) {
     auto status =
         core::Refusal(absl::StatusCode::kUnavailable, "SYNCING",
@@ -66,6 +100,7 @@ class Gate {
 
   const host::NodeHost& host_;
   Connections& connections_;
+  const Access& access_;
   const std::string node_;  // its ID, in a form for metadata: bytes that are not ASCII are escaped as in C
   std::atomic<bool> draining_{false}, listening_{true};
 };

@@ -34,7 +34,7 @@ void Settle(const absl::Status& outcome, const core::EntryPtr& entry, v1::BatchR
 
 }  // namespace
 
-// The steps, once the last of the items' min_versions has come or is not waited for any more.
+// The steps, once the last min_version of the items that are not refused has come or is not waited for any more.
 template <typename Request>
 grpc::ServerUnaryReactor* KeyValueService::BatchOnceHere(grpc::CallbackServerContext* context, const Request& request,
                                                          const Waited& waited, std::vector<WaitingCall::Step> steps) {
@@ -42,7 +42,7 @@ grpc::ServerUnaryReactor* KeyValueService::BatchOnceHere(grpc::CallbackServerCon
   auto* call = new WaitingCall(host_, std::move(steps));
   const int64_t patience_ms = PatienceMs(*context);
   for (int i = 0; i < items.size(); ++i) {
-    if (items[i].min_version().empty()) continue;
+    if (items[i].min_version().empty() || !(*waited)[i].ok()) continue;
     const auto take = [waited, i](const core::Effects::Answered& answered) { (*waited)[i] = answered.status; };
     const auto wait = host_.AwaitVersion(items[i].min_version(), patience_ms, call->Expect(take));
     if (!wait.ok()) (*waited)[i] = wait.status();
@@ -54,18 +54,24 @@ grpc::ServerUnaryReactor* KeyValueService::BatchOnceHere(grpc::CallbackServerCon
 
 // Begins the item's write in the name of the call.
 template <typename Item>
-void KeyValueService::WriteItem(WaitingCall& call, const Item& item, int64_t patience_ms, v1::BatchResult* result) {
-  auto command = FromProto(item, host_.options().node_id);
-  if (!command.ok()) return Settle(command.status(), nullptr, result);
-  command->patience_ms = patience_ms;
-  const auto take = [result](const core::Effects::Answered& answered) {
-    Settle(answered.status, answered.entry, result);
+void KeyValueService::WriteItem(WaitingCall& call, const Caller& caller, const Item& item, int64_t patience_ms,
+                                v1::BatchResult* result) {
+  const WriteLine line(caller, KeyOf(item), item.holder());
+  const auto settle = [line, result](const absl::Status& outcome, const core::EntryPtr& entry) {
+    line.End(outcome, entry);
+    Settle(outcome, entry, result);
   };
+  auto command = CommandOf(caller, item);
+  if (!command.ok()) return settle(command.status(), nullptr);
+  command->patience_ms = patience_ms;
+  const auto take = [settle](const core::Effects::Answered& answered) { settle(answered.status, answered.entry); };
   const auto submitted = host_.Submit(*command, call.Expect(take));
   if (!submitted.ok()) {
-    Settle(submitted.status(), nullptr, result);
+    settle(submitted.status(), nullptr);
   } else if (submitted->wait == 0) {
-    Settle(absl::OkStatus(), submitted->entry, result);
+    settle(absl::OkStatus(), submitted->entry);
+  } else if (submitted->entry != nullptr) {
+    line.End(absl::OkStatus(), submitted->entry);
   }
   call.Began(submitted.ok() ? submitted->wait : 0);
 }
@@ -74,11 +80,11 @@ void KeyValueService::WriteItem(WaitingCall& call, const Item& item, int64_t pat
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* KeyValueService::BatchWrite(grpc::CallbackServerContext* context, const Request& request,
                                                       Response* response) {
-  auto status = gate_.Check(*context, request);
-  if (status.ok()) status = CheckBatch(request.requests_size());
+  const auto caller = gate_.Check(*context, request);
+  const auto status = caller.ok() ? CheckBatch(request.requests_size()) : caller.status();
   if (!status.ok()) return Finish(context, status);
   for (int i = 0; i < request.requests_size(); ++i) response->add_results();
-  const auto begin = [this, &request, response, patience_ms = PatienceMs(*context)](WaitingCall& call) {
+  const auto begin = [this, caller = *caller, &request, response, patience_ms = PatienceMs(*context)](WaitingCall& call) {
     size_t bytes = 0;
     for (int i = 0; i < request.requests_size(); ++i) {
       auto* result = response->mutable_results(i);
@@ -86,7 +92,7 @@ grpc::ServerUnaryReactor* KeyValueService::BatchWrite(grpc::CallbackServerContex
       if (bytes > kMaxBatchWriteBytes) {
         Settle(TooLarge(), nullptr, result);
       } else {
-        WriteItem(call, request.requests(i), patience_ms, result);
+        WriteItem(call, caller, request.requests(i), patience_ms, result);
       }
     }
     return absl::OkStatus();
@@ -99,11 +105,12 @@ grpc::ServerUnaryReactor* KeyValueService::BatchWrite(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* KeyValueService::BatchGet(grpc::CallbackServerContext* context,
                                                     const v1::BatchGetRequest* request,
                                                     v1::BatchGetResponse* response) {
-  auto status = gate_.Check(*context, *request);
-  if (status.ok()) status = CheckBatch(request->requests_size());
+  const auto caller = gate_.Check(*context, *request);
+  const auto status = caller.ok() ? CheckBatch(request->requests_size()) : caller.status();
   if (!status.ok()) return Finish(context, status);
   const auto& items = request->requests();
   auto waited = std::make_shared<std::vector<absl::Status>>(items.size());
+  for (int i = 0; i < items.size(); ++i) (*waited)[i] = caller->MayRead(KeyOf(items[i]));
   auto answer = [this, bytes = size_t{0}](const v1::GetRequest& item, v1::BatchResult* result) mutable {
     const std::string& key = KeyOf(item);
     if (auto wrong = core::CheckKey(key); !wrong.ok()) return wrong;
@@ -136,16 +143,20 @@ grpc::ServerUnaryReactor* KeyValueService::BatchGet(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* KeyValueService::BatchRenew(grpc::CallbackServerContext* context,
                                                       const v1::BatchRenewRequest* request,
                                                       v1::BatchRenewResponse* response) {
-  auto status = gate_.Check(*context, *request);
-  if (status.ok()) status = CheckBatch(request->requests_size());
+  const auto caller = gate_.Check(*context, *request);
+  const auto status = caller.ok() ? CheckBatch(request->requests_size()) : caller.status();
   if (!status.ok()) return Finish(context, status);
-  auto waited = std::make_shared<std::vector<absl::Status>>(request->requests_size());
-  for (int i = 0; i < request->requests_size(); ++i) response->add_results();
-  const auto begin = [this, request, response, waited, patience_ms = PatienceMs(*context)](WaitingCall& call) {
+  const auto& items = request->requests();
+  auto waited = std::make_shared<std::vector<absl::Status>>(items.size());
+  for (int i = 0; i < items.size(); ++i) {
+    (*waited)[i] = caller->MayWrite(KeyOf(items[i]), items[i].holder());
+    response->add_results();
+  }
+  const auto begin = [this, caller = *caller, request, response, waited, patience_ms = PatienceMs(*context)](WaitingCall& call) {
     for (int i = 0; i < request->requests_size(); ++i) {
       auto* result = response->mutable_results(i);
       if ((*waited)[i].ok()) {
-        WriteItem(call, request->requests(i), patience_ms, result);
+        WriteItem(call, caller, request->requests(i), patience_ms, result);
       } else {
         Settle((*waited)[i], nullptr, result);
       }

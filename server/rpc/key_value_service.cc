@@ -50,7 +50,8 @@ grpc::ServerUnaryReactor* KeyValueService::Get(grpc::CallbackServerContext* cont
     ToProto(*entry, true, response->mutable_entry());
     return absl::OkStatus();
   };
-  auto status = gate_.Check(*context, *request);
+  const auto caller = gate_.Check(*context, *request);
+  const auto status = caller.ok() ? caller->MayRead(KeyOf(*request)) : caller.status();
   if (status.ok() && !request->min_version().empty()) {
     return OnceHere(context, *request, {[answer](WaitingCall&) { return answer(); }});
   }
@@ -84,13 +85,15 @@ bool KeyValueService::HasEnded(const std::string& key, const v1::Entry& written)
   });
 }
 
-void KeyValueService::Submit(WaitingCall& call, const core::WriteCommand& command, core::Effects::Answered* outcome) {
+void KeyValueService::Submit(WaitingCall& call, const WriteLine& line, const core::WriteCommand& command,
+                             core::Effects::Answered* outcome) {
   const auto take = [outcome](const core::Effects::Answered& answered) { *outcome = answered; };
   const auto submitted = host_.Submit(command, call.Expect(take));
   if (!submitted.ok()) {
     outcome->status = submitted.status();
-  } else if (submitted->wait == 0) {
-    outcome->entry = submitted->entry;
+  } else {
+    if (submitted->entry != nullptr) line.End(absl::OkStatus(), submitted->entry);
+    if (submitted->wait == 0) outcome->entry = submitted->entry;
   }
   call.Began(submitted.ok() ? submitted->wait : 0);
 }
@@ -98,23 +101,27 @@ void KeyValueService::Submit(WaitingCall& call, const core::WriteCommand& comman
 template <typename Request, typename Settle>
 grpc::ServerUnaryReactor* KeyValueService::WriteThen(grpc::CallbackServerContext* context, const Request& request,
                                                      Settle settle) {
-  auto status = gate_.Check(*context, request);
-  auto command = status.ok() ? FromProto(request, host_.options().node_id) : status;
-  if (!command.ok()) return Finish(context, command.status());
+  const auto caller = gate_.Check(*context, request);
+  if (!caller.ok()) return Finish(context, caller.status());
+  const WriteLine line(*caller, KeyOf(request), request.holder());
+  const auto answer = [line, settle](const absl::Status& status, const core::EntryPtr& entry) {
+    line.End(status, entry);
+    return status.ok() ? settle(entry) : status;
+  };
+  auto command = CommandOf(*caller, request);
+  if (!command.ok()) return Finish(context, answer(command.status(), nullptr));
   const bool once_here = !MinVersionOf(request).empty();
   if (!once_here && !host_.saves() && !WantsAcks(request)) {
     const auto entry = host_.Write(*command);
-    return Finish(context, entry.ok() ? settle(*entry) : entry.status());
+    return Finish(context, entry.ok() ? answer(absl::OkStatus(), *entry) : answer(entry.status(), nullptr));
   }
   command->patience_ms = PatienceMs(*context);
   auto outcome = std::make_shared<core::Effects::Answered>();
-  const auto begin = [this, outcome, command = *std::move(command)](WaitingCall& call) {
-    Submit(call, command, outcome.get());
+  const auto begin = [this, line, outcome, command = *std::move(command)](WaitingCall& call) {
+    Submit(call, line, command, outcome.get());
     return absl::OkStatus();
   };
-  const auto end = [outcome, settle](WaitingCall&) {
-    return outcome->status.ok() ? settle(outcome->entry) : outcome->status;
-  };
+  const auto end = [outcome, answer](WaitingCall&) { return answer(outcome->status, outcome->entry); };
   if constexpr (requires { request.min_version(); }) {
     if (once_here) return OnceHere(context, request, {begin, end});
   }
@@ -164,9 +171,8 @@ grpc::ServerUnaryReactor* KeyValueService::Release(grpc::CallbackServerContext* 
 
 grpc::ServerUnaryReactor* KeyValueService::List(grpc::CallbackServerContext* context, const v1::ListRequest* request,
                                                 v1::ListResponse* response) {
-  auto status = gate_.Check(*context, *request);
-  if (status.ok()) status = rpc::List(host_, *request, response);
-  return Finish(context, status);
+  const auto caller = gate_.Check(*context, *request);
+  return Finish(context, caller.ok() ? rpc::List(host_, *caller, *request, response) : caller.status());
 }
 
 grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>* KeyValueService::Write(grpc::CallbackServerContext*) {
@@ -175,8 +181,9 @@ grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>* KeyValueService::W
 
 grpc::ServerWriteReactor<v1::WatchResponse>* KeyValueService::Watch(grpc::CallbackServerContext* context,
                                                                     const v1::WatchRequest* request) {
-  const auto status = gate_.Check(*context, *request);
-  return status.ok() ? hub_.Open(context, *request) : Refused<WatchHub::Reactor>(ToGrpc(status));
+  auto caller = gate_.Check(*context, *request);
+  return caller.ok() ? hub_.Open(context, *std::move(caller), *request)
+                     : Refused<WatchHub::Reactor>(ToGrpc(caller.status()));
 }
 
 }  // namespace leasemap::rpc

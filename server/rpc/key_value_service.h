@@ -7,6 +7,7 @@
 
 #include "leasemap/v1/key_value.grpc.pb.h"
 #include "server/host/node_host.h"
+#include "server/rpc/caller.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/waiting_call.h"
@@ -39,6 +40,12 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
 
  private:
   static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const absl::Status& status);
+  // The core's command, if the caller may write so, and the request is right.
+  template <typename Request>
+  static absl::StatusOr<core::WriteCommand> CommandOf(const Caller& caller, const Request& request) {
+    if (auto status = caller.MayWrite(KeyOf(request), request.holder()); !status.ok()) return status;
+    return FromProto(request, caller.default_holder());
+  }
   // A call with these steps, once the request's min_version has come.
   template <typename Request>
   grpc::ServerUnaryReactor* OnceHere(grpc::CallbackServerContext* context, const Request& request,
@@ -48,15 +55,17 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
   template <typename Request, typename Settle>
   grpc::ServerUnaryReactor* WriteThen(grpc::CallbackServerContext* context, const Request& request, Settle settle);
   // Begins a write in the name of the call. Its end is put into `outcome`, which lives as long as the call.
-  void Submit(WaitingCall& call, const core::WriteCommand& command, core::Effects::Answered* outcome);
+  void Submit(WaitingCall& call, const WriteLine& line, const core::WriteCommand& command,
+              core::Effects::Answered* outcome);
   bool HasEnded(const std::string& key, const v1::Entry& written) const;
-  // Why the min_version of each item did not come; OK: it did, or there is none.
+  // Why an item is refused: the caller may not, or its min_version did not come. OK: it is not.
   using Waited = std::shared_ptr<std::vector<absl::Status>>;
   template <typename Request>
   grpc::ServerUnaryReactor* BatchOnceHere(grpc::CallbackServerContext* context, const Request& request,
                                           const Waited& waited, std::vector<WaitingCall::Step> steps);
   template <typename Item>
-  void WriteItem(WaitingCall& call, const Item& item, int64_t patience_ms, v1::BatchResult* result);
+  void WriteItem(WaitingCall& call, const Caller& caller, const Item& item, int64_t patience_ms,
+                 v1::BatchResult* result);
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* BatchWrite(grpc::CallbackServerContext* context, const Request& request,
                                        Response* response);

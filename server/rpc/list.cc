@@ -22,13 +22,6 @@ struct Range {
   bool empty = false;
 };
 
-// The least string above all that start with `prefix`; empty if there is none (all bytes 0xff).
-std::string AfterPrefix(std::string prefix) {
-  while (!prefix.empty() && static_cast<uint8_t>(prefix.back()) == 0xff) prefix.pop_back();
-  if (!prefix.empty()) ++prefix.back();
-  return prefix;
-}
-
 absl::StatusOr<Range> RangeOf(const v1::ListRequest& request) {
   const bool bytes = request.prefix_form_case() == v1::ListRequest::kPrefixBytes;
   const std::string& prefix = bytes ? request.prefix_bytes() : request.prefix();
@@ -50,7 +43,7 @@ absl::StatusOr<Range> RangeOf(const v1::ListRequest& request) {
   if (!prefix.empty() && !end.empty()) {
     return core::InvalidField("end_key", "cannot be combined with prefix; give one of the two");
   }
-  if (!prefix.empty()) return Range{prefix, AfterPrefix(prefix)};
+  if (!prefix.empty()) return Range{prefix, core::AfterPrefix(prefix)};
   return Range{start, end, !end.empty() && start >= end};
 }
 
@@ -89,9 +82,11 @@ absl::StatusOr<std::string> ReadToken(const Range& range, const std::string& tok
 
 }  // namespace
 
-absl::Status List(const host::NodeHost& host, const v1::ListRequest& request, v1::ListResponse* response) {
+absl::Status List(const host::NodeHost& host, const Caller& caller, const v1::ListRequest& request,
+                  v1::ListResponse* response) {
   auto range = RangeOf(request);
   if (!range.ok()) return range.status();
+  if (auto status = caller.MayReadRange(range->start, range->end); !status.ok()) return status;
   if (request.page_size() < 0) return core::InvalidField("page_size", "is negative; give 0 (100 entries) to 1000");
   const size_t page = request.page_size() == 0 ? kDefaultPage : std::min<size_t>(request.page_size(), kMaxPage);
   std::string after;

@@ -12,6 +12,7 @@
 #include "peer/core/data/limits.h"
 #include "server/host/address.h"
 #include "server/rpc/convert.h"
+#include "server/rpc/refused.h"
 #include "server/rpc/status.h"
 #include "server/rpc/waiting_call.h"
 
@@ -81,8 +82,20 @@ v1::GetStatusResponse::DiskState ToProto(core::DiskState::Kind kind) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest*,
+template <typename Request, typename Do>
+grpc::ServerUnaryReactor* MeshService::Administer(grpc::CallbackServerContext* context, const Request& request,
+                                                  const std::string& node, Do act) {
+  const auto caller = gate_.CheckAdmin(*context, request, node);
+  if (!caller.ok()) return Finish(context, caller.status());
+  const absl::Status status = act();
+  caller->Administered(status, node);
+  return Finish(context, status);
+}
+
+grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* context,
+                                                 const v1::GetStatusRequest* request,
                                                  v1::GetStatusResponse* response) {
+  if (const auto caller = gate_.Identify(*context, *request); !caller.ok()) return Finish(context, caller.status());
   if (host_.stuck()) {
     auto stuck = core::Refusal(absl::StatusCode::kUnavailable, "STUCK", host_.stuck_note());
     core::SetRetryMs(stuck, 1000);
@@ -137,8 +150,10 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   return Finish(context, absl::OkStatus());
 }
 
-grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* context, const v1::ListMembersRequest*,
+grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* context,
+                                                   const v1::ListMembersRequest* request,
                                                    v1::ListMembersResponse* response) {
+  if (const auto caller = gate_.Identify(*context, *request); !caller.ok()) return Finish(context, caller.status());
   const core::NodeStatus status = host_.GetStatus();
   const core::Now now = host_.now();
   auto* self = response->add_members();
@@ -162,6 +177,9 @@ grpc::ServerUnaryReactor* MeshService::ListMembers(grpc::CallbackServerContext* 
 
 grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
                                                v1::ExplainResponse* response) {
+  const auto caller = gate_.Identify(*context, *request);
+  const auto status = caller.ok() ? caller->MayRead(KeyOf(*request)) : caller.status();
+  if (!status.ok()) return Finish(context, status);
   auto outcome = std::make_shared<absl::Status>();
   auto* call = new WaitingCall(host_, {[outcome](WaitingCall&) { return *outcome; }});
   const auto take = [outcome, response](const core::Effects::Answered& answered) {
@@ -180,6 +198,9 @@ grpc::ServerUnaryReactor* MeshService::Explain(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext* context,
                                                      const v1::ListConflictsRequest* request,
                                                      v1::ListConflictsResponse* response) {
+  const auto caller = gate_.Identify(*context, *request);
+  const auto status = caller.ok() ? caller->MayReadAll() : caller.status();
+  if (!status.ok()) return Finish(context, status);
   uint64_t before = UINT64_MAX;  // conflicts are numbered in the order in which they were found
   if (!request->page_token().empty() && !absl::SimpleAtoi(request->page_token(), &before)) {
     return Finish(context, core::InvalidField("page_token", "is not from an answer of this node"));
@@ -219,31 +240,37 @@ grpc::ServerUnaryReactor* MeshService::ListConflicts(grpc::CallbackServerContext
 
 grpc::ServerUnaryReactor* MeshService::Broadcast(grpc::CallbackServerContext* context,
                                                  const v1::BroadcastRequest* request, v1::BroadcastResponse* response) {
-  gate_.Arrived(*context, *request);
-  const auto sent = host_.SendBroadcast(request->to_node(), request->payload());
-  if (sent.ok()) response->set_sent(static_cast<uint32_t>(*sent));
-  return Finish(context, sent.status());
+  return Administer(context, *request, request->to_node(), [&] {
+    const auto sent = host_.SendBroadcast(request->to_node(), request->payload());
+    if (sent.ok()) response->set_sent(static_cast<uint32_t>(*sent));
+    return sent.status();
+  });
 }
 
 grpc::ServerWriteReactor<v1::SubscribeResponse>* MeshService::Subscribe(grpc::CallbackServerContext* context,
-                                                                        const v1::SubscribeRequest*) {
-  return subscribers_.Open(*context);
+                                                                        const v1::SubscribeRequest* request) {
+  auto caller = gate_.Identify(*context, *request);
+  const auto status = caller.ok() ? caller->MayReadAll() : caller.status();
+  return status.ok() ? subscribers_.Open(*context, *std::move(caller))
+                     : Refused<Subscribers::Reactor>(ToGrpc(status));
 }
 
 grpc::ServerUnaryReactor* MeshService::Forget(grpc::CallbackServerContext* context, const v1::ForgetRequest* request,
                                               v1::ForgetResponse*) {
-  return Finish(context, host_.Forget(request->node_id()));
+  return Administer(context, *request, request->node_id(), [&] { return host_.Forget(request->node_id()); });
 }
 
 grpc::ServerUnaryReactor* MeshService::Leave(grpc::CallbackServerContext* context, const v1::LeaveRequest* request,
                                              v1::LeaveResponse*) {
-  const std::string& self = host_.options().node_id;
-  if (request->node_id() != self) {
-    return Finish(context, core::InvalidField("node_id", absl::StrCat("must be that of this node, ", core::Shown(self),
-                                                                      "; ask the node that is to leave")));
-  }
-  leave_();
-  return Finish(context, absl::OkStatus());
+  return Administer(context, *request, request->node_id(), [&] {
+    const std::string& self = host_.options().node_id;
+    if (request->node_id() != self) {
+      return core::InvalidField("node_id", absl::StrCat("must be that of this node, ", core::Shown(self),
+                                                        "; ask the node that is to leave"));
+    }
+    leave_();
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace leasemap::rpc

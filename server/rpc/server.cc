@@ -55,15 +55,17 @@ std::string Advice(absl::string_view error, const std::string& flag) {
 }  // namespace
 
 Server::Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits,
-               std::unique_ptr<storage::Disk> disk, std::unique_ptr<Certificates> certificates)
+               std::unique_ptr<storage::Disk> disk, std::unique_ptr<Certificates> certificates,
+               std::unique_ptr<Access> access)
     : listen_(std::move(listen)),
       limits_(limits),
       certificates_(std::move(certificates)),
+      access_(access ? std::move(access) : std::make_unique<Access>()),
       host_(std::move(options), std::move(mesh_listen), limits.memory, std::move(disk)),
       connections_(
           BoundsOf(limits), [this](int listener, int fd) { Take(listener, fd); },
           [this](bool listening) { SetListening(listening); }),
-      gate_(host_, connections_),
+      gate_(host_, connections_, *access_),
       watches_(host_, {limits.watches, static_cast<int64_t>(host::CallBytes(limits.memory) / 2)}),
       key_value_(host_, gate_, watches_),
       mesh_(host_, gate_, subscribers_, watches_, certificates_.get()),
@@ -110,7 +112,17 @@ absl::Status Server::ReloadCertificates() {
   return status.ok() ? SecureMesh() : status;
 }
 
+absl::Status Server::ReloadRights() {
+  auto status = access_->Reload();
+  if (!status.ok()) return status;
+  host_.SetRightsHash(access_->hash());
+  watches_.LookAtRights(*access_);
+  subscribers_.LookAtRights(*access_);
+  return absl::OkStatus();
+}
+
 absl::Status Server::Start() {
+  host_.SetRightsHash(access_->hash());
   if (certificates_) {
     if (auto status = SecureMesh(); !status.ok()) return status;
   }

@@ -10,6 +10,7 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "server/host/node_host.h"
+#include "server/rpc/access.h"
 #include "server/rpc/certificates.h"
 #include "server/rpc/connections.h"
 #include "server/rpc/gate.h"
@@ -27,9 +28,10 @@ class Server {
   // A drain ends calls that are still open after this time. With the linger of the links the process ends within 5 s.
   static constexpr int kDrainSeconds = 3;
 
-  // `disk`: null without a data directory. `certificates`: null for plain text.
+  // `disk`: null without a data directory. `certificates`: null for plain text. `access`: null without rights.
   Server(core::NodeOptions options, std::string listen, std::string mesh_listen, Limits limits = {},
-         std::unique_ptr<storage::Disk> disk = nullptr, std::unique_ptr<Certificates> certificates = nullptr);
+         std::unique_ptr<storage::Disk> disk = nullptr, std::unique_ptr<Certificates> certificates = nullptr,
+         std::unique_ptr<Access> access = nullptr);
   ~Server();
 
   // Listens on both ports and serves. The message of an error names the flag to change.
@@ -45,6 +47,9 @@ class Server {
   Certificates* certificates() { return certificates_.get(); }  // null for plain text
   // Reads the certificates again, for clients and for the mesh. After an error those of before count on.
   absl::Status ReloadCertificates();
+  const Access& access() const { return *access_; }
+  // Reads the file of rights again: watches of callers that lost theirs end. After an error those of before count on.
+  absl::Status ReloadRights();
 
  private:
   void Take(int listener, int fd);
@@ -54,6 +59,7 @@ class Server {
   const std::string listen_;
   const Limits limits_;
   const std::unique_ptr<Certificates> certificates_;
+  const std::unique_ptr<Access> access_;
   host::NodeHost host_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;  // of server_
   Connections connections_;

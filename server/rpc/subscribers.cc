@@ -15,7 +15,8 @@ namespace leasemap::rpc {
 
 class SubscribeStream final : public Subscribers::Reactor {
  public:
-  explicit SubscribeStream(Subscribers& owner) : owner_(owner) {}
+  SubscribeStream(Subscribers& owner, Caller caller) : owner_(owner), caller_(std::move(caller)) {}
+  const Caller& caller() const { return caller_; }
 
   void Deliver(const std::string& from_node, const std::string& payload) {
     const MutexLock lock(mutex_);
@@ -59,6 +60,7 @@ class SubscribeStream final : public Subscribers::Reactor {
   }
 
   Subscribers& owner_;
+  const Caller caller_;
   Mutex mutex_;
   std::deque<v1::SubscribeResponse> queue_ ABSL_GUARDED_BY(mutex_);
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;                // of the payloads in queue_
@@ -68,8 +70,8 @@ class SubscribeStream final : public Subscribers::Reactor {
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-Subscribers::Reactor* Subscribers::Open(const grpc::CallbackServerContext& context) {
-  auto stream = std::make_shared<SubscribeStream>(*this);
+Subscribers::Reactor* Subscribers::Open(const grpc::CallbackServerContext& context, Caller caller) {
+  auto stream = std::make_shared<SubscribeStream>(*this, std::move(caller));
   const Added added = streams_.Add(stream, context.peer());
   if (added == Added::kClosed) return Refused<Reactor>(ToGrpc(Gate::Draining()));
   if (added != Added::kYes) {
@@ -83,6 +85,14 @@ Subscribers::Reactor* Subscribers::Open(const grpc::CallbackServerContext& conte
 
 void Subscribers::Deliver(const std::string& from_node, const std::string& payload) {
   for (const auto& stream : streams_.All()) stream->Deliver(from_node, payload);
+}
+
+void Subscribers::LookAtRights(const Access& access) {
+  for (const auto& stream : streams_.All()) {
+    const auto caller = access.IdentifyAgain(stream->caller());
+    const auto status = caller.ok() ? caller->MayReadAll() : caller.status();
+    if (!status.ok()) stream->End(status);
+  }
 }
 
 void Subscribers::Drain() {

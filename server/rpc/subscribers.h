@@ -6,6 +6,8 @@
 
 #include "grpcpp/support/server_callback.h"
 #include "leasemap/v1/mesh.pb.h"
+#include "server/rpc/access.h"
+#include "server/rpc/caller.h"
 #include "server/rpc/streams.h"
 
 namespace leasemap::rpc {
@@ -20,8 +22,11 @@ class Subscribers {
   static constexpr size_t kMaxBytes = 4 << 20;
   static constexpr size_t kMaxStreams = 1000;
 
-  Reactor* Open(const grpc::CallbackServerContext& context);
+  // The caller may read the whole map.
+  Reactor* Open(const grpc::CallbackServerContext& context, Caller caller);
   void Deliver(const std::string& from_node, const std::string& payload);
+  // Rights may have changed: ends the streams of callers that may not go on.
+  void LookAtRights(const Access& access);
   // Ends all streams with DRAINING.
   void Drain();
 

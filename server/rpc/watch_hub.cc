@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "peer/core/data/error.h"
@@ -35,20 +37,35 @@ v1::Event::Kind KindOf(core::EventKind kind) {
   }
   return v1::Event::KIND_UNSPECIFIED;
 }
+
+WatchScope ScopeOf(const v1::WatchRequest& request) {
+  WatchScope scope;
+  const auto add = [](const auto& from, std::vector<std::string>& to) { to.insert(to.end(), from.begin(), from.end()); };
+  add(request.prefixes(), scope.prefixes);
+  add(request.prefixes_bytes(), scope.prefixes);
+  add(request.keys(), scope.keys);
+  add(request.keys_bytes(), scope.keys);
+  return scope;
+}
 }  // namespace
 
 // Lock order: a stream's mutex, then the hub's or the node's; the hub calls Pump without its own lock.
 class WatchStream final : public WatchHub::Reactor {
  public:
-  WatchStream(WatchHub& hub, grpc::CallbackServerContext* context, core::Watch watch, bool keys_only)
+  WatchStream(WatchHub& hub, grpc::CallbackServerContext* context, Caller caller, WatchScope scope, core::Watch watch,
+              bool keys_only)
       : hub_(hub),
         context_(context),
         peer_(context->peer()),
+        caller_(std::move(caller)),
+        scope_(std::move(scope)),
         wants_renewals_(watch.filter.MatchesKind(core::EventKind::kLease)),
         watch_(std::move(watch)),
         keys_only_(keys_only) {}
   ~WatchStream() override { hub_.Hold(-held_); }
   const std::string& peer() const { return peer_; }
+  const Caller& caller() const { return caller_; }
+  const WatchScope& scope() const { return scope_; }
   bool wants_renewals() const { return wants_renewals_; }
 
   // Since when its message waits for the client; Never() if none does.
@@ -66,12 +83,12 @@ class WatchStream final : public WatchHub::Reactor {
   void Pump() {
     const MutexLock lock(mutex_);
     if (writing_ || finished_) return;
-    if (draining_) watch_.first_due = true;  // at the head a cursor is due now, also soon after another
+    if (ending_) watch_.first_due = true;  // at the head a cursor is due now, also soon after another
     auto batch = hub_.host_.ReadWatch(watch_);
     if (!batch.ok()) return End(batch.status());
     // A stream that is far from the head or still waits for its cursor ends where it is.
-    const bool last = draining_ && (batch->more || batch->cursor.empty());
-    if (last && batch->empty()) return End(Gate::Draining());
+    const bool last = ending_ && (batch->more || batch->cursor.empty());
+    if (last && batch->empty()) return End(*ending_);
     if (batch->empty() && !batch->more) {
       hub_.WakeAt(batch->wake);
       return;
@@ -82,9 +99,9 @@ class WatchStream final : public WatchHub::Reactor {
     since_ = hub_.host_.now().mono;
     // The message, and what gRPC makes of it.
     hub_.Hold(2 * static_cast<int64_t>(response_.ByteSizeLong()) - std::exchange(held_, 2 * response_.GetCachedSize()));
-    if (draining_) {
+    if (ending_) {
       finished_ = true;
-      StartWriteAndFinish(&response_, grpc::WriteOptions(), ToGrpc(Gate::Draining()));
+      StartWriteAndFinish(&response_, grpc::WriteOptions(), ToGrpc(*ending_));
     } else if (batch->empty()) {
       writing_ = false;
       again_ = true;
@@ -99,10 +116,11 @@ class WatchStream final : public WatchHub::Reactor {
     return std::exchange(again_, false);
   }
 
-  void Drain() {
+  // Ends it with this status: at the head after a cursor, else where it is.
+  void EndSoon(const absl::Status& why) {
     {
       const MutexLock lock(mutex_);
-      draining_ = true;
+      if (!ending_) ending_ = why;
     }
     Pump();
   }
@@ -159,6 +177,8 @@ class WatchStream final : public WatchHub::Reactor {
   WatchHub& hub_;
   grpc::CallbackServerContext* const context_;
   const std::string peer_;
+  const Caller caller_;
+  const WatchScope scope_;
   const bool wants_renewals_;
   Mutex mutex_;
   core::Watch watch_ ABSL_GUARDED_BY(mutex_);
@@ -168,7 +188,7 @@ class WatchStream final : public WatchHub::Reactor {
   core::MonoTime since_ ABSL_GUARDED_BY(mutex_);        // when the last write began
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<absl::Status> ending_ ABSL_GUARDED_BY(mutex_);  // it is to end so
   bool again_ ABSL_GUARDED_BY(mutex_) = false;
   bool gone_ ABSL_GUARDED_BY(mutex_) = false;
 };
@@ -185,13 +205,20 @@ WatchHub::~WatchHub() {
   thread_.join();
 }
 
-WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, const v1::WatchRequest& request) {
+WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, Caller caller,
+                                  const v1::WatchRequest& request) {
   const auto refuse = [](const absl::Status& status) { return Refused<Reactor>(ToGrpc(status)); };
+  WatchScope scope;
+  if (caller.has_rights()) {
+    scope = ScopeOf(request);
+    if (auto status = caller.MayWatch(scope); !status.ok()) return refuse(status);
+  }
   auto filter = FromProto(request);
   if (!filter.ok()) return refuse(filter.status());
   auto watch = host_.StartWatch(*std::move(filter), request.include_snapshot(), request.cursor());
   if (!watch.ok()) return refuse(watch.status());
-  auto stream = std::make_shared<WatchStream>(*this, context, *std::move(watch), request.keys_only());
+  auto stream = std::make_shared<WatchStream>(*this, context, std::move(caller), std::move(scope), *std::move(watch),
+                                              request.keys_only());
   const Added added = streams_.Add(stream, stream->peer());
   if (added == Added::kClosed) return refuse(Gate::Draining());
   if (added != Added::kYes) return refuse(NoRoom(added));
@@ -284,7 +311,15 @@ void WatchHub::WakeAt(core::MonoTime mono) {
 }
 
 void WatchHub::Drain() {
-  for (const auto& stream : streams_.Close()) stream->Drain();
+  for (const auto& stream : streams_.Close()) stream->EndSoon(Gate::Draining());
+}
+
+void WatchHub::LookAtRights(const Access& access) {
+  for (const auto& stream : streams_.All()) {
+    const auto caller = access.IdentifyAgain(stream->caller());
+    const auto status = caller.ok() ? caller->MayWatch(stream->scope()) : caller.status();
+    if (!status.ok()) stream->EndSoon(status);
+  }
 }
 
 void WatchHub::Run() {

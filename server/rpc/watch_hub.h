@@ -16,6 +16,8 @@
 #include "peer/core/data/mono_time.h"
 #include "peer/threads/mutex.h"
 #include "server/host/node_host.h"
+#include "server/rpc/access.h"
+#include "server/rpc/caller.h"
 #include "server/rpc/streams.h"
 
 namespace leasemap::rpc {
@@ -37,12 +39,15 @@ class WatchHub {
   ~WatchHub();
 
   // A reactor for gRPC, which owns itself: a stream, or one that ends at once with an error.
-  Reactor* Open(grpc::CallbackServerContext* context, const v1::WatchRequest& request);
+  Reactor* Open(grpc::CallbackServerContext* context, Caller caller, const v1::WatchRequest& request);
 
   // Something changed: streams at the head look again. Any thread; does not block.
   void Notify();
   // A lease was renewed: the streams that asked for renewals look again.
   void NotifyRenewed();
+  // Rights may have changed: ends the streams of callers that may not read on what they watch, those at the head after a
+  // cursor.
+  void LookAtRights(const Access& access);
   // Ends all streams with DRAINING, those at the head after a cursor. New ones are refused by the gate.
   void Drain();
   StreamUse use() const { return streams_.use(); }

@@ -66,6 +66,7 @@ core::Report Report() {
   report.whole = report.settled = report.holds_map = report.disk_stopped = true;
   report.keys = 12;
   report.map_hash = 0x0123456789abcdef;
+  report.rights_hash = 0x0fedcba987654321;
   report.ceiling_ms = 1'900'000'000'123;
   report.collected_epoch = 13;
   report.peers = std::make_shared<core::Peers>(core::Peers{{{{"a", 1}, "10.0.0.1:7401", 2}}, {"a", "b"}});

@@ -32,6 +32,9 @@ std::string EncodeBase64(std::string_view bytes);
 // nullopt unless `text` is exactly what EncodeBase64 makes of some bytes.
 std::optional<std::string> DecodeBase64(std::string_view text);
 
+// The least string above all that start with `prefix`; empty: there is none, since all its bytes are 0xff.
+std::string AfterPrefix(std::string prefix);
+
 // XXH3, 64 bits (xxHash, Collet): the same on all machines. Not for hostile input.
 uint64_t Hash64(std::string_view bytes, uint64_t seed = 0);
 

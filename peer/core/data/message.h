@@ -85,6 +85,7 @@ struct Report {
   std::optional<int64_t> ceiling_ms;
   bool holds_map = false;        // it is ready, and something was ever written to its map
   bool disk_stopped = false;     // its disk takes nothing, so the vector may not move for long
+  uint64_t rights_hash = 0;      // of the file of rights that the sender goes by; 0: it has none
   uint64_t collected_epoch = 0;  // in a handshake only: the highest that the sender knows to be collected
   PeersPtr peers = std::make_shared<Peers>();
   std::vector<Relay> relays;

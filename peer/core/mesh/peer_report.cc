@@ -15,6 +15,7 @@ PeerReport::News PeerReport::Take(const Report& report) {
   has_map_ = report.whole;
   settled_ = report.settled;
   map_hash_ = report.map_hash;
+  rights_hash_ = report.rights_hash;
   return news;
 }
 

@@ -21,6 +21,8 @@ class PeerReport {
   bool settled() const { return settled_; }
   // Of its map at that report; 0: not to be compared.
   uint64_t map_hash() const { return map_hash_; }
+  // Report::rights_hash.
+  uint64_t rights_hash() const { return rights_hash_; }
   // Its floor, as told in the handshake.
   const VersionVector& floor() const { return floor_; }
   // Whom it knows, and with whom it is linked.
@@ -50,7 +52,7 @@ class PeerReport {
 
   VectorPtr vector_;
   bool complete_ = false, has_map_ = false, settled_ = false;
-  uint64_t map_hash_ = 0;
+  uint64_t map_hash_ = 0, rights_hash_ = 0;
   std::optional<MonoTime> differs_since_;
   VersionVector floor_;
   PeersPtr peers_ = std::make_shared<Peers>();

@@ -41,6 +41,7 @@ Report Reports::Make(const Own& own, const Replica& replica, const Membership& m
   report.settled = own.settled;
   report.holds_map = own.holds_map;
   report.disk_stopped = !replica.saving().state().takes();
+  report.rights_hash = rights_hash_;
   if (own.tells_ceiling) report.ceiling_ms = replica.ceiling().at_ms();
   report.map_hash = !own.tells_hash ? 0 : claims_ ? claims_->map_hash : replica.store().hash();
   report.peers = membership.Peers();

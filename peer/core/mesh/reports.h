@@ -50,6 +50,10 @@ class Reports {
   // What may be said now of the map. Null without a disk: all of it.
   const Claims* claims() const { return claims_ ? &*claims_ : nullptr; }
 
+  // Of the file of rights that this node goes by (Report::rights_hash).
+  void SetRightsHash(uint64_t hash) { rights_hash_ = hash, Changed(); }
+  uint64_t rights_hash() const { return rights_hash_; }
+
   // Something changed that reports tell, beside the replica's vector, which counts itself.
   void Changed() { ++change_; }
   uint64_t change(const Replica& replica) const { return change_ + (claims_ ? 0 : replica.change()); }
@@ -74,6 +78,7 @@ class Reports {
   const Timing timing_;
   uint64_t change_ = 1;
   std::optional<Claims> claims_, next_;
+  uint64_t rights_hash_ = 0;
 };
 
 }  // namespace leasemap::core

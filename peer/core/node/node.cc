@@ -134,6 +134,9 @@ NodeStatus Node::GetStatus() const {
     const VectorPtr& theirs = link.theirs.vector();
     const bool equal = theirs && theirs->Covers(vector()) && vector().Covers(*theirs);
     if (link.up() && !equal) status.converged = false;
+    if (link.up() && theirs && link.theirs.rights_hash() != reports_.rights_hash()) {
+      status.notes.push_back(absl::StrCat(Shown(link.node()), " has not the same rights in its --auth-file as this node"));
+    }
   }
   status.remembered = 1 + membership_.remembered();
   for (const auto& [node, member] : membership_.members()) {

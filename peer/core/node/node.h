@@ -4,7 +4,6 @@
 //   node.OnMessage(now, link, message);      // or any other call
 //   Perform(node.Take());                    // what is to be done because of it
 //   timer.SetTo(node.NextDue(now));          // call Tick then at the latest
-//
 // Node is the only door to its parts, each of which owns its state (ARCHITECTURE.md, "The parts of a node").
 #pragma once
 
@@ -91,8 +90,9 @@ class Node {
   // Announces that this node leaves, for good as far as its map goes. Before it hangs up.
   void Leave(Now now);
   void SetSeeds(const std::vector<std::string>& seeds) { membership_.SetSeeds(seeds); }  // host:port each
-  // Gives the map up for the others', and submits again what they lack.
-  // `peer`: what the member covers for whose map it is given up; `ceiling`: that of this map, if that is why.
+  void SetRightsHash(uint64_t hash) { reports_.SetRightsHash(hash); }                     // Report::rights_hash
+  // Gives the map up for the others', and submits again what they lack. `peer`: what the member covers for whose map it
+  // is given up; `ceiling`: that of this map, if that is why.
   void Reset(Now now, const std::string& why, VectorPtr peer = nullptr,
              std::optional<LowerCeiling> ceiling = std::nullopt);
 

@@ -127,9 +127,9 @@ void Put(Digester& d, const Peers& peers) {
   PutAll(d, members, linked);
 }
 void Put(Digester& d, const Report& report) {
-  // `keys`: for people. `disk_stopped`: no node has a disk here.
+  // `keys`: for people. `disk_stopped`, `rights_hash`: no node has a disk or rights here.
   const auto& [vector, cut_short, floor, whole, settled, keys, map_hash, ceiling_ms, holds_map, disk_stopped,
-               collected_epoch, peers, relays] = report;
+               rights_hash, collected_epoch, peers, relays] = report;
   PutAll(d, vector, cut_short, floor, whole, settled, map_hash, ceiling_ms, holds_map, collected_epoch, peers, relays);
 }
 void Put(Digester& d, const Hello& hello) {
@@ -237,7 +237,8 @@ void Inside::PutLinks(Digester& d, const Links& all, Now now, const Timing& timi
     Put(d, first);
     if (first != LinkId::kNone) PutAge(d, mono, probed_heard, timing.silent);
     const auto& [live_next, made_since, serving] = out;
-    const auto& [report, complete, has_map, peer_settled, map_hash, differs_since, floor, peers, peers_change] = theirs;
+    const auto& [report, complete, has_map, peer_settled, map_hash, rights_hash, differs_since, floor, peers,
+                 peers_change] = theirs;
     PutAll(d, live_next, std::max(live_next, made_since), report, complete, has_map, peer_settled, map_hash, floor,
            peers, differs_since.has_value());
     if (differs_since) PutAge(d, mono, *differs_since, timing.hash_alarm);
