@@ -19,6 +19,10 @@ function(leasemap_library name)
   target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE $<BUILD_INTERFACE:leasemap_flags>)
 endfunction()
 
+# What the tests of parts need, and what the end-to-end tests need: for builds of one of the two alone.
+add_custom_target(parts)
+add_custom_target(processes)
+
 # leasemap_test(name SOURCES ... LINK ... LABELS ...): a GoogleTest program, each of its cases a test of ctest.
 function(leasemap_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
@@ -27,6 +31,7 @@ function(leasemap_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main leasemap_flags)
+  add_dependencies(parts ${name})
   gtest_discover_tests(${name} TEST_PREFIX "${name}:" DISCOVERY_TIMEOUT 60
                        PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()

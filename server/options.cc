@@ -346,6 +346,7 @@ absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& hos
   out.node.forget_after_ms = reader.Get<int64_t>("forget-after");
   out.node.min_members = reader.Get<size_t>("min-members");
   if (!reader.Get<std::string>("max-bytes").empty()) out.max_bytes = reader.Get<uint64_t>("max-bytes");
+  out.node.max_keys = reader.Get<uint64_t>("max-keys");
   out.max_connections = reader.Get<uint64_t>("max-connections");
   out.max_watches = reader.Get<uint64_t>("max-watches");
   out.data_dir = reader.Get<std::string>("data-dir");
@@ -353,6 +354,7 @@ absl::StatusOr<Options> MakeOptions(const Reader& reader, const std::string& hos
   out.check_data = reader.Get<bool>("check-data");
   if (out.check_data && out.data_dir.empty()) return reader.Wrong("check-data", "name the folder in --data-dir");
   out.auth_file = reader.Get<std::string>("auth-file");
+  out.node.count_owners = !out.auth_file.empty();
   out.log_level = reader.Get<std::string>("log-level");
   out.log_format = reader.Get<std::string>("log-format");
   return out;
@@ -410,7 +412,8 @@ const std::vector<Flag>& Flags() {
        "whether clients show a certificate of their own: off (none is asked for), optional or require",
        OneOf({"off", "optional", "require"})},
       {"auth-file", "", "FILE",
-       "who may do what: principals, their tokens or certificates, and their rights (docs/security.md). It is read again "
+       "who may do what: principals, their tokens or certificates, and their rights (docs/security.md). It is read "
+       "again "
        "when it changes, and at SIGHUP. Without it every client may do everything",
        Path},
       {"insecure", "off", "on|off", "serve plain text beyond loopback", Bool, true},
@@ -418,6 +421,8 @@ const std::vector<Flag>& Flags() {
       {"max-bytes", "", "BYTES",
        "memory that the map may take, as 512MiB or 4GiB (default: half of the memory of the process)",
        Bytes(16 * core::kMaxValueBytes)},
+      {"max-keys", "10000000", "NUMBER",
+       "keys of the map, with the deleted ones that are still kept; the same on all nodes", Number(1, 1'000'000'000)},
       {"max-connections", "10000", "NUMBER",
        "connections of clients at once; fewer if there are too few file descriptors", Number(1, 1'000'000)},
       {"max-watches", "10000", "NUMBER", "watches at once; one connection may have a tenth of them",

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# All tests of one preset (default: release): builds, then runs ctest. Further arguments go to ctest.
+# All tests of one preset (default: release): builds, then runs ctest. Further arguments go to ctest. TARGETS names what to
+# build, if that is not everything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=${1:-release}
 shift || true
-tools/build.sh "$preset"
+tools/build.sh "$preset" ${TARGETS:-}
 [ "$preset" = tsan ] || { tools/get-grpcurl.sh; tools/get-go.sh; }
 export PATH=$PWD/build/tools/bin:$PWD/build/tools/go/bin:$PATH:/usr/local/go/bin
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1

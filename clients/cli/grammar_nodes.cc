@@ -97,9 +97,7 @@ void AddToken(CLI::App& app, Options& options) {
       "Examples:\n"
       "  leasemap token new > alice.token\n"
       "  leasemap --token-file alice.token get color");
-  AddText(token, "ACTION", options.token_action, "", "new")
-      ->required()
-      ->check(CLI::IsMember({"new"}).description(""));
+  AddText(token, "ACTION", options.token_action, "", "new")->required()->check(CLI::IsMember({"new"}).description(""));
 }
 
 }  // namespace

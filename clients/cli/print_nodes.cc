@@ -32,6 +32,17 @@ const char* DiskNote(v1::GetStatusResponse::DiskState state) {
   }
 }
 
+// "alice: 3 of 10 keys, 2100 bytes, 1 of 5 watches, 1 connections"
+std::string Describe(const v1::PrincipalUse& use) {
+  const auto count = [](uint64_t has, uint64_t most, const char* what) {
+    return most == 0 ? absl::StrCat(has, " ", what) : absl::StrCat(has, " of ", most, " ", what);
+  };
+  return absl::StrCat(Escape(use.name()), ": ", count(use.keys(), use.max_keys(), "keys"), ", ",
+                      count(use.bytes(), use.max_bytes(), "bytes"), ", ",
+                      count(use.watches(), use.max_watches(), "watches"), ", ",
+                      count(use.connections(), use.max_connections(), "connections"));
+}
+
 }  // namespace
 
 void PrintViews(const v1::ExplainResponse& response) {
@@ -94,7 +105,7 @@ void PrintStatus(const v1::GetStatusResponse& status) {
   PrintLine("version", Escape(status.server_version()));
   PrintLine("ready", status.ready() ? "yes" : "no");
   PrintLine("converged", status.converged() ? "yes" : "no");
-  PrintLine("keys", std::to_string(status.keys()));
+  PrintLine("keys", absl::StrCat(status.keys(), " of ", status.max_keys()));
   PrintLine("bytes", std::to_string(status.bytes()));
   PrintLine("memory",
             absl::StrCat(status.held_bytes() >> 20, " of ", status.max_bytes() >> 20, " MiB for the map; ",
@@ -113,6 +124,10 @@ void PrintStatus(const v1::GetStatusResponse& status) {
   PrintLine("leasing",
             status.leasing() ? absl::StrCat("on, ", ShowDuration(status.lease_duration()), " by default") : "off");
   PrintLine("map hash", Escape(status.map_hash()));
+  if (status.has_certificate_expire_time()) {
+    PrintLine("certificate", absl::StrCat("expires at ", ShowTime(status.certificate_expire_time())));
+  }
+  for (const v1::PrincipalUse& use : status.principals()) PrintLine("principal", Describe(use));
   for (const v1::VectorEntry& covered : status.vector()) {
     std::string text = absl::StrCat(Escape(covered.node_id()), "/", covered.incarnation(), " to ", covered.prefix());
     if (covered.exceptions() > 0) absl::StrAppend(&text, " and ", covered.exceptions(), " ranges above");

@@ -20,7 +20,8 @@ struct Proofs {
   std::string token;
 };
 
-// nullopt after it said on stderr what cannot be read, or that the token would be sent in plain text beyond this machine.
+// nullopt after it said on stderr what cannot be read, or that the token would be sent in plain text beyond this
+// machine.
 std::optional<Proofs> ReadProofs(const Options& options);
 
 // TLS or plain text.

@@ -1,10 +1,11 @@
 // `leasemap token`: a token, and what the nodes' --auth-file has of it. No node is asked.
+#include "peer/tls/token.h"
+
 #include <iostream>
 
 #include "clients/cli/commands.h"
 #include "clients/cli/core/text.h"
 #include "clients/cli/terminal.h"
-#include "peer/tls/token.h"
 
 namespace leasemap::cli {
 

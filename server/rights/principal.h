@@ -2,6 +2,7 @@
 // (protos/leasemap/auth/v1/auth.proto).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@ struct Principal {
   std::vector<std::string> read, write;
   bool admin = false;
   std::vector<std::string> lease_as;
+  // What it may have at once; 0: no bound. Keys and bytes: of the map, by their holder (core::OwnerOf).
+  uint64_t keys = 0, bytes = 0, watches = 0, connections = 0;
 
   // Each is so because of one prefix: several that lie next to each other are not taken together.
   bool MayRead(std::string_view key) const;

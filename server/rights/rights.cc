@@ -92,6 +92,10 @@ absl::StatusOr<PrincipalPtr> FromProto(const auth::v1::Principal& in) {
     }
     out->lease_as.push_back(holder);
   }
+  out->keys = in.limits().keys();
+  out->bytes = in.limits().bytes();
+  out->watches = in.limits().watches();
+  out->connections = in.limits().connections();
   return out;
 }
 

@@ -20,8 +20,8 @@ namespace leasemap::rights {
 
 class Rights {
  public:
-  // INVALID_ARGUMENT says where and what: a line that is no protobuf text, a principal that is there twice, a token or a
-  // certificate of two principals, a grant without a right or a prefix.
+  // INVALID_ARGUMENT says where and what: a line that is no protobuf text, a principal that is there twice, a token or
+  // a certificate of two principals, a grant without a right or a prefix.
   static absl::StatusOr<std::shared_ptr<const Rights>> Parse(const std::string& text);
 
   // Null: nobody has it. The time that it takes says nothing of tokens, since only their hashes are compared.

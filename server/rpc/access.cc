@@ -96,20 +96,23 @@ absl::StatusOr<Caller> Access::Identify(const grpc::CallbackServerContext& conte
     if (auto principal = rights()->OfTokenHash(hash)) {
       return known(std::move(principal), {Proof::Kind::kToken, std::move(hash)});
     }
-    return Unauthenticated(name, peer, "nobody has this token; the --auth-file of the nodes lists the hashes of tokens");
+    return Unauthenticated(name, peer,
+                           "nobody has this token; the --auth-file of the nodes lists the hashes of tokens");
   }
   const auto identity = CertificateOf(context);
   if (!identity) {
     return Unauthenticated(
-        name, peer, "show who you are: send `authorization: Bearer TOKEN` (leasemap --token-file), or a client certificate");
+        name, peer,
+        "show who you are: send `authorization: Bearer TOKEN` (leasemap --token-file), or a client certificate");
   }
   if (identity->kind == tls::Identity::Kind::kClient) {
     if (auto principal = rights()->OfCertificate(identity->name)) {
       return known(std::move(principal), {Proof::Kind::kCertificate, identity->name});
     }
   }
-  return Unauthenticated(name, peer, absl::StrCat("the certificate ", tls::UriOf(*identity),
-                                                  " is of no principal in the --auth-file of the nodes"));
+  return Unauthenticated(
+      name, peer,
+      absl::StrCat("the certificate ", tls::UriOf(*identity), " is of no principal in the --auth-file of the nodes"));
 }
 
 absl::StatusOr<Caller> Access::IdentifyAgain(const Caller& caller) const {
@@ -118,8 +121,8 @@ absl::StatusOr<Caller> Access::IdentifyAgain(const Caller& caller) const {
   auto principal = proof.kind == Proof::Kind::kToken ? now->OfTokenHash(proof.value) : now->OfCertificate(proof.value);
   if (principal != nullptr && principal->name == caller.principal().name) return caller.With(std::move(principal));
   return Unauthenticated(caller.call(), caller.peer(),
-                         absl::StrCat("the token or certificate of principal ",
-                                      core::Shown(caller.principal().name), " is not in the --auth-file any more"));
+                         absl::StrCat("the token or certificate of principal ", core::Shown(caller.principal().name),
+                                      " is not in the --auth-file any more"));
 }
 
 }  // namespace leasemap::rpc

@@ -25,7 +25,7 @@ class Audit {
     std::string_view principal;  // nobody knows whose call it is
     std::string_view peer;       // the connection, as gRPC names it
     std::string_view key, holder;
-    std::string version;  // of the entry that was written
+    std::string version;    // of the entry that was written
     std::string_view node;  // that the call is about
   };
 

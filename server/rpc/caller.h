@@ -1,8 +1,8 @@
-// Who makes a call, and what it may do. Each question that is answered with a refusal puts a line into the audit log, and
-// so does each call that is said to be done.
+// Who makes a call, and what it may do. Each question that is answered with a refusal puts a line into the audit log,
+// and so does each call that is said to be done.
 //
-// Without --auth-file there are no rights: every question is answered with OK, nothing is logged, and the default holder
-// is the node's ID.
+// Without --auth-file there are no rights: every question is answered with OK, nothing is logged, and the default
+// holder is the node's ID.
 #pragma once
 
 #include <atomic>
@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "peer/core/data/entry.h"
+#include "peer/core/sync/owners.h"
 #include "server/rights/principal.h"
 #include "server/rpc/audit.h"
 
@@ -41,6 +42,7 @@ class Caller {
   bool has_rights() const { return who_ != nullptr; }
   // Only with rights.
   const rights::Principal& principal() const { return *who_->principal; }
+  const rights::PrincipalPtr& principal_ptr() const { return who_->principal; }
   const Proof& proof() const { return who_->proof; }
   const std::string& call() const { return who_->call; }
   const std::string& peer() const { return who_->peer; }
@@ -49,6 +51,11 @@ class Caller {
 
   // Of a write that names none.
   const std::string& default_holder() const { return who_ ? who_->principal->name : *node_id_; }
+
+  // What its holders may have of the map; 0: no bound.
+  core::Owners::Use may_own() const {
+    return who_ ? core::Owners::Use{who_->principal->keys, who_->principal->bytes} : core::Owners::Use{};
+  }
 
   // OK or PERMISSION_DENIED, whose message is the same whatever is in the map.
   absl::Status MayRead(std::string_view key) const;

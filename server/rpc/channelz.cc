@@ -74,12 +74,19 @@ std::unordered_map<std::string, int64_t> SocketIds() {
   return out;
 }
 
-std::optional<int64_t> UnfinishedRequests(int64_t socket_id) {
+std::optional<SocketCalls> CallsOf(int64_t socket_id) {
   const Struct answer = Parse(grpc_channelz_get_socket(socket_id));
   const Struct& socket = Object(answer, "socket");
   if (socket.fields().empty()) return std::nullopt;
   const Struct& data = Object(socket, "data");
-  return Number(data, "streamsStarted") - Number(data, "messagesReceived") - Number(data, "streamsFailed");
+  const int64_t started = Number(data, "streamsStarted");
+  return SocketCalls{started - Number(data, "messagesReceived") - Number(data, "streamsFailed"),
+                     started - Number(data, "streamsSucceeded")};
+}
+
+std::optional<int64_t> UnfinishedRequests(int64_t socket_id) {
+  const auto calls = CallsOf(socket_id);
+  return calls ? std::optional(calls->unfinished) : std::nullopt;
 }
 
 }  // namespace leasemap::rpc

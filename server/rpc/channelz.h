@@ -13,6 +13,14 @@ namespace leasemap::rpc {
 // Socket IDs by peer, as gRPC names peers, of every server of this process. Costs some microseconds a connection.
 std::unordered_map<std::string, int64_t> SocketIds();
 
+// What gRPC counts of a socket.
+struct SocketCalls {
+  int64_t unfinished = 0;  // UnfinishedRequests
+  int64_t not_done = 0;    // streams that are open, or did not end well: gRPC counts the latter only later as failed
+};
+// Nothing if gRPC does not know the socket.
+std::optional<SocketCalls> CallsOf(int64_t socket_id);
+
 // The number of requests that have surely begun on this socket and not arrived completely; nothing if gRPC does not
 // know the socket.
 //

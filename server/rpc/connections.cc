@@ -103,6 +103,8 @@ struct Connections::Connection {
   }
   int fd = -1;
   std::string peer;
+  std::vector<std::string> owners;  // of its calls; under the lock of Connections
+  std::string address() const { return peer.substr(0, peer.rfind(':')); }
   std::atomic<uint64_t> whole{0};  // bytes of the requests that came whole
   // Of those of them that are no smaller than `least`: since the thread last began to suspect the connection.
   std::atomic<uint64_t> paid{0}, least{0};
@@ -111,6 +113,7 @@ struct Connections::Connection {
   uint64_t owed = 0;        // 0: not suspected
   Clock::time_point since;  // it was last beyond suspicion
   int64_t socket_id = 0;    // gRPC's; 0: not looked up yet
+  BrokenOff broken_off{Clock::now()};
 };
 
 Connections::Connections(Bounds bounds, std::function<void(int, int)> take, std::function<void(bool)> listening)
@@ -218,9 +221,7 @@ void Connections::Run() {
       } else if (std::find(listeners_.begin(), listeners_.end(), fd) != listeners_.end()) {
         Accept(fd);
       } else if (auto ended = by_fd_.extract(fd)) {  // a hang-up, from either side: nothing else is asked for
-        const MutexLock lock(mutex_);
-        if (auto it = by_peer_.find(ended.mapped()->peer); it != by_peer_.end() && it->second == ended.mapped())
-          by_peer_.erase(it);
+        Forget(ended.mapped());
       }
     }
     const auto now = Clock::now();
@@ -245,6 +246,15 @@ void Connections::Run() {
       }
       next_look_ = now + std::max<Clock::duration>(kLookEvery, 10 * (Clock::now() - now));
     }
+  }
+}
+
+void Connections::Forget(const std::shared_ptr<Connection>& ended) {
+  const MutexLock lock(mutex_);
+  if (const auto it = by_peer_.find(ended->peer); it != by_peer_.end() && it->second == ended) by_peer_.erase(it);
+  for (const std::string& owner : ended->owners) {
+    const auto it = by_owner_.find(owner);
+    if (--it->second == 0) by_owner_.erase(it);
   }
 }
 
@@ -276,6 +286,11 @@ void Connections::Accept(int listener) {
     connection->peer = PeerOf(fd);
     connection->since = Clock::now();
     if (connection->fd < 0 || connection->peer.empty()) {  // no descriptor is left, or it has gone
+      close(fd);
+      continue;
+    }
+    if (!penalties_.Allows(connection->address(), connection->since)) {
+      ++refused_count_;
       close(fd);
       continue;
     }
@@ -319,7 +334,13 @@ void Connections::Look() {
   const auto now = Clock::now();
   listed_ = false;
   for (const auto& [fd, connection] : by_fd_) {
-    if (!Count(*connection) || !Suspect(*connection, now)) continue;
+    if (!Count(*connection)) continue;
+    if (BreaksOff(*connection, now)) {
+      penalties_.Add(connection->address(), now);
+      End(*connection, "it breaks off more calls than a client may");
+      continue;
+    }
+    if (!Suspect(*connection, now)) continue;
     all += connection->unfinished;
     suspects.push_back(connection.get());
   }
@@ -332,8 +353,8 @@ void Connections::Look() {
     const bool guilty = HasUnfinished(*suspect);
     if (guilty && !late && !too_much) continue;
     if (guilty) {
-      EndStalled(*suspect, late ? "its request did not arrive completely in time"
-                                : "unfinished requests hold too much memory, and its request is the oldest");
+      End(*suspect, late ? "its request did not arrive completely in time"
+                         : "unfinished requests hold too much memory, and its request is the oldest");
     }
     all -= suspect->unfinished;
     suspect->Acquit(now);
@@ -379,10 +400,21 @@ bool Connections::Suspect(Connection& connection, Clock::time_point now) {
   return true;
 }
 
+// Calls that were broken off leave bytes that belong to no whole request: without many of those gRPC is not asked.
+bool Connections::BreaksOff(Connection& connection, Clock::time_point now) {
+  if (connection.unfinished < kFreeBytes || !IsKnown(connection)) return false;
+  const auto calls = CallsOf(connection.socket_id);
+  return calls && connection.broken_off.IsTooMany(calls->not_done, now);
+}
+
+bool Connections::IsKnown(Connection& connection) {
+  if (connection.socket_id == 0 && !std::exchange(listed_, true)) NoteSocketIds();
+  return connection.socket_id != 0;
+}
+
 // The unfinished requests of the connection, or nothing if gRPC does not know it.
 std::optional<int64_t> Connections::RequestsOf(Connection& connection) {
-  if (connection.socket_id == 0 && !std::exchange(listed_, true)) NoteSocketIds();
-  return connection.socket_id == 0 ? std::nullopt : UnfinishedRequests(connection.socket_id);
+  return IsKnown(connection) ? UnfinishedRequests(connection.socket_id) : std::nullopt;
 }
 
 // A small request on its way looks unfinished for some microseconds, so gRPC is asked more than once.
@@ -401,7 +433,7 @@ void Connections::NoteSocketIds() {
   }
 }
 
-void Connections::EndStalled(const Connection& connection, const char* why) {
+void Connections::End(const Connection& connection, const char* why) {
   // One line in a hundred: a hundred clients on a link that died say the same.
   if (ended_count_++ % 100 == 0) {
     spdlog::warn("ending the connection of {}: {} ({} KiB)", connection.peer, why, connection.unfinished >> 10);
@@ -419,6 +451,25 @@ void Connections::Arrived(const std::string& peer, uint64_t bytes) {
   if (bytes >= connection.least.load(std::memory_order_relaxed)) {
     connection.paid.fetch_add(bytes, std::memory_order_relaxed);
   }
+}
+
+bool Connections::Belongs(const std::string& peer, const std::string& owner, size_t most) {
+  const MutexLock lock(mutex_);
+  const auto it = by_peer_.find(peer);
+  if (it == by_peer_.end()) return true;  // it has ended: nobody hears the answer
+  std::vector<std::string>& owners = it->second->owners;
+  if (std::find(owners.begin(), owners.end(), owner) != owners.end()) return true;
+  const auto counted = by_owner_.find(owner);
+  if (most != 0 && counted != by_owner_.end() && counted->second >= most) return false;
+  owners.push_back(owner);
+  ++by_owner_[owner];
+  return true;
+}
+
+size_t Connections::UseOf(const std::string& owner) const {
+  const MutexLock lock(mutex_);
+  const auto found = by_owner_.find(owner);
+  return found == by_owner_.end() ? 0 : found->second;
 }
 
 Connections::Use Connections::use() const {

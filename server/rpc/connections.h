@@ -21,6 +21,7 @@
 
 #include "absl/status/status.h"
 #include "peer/threads/mutex.h"
+#include "server/rpc/resets.h"
 
 struct addrinfo;
 
@@ -40,7 +41,8 @@ class Connections {
 
   struct Use {
     size_t connections = 0, most = 0;
-    uint64_t refused = 0, ended = 0;  // beyond the bound on connections; because they stalled
+    // Beyond the bound on connections, or under a penalty; because they stalled, or broke off too many calls.
+    uint64_t refused = 0, ended = 0;
   };
 
   // `take` owns the descriptor from then on. `listening` is called when the port is dead, and when it is alive again.
@@ -58,6 +60,11 @@ class Connections {
 
   // A request of `bytes` bytes has arrived completely on the connection of this peer (as gRPC names it). Any thread.
   void Arrived(const std::string& peer, uint64_t bytes);
+  // A call of this owner came on the connection of this peer, which counts for it from then on. False if it has `most`
+  // others already; 0 is no bound. Any thread.
+  bool Belongs(const std::string& peer, const std::string& owner, size_t most);
+  // How many connections count for this owner.
+  size_t UseOf(const std::string& owner) const;
   Use use() const;
 
  private:
@@ -67,13 +74,16 @@ class Connections {
   void Run();
   void Accept(int listener);
   void Refuse(int fd);
+  void Forget(const std::shared_ptr<Connection>& ended);
   void Look();
   static bool Count(Connection& connection);
   bool Suspect(Connection& connection, Clock::time_point now);
+  bool BreaksOff(Connection& connection, Clock::time_point now);
+  bool IsKnown(Connection& connection);
   std::optional<int64_t> RequestsOf(Connection& connection);
   bool HasUnfinished(Connection& connection);
   void NoteSocketIds();
-  void EndStalled(const Connection& connection, const char* why);
+  void End(const Connection& connection, const char* why);
   absl::Status Listen();
   int ListenAt(const addrinfo& address, bool only_v6);
   void CloseListeners();
@@ -93,8 +103,10 @@ class Connections {
 
   mutable Mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Connection>> by_peer_ ABSL_GUARDED_BY(mutex_);
-  std::unordered_map<int, std::shared_ptr<Connection>> by_fd_;  // of the thread
-  bool listed_ = false;                                         // of the thread: this look has listed gRPC's sockets
+  std::unordered_map<std::string, size_t> by_owner_ ABSL_GUARDED_BY(mutex_);  // how many count for each
+  std::unordered_map<int, std::shared_ptr<Connection>> by_fd_;                // of the thread
+  Penalties penalties_;                                                       // of the thread
+  bool listed_ = false;  // of the thread: this look has listed gRPC's sockets
   std::thread thread_;
 };
 

@@ -1,5 +1,5 @@
-// The door of every call: it counts what has come, finds out who calls, and lets KeyValue calls through only while the node
-// serves, which is not before it is ready, and not while it drains.
+// The door of every call: it counts what has come, finds out who calls, and lets KeyValue calls through only while the
+// node serves, which is not before it is ready, and not while it drains.
 #pragma once
 
 #include <atomic>
@@ -36,6 +36,7 @@ class Gate {
   // Whether the port is alive.
   void SetListening(bool listening) { listening_.store(listening, std::memory_order_release); }
   const Connections& connections() const { return connections_; }
+  const Access& access() const { return access_; }
 
   // Some more of a request that comes in pieces.
   void MoreArrived(grpc::CallbackServerContext& context, const google::protobuf::Message& piece) const {
@@ -48,9 +49,10 @@ class Gate {
     connections_.Arrived(context.peer(), request.ByteSizeLong());
     context.AddTrailingMetadata("leasemap-node", node_);
     auto caller = access_.Identify(context, CallOf(request), host_.options().node_id);
-    if (caller.ok() && caller->has_rights()) {
-      context.AddTrailingMetadata("leasemap-principal", absl::CEscape(caller->principal().name));
-    }
+    if (!caller.ok() || !caller->has_rights()) return caller;
+    const rights::Principal& principal = caller->principal();
+    context.AddTrailingMetadata("leasemap-principal", absl::CEscape(principal.name));
+    if (!connections_.Belongs(context.peer(), principal.name, principal.connections)) return TooMany(principal);
     return caller;
   }
   // OK, SYNCING or DRAINING.
@@ -89,6 +91,12 @@ class Gate {
     constexpr std::string_view kSuffix = "Request";
     if (name.ends_with(kSuffix)) name.remove_suffix(kSuffix.size());
     return name;
+  }
+  static absl::Status TooMany(const rights::Principal& principal) {
+    return core::Refusal(
+        absl::StatusCode::kResourceExhausted, "CONNECTION_LIMIT",
+        absl::StrCat("principal ", core::Shown(principal.name), " makes calls on ", principal.connections,
+                     " connections, and may have no more (limits in the --auth-file); close some"));
   }
   static absl::Status Syncing(const std::string& waits_for) {
     auto status =

@@ -84,7 +84,8 @@ grpc::ServerUnaryReactor* KeyValueService::BatchWrite(grpc::CallbackServerContex
   const auto status = caller.ok() ? CheckBatch(request.requests_size()) : caller.status();
   if (!status.ok()) return Finish(context, status);
   for (int i = 0; i < request.requests_size(); ++i) response->add_results();
-  const auto begin = [this, caller = *caller, &request, response, patience_ms = PatienceMs(*context)](WaitingCall& call) {
+  const auto begin = [this, caller = *caller, &request, response,
+                      patience_ms = PatienceMs(*context)](WaitingCall& call) {
     size_t bytes = 0;
     for (int i = 0; i < request.requests_size(); ++i) {
       auto* result = response->mutable_results(i);
@@ -152,7 +153,8 @@ grpc::ServerUnaryReactor* KeyValueService::BatchRenew(grpc::CallbackServerContex
     (*waited)[i] = caller->MayWrite(KeyOf(items[i]), items[i].holder());
     response->add_results();
   }
-  const auto begin = [this, caller = *caller, request, response, waited, patience_ms = PatienceMs(*context)](WaitingCall& call) {
+  const auto begin = [this, caller = *caller, request, response, waited,
+                      patience_ms = PatienceMs(*context)](WaitingCall& call) {
     for (int i = 0; i < request->requests_size(); ++i) {
       auto* result = response->mutable_results(i);
       if ((*waited)[i].ok()) {

@@ -44,7 +44,9 @@ class KeyValueService final : public v1::KeyValue::CallbackService {
   template <typename Request>
   static absl::StatusOr<core::WriteCommand> CommandOf(const Caller& caller, const Request& request) {
     if (auto status = caller.MayWrite(KeyOf(request), request.holder()); !status.ok()) return status;
-    return FromProto(request, caller.default_holder());
+    auto command = FromProto(request, caller.default_holder());
+    if (command.ok()) command->owner_may = caller.may_own();
+    return command;
   }
   // A call with these steps, once the request's min_version has come.
   template <typename Request>

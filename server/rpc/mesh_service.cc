@@ -82,6 +82,34 @@ v1::GetStatusResponse::DiskState ToProto(core::DiskState::Kind kind) {
 
 }  // namespace
 
+void MeshService::SetPrincipals(const Caller& caller, v1::GetStatusResponse* out) const {
+  std::vector<rights::PrincipalPtr> shown;
+  if (caller.principal().admin) {
+    for (const auto& [name, principal] : gate_.access().rights()->principals()) shown.push_back(principal);
+  } else {
+    shown.push_back(caller.principal_ptr());
+  }
+  const auto owned = host_.Read([&](const core::Node& node) {
+    std::vector<core::Owners::Use> uses;
+    uses.reserve(shown.size());
+    for (const auto& principal : shown) uses.push_back(node.store().UseOf(principal->name));
+    return uses;
+  });
+  for (size_t i = 0; i < shown.size(); ++i) {
+    const rights::Principal& principal = *shown[i];
+    auto* use = out->add_principals();
+    use->set_name(principal.name);
+    use->set_keys(owned[i].keys);
+    use->set_max_keys(principal.keys);
+    use->set_bytes(owned[i].bytes);
+    use->set_max_bytes(principal.bytes);
+    use->set_watches(watches_.UseOf(principal.name));
+    use->set_max_watches(principal.watches);
+    use->set_connections(gate_.connections().UseOf(principal.name));
+    use->set_max_connections(principal.connections);
+  }
+}
+
 template <typename Request, typename Do>
 grpc::ServerUnaryReactor* MeshService::Administer(grpc::CallbackServerContext* context, const Request& request,
                                                   const std::string& node, Do act) {
@@ -93,9 +121,9 @@ grpc::ServerUnaryReactor* MeshService::Administer(grpc::CallbackServerContext* c
 }
 
 grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* context,
-                                                 const v1::GetStatusRequest* request,
-                                                 v1::GetStatusResponse* response) {
-  if (const auto caller = gate_.Identify(*context, *request); !caller.ok()) return Finish(context, caller.status());
+                                                 const v1::GetStatusRequest* request, v1::GetStatusResponse* response) {
+  const auto caller = gate_.Identify(*context, *request);
+  if (!caller.ok()) return Finish(context, caller.status());
   if (host_.stuck()) {
     auto stuck = core::Refusal(absl::StatusCode::kUnavailable, "STUCK", host_.stuck_note());
     core::SetRetryMs(stuck, 1000);
@@ -129,6 +157,7 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   if (const std::string note = host_.stuck_note(); !note.empty()) response->add_notes(note);
   if (certificates_ != nullptr) {
     if (const std::string note = certificates_->Note(absl::Now()); !note.empty()) response->add_notes(note);
+    SetTime(absl::ToUnixMillis(certificates_->expires()), response->mutable_certificate_expire_time());
   }
   for (const auto& seed : status.unlinked_seeds) response->add_unlinked_seeds(seed.name);
   for (const auto& member : status.unreachable_members) response->add_unreachable_members(member.name);
@@ -139,6 +168,7 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   response->set_collected(status.collected);
   response->set_leasing(options.rules.leasing);
   SetDuration(options.rules.period_ms, response->mutable_lease_duration());
+  response->set_max_keys(status.max_keys);
   response->set_held_bytes(status.held_bytes);
   response->set_max_bytes(status.max_bytes);
   response->set_left_out(status.left_out);
@@ -147,6 +177,7 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   SetUse(gate_.connections().use(), watches_.use(), response);
   response->set_data_dir(host_.data_dir());
   if (host_.saves()) response->set_disk_state(ToProto(status.disk.kind));
+  if (caller->has_rights()) SetPrincipals(*caller, response);
   return Finish(context, absl::OkStatus());
 }
 
@@ -251,8 +282,7 @@ grpc::ServerWriteReactor<v1::SubscribeResponse>* MeshService::Subscribe(grpc::Ca
                                                                         const v1::SubscribeRequest* request) {
   auto caller = gate_.Identify(*context, *request);
   const auto status = caller.ok() ? caller->MayReadAll() : caller.status();
-  return status.ok() ? subscribers_.Open(*context, *std::move(caller))
-                     : Refused<Subscribers::Reactor>(ToGrpc(status));
+  return status.ok() ? subscribers_.Open(*context, *std::move(caller)) : Refused<Subscribers::Reactor>(ToGrpc(status));
 }
 
 grpc::ServerUnaryReactor* MeshService::Forget(grpc::CallbackServerContext* context, const v1::ForgetRequest* request,
@@ -265,8 +295,8 @@ grpc::ServerUnaryReactor* MeshService::Leave(grpc::CallbackServerContext* contex
   return Administer(context, *request, request->node_id(), [&] {
     const std::string& self = host_.options().node_id;
     if (request->node_id() != self) {
-      return core::InvalidField("node_id", absl::StrCat("must be that of this node, ", core::Shown(self),
-                                                        "; ask the node that is to leave"));
+      return core::InvalidField(
+          "node_id", absl::StrCat("must be that of this node, ", core::Shown(self), "; ask the node that is to leave"));
     }
     leave_();
     return absl::OkStatus();

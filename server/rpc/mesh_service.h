@@ -53,6 +53,7 @@ class MeshService final : public v1::Mesh::CallbackService {
   grpc::ServerUnaryReactor* Leave(grpc::CallbackServerContext*, const v1::LeaveRequest*, v1::LeaveResponse*) override;
 
  private:
+  void SetPrincipals(const Caller& caller, v1::GetStatusResponse* out) const;
   // An administrator's call that is about `node`: does it if the caller may, and says so in the audit log.
   template <typename Request, typename Do>
   grpc::ServerUnaryReactor* Administer(grpc::CallbackServerContext* context, const Request& request,

@@ -40,7 +40,9 @@ v1::Event::Kind KindOf(core::EventKind kind) {
 
 WatchScope ScopeOf(const v1::WatchRequest& request) {
   WatchScope scope;
-  const auto add = [](const auto& from, std::vector<std::string>& to) { to.insert(to.end(), from.begin(), from.end()); };
+  const auto add = [](const auto& from, std::vector<std::string>& to) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
   add(request.prefixes(), scope.prefixes);
   add(request.prefixes_bytes(), scope.prefixes);
   add(request.keys(), scope.keys);
@@ -219,9 +221,11 @@ WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, Caller c
   if (!watch.ok()) return refuse(watch.status());
   auto stream = std::make_shared<WatchStream>(*this, context, std::move(caller), std::move(scope), *std::move(watch),
                                               request.keys_only());
-  const Added added = streams_.Add(stream, stream->peer());
+  Streams<WatchStream>::Owner owner;
+  if (stream->caller().has_rights()) owner = {stream->caller().principal().name, stream->caller().principal().watches};
+  const Added added = streams_.Add(stream, stream->peer(), owner);
   if (added == Added::kClosed) return refuse(Gate::Draining());
-  if (added != Added::kYes) return refuse(NoRoom(added));
+  if (added != Added::kYes) return refuse(NoRoom(added, stream->caller()));
   if (stream->wants_renewals()) {
     const MutexLock lock(mutex_);
     ++want_renewals_;
@@ -237,7 +241,13 @@ void WatchHub::Remove(const WatchStream* stream) {
   want_renewals_ -= removed->wants_renewals();
 }
 
-absl::Status WatchHub::NoRoom(Added why) {
+absl::Status WatchHub::NoRoom(Added why, const Caller& caller) {
+  if (why == Added::kOwnerFull) {
+    return core::Refusal(
+        absl::StatusCode::kResourceExhausted, "WATCH_LIMIT",
+        absl::StrCat("principal ", core::Shown(caller.principal().name), " has ", caller.principal().watches,
+                     " watches open at this node, and may have no more (limits in the --auth-file)"));
+  }
   const StreamUse use = streams_.use();
   {
     const MutexLock lock(mutex_);

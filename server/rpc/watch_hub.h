@@ -45,18 +45,20 @@ class WatchHub {
   void Notify();
   // A lease was renewed: the streams that asked for renewals look again.
   void NotifyRenewed();
-  // Rights may have changed: ends the streams of callers that may not read on what they watch, those at the head after a
-  // cursor.
+  // Rights may have changed: ends the streams of callers that may not read on what they watch, those at the head after
+  // a cursor.
   void LookAtRights(const Access& access);
   // Ends all streams with DRAINING, those at the head after a cursor. New ones are refused by the gate.
   void Drain();
   StreamUse use() const { return streams_.use(); }
+  // Of this principal.
+  size_t UseOf(const std::string& principal) const { return streams_.UseOf(principal); }
 
  private:
   friend class WatchStream;
   void Remove(const WatchStream* stream);
   // WATCH_LIMIT, since no stream could be added; also said in the log, now and then.
-  absl::Status NoRoom(Added why);
+  absl::Status NoRoom(Added why, const Caller& caller);
   // The messages that clients have not taken grew by this number of bytes (negative: they shrank).
   void Hold(int64_t bytes);
   void EndOneThatStalls();

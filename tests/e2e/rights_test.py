@@ -296,6 +296,79 @@ class RightsTest(ClusterTest):
                 self.assertIn(words, wrong.stderr)
 
 
+class LimitsTest(ClusterTest):
+    """What one principal may have at once."""
+
+    def setUp(self):
+        super().setUp()
+        self.node = RightsNode("n1", principal("alice", grant("", "READ", "WRITE"),
+                                               "limits { keys: 2 bytes: 3000 watches: 1 connections: 2 }"))
+        self.cluster(nodes=[self.node])
+        self.alice = Client(self.node, "alice")
+
+    def use(self):
+        use, = self.alice.mesh.GetStatus(mesh_pb.GetStatusRequest()).principals
+        self.assertEqual((use.name, use.max_keys, use.max_bytes, use.max_watches, use.max_connections),
+                         ("alice", 2, 3000, 1, 2))
+        return use
+
+    def full(self, call, reason):
+        return self.refused(call, "RESOURCE_EXHAUSTED", reason, "alice", "limits in the --auth-file")
+
+    def test_keys_and_bytes(self):
+        self.alice.set("a", "v", holder="alice/1")
+        self.alice.set("b", "v", holder="alice/2")
+        self.assertEqual(self.use().keys, 2)
+        error = self.full(lambda: self.alice.set("c", "v"), "KEY_LIMIT")
+        self.assertEqual(error_info(error).metadata["principal"], "alice")
+        self.alice.set("a", "w", holder="alice/1")  # it has that one
+        self.node.set("c", "v")  # another's keys are not alice's …
+        self.node.kv.Release(pb.ReleaseRequest(key="c"))
+        self.full(lambda: self.alice.kv.Renew(pb.RenewRequest(key="c")), "KEY_LIMIT")  # … until she takes them
+        self.alice.delete("b", holder="alice/2")
+        self.full(lambda: self.alice.set("b", "x" * 3000), "BYTES_LIMIT")
+        self.alice.set("b", "x" * 300)
+        self.assertEqual(self.use().keys, 2)
+        self.assertGreater(self.use().bytes, 1300)
+        uses = {use.name: use.keys for use in self.node.status().principals}
+        self.assertEqual(uses, {"alice": 2, "root": 1})
+
+    def test_watches(self):
+        watch = Watcher(self.alice, keys=["k"])
+        watch.until("a cursor", lambda watch: watch.cursor)
+        self.full(lambda: list(self.alice.kv.Watch(pb.WatchRequest(keys=["k"]))), "WATCH_LIMIT")
+        self.assertEqual(self.use().watches, 1)
+        watch.stop()
+        wait_for("the watch is gone", lambda: self.use().watches == 0)
+        Watcher(self.alice, keys=["k"]).until("a cursor", lambda watch: watch.cursor)
+
+    def test_connections(self):
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        self.node.channel_to = lambda: grpc.insecure_channel(self.node.target, options)
+        one, two, three = (Client(self.node, "alice") for _ in range(3))
+        self.alice.channel.close()
+        wait_for("the first is gone", lambda: [use.connections for use in self.node.status().principals][0] == 0)
+        one.get("k"), two.get("k")
+        self.full(lambda: three.get("k"), "CONNECTION_LIMIT")
+        one.channel.close()
+
+        def served():
+            try:
+                return three.get("k") is None
+            except grpc.RpcError as error:
+                self.assertEqual(error_info(error).reason, "CONNECTION_LIMIT")
+                return False
+        wait_for("the third is served in place of the first", served)
+
+    def test_the_keys_of_all(self):
+        node = Node("n2", flags=("--max-keys=2",))
+        self.cluster(nodes=[node])
+        node.set("a", "v"), node.set("b", "v")
+        self.refused(lambda: node.set("c", "v"), "RESOURCE_EXHAUSTED", "KEY_LIMIT", "--max-keys")
+        node.set("b", "w")
+        self.assertEqual(node.status().max_keys, 2)
+
+
 class FilesTest(ClusterTest):
     def test_members_with_other_rights_say_so(self):
         nodes = [RightsNode("n1", ALICE), RightsNode("n2", ALICE)]

@@ -177,6 +177,18 @@ void AddCodec(Seeds& seeds) {
   seeds["fuzz_codec/report_change"] = encoder.Encode(PeerReport(2)).front().substr(4);
 }
 
+void AddRights(Seeds& seeds) {
+  const std::string alice = "principal { name: \"alice\" token_sha256: \"" + std::string(64, '5') + "\" ";
+  seeds["fuzz_rights/one"] = alice + "certificate: \"a\" grant { prefix: \"config/\" right: [READ, WRITE] } }";
+  seeds["fuzz_rights/all"] = alice + R"(grant { prefix_bytes: "\xff\000" right: READ } grant { prefix: "" right: ADMIN }
+    lease_as: "job-7" lease_as: "*" limits { keys: 1 bytes: 2 watches: 3 connections: 4 } })";
+  seeds["fuzz_rights/two"] = alice + "}\n# a comment\nprincipal { name: \"bob\" certificate: \"b\" }";
+  seeds["fuzz_rights/twice"] = alice + "} " + alice + "}";
+  seeds["fuzz_rights/no_prefix"] = alice + "grant { right: READ } }";
+  seeds["fuzz_rights/unknown_right"] = alice + "grant { prefix: \"\" right: OWN } }";
+  seeds["fuzz_rights/open"] = alice;
+}
+
 void AddFrames(Seeds& seeds) {
   // The first byte is one less than the size of the pieces in which the rest comes.
   std::string all;
@@ -289,6 +301,7 @@ Seeds All() {
   AddStorage(seeds);
   AddCodec(seeds);
   AddFrames(seeds);
+  AddRights(seeds);
   AddCursors(seeds);
   for (const auto& [name, talk] : Talks()) {
     Encoder encoder;

@@ -26,10 +26,10 @@ std::string WithToken(const std::string& name, const std::string& token) {
 }
 
 TEST(RightsTest, APrincipalIsFoundByItsTokensAndCertificates) {
-  const auto rights = Read(absl::StrCat("# two of alice's tokens are good while one replaces the other\n",
-                                        "principal { name: \"alice\" token_sha256: \"", tls::HashOfToken("one"),
-                                        "\" token_sha256: \"", tls::HashOfToken("two"),
-                                        "\" certificate: \"alice@laptop\" }\n", WithToken("bob", "three")));
+  const auto rights =
+      Read(absl::StrCat("# two of alice's tokens are good while one replaces the other\n",
+                        "principal { name: \"alice\" token_sha256: \"", tls::HashOfToken("one"), "\" token_sha256: \"",
+                        tls::HashOfToken("two"), "\" certificate: \"alice@laptop\" }\n", WithToken("bob", "three")));
   ASSERT_EQ(rights->size(), 2u);
   EXPECT_EQ(rights->OfToken("one")->name, "alice");
   EXPECT_EQ(rights->OfToken("two")->name, "alice");

@@ -31,6 +31,8 @@ struct NodeOptions {
   int64_t forget_after_ms = kForgetAfterMs;  // a member that is silent for this time is forgotten
   size_t min_members = 1;             // the node is not ready before this many, itself included, have been linked once
   uint64_t max_bytes = kMaxMapBytes;  // that the map may take in memory (room.h)
+  uint64_t max_keys = kMaxKeys;       // of the map, with the deleted ones that are still kept
+  bool count_owners = false;          // what each owner has is counted (owners.h), so that writes may be bounded by it
   bool disk = false;                  // the shell saves what Node::TakeUnsaved gives, and says when it is saved
   bool lost_map = false;              // the disk had a map that cannot be read: another node's has to take its place
 };

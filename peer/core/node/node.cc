@@ -135,7 +135,8 @@ NodeStatus Node::GetStatus() const {
     const bool equal = theirs && theirs->Covers(vector()) && vector().Covers(*theirs);
     if (link.up() && !equal) status.converged = false;
     if (link.up() && theirs && link.theirs.rights_hash() != reports_.rights_hash()) {
-      status.notes.push_back(absl::StrCat(Shown(link.node()), " has not the same rights in its --auth-file as this node"));
+      status.notes.push_back(
+          absl::StrCat(Shown(link.node()), " has not the same rights in its --auth-file as this node"));
     }
   }
   status.remembered = 1 + membership_.remembered();
@@ -175,6 +176,7 @@ NodeStatus Node::GetStatus() const {
   if (const std::string text = replica_.saving().state().Describe(); !text.empty()) status.notes.push_back(text);
   status.held_bytes = replica_.held_bytes();
   status.max_bytes = replica_.room().max_bytes();
+  status.max_keys = replica_.room().max_keys();
   status.left_out = replica_.room().left_out();
   status.quarantined = links_.quarantine().held();
   status.cut_offs = links_.quarantine().cut_offs();

@@ -90,7 +90,7 @@ class Node {
   // Announces that this node leaves, for good as far as its map goes. Before it hangs up.
   void Leave(Now now);
   void SetSeeds(const std::vector<std::string>& seeds) { membership_.SetSeeds(seeds); }  // host:port each
-  void SetRightsHash(uint64_t hash) { reports_.SetRightsHash(hash); }                     // Report::rights_hash
+  void SetRightsHash(uint64_t hash) { reports_.SetRightsHash(hash); }                    // Report::rights_hash
   // Gives the map up for the others', and submits again what they lack. `peer`: what the member covers for whose map it
   // is given up; `ceiling`: that of this map, if that is why.
   void Reset(Now now, const std::string& why, VectorPtr peer = nullptr,

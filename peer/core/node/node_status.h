@@ -29,6 +29,7 @@ struct NodeStatus {
   std::vector<Unlinked> unreachable_members;  // remembered and not linked
   size_t quarantined = 0;                     // members that are refused now because they broke the rules
   uint64_t cut_offs = 0;                      // how often one was cut off
+  uint64_t max_keys = 0;                      // of the map, with the deleted ones that are still kept
   uint64_t held_bytes = 0, max_bytes = 0;     // of memory, and how much it may be (room.h)
   uint64_t left_out = 0;                      // entries of members that had no room, each time that they came
 };

@@ -100,6 +100,10 @@ absl::StatusOr<EntryPtr> Node::Write(Now now, const WriteCommand& command) {
   }
   const std::string* value = command.change == Change::kSet ? &command.value : nullptr;
   if (auto status = replica_.CheckRoom(previous, command.key, value); !status.ok()) return status;
+  if (command.change == Change::kSet || command.change == Change::kRenew) {
+    auto status = replica_.CheckOwner(command.owner_may, command.holder, present, command.key, value);
+    if (!status.ok()) return status;
+  }
   if (auto status = calls_.waits.Check(command.ack, 1 + membership_.remembered()); !status.ok()) return status;
 
   const Stamp stamp = replica_.NextStamp(now.wall_ms, previous ? previous->stamp : 0);

@@ -10,6 +10,7 @@
 #include "peer/core/data/lease.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/node/waits.h"
+#include "peer/core/sync/owners.h"
 
 namespace leasemap::core {
 
@@ -28,6 +29,7 @@ struct WriteCommand {
   bool ephemeral = false;      // Set: the key vanishes when its lease lapses
   bool validate_only = false;  // check all and write nothing: the entry comes as it would be, without a dot's seq
   std::string request_id;      // names the request, so that a retry is answered and not done again
+  Owners::Use owner_may{};     // what the holder's owner may have of the map; 0: no bound
   // Of Node::Submit: who must have the write before the answer, and how long the caller waits for that.
   Ack ack;
   int64_t patience_ms = kWaitMs;

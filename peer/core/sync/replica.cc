@@ -21,15 +21,22 @@ uint64_t NewIncarnation(int64_t wall_ms, uint64_t above, uint64_t seed) {
 
 Replica::Replica(const NodeOptions& options, Now now, uint64_t above)
     : rules_(options.rules),
-      room_(options.max_bytes),
+      counts_owners_(options.count_owners),
+      room_(options.max_bytes, options.max_keys),
       self_{options.node_id, NewIncarnation(now.wall_ms, above, options.seed)},
       own_incarnations_{self_.incarnation},
-      map_(options.rules),
+      map_(NewMap()),
       own_log_(room_.side_bytes(kOwnLogBytes), options.leave_out_bytes),
       conflicts_(room_.side_bytes(kMaxConflictBytes)),
       saving_(options.disk, options.save_bytes) {
   NoteTime(now.mono);
   saving_.IsSaved(change_, std::make_shared<const VersionVector>(), std::make_shared<const VersionVector>(), 0);
+}
+
+MapState Replica::NewMap() const {
+  MapState map(rules_);
+  if (counts_owners_) map.store.CountOwners();
+  return map;
 }
 
 bool Replica::IsOwn(const ReplicaId& replica) const {
@@ -112,13 +119,36 @@ bool Replica::NoteConflict(const EntryPtr& loser, const EntryPtr& winner, int64_
 }
 
 absl::Status Replica::CheckRoom(const Entry* previous, const std::string& key, const std::string* value) const {
-  if (previous == nullptr && map_.store.keys() >= kMaxKeys) {
-    return Refusal(absl::StatusCode::kResourceExhausted, "KEY_LIMIT", "the map is full of keys; delete some first");
+  if (previous == nullptr) {
+    if (auto status = room_.CheckKeys(map_.store.keys()); !status.ok()) return status;
   }
   if (value == nullptr) return absl::OkStatus();
   const size_t grown = Footprint(Entry()) + 2 * key.size() + value->size();
   const size_t before = previous != nullptr ? Footprint(*previous) : 0;
   return room_.Check(held_bytes(), static_cast<int64_t>(grown) - static_cast<int64_t>(before));
+}
+
+absl::Status Replica::CheckOwner(const Owners::Use& most, const std::string& holder, const Entry* previous,
+                                 const std::string& key, const std::string* value) const {
+  const std::string owner(OwnerOf(holder));
+  const Owners::Use use = map_.store.UseOf(owner);
+  const bool has_it = previous != nullptr && OwnerOf(previous->lease.holder) == owner;
+  const auto refuse = [&](const char* reason, uint64_t has, uint64_t may, const char* what) {
+    auto status = Refusal(absl::StatusCode::kResourceExhausted, reason,
+                          absl::StrCat(Shown(owner), " holds ", has, " ", what, ", and may hold ", may,
+                                       " (limits in the --auth-file); delete some"));
+    AddMetadata(status, "principal", owner);
+    return status;
+  };
+  if (most.keys != 0 && !has_it && use.keys >= most.keys) return refuse("KEY_LIMIT", use.keys, most.keys, "keys");
+  const size_t grown = value != nullptr      ? Footprint(Entry()) + 2 * key.size() + value->size()
+                       : previous != nullptr ? Footprint(*previous)
+                                             : 0;
+  const size_t before = has_it ? Footprint(*previous) : 0;
+  if (most.bytes != 0 && grown > before && use.bytes - before + grown > most.bytes) {
+    return refuse("BYTES_LIMIT", use.bytes, most.bytes, "bytes of memory");
+  }
+  return absl::OkStatus();
 }
 
 bool Replica::HasRoomFor(const Entry& entry) {
@@ -179,7 +209,7 @@ void Replica::Collect(const std::vector<std::string>& keys) {
 }
 
 MapState Replica::GiveUp(Now now, int64_t ceiling_ms, uint64_t incarnation) {
-  MapState old = std::exchange(map_, MapState(rules_));
+  MapState old = std::exchange(map_, NewMap());
   map_.store.NoteTime(now.mono);
   map_.store.SkipTo(old.store.head());
   map_.store.Lapse(std::min(old.store.horizon_ms(), now.wall_ms));  // it may have been told by a wrong clock

@@ -111,6 +111,10 @@ class Replica {
   // KEY_LIMIT or BYTES_LIMIT if a local write has no room. `previous`: the entry that it replaces, or null; `value`:
   // what it sets, or null.
   absl::Status CheckRoom(const Entry* previous, const std::string& key, const std::string* value) const;
+  // KEY_LIMIT or BYTES_LIMIT if a local write by this holder makes its owner's part of the map larger than `most`; 0 is
+  // no bound. `previous`: the entry that it replaces, or null if none is there for readers.
+  absl::Status CheckOwner(const Owners::Use& most, const std::string& holder, const Entry* previous,
+                          const std::string& key, const std::string* value) const;
   // Whether a member's entry has room; if not, that it was left out is remembered.
   bool HasRoomFor(const Entry& entry);
 
@@ -173,8 +177,10 @@ class Replica {
   void Changed(bool only_renewed = false);
   Saving::Rest RestOf(uint64_t members_change, bool whole) const;
   void FoldFloor();
+  MapState NewMap() const;
 
   const LeaseRules rules_;
+  const bool counts_owners_;
   Room room_;
   ReplicaId self_;
   std::vector<uint64_t> own_incarnations_;  // of this process, the present one last

@@ -9,6 +9,14 @@ namespace leasemap::core {
 
 size_t Room::side_bytes(size_t most) const { return std::min<uint64_t>(most, max_bytes_ / kSideParts); }
 
+absl::Status Room::CheckKeys(uint64_t keys) const {
+  if (keys < max_keys_) return absl::OkStatus();
+  return Refusal(absl::StatusCode::kResourceExhausted, "KEY_LIMIT",
+                 absl::StrCat("the map has ", keys,
+                              " keys, with the deleted ones that are still kept, and may have no "
+                              "more (--max-keys); delete some"));
+}
+
 absl::Status Room::Check(uint64_t held, int64_t growth) const {
   if (growth <= 0 || held + static_cast<uint64_t>(growth) <= max_bytes_) return absl::OkStatus();
   return Refusal(absl::StatusCode::kResourceExhausted, "BYTES_LIMIT",

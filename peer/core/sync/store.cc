@@ -25,7 +25,8 @@ Store::Store(const Store& other)
       collected_(other.collected_),
       collected_up_to_(other.collected_up_to_),
       hashes_(other.hashes_),
-      hash_(other.hash_) {
+      hash_(other.hash_),
+      owners_(other.owners_) {
   for (auto& [key, slot] : by_key_) {
     by_revision_.emplace(slot.revision, &slot);
     if (slot.renewed != 0) by_renewal_.emplace(slot.renewed, &slot);
@@ -58,9 +59,17 @@ void Store::Count(const Slot& slot, bool add) {
   held_ += add ? Footprint(entry) : -Footprint(entry);
   if (IsDead(slot)) return;
   live_keys_ += add ? 1 : -1;
+  if (owners_) owners_->Count(entry, add);
   const uint64_t hash = HashOf(entry);
   hashes_[BucketOf(entry.key)] ^= hash;
   hash_ ^= hash;
+}
+
+void Store::CountOwners() {
+  owners_.emplace();
+  for (const auto& [key, slot] : by_key_) {
+    if (!IsDead(slot)) owners_->Count(*slot.entry, true);
+  }
 }
 
 // `key` is that of by_key_: it stays where it is as long as the slot.

@@ -24,6 +24,7 @@
 #include "peer/core/data/entry.h"
 #include "peer/core/data/limits.h"
 #include "peer/core/data/mono_time.h"
+#include "peer/core/sync/owners.h"
 
 namespace leasemap::core {
 
@@ -114,6 +115,9 @@ class Store {
   uint64_t bytes() const { return bytes_; }
   // Bytes of memory that all of it takes (Footprint).
   uint64_t held() const { return held_; }
+  // What each owner has is counted from now on.
+  void CountOwners();
+  Owners::Use UseOf(std::string_view owner) const { return owners_ ? owners_->UseOf(owner) : Owners::Use{}; }
   // XOR of HashOf over the entries of each bucket that are not dead: equal vectors and horizons must mean equal hashes,
   // whatever of the dead each node has collected.
   const std::array<uint64_t, kBuckets>& hashes() const { return hashes_; }
@@ -150,6 +154,7 @@ class Store {
   uint64_t collected_ = 0, collected_up_to_ = 0;
   std::array<uint64_t, kBuckets> hashes_{};
   uint64_t hash_ = 0;
+  std::optional<Owners> owners_;  // nullopt: nobody asks
 };
 
 }  // namespace leasemap::core

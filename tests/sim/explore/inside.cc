@@ -311,8 +311,8 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   // `own_incarnations`: asked at a reset, which needs hours. `conflicts` and `ceiling_note`: what is told, and changes
   // nothing. `vector_change`, `news`: as of when something else was found. `shared` and its members: a copy of the
   // vector.
-  const auto& [rules, room, self, own_incarnations, restored, goes_on, clock, map, own_log, conflicts, saving,
-               ceiling_note, vector_change, news, shared, shared_members] = replica;
+  const auto& [rules, counts_owners, room, self, own_incarnations, restored, goes_on, clock, map, own_log, conflicts,
+               saving, ceiling_note, vector_change, news, shared, shared_members] = replica;
   // `alarms`: what is told, and changes nothing.
   const auto& [session_times, asking, next_session, alarms] = catch_up;
   const auto& [store, vector, floor, ceiling, lapses_gone_ms, floor_taken] = map;
@@ -327,7 +327,7 @@ explore::Digest Inside::Of(const Node& node, Now now) {
   PutAll(d, readiness.waits_for().size(), readiness.settled(), readiness.shut_out());
   // The orders by revision are for watches alone; the rest of the store follows from its entries and the horizon.
   const auto& [by_key, by_revision, by_renewal, by_expiry, horizon_ms, mono, rewinds, head, last_change, live_keys,
-               bytes, held, dead, values_gone_ms, gone_ahead, collected, collected_up_to, hashes, hash] = store;
+               bytes, held, dead, values_gone_ms, gone_ahead, collected, collected_up_to, hashes, hash, owners] = store;
   PutAll(d, by_key.size(), horizon_ms, values_gone_ms, gone_ahead);
   for (const auto& [key, slot] : by_key) {
     const auto& [entry, revision, renewed, lapsed, changed] = slot;

@@ -1,0 +1,34 @@
+#include "server/rpc/resets.h"
+
+#include <algorithm>
+
+namespace leasemap::rpc {
+
+bool BrokenOff::IsTooMany(int64_t total, SteadyTime now) {
+  const bool within = now - from_ <= std::chrono::seconds(1);
+  if (within && total - before_ > kMost) return true;
+  if (!within) from_ = now, before_ = total;
+  return false;
+}
+
+void Penalties::Add(const std::string& address, SteadyTime now) {
+  if (by_address_.size() >= kMostAddresses && !by_address_.contains(address)) {
+    by_address_.erase(std::min_element(by_address_.begin(), by_address_.end(),
+                                       [](const auto& a, const auto& b) { return a.second.until < b.second.until; }));
+  }
+  by_address_[address] = {now + kLasts, now + kBetween};
+}
+
+bool Penalties::Allows(const std::string& address, SteadyTime now) {
+  const auto it = by_address_.find(address);
+  if (it == by_address_.end()) return true;
+  if (it->second.until <= now) {
+    by_address_.erase(it);
+    return true;
+  }
+  if (now < it->second.next) return false;
+  it->second.next = now + kBetween;
+  return true;
+}
+
+}  // namespace leasemap::rpc
