@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""The Go client's examples over TLS with real nodes that ask for a certificate, by the environment's variables; the C++
+client's by cpp_client_access_test. Tokens are in the clients' own tests."""
+import pathlib
+import subprocess
+import sys
+import unittest
+
+import go_package
+from basics import BOUND, ENVIRONMENT
+from cluster import ClusterTest
+from tls_test import Authority, TlsNode
+
+
+class AccessTest(ClusterTest):
+    BINARIES = go_package.BINARIES
+
+    @classmethod
+    def setUpClass(cls):
+        cls.authority = Authority()
+        cls.alice = cls.authority.client("alice")
+
+    def nodes(self):
+        nodes = [TlsNode(f"n{i}", self.authority, ["--tls-client-auth=require"]) for i in (1, 2)]
+        for node in nodes:
+            node.shown = self.alice
+        return self.cluster(nodes=nodes).nodes
+
+    def run_example(self, name, *arguments, ca=None, shown=None, **more):
+        variables = {"LEASEMAP_TLS_CA": ca or self.authority.ca, "LEASEMAP_TOKEN": "some-token", **more}
+        if shown:
+            variables["LEASEMAP_TLS_CERT"], variables["LEASEMAP_TLS_KEY"] = shown
+        return subprocess.run([self.BINARIES / name, *arguments], capture_output=True, text=True, timeout=BOUND,
+                              check=False, env={**ENVIRONMENT, **{key: str(value) for key, value in variables.items()}})
+
+    def test_over_tls(self):
+        endpoints = ",".join(node.target for node in self.nodes())
+        done = self.run_example("leader", endpoints, "3", shown=self.alice)
+        self.assertEqual((done.returncode, done.stdout.count("work done by")), (0, 3), done.stderr)
+        done = self.run_example("counter", endpoints, "2", shown=self.alice)
+        self.assertEqual(done.stdout.split(), ["1", "2"], done.stderr)
+
+    def test_a_node_of_another_authority_and_a_client_without_a_certificate(self):
+        endpoints = self.nodes()[0].target
+        for options in ({"ca": Authority().ca, "shown": self.alice}, {"shown": Authority().client("alice")}, {}):
+            done = self.run_example("config", endpoints, "set", "color", "red", **options)
+            self.assertNotEqual(done.returncode, 0, done.stdout)
+            self.assertIn("navailable", done.stderr + done.stdout)
+
+    def test_wrong_options_are_said(self):
+        for more, word in (({"shown": self.alice, "ca": pathlib.Path("/nowhere")}, "/nowhere"),
+                           ({"LEASEMAP_TOKEN": "two words"}, "no token")):
+            done = self.run_example("config", "127.0.0.1:9", "set", "color", "red", **more)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(word, done.stderr + done.stdout)
+            self.assertNotIn("two words", done.stderr + done.stdout)
+
+
+if __name__ == "__main__":
+    if go_package.why_not():
+        print(f"go_client_access_test: skipped: {go_package.why_not()}")
+        sys.exit(0)
+    go_package.build()
+    unittest.main(verbosity=2)
