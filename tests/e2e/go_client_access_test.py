@@ -2,12 +2,14 @@
 """The Go client's examples over TLS with real nodes that ask for a certificate, by the environment's variables; the C++
 client's by cpp_client_access_test. Tokens are in the clients' own tests."""
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import go_package
-from basics import BOUND, ENVIRONMENT
+from basics import BOUND, ENVIRONMENT, SCRATCH, wait_for
 from cluster import ClusterTest
 from tls_test import Authority, TlsNode
 
@@ -20,8 +22,8 @@ class AccessTest(ClusterTest):
         cls.authority = Authority()
         cls.alice = cls.authority.client("alice")
 
-    def nodes(self):
-        nodes = [TlsNode(f"n{i}", self.authority, ["--tls-client-auth=require"]) for i in (1, 2)]
+    def nodes(self, size=2):
+        nodes = [TlsNode(f"n{i}", self.authority, ["--tls-client-auth=require"]) for i in range(1, size + 1)]
         for node in nodes:
             node.shown = self.alice
         return self.cluster(nodes=nodes).nodes
@@ -45,7 +47,35 @@ class AccessTest(ClusterTest):
         for options in ({"ca": Authority().ca, "shown": self.alice}, {"shown": Authority().client("alice")}, {}):
             done = self.run_example("config", endpoints, "set", "color", "red", **options)
             self.assertNotEqual(done.returncode, 0, done.stdout)
-            self.assertIn("navailable", done.stderr + done.stdout)
+            self.assertIn("unavailable", (done.stderr + done.stdout).lower())
+
+    def test_certificates_that_were_replaced_count_for_the_next_connection(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="client-", dir=SCRATCH))
+
+        def put(authority, shown):
+            for name, source in zip(("ca", "cert", "key"), (authority.ca, *shown)):
+                shutil.copy(source, folder / f"{name}.new")
+                (folder / f"{name}.new").rename(folder / name)
+        put(self.authority, self.alice)
+        node, = self.nodes(1)
+        files = {f"LEASEMAP_TLS_{name.upper()}": str(folder / name) for name in ("ca", "cert", "key")}
+        output = SCRATCH / f"{type(self).__module__}-follow"
+        with output.open("w") as out:
+            follows = subprocess.Popen([self.BINARIES / "config", node.target], stdout=out, stderr=out,
+                                       env={**ENVIRONMENT, **files})
+        self.addCleanup(follows.wait)
+        self.addCleanup(follows.kill)
+        wait_for("it follows", lambda: "color" in output.read_text())
+        node.kill()
+        new = Authority()
+        node.ca, node.shown = new.ca, new.client("alice")
+        node.put(*new.node("n1"), new.ca)
+        node.start()
+        wait_for("the node is ready", lambda: node.status() and node.status().ready)
+        put(new, node.shown)
+        node.set("config/stop", "1")
+        wait_for(lambda: f"it sees the key that ends it: {output.read_text()}", lambda: follows.poll() is not None)
+        self.assertEqual(follows.returncode, 0, output.read_text())
 
     def test_wrong_options_are_said(self):
         for more, word in (({"shown": self.alice, "ca": pathlib.Path("/nowhere")}, "/nowhere"),
