@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The Python client, installed by pip, over TLS with real nodes: whom it trusts, what it shows, files that change, and
-an example by the environment's variables. Tokens are in tests/clients/python/access_test.py."""
+"""The Python client, installed by pip, with real nodes: over TLS, whom it trusts, what it shows, files that change, and
+an example by the environment's variables; and with rights. tests/clients/python/access_test.py has the rest."""
 import asyncio
 import pathlib
 import shutil
@@ -14,6 +14,7 @@ from unittest import mock
 import python_package  # first: it puts the installed package on the path
 from basics import BOUND, ENVIRONMENT, ROOT, SCRATCH, wait_for
 from cluster import ClusterTest
+from rights_test import RightsNode, grant, principal
 from tls_test import Authority, TlsNode
 
 import leasemap
@@ -138,6 +139,85 @@ class AccessTest(ClusterTest):
                               timeout=BOUND, check=False,
                               env={**ENVIRONMENT, **variables, "PYTHONPATH": str(python_package.SITE)})
         self.assertEqual((done.returncode, done.stdout.count("work done by")), (0, 3), done.stderr)
+
+
+class RightsTest(ClusterTest):
+    ALICE = principal("alice", grant("a/", "READ", "WRITE"))
+
+    def setUp(self):
+        super().setUp()
+        self.node = RightsNode("n1", self.ALICE)
+        self.cluster(nodes=[self.node])
+
+    def map(self, **options):
+        made = leasemap.SyncMap(self.node.target, **{"prefix": "a/", "token": "alice", **options})
+        self.addCleanup(made.close)
+        return made
+
+    def test_what_the_rights_allow(self):
+        m = self.map()
+        self.assertRegex(m.holder, "^alice/.")
+        m["a/color"] = "blue"
+        m.update({"a/shape": "round"})
+        m.release("a/color")
+        del m["a/shape"]
+        with leasemap.Lock(m, "a/lock"), m.lease("a/job", duration=5) as lease:
+            self.assertEqual((lease.entry.holder, m["a/lock"]), (m.holder, m.holder))
+        self.assertEqual(self.node.get("a/color"), "blue")
+
+    def test_what_they_do_not_allow(self):
+        with self.assertRaises(leasemap.UnauthenticatedError):
+            self.map(token="unknown")
+        with self.assertRaises(leasemap.PermissionDeniedError) as caught:
+            self.map(prefix="")
+        self.assertIn("alice may not read", str(caught.exception))
+        m = self.map(prefix="", sync_timeout=0)
+        m["a/color"] = "blue"
+        with self.assertRaises(leasemap.PermissionDeniedError):
+            m["b"] = "1"
+        with self.assertRaises(leasemap.BatchError) as batch:
+            m.update({"a/color": "red", "b": "1"})
+        self.assertEqual({key: type(error) for key, error in batch.exception.failed.items()},
+                         {"b": leasemap.PermissionDeniedError})
+        with self.assertRaises(leasemap.PermissionDeniedError):
+            self.map(holder="bob")["a/shape"] = "round"
+
+    def test_rights_that_change(self):
+        m = self.map()
+        m["a/color"] = "blue"
+        with m.lease("a/job", duration=30) as lease:
+            self.node.put("")
+            wait_for("the watch is refused", lambda: m.refused)
+            self.assertIsInstance(m.refused, leasemap.UnauthenticatedError)
+            self.assertEqual((m.synced, m["a/color"], lease.held), (False, "blue", True))
+            with self.assertRaises(leasemap.UnauthenticatedError):
+                m.wait_synced(BOUND)
+            self.node.put(self.ALICE)
+
+            def again():
+                try:
+                    m.wait_synced(BOUND)
+                    return True
+                except leasemap.UnauthenticatedError:
+                    return False
+            with self.assertLogs("leasemap", "ERROR"):  # one of each try
+                wait_for("the node has read the file", again)
+            m["a/color"] = "red"
+        self.assertEqual((m.refused, self.node.get("a/color")), (None, "red"))
+
+    def test_asyncio(self):
+        async def run():
+            async with aio.SyncMap(self.node.target, prefix="a/", token="alice") as m:
+                self.assertRegex(m.holder, "^alice/.")
+                await m.set("a/color", "blue")
+                async with aio.Lock(m, "a/lock"):
+                    self.assertEqual(m["a/lock"], m.holder)
+                self.node.put("")
+                end = asyncio.get_running_loop().time() + BOUND
+                with self.assertRaises(leasemap.UnauthenticatedError):
+                    while asyncio.get_running_loop().time() < end:  # until the node has read the file
+                        await m.set("a/shape", "round")
+        asyncio.run(run())
 
 
 if __name__ == "__main__":

@@ -27,9 +27,12 @@ AUTHORIZATION = "authorization"
 def from_environment() -> dict[str, str]:
     """The options of a map that the environment sets, for `SyncMap(endpoints, **from_environment())`: `tls_ca`,
     `tls_cert`, `tls_key`, `token` and `token_file`, of LEASEMAP_TLS_CA, LEASEMAP_TLS_CERT, LEASEMAP_TLS_KEY,
-    LEASEMAP_TOKEN and LEASEMAP_TOKEN_FILE. A variable that is empty or missing sets none. Nothing else in this library
-    reads the environment."""
-    return {option: os.environ[name] for option, name in VARIABLES.items() if os.environ.get(name)}
+    LEASEMAP_TOKEN and LEASEMAP_TOKEN_FILE. A variable that is empty or missing sets none, and a file wins over a token, as
+    for the command line. Nothing else in this library reads the environment."""
+    found = {option: os.environ[name] for option, name in VARIABLES.items() if os.environ.get(name)}
+    if "token_file" in found:
+        found.pop("token", None)
+    return found
 
 
 class Access:

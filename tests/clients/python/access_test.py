@@ -283,7 +283,7 @@ class OptionsTest(unittest.TestCase):
     def test_the_environment_is_read_where_it_is_asked_for(self):
         with mock.patch.dict(os.environ, {"LEASEMAP_TLS_CA": "ca", "LEASEMAP_TLS_CERT": "", "LEASEMAP_TOKEN": "t"}):
             self.assertEqual(leasemap.from_environment(), {"tls_ca": "ca", "token": "t"})
-        with mock.patch.dict(os.environ, {"LEASEMAP_TLS_CERT": "c", "LEASEMAP_TLS_KEY": "k",
+        with mock.patch.dict(os.environ, {"LEASEMAP_TLS_CERT": "c", "LEASEMAP_TLS_KEY": "k", "LEASEMAP_TOKEN": "t",
                                           "LEASEMAP_TOKEN_FILE": "f"}, clear=True):
             self.assertEqual(leasemap.from_environment(), {"tls_cert": "c", "tls_key": "k", "token_file": "f"})
 

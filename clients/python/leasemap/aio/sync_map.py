@@ -122,6 +122,7 @@ class SyncMap(View):
             await self._shell.run(lease_flows.give_up_all(self._core))
         finally:
             self._core.close()
+            self._again.set()  # gRPC may swallow the cancellation of a watch that is refused just now
             tasks = [task for task in self._tasks if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()
