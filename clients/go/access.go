@@ -39,19 +39,18 @@ func WithTokenFile(path string) Option { return func(c *config) { c.access.token
 func WithInsecureToken() Option { return func(c *config) { c.access.insecureToken = true } }
 
 // FromEnvironment takes WithTLS, WithToken and WithTokenFile from the variables LEASEMAP_TLS_CA, LEASEMAP_TLS_CERT,
-// LEASEMAP_TLS_KEY, LEASEMAP_TOKEN and LEASEMAP_TOKEN_FILE. One that is empty or missing sets nothing. Nothing else in
-// this package reads the environment.
+// LEASEMAP_TLS_KEY, LEASEMAP_TOKEN and LEASEMAP_TOKEN_FILE. One that is empty or missing sets nothing, and a file wins
+// over a token, as for the command line. Nothing else in this package reads the environment.
 func FromEnvironment() Option {
 	return func(c *config) {
 		ca, certificate, key := os.Getenv("LEASEMAP_TLS_CA"), os.Getenv("LEASEMAP_TLS_CERT"), os.Getenv("LEASEMAP_TLS_KEY")
 		if ca != "" || certificate != "" || key != "" {
 			WithTLS(ca, certificate, key)(c)
 		}
-		if token := os.Getenv("LEASEMAP_TOKEN"); token != "" {
-			WithToken(token)(c)
-		}
 		if file := os.Getenv("LEASEMAP_TOKEN_FILE"); file != "" {
 			WithTokenFile(file)(c)
+		} else if token := os.Getenv("LEASEMAP_TOKEN"); token != "" {
+			WithToken(token)(c)
 		}
 	}
 }

@@ -306,7 +306,10 @@ func TestTheEnvironmentIsReadWhereItIsAskedFor(t *testing.T) {
 	}
 	t.Setenv("LEASEMAP_TOKEN", "t")
 	t.Setenv("LEASEMAP_TOKEN_FILE", "")
-	var found config
+	var found, files config
 	FromEnvironment()(&found)
 	equal(t, found.access, access{tls: true, ca: "ca", cert: "c", key: "k", token: "t"}, "options")
+	t.Setenv("LEASEMAP_TOKEN_FILE", "f")
+	FromEnvironment()(&files)
+	equal(t, files.access, access{tls: true, ca: "ca", cert: "c", key: "k", tokenFile: "f"}, "options")
 }

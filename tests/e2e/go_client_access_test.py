@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The Go client's examples over TLS with real nodes that ask for a certificate, by the environment's variables; the C++
-client's by cpp_client_access_test. Tokens are in the clients' own tests."""
+"""The Go client's examples over TLS with real nodes that ask for a certificate, and with rights, by the environment's
+variables; the C++ client's by cpp_client_access_test."""
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import unittest
 import go_package
 from basics import BOUND, ENVIRONMENT, SCRATCH, wait_for
 from cluster import ClusterTest
+from rights_test import RightsNode, grant, principal
 from tls_test import Authority, TlsNode
 
 
@@ -29,7 +31,8 @@ class AccessTest(ClusterTest):
         return self.cluster(nodes=nodes).nodes
 
     def run_example(self, name, *arguments, ca=None, shown=None, **more):
-        variables = {"LEASEMAP_TLS_CA": ca or self.authority.ca, "LEASEMAP_TOKEN": "some-token", **more}
+        variables = more if "LEASEMAP_TOKEN_FILE" in more else {
+            "LEASEMAP_TLS_CA": ca or self.authority.ca, "LEASEMAP_TOKEN": "some-token", **more}
         if shown:
             variables["LEASEMAP_TLS_CERT"], variables["LEASEMAP_TLS_KEY"] = shown
         return subprocess.run([self.BINARIES / name, *arguments], capture_output=True, text=True, timeout=BOUND,
@@ -76,6 +79,25 @@ class AccessTest(ClusterTest):
         node.set("config/stop", "1")
         wait_for(lambda: f"it sees the key that ends it: {output.read_text()}", lambda: follows.poll() is not None)
         self.assertEqual(follows.returncode, 0, output.read_text())
+
+    def test_rights(self):
+        node = RightsNode("n1", principal("alice", grant("example/", "READ", "WRITE")))
+        self.cluster(nodes=[node])
+        file = pathlib.Path(tempfile.mkdtemp(prefix="token-", dir=SCRATCH)) / "token"
+        file.write_text("alice\n")
+        alice = {"LEASEMAP_TOKEN_FILE": file}
+        done = self.run_example("leader", node.target, "2", **alice)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(len(re.findall("^leading as alice/.|^work done by alice/.", done.stdout, re.MULTILINE)), 3,
+                         done.stdout)
+        done = self.run_example("counter", node.target, "2", **alice)
+        self.assertEqual((done.returncode, done.stdout.split()), (0, ["1", "2"]), done.stderr)
+        for token, said in (("alice", "PERMISSION_DENIED"), ("unknown", "UNAUTHENTICATED")):
+            file.write_text(f"{token}\n")
+            for arguments in (("set", "color", "red"), ()):  # a write, and a map
+                done = self.run_example("config", node.target, *arguments, **alice)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(said, (done.stderr + done.stdout).upper())
 
     def test_wrong_options_are_said(self):
         for more, word in (({"shown": self.alice, "ca": pathlib.Path("/nowhere")}, "/nowhere"),

@@ -16,6 +16,7 @@ ClientOptions FromEnvironment(ClientOptions options) {
     const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): the header says so
     if (value && *value) options.*option = value;
   }
+  if (!options.token_file.empty()) options.token.clear();
   return options;
 }
 

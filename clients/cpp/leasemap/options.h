@@ -74,8 +74,8 @@ struct ClientOptions {
 };
 
 // These options, and from the environment what it sets of LEASEMAP_TLS_CA, LEASEMAP_TLS_CERT, LEASEMAP_TLS_KEY,
-// LEASEMAP_TOKEN and LEASEMAP_TOKEN_FILE. Nothing else in this library reads the environment. No other thread may
-// change the environment meanwhile.
+// LEASEMAP_TOKEN and LEASEMAP_TOKEN_FILE; a file wins over a token, as for the command line. Nothing else in this
+// library reads the environment. No other thread may change the environment meanwhile.
 ClientOptions FromEnvironment(ClientOptions options = {});
 
 struct GetOptions {

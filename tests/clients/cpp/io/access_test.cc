@@ -291,6 +291,7 @@ TEST(Options, OfTheEnvironment) {
   EXPECT_EQ(found.tls_ca, "ca");
   EXPECT_EQ(found.token, "mine");
   EXPECT_EQ(found.holder, "me");
+  EXPECT_EQ(FromEnvironment({.token = "mine", .token_file = "file"}).token, "");
 }
 
 }  // namespace
