@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -29,7 +29,8 @@ Access::FileState StateOf(const std::string& path) {
 
 absl::StatusOr<std::string> Read(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
+  if (!file)
+    return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", std::system_category().message(errno)));
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
