@@ -1,7 +1,8 @@
 """Runs the README's commands against `tools/run.sh` and compares what they print.
 
-Blocks that follow `<!-- check -->` hold commands (`$ …`), each with the lines that it prints (standard output, then
-standard error) and `[exit N]` where that is not 0. `…` stands for any text, and on a line of its own for any lines.
+Blocks that follow `<!-- check -->` hold commands (`$ …`, with further lines of theirs as `> …`), each with the lines that it
+prints (standard output, then standard error) and `[exit N]` where that is not 0. `…` stands for any text, and on a line of
+its own for any lines.
 """
 import os
 import pathlib
@@ -23,6 +24,9 @@ def commands(block):
     """Pairs of a command and the text that it must print."""
     for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
         command, _, expected = part.partition("\n")
+        while expected.startswith(">"):
+            line, _, expected = expected.partition("\n")
+            command += "\n" + line[1:].removeprefix(" ")
         yield command, expected
 
 
@@ -60,6 +64,7 @@ def attempt(command, expected, env):
 def main():
     env = dict(os.environ)
     env["PATH"] = f"{ROOT}/build/release/clients/cli:{ROOT}/build/tools/bin:{env['PATH']}"
+    env["PYTHONPATH"] = f"{ROOT}/build/python"
     passed, failed = 0, 0
     run = start()
     try:
@@ -67,7 +72,7 @@ def main():
             for command, expected in commands(block):
                 good, said = attempt(command, expected, env)
                 passed, failed = passed + bool(good), failed + (not good)
-                print(f"{'ok  ' if good else 'FAIL'}  {command}")
+                print(f"{'ok  ' if good else 'FAIL'}  {command.partition(chr(10))[0]}")
                 if not good:
                     print(f"  expected:\n{expected}  got:\n{said}")
     finally:

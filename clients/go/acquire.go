@@ -90,6 +90,9 @@ func (c *Client) acquire(ctx context.Context, key string, args leaseArgs) (*Leas
 
 // take is one try.
 func (c *Client) take(ctx context.Context, key string, args leaseArgs) (*Lease, error) {
+	if _, err := c.Identify(ctx); err != nil {
+		return nil, err
+	}
 	lease := newLease(c, key, args)
 	c.mu.Lock()
 	if c.closing {
@@ -98,7 +101,7 @@ func (c *Client) take(ctx context.Context, key string, args leaseArgs) (*Lease, 
 	}
 	if c.leases[key] != nil {
 		c.mu.Unlock()
-		return nil, held(c.config.holder, "this client holds the lease on %q already; release that one first, or wait", key)
+		return nil, held(c.Holder(), "this client holds the lease on %q already; release that one first, or wait", key)
 	}
 	c.leases[key] = lease // nobody else of this program acquires it meanwhile
 	c.mu.Unlock()
@@ -168,7 +171,7 @@ func (c *Client) grant(ctx context.Context, lease *Lease) (entry *Entry, target 
 			return entry, target, false, err
 		}
 	}
-	value := c.config.holder
+	value := c.Holder()
 	if args.value != nil {
 		value = *args.value
 	}
@@ -188,7 +191,7 @@ func (c *Client) grantAsItIs(ctx context.Context, lease *Lease) (*Entry, string,
 	key, args := lease.key, lease.args
 	if args.ack == AckLocal || args.ack == 1 {
 		request := &leasemappb.RenewRequest{KeyForm: &leasemappb.RenewRequest_KeyBytes{KeyBytes: []byte(key)},
-			Holder: c.config.holder, LeaseDuration: durationProto(args.duration)}
+			Holder: c.Holder(), LeaseDuration: durationProto(args.duration)}
 		answer, target, err := call(ctx, c, attemptMost, request, leasemappb.KeyValueClient.Renew)
 		if err != nil {
 			return nil, "", err

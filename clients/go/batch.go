@@ -75,6 +75,9 @@ func over(keys []string, results []*leasemappb.BatchResult, found map[string]Ent
 func (c *Client) BatchSet(ctx context.Context, values map[string]string,
 	options ...SetOption) (map[string]Entry, error) {
 	b := batch{client: c, done: map[string]Entry{}, failed: map[string]error{}}
+	if _, err := c.Identify(ctx); err != nil {
+		return b.done, err
+	}
 	for key, value := range values {
 		request, lease, args, err := c.setRequest(key, value, options)
 		if err != nil {

@@ -102,6 +102,9 @@ func (c *Client) get(ctx context.Context, request *leasemappb.GetRequest, most t
 // ErrLimit; with WithAck also ErrSuperseded, and ErrAckIncomplete (the write remains); ErrUnavailable (the write may
 // have been done). A try whose answer was lost is not done twice.
 func (c *Client) Set(ctx context.Context, key, value string, options ...SetOption) (Entry, error) {
+	if _, err := c.Identify(ctx); err != nil {
+		return Entry{}, err
+	}
 	request, lease, args, err := c.setRequest(key, value, options)
 	if err != nil {
 		return Entry{}, err
@@ -134,7 +137,7 @@ func (c *Client) setRequest(key, value string, options []SetOption) (*leasemappb
 		args.lease, args.ephemeral = &lease.args.duration, args.ephemeral || lease.ephemeral()
 	}
 	request := &leasemappb.SetRequest{KeyForm: &leasemappb.SetRequest_KeyBytes{KeyBytes: []byte(key)},
-		Holder: c.config.holder, IfVersion: args.ifVersion, IfAbsent: args.ifAbsent, RequestId: randomHex(16)}
+		Holder: c.Holder(), IfVersion: args.ifVersion, IfAbsent: args.ifAbsent, RequestId: randomHex(16)}
 	args.binary = args.binary || !isText(value)
 	if args.binary {
 		request.ValueForm = &leasemappb.SetRequest_ValueBytes{ValueBytes: []byte(value)}
@@ -159,8 +162,11 @@ func (c *Client) Delete(ctx context.Context, key string, options ...DeleteOption
 	for _, option := range options {
 		option.applyDelete(&args)
 	}
+	if _, err := c.Identify(ctx); err != nil {
+		return Entry{}, err
+	}
 	request := &leasemappb.DeleteRequest{KeyForm: &leasemappb.DeleteRequest_KeyBytes{KeyBytes: []byte(key)},
-		Holder: c.config.holder, IfVersion: args.ifVersion, AllowMissing: args.missingOK, RequestId: randomHex(16)}
+		Holder: c.Holder(), IfVersion: args.ifVersion, AllowMissing: args.missingOK, RequestId: randomHex(16)}
 	var err error
 	if request.Ack, request.AckNodes, err = args.ack.fields(); err != nil {
 		return Entry{}, err
@@ -174,8 +180,11 @@ func (c *Client) Delete(ctx context.Context, key string, options ...DeleteOption
 // Release gives this holder's lease on the key up once, so that anyone may write it. The value stays, but an ephemeral
 // key vanishes. A lease that lapsed, or none, changes nothing. Errors: ErrKeyNotFound, ErrLeaseHeld, ErrUnsupported.
 func (c *Client) Release(ctx context.Context, key string) (Entry, error) {
+	if _, err := c.Identify(ctx); err != nil {
+		return Entry{}, err
+	}
 	request := &leasemappb.ReleaseRequest{KeyForm: &leasemappb.ReleaseRequest_KeyBytes{KeyBytes: []byte(key)},
-		Holder: c.config.holder}
+		Holder: c.Holder()}
 	return c.ending(key, func() (*leasemappb.Entry, error) {
 		answer, _, err := call(ctx, c, attemptMost, request, leasemappb.KeyValueClient.Release)
 		return answer.GetEntry(), err
@@ -214,8 +223,11 @@ func (c *Client) ending(key string, do func() (*leasemappb.Entry, error)) (Entry
 // for). A lease that lapsed, or none, is acquired. To keep a lease alive use Lease. Errors: ErrKeyNotFound,
 // ErrLeaseHeld, ErrInvalid, ErrUnsupported.
 func (c *Client) Renew(ctx context.Context, key string, duration time.Duration) (Entry, error) {
+	if _, err := c.Identify(ctx); err != nil {
+		return Entry{}, err
+	}
 	request := &leasemappb.RenewRequest{KeyForm: &leasemappb.RenewRequest_KeyBytes{KeyBytes: []byte(key)},
-		Holder: c.config.holder}
+		Holder: c.Holder()}
 	if duration != 0 {
 		request.LeaseDuration = durationProto(duration)
 	}

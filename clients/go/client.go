@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -27,6 +28,9 @@ type Client struct {
 	named  bool     // one of them is a name
 	now    func() time.Duration
 	chance func() float64
+	holder atomic.Pointer[string]
+	// The nodes may know this client by a name with which the holder is to begin: it was not asked for yet.
+	unnamed atomic.Bool
 	// silence is silenceMost, but for tests.
 	silence time.Duration
 
@@ -53,7 +57,7 @@ type Client struct {
 
 // New makes a client for the nodes at these endpoints: host:port, with commas between. A name means all its addresses,
 // each of which is a node. The client starts at a random node and stays there until that one fails. Names are looked up
-// at once, for 2 s at most. No connection is made before the first call.
+// at once, for 2 s at most. No connection is made before the first call. ErrInvalid if an option or a file of one is wrong.
 func New(endpoints string, options ...Option) (*Client, error) {
 	c := &Client{config: config{timeout: 5 * time.Second, log: slog.Default()}, now: bootTime, chance: mathrand.Float64,
 		silence: silenceMost,
@@ -65,10 +69,16 @@ func New(endpoints string, options ...Option) (*Client, error) {
 	if c.config.timeout <= 0 {
 		return nil, invalid("the timeout must be more than 0")
 	}
-	if c.config.holder == "" {
-		c.config.holder = defaultHolder()
+	holder := c.config.holder
+	if holder == "" {
+		holder = defaultHolder()
 	}
-	var err error
+	c.holder.Store(&holder)
+	err := c.config.access.open(c.config.log)
+	if err != nil {
+		return nil, err
+	}
+	c.unnamed.Store(c.config.holder == "" && (c.config.access.proves() || len(c.config.dial) > 0))
 	if c.given, err = splitEndpoints(endpoints); err != nil {
 		return nil, err
 	}
@@ -80,11 +90,16 @@ func New(endpoints string, options ...Option) (*Client, error) {
 	c.nodes, c.names, c.resolved = newEndpoints(targets, c.chance), names, c.now()
 	c.keys = newKeyWatches(c)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if c.config.access.bearer != nil {
+		for _, target := range targets {
+			if _, err := c.stub(target); err != nil { // no connection is made yet
+				c.Close()
+				return nil, err
+			}
+		}
+	}
 	return c, nil
 }
-
-// Holder is in whose name this client writes and holds leases.
-func (c *Client) Holder() string { return c.config.holder }
 
 // Node is host:port of the node that the client asks now.
 func (c *Client) Node() string {

@@ -16,6 +16,8 @@ const (
 	// is back within a second or two; a node that is gone is asked every two seconds, which costs it nothing.
 	firstPause   = 50 * time.Millisecond
 	longestPause = 2 * time.Second
+	// The pause of a watch for the client's own use that the nodes refused: each try is a line in the nodes' logs.
+	refusedPause = 30 * time.Second
 	// How long one node may take for an answer before the next one is asked. A call takes a millisecond; a node that
 	// stands still for two seconds is in trouble.
 	attemptMost = 2 * time.Second

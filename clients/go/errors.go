@@ -42,8 +42,12 @@ var (
 	ErrUnavailable = errors.New("leasemap: unavailable")
 	// ErrUnsupported: the server does not support the call, as leases on a cluster with leasing off.
 	ErrUnsupported = errors.New("leasemap: unsupported")
-	// ErrPermission: the server does not know the caller, or does not allow the call.
+	// ErrPermission: the nodes do not allow the call: the key, the prefix or the holder is beyond the caller's rights, or
+	// they do not know the caller (ErrUnauthenticated). It is not tried again.
 	ErrPermission = errors.New("leasemap: permission denied")
+	// ErrUnauthenticated: the nodes do not know the caller: the token or certificate is missing, or none that they know.
+	// Such an error is ErrPermission, too.
+	ErrUnauthenticated = errors.New("leasemap: unauthenticated")
 	// ErrClosed: the client or map was closed.
 	ErrClosed = errors.New("leasemap: closed")
 )
@@ -82,7 +86,9 @@ func (e *CallError) Error() string {
 }
 
 // Is reports to errors.Is whether target is the kind of this error.
-func (e *CallError) Is(target error) bool { return e.kind != nil && target == e.kind }
+func (e *CallError) Is(target error) bool {
+	return e.kind != nil && (target == e.kind || (e.kind == ErrUnauthenticated && target == ErrPermission))
+}
 
 // Unwrap gives the error of the caller's context, if that ended the call.
 func (e *CallError) Unwrap() error { return e.cause }
@@ -183,7 +189,7 @@ var (
 		codes.InvalidArgument: ErrInvalid, codes.ResourceExhausted: ErrLimit, codes.Unavailable: ErrUnavailable,
 		codes.DeadlineExceeded: ErrUnavailable, codes.Unknown: ErrUnavailable, codes.Internal: ErrUnavailable,
 		codes.Canceled: ErrUnavailable, codes.Unimplemented: ErrUnsupported, codes.PermissionDenied: ErrPermission,
-		codes.Unauthenticated: ErrPermission,
+		codes.Unauthenticated: ErrUnauthenticated,
 	}
 )
 

@@ -138,7 +138,7 @@ func (c *Client) renewAt(target, key, granter string, latest *Entry, duration, m
 		}
 	}
 	request := &leasemappb.RenewRequest{KeyForm: &leasemappb.RenewRequest_KeyBytes{KeyBytes: []byte(key)},
-		Holder: c.config.holder, LeaseDuration: durationProto(duration)}
+		Holder: c.Holder(), LeaseDuration: durationProto(duration)}
 	answer, err := try(c.ctx, c, target, most, request, leasemappb.KeyValueClient.Renew)
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (c *Client) release(lease *Lease) {
 	defer cancel()
 	sent := c.sending(lease.key)
 	request := &leasemappb.ReleaseRequest{KeyForm: &leasemappb.ReleaseRequest_KeyBytes{KeyBytes: []byte(lease.key)},
-		Holder: c.config.holder}
+		Holder: c.Holder()}
 	answer, _, err := call(ctx, c, attemptMost, request, leasemappb.KeyValueClient.Release)
 	switch {
 	case err == nil:

@@ -31,25 +31,29 @@ type Map struct {
 	ended  chan struct{} // closed when the watch's goroutine is gone
 	cache  *nearCache
 
-	mu     sync.Mutex          // guards what follows, and the cache but for reads
-	queues map[*queue]struct{} // of those who go over Events
-	moved  chan struct{}       // closed, and made again, when the map is synced
-	last   error               // why the watch broke last
-	expiry *time.Timer         // lets go of own writes
+	mu      sync.Mutex          // guards what follows, and the cache but for reads
+	queues  map[*queue]struct{} // of those who go over Events
+	moved   chan struct{}       // closed, and made again, when the map is synced
+	last    error               // why the watch broke last
+	refused error               // why the nodes refused the watch, which ended it
+	expiry  *time.Timer         // lets go of own writes
 }
 
 // Map makes a copy of the keys below the prefix ("" for the whole map) and waits until it is complete: until the context
-// ends, or for 10 s if it has no deadline; then ErrUnavailable, with the error of the last node. The copy takes about
-// 0.4 KB a key beside its value. End it with Close, or with the client.
+// ends, or for 10 s if it has no deadline; then ErrUnavailable, with the error of the last node. ErrPermission if the
+// nodes do not allow it. The copy takes about 0.4 KB a key beside its value. End it with Close, or with the client.
 func (c *Client) Map(ctx context.Context, prefix string) (*Map, error) {
-	m, err := c.startMap(prefix)
-	if err != nil {
-		return nil, err
-	}
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, syncMost)
 		defer cancel()
+	}
+	if _, err := c.Identify(ctx); err != nil {
+		return nil, err
+	}
+	m, err := c.startMap(prefix)
+	if err != nil {
+		return nil, err
 	}
 	if err := m.WaitSynced(ctx); err != nil {
 		m.Close()
@@ -59,7 +63,7 @@ func (c *Client) Map(ctx context.Context, prefix string) (*Map, error) {
 }
 
 func (c *Client) startMap(prefix string) (*Map, error) {
-	m := &Map{client: c, prefix: prefix, ended: make(chan struct{}), cache: newNearCache(c.config.holder, prefix),
+	m := &Map{client: c, prefix: prefix, ended: make(chan struct{}), cache: newNearCache(c.Holder(), prefix),
 		queues: map[*queue]struct{}{}, moved: make(chan struct{})}
 	m.ctx, m.cancel = context.WithCancel(c.ctx)
 	c.mu.Lock()
@@ -146,7 +150,16 @@ func (m *Map) Prefix() string { return m.prefix }
 // message. It is false while the map looks for a node; the copy may then be old.
 func (m *Map) Synced() bool { return m.cache.synced.Load() }
 
-// WaitSynced waits until Synced, or until the context ends: then ErrUnavailable, with the error of the last node.
+// Err is why the map's watch ended by itself: ErrPermission, when the nodes do not allow it. The copy is not synced any
+// more, and stays what it is; make another map to try again. Nil while the watch goes on, or was ended by Close.
+func (m *Map) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.refused
+}
+
+// WaitSynced waits until Synced, or until the context ends: then ErrUnavailable, with the error of the last node. It
+// returns Err if that is why the watch ended.
 func (m *Map) WaitSynced(ctx context.Context) error {
 	for {
 		m.mu.Lock()
@@ -157,7 +170,10 @@ func (m *Map) WaitSynced(ctx context.Context) error {
 		}
 		select {
 		case <-moved:
-		case <-m.ctx.Done():
+		case <-m.ended:
+			if err := m.Err(); err != nil {
+				return err
+			}
 			return closedError()
 		case <-ctx.Done():
 			m.mu.Lock()
@@ -193,7 +209,7 @@ func (m *Map) below(key string) error {
 }
 
 // Events iterates over the map's changes from the call of Events on, until the loop is left, or the context or the map
-// ends.
+// ends (Close, Err).
 //
 //   - KindSet: a value was set, or the key changed hands. Renewals make no event, nor do the entries of the first
 //     snapshot.
@@ -229,7 +245,7 @@ func (m *Map) Events(ctx context.Context) iter.Seq[Event] {
 			case <-q.changed:
 			case <-ctx.Done():
 				return
-			case <-m.ctx.Done():
+			case <-m.ended:
 				return
 			}
 		}
@@ -298,9 +314,16 @@ func (m *Map) broke(err error) bool {
 	if errors.Is(err, ErrCursor) {
 		m.cache.cursor = ""
 	}
+	refused := errors.Is(err, ErrPermission)
+	if refused {
+		m.refused = err
+	}
 	m.mu.Unlock()
-	if errors.Is(err, ErrInvalid) || errors.Is(err, ErrPermission) {
+	if refused {
+		m.client.config.log.Error("leasemap: a map's watch is refused; the map is not synced any more", "prefix", m.prefix,
+			"error", err)
+	} else if errors.Is(err, ErrInvalid) {
 		m.client.config.log.Warn("leasemap: a map's watch is refused, and tried again", "prefix", m.prefix, "error", err)
 	}
-	return true
+	return !refused
 }

@@ -27,6 +27,12 @@ const (
 	lookupMost = 2 * time.Second
 )
 
+// node is the calls of one node.
+type node struct {
+	leasemappb.KeyValueClient
+	mesh leasemappb.MeshClient
+}
+
 func dialOptions(authority string) []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -59,13 +65,31 @@ func (c *Client) stub(target string) (leasemappb.KeyValueClient, error) {
 		}
 		var err error
 		// passthrough: the address is dialled as it is.
-		conn, err = grpc.NewClient("passthrough:///"+target, append(dialOptions(authority), c.config.dial...)...)
+		conn, err = grpc.NewClient("passthrough:///"+target, c.dialOptions(target, authority)...)
 		if err != nil {
+			if c.config.access.bearer != nil && c.config.access.transport == nil {
+				return nil, invalid("the token is not sent to %s in plain text, where others could read it: use WithTLS, or "+
+					"WithInsecureToken if the way there is safe by itself (%v)", target, err)
+			}
 			return nil, invalid("gRPC cannot connect to %s: %v", target, err)
 		}
 		c.conns[target] = conn
 	}
-	return leasemappb.NewKeyValueClient(conn), nil
+	return node{leasemappb.NewKeyValueClient(conn), leasemappb.NewMeshClient(conn)}, nil
+}
+
+// dialOptions are those of one node.
+func (c *Client) dialOptions(target, authority string) []grpc.DialOption {
+	options, access := dialOptions(authority), &c.config.access
+	if access.transport != nil {
+		options = append(options, grpc.WithTransportCredentials(access.transport))
+	}
+	if access.bearer != nil {
+		// gRPC itself refuses to send it in plain text, also where it is not told of TLS by WithTLS.
+		secure := !access.insecureToken && !isLoopback(target)
+		options = append(options, grpc.WithPerRPCCredentials(perCall{access.bearer, secure}))
+	}
+	return append(options, c.config.dial...)
 }
 
 // resolve finds the addresses that the endpoints' names stand for, each of which is a node, and of each address the

@@ -19,13 +19,15 @@ type config struct {
 	holder  string
 	lease   *time.Duration
 	timeout time.Duration
+	access  access
 	dial    []grpc.DialOption
 	log     *slog.Logger
 }
 
 // WithHolder sets the holder of the client's writes and leases: 1 to 255 bytes of printable UTF-8. The default has the
-// host, the process and random bits, and stays the same while the client moves between nodes. Give a name of its own to
-// each program that must keep its leases over a restart. Two clients of one holder do not keep each other out.
+// host, the process and random bits, and stays the same while the client moves between nodes. Where the nodes know the
+// client by a name P it begins with P/ (Client.Holder). Give a name of its own, P or P/name, to each program that must
+// keep its leases over a restart. Two clients of one holder do not keep each other out.
 func WithHolder(holder string) Option { return func(c *config) { c.holder = holder } }
 
 // WithLease sets the default duration of the lease of a Set, during which other holders are refused: 0 for no lease, else
@@ -37,8 +39,8 @@ func WithLease(duration time.Duration) Option { return func(c *config) { c.lease
 // The default is 5 s.
 func WithTimeout(timeout time.Duration) Option { return func(c *config) { c.timeout = timeout } }
 
-// WithDialOptions passes options on to gRPC, after the client's own: grpc.WithTransportCredentials for TLS (by default
-// connections are in plain text), grpc.WithPerRPCCredentials for a token.
+// WithDialOptions passes options on to gRPC, after the client's own, as grpc.WithTransportCredentials and
+// grpc.WithPerRPCCredentials for what WithTLS and WithToken do not offer.
 func WithDialOptions(options ...grpc.DialOption) Option {
 	return func(c *config) { c.dial = append(c.dial, options...) }
 }
@@ -169,6 +171,9 @@ func Duration(d time.Duration) LeaseOption { return leaseOption(func(a *leaseArg
 func Value(value string) LeaseOption {
 	return leaseOption(func(a *leaseArgs) { a.value, a.overwrite = &value, true })
 }
+
+// holderValue writes the holder with the lease.
+var holderValue = leaseOption(func(a *leaseArgs) { a.value, a.overwrite = nil, true })
 
 // Persistent lets a key that is made for a lease stay when the lease ends. By default it vanishes.
 func Persistent() LeaseOption { return leaseOption(func(a *leaseArgs) { a.persistent = true }) }

@@ -15,12 +15,12 @@ import (
 // (WithAck). The key is the lock's own: it is ephemeral, and its value is the holder. Give it back by Lease.Release,
 // and work under Lease.Context. Client.Lease says what it promises, and what not.
 func (c *Client) Lock(ctx context.Context, key string, options ...LeaseOption) (*Lease, error) {
-	return c.Lease(ctx, key, append([]LeaseOption{WithAck(AckMajority), Value(c.config.holder), Wait()}, options...)...)
+	return c.Lease(ctx, key, append([]LeaseOption{WithAck(AckMajority), holderValue, Wait()}, options...)...)
 }
 
 // TryLock is Lock without waiting: ErrLeaseHeld if another has it.
 func (c *Client) TryLock(ctx context.Context, key string, options ...LeaseOption) (*Lease, error) {
-	return c.Lease(ctx, key, append([]LeaseOption{WithAck(AckMajority), Value(c.config.holder)}, options...)...)
+	return c.Lease(ctx, key, append([]LeaseOption{WithAck(AckMajority), holderValue}, options...)...)
 }
 
 // Elect makes this program a candidate for the lead, and calls lead while it leads. Its context ends when the lead is

@@ -118,6 +118,8 @@ func (c *Client) streamEnded(ended *stream, err error) time.Duration {
 	switch {
 	case errors.Is(err, ErrCursor): // the node is fine
 		return firstPause
+	case errors.Is(err, ErrPermission): // of a watch that goes on all the same, since rights may come back
+		return refusedPause
 	case !elsewhere(err): // and so it is here; another would say the same
 		return longestPause
 	case ended.target == c.nodes.home:

@@ -20,6 +20,8 @@ using Moment = absl::Duration;
 // back within a second or two; one that is gone is asked every two seconds, which costs it nothing.
 inline constexpr absl::Duration kFirstPause = absl::Milliseconds(50);
 inline constexpr absl::Duration kLongestPause = absl::Seconds(2);
+// The pause of a watch for the client's own use that the nodes refused: each try is a line in the nodes' logs.
+inline constexpr absl::Duration kRefusedPause = absl::Seconds(30);
 // How long one node may take for an answer before the next one is asked. A call takes a millisecond; a node that is
 // silent for two seconds is in trouble.
 inline constexpr absl::Duration kAttempt = absl::Seconds(2);

@@ -60,6 +60,8 @@ class NearCache {
   // `shown` must outlive the cache.
   NearCache(std::string holder, std::string prefix, ShownMap& shown);
 
+  // In whose name this program writes from now on.
+  void SetHolder(std::string holder) { holder_ = std::move(holder); }
   // What the next stream asks for: to resume, or a snapshot.
   v1::WatchRequest Request();
   // One message of the stream; returns what programs are told, in order.
@@ -119,7 +121,8 @@ class NearCache {
   // What is shown; a deleted one only while the watch has not brought the delete.
   EntryPtr Known(const std::string& key) const;
 
-  const std::string holder_, prefix_;
+  std::string holder_;
+  const std::string prefix_;
   ShownMap& shown_;
   std::string cursor_;
   bool synced_ = false;

@@ -6,7 +6,8 @@
 namespace leasemap::internal {
 namespace {
 
-constexpr int kMembersMost = 129;  // of a cluster
+constexpr int kMembersMost = 129;    // of a cluster
+constexpr size_t kHolderMost = 255;  // bytes, of the server
 
 template <typename Request>
 void PutAck(Ack ack, Request& request) {
@@ -20,6 +21,16 @@ void PutAck(Ack ack, Request& request) {
 }
 
 }  // namespace
+
+std::string HolderOf(std::string_view principal, std::string_view name) {
+  if (principal.size() + 1 >= kHolderMost) return std::string(principal);
+  const size_t room = kHolderMost - principal.size() - 1;
+  if (name.size() > room) {
+    name.remove_prefix(name.size() - room);
+    while (!name.empty() && (static_cast<unsigned char>(name.front()) & 0xC0) == 0x80) name.remove_prefix(1);  // UTF-8
+  }
+  return absl::StrCat(std::string(principal), "/", std::string(name));
+}
 
 absl::Status CheckAck(Ack ack) {
   if (ack.number() >= Ack::All().number() && ack.number() <= kMembersMost) return absl::OkStatus();

@@ -3,12 +3,17 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "leasemap/options.h"
 #include "leasemap/v1/key_value.pb.h"
 
 namespace leasemap::internal {
+
+// The holder of a caller whom the nodes know as `principal`: they let it use that name, and what is below it. Of a long
+// principal's holder the name's first part is left out, so that the random bits at its end remain.
+std::string HolderOf(std::string_view principal, std::string_view name);
 
 // OK, or what is wrong with a number of nodes.
 absl::Status CheckAck(Ack ack);

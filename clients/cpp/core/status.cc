@@ -129,6 +129,10 @@ bool IsElsewhere(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
 }
 
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status);
+}
+
 bool InDoubt(const absl::Status& status) {
   return absl::IsUnavailable(status) || IsReason(status, reason::kAckIncomplete) || IsReason(status, reason::kClosed);
 }

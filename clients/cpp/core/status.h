@@ -28,6 +28,8 @@ absl::Status LostStatus(std::string_view key, std::string_view why);
 
 // Another node may do what this error refused: it says so, or the node or the way to it failed.
 bool IsElsewhere(const absl::Status& status);
+// The nodes do not know the caller, or do not allow it this.
+bool IsRefusal(const absl::Status& status);
 // The cluster may have done what was asked for all the same.
 bool InDoubt(const absl::Status& status);
 bool IsReason(const absl::Status& status, std::string_view reason);

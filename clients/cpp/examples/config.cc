@@ -32,7 +32,7 @@ void Follow(leasemap::SyncMap& map) {
 int main(int argc, char** argv) {
   if (argc < 2) return std::cerr << "usage: config HOST:PORT,HOST:PORT [set NAME VALUE]\n", 2;
   // No lease: anyone may change a setting at any time.
-  leasemap::Client client({argv[1]}, {.lease = absl::ZeroDuration()});
+  leasemap::Client client({argv[1]}, leasemap::FromEnvironment({.lease = absl::ZeroDuration()}));
   absl::Status status;
   if (argc > 4) {
     status = client.Set(std::string("config/") + argv[3], argv[4], {.ack = leasemap::Ack::Majority()}).status();

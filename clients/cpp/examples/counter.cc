@@ -27,7 +27,7 @@ absl::StatusOr<int> Count(leasemap::Client& client) {
 
 int main(int argc, char** argv) {
   if (argc < 2) return std::cerr << "usage: counter HOST:PORT,HOST:PORT [TIMES]\n", 2;
-  leasemap::Client client({argv[1]});
+  leasemap::Client client({argv[1]}, leasemap::FromEnvironment());
   for (int times = argc > 2 ? std::atoi(argv[2]) : 1; times > 0;) {
     const absl::StatusOr<int> value = Count(client);
     if (value.ok()) {

@@ -26,13 +26,14 @@ int main(int argc, char** argv) {
   if (argc < 2) return std::cerr << "usage: leader HOST:PORT,HOST:PORT [ROUNDS]\n", 2;
   int rounds = argc > 2 ? std::atoi(argv[2]) : -1;  // for ever
   Ledger ledger;
-  leasemap::Client client({argv[1]});
-  const std::string me = client.holder();
-  leasemap::Election election(client, "example/leader", me, {.duration = absl::Seconds(4)});
+  leasemap::Client client({argv[1]}, leasemap::FromEnvironment());
+  const auto me = client.Identify();
+  if (!me.ok()) return std::cerr << me.status() << "\n", 1;
+  leasemap::Election election(client, "example/leader", *me, {.duration = absl::Seconds(4)});
   const absl::Status ended = election.Run([&](leasemap::Lease& lease) {
-    std::cout << "leading as " << me << std::endl;
+    std::cout << "leading as " << *me << std::endl;
     for (; rounds != 0 && lease.valid(); --rounds) {
-      if (!ledger.Write(lease.fencing_token(), "work done by " + me)) return false;
+      if (!ledger.Write(lease.fencing_token(), "work done by " + *me)) return false;
       lease.WaitOver(absl::Milliseconds(200));  // in place of a sleep: it ends when the lead is lost
     }
     return rounds != 0;

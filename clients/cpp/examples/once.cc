@@ -28,7 +28,7 @@ int Run(char** command, leasemap::Lease& lease) {
 int main(int argc, char** argv) {
   if (argc < 5) return std::cerr << "usage: once HOST:PORT,HOST:PORT NAME WHEN COMMAND…\n", 2;
   const std::string name = argv[2], when = argv[3], key = "cron/" + name;
-  leasemap::Client client({argv[1]});
+  leasemap::Client client({argv[1]}, leasemap::FromEnvironment());
   absl::StatusOr<leasemap::Lease> lease = client.Acquire(
       key,
       {.persistent = true, .wait = absl::Minutes(1), .ack = leasemap::Ack::All()});  // for one that runs it, or died

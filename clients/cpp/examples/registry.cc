@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
   if (command != "watch" && (command != "serve" || argc < 5)) {
     return std::cerr << "usage: registry HOST:PORT,HOST:PORT serve NAME ADDRESS | watch [COUNT]\n", 2;
   }
-  leasemap::Client client({argv[1]});
+  leasemap::Client client({argv[1]}, leasemap::FromEnvironment());
   leasemap::Registry registry(client, "example");  // which takes the instance away when it goes
   absl::Status status = registry.WaitSynced();
   if (status.ok() && command == "watch") {

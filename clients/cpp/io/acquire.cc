@@ -11,6 +11,7 @@
 #include "clients/cpp/io/chance.h"
 #include "clients/cpp/io/keeper.h"
 #include "clients/cpp/io/key_watches.h"
+#include "clients/cpp/io/principal.h"
 
 namespace leasemap::internal {
 namespace {
@@ -52,6 +53,12 @@ absl::Duration Acquiring::CallTime() const {
 
 void Acquiring::Take() {
   if (engine_.closing()) return Finish(ClosedStatus());
+  if (engine_.unnamed()) {
+    return AskHolder(
+        engine_, EndOf(engine_, CallTime()),
+        [self = shared_from_this()](const absl::Status& status) { self->Refused(status); },
+        [self = shared_from_this()] { self->Take(); });
+  }
   lease_ = std::make_shared<HeldLease>(key_, options_);
   if (!engine_.keeper().Reserve(lease_)) {
     return Refused(HeldStatus(
@@ -63,7 +70,7 @@ void Acquiring::Take() {
 }
 
 void Acquiring::AskForGrant() {
-  if (options_.value) return SetOwn(true);
+  if (options_.value || options_.holder_as_value) return SetOwn(true);
   if (ack().IsLocal()) return RenewAsItIs();
   // Renew waits for no acks: the same value is written again.
   DoGet(engine_, key_, {.timeout = CallTime()},

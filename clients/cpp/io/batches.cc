@@ -8,6 +8,7 @@
 #include "clients/cpp/io/chance.h"
 #include "clients/cpp/io/keeper.h"
 #include "clients/cpp/io/operations.h"
+#include "clients/cpp/io/principal.h"
 
 namespace leasemap::internal {
 namespace {
@@ -170,6 +171,11 @@ struct Deletes {
   std::vector<Sending> sent;
 };
 
+// All items of the batch have the status.
+std::function<void(const absl::Status&)> FailAll(size_t count, const BatchOutcome& outcome) {
+  return [count, outcome](const absl::Status& status) { outcome(std::vector<absl::StatusOr<Entry>>(count, status)); };
+}
+
 }  // namespace
 
 void DoBatchGet(Engine& engine, std::vector<std::string> keys, const GetOptions& options, BatchOutcome outcome) {
@@ -181,6 +187,10 @@ void DoBatchGet(Engine& engine, std::vector<std::string> keys, const GetOptions&
 void DoBatchSet(Engine& engine, std::vector<std::pair<std::string, std::string>> items, const SetOptions& options,
                 BatchOutcome outcome) {
   const size_t count = items.size();
+  if (engine.unnamed()) {
+    return AskHolder(engine, EndOf(engine, options.timeout), FailAll(count, outcome),
+                     [=, &engine] { DoBatchSet(engine, items, options, outcome); });
+  }
   Sets sets{&engine, std::move(items), options, std::vector<LeasePtr>(count), std::vector<Sending>(count)};
   std::make_shared<Batch<Sets>>(engine, std::move(sets), count, AttemptFor(options.ack), options.timeout,
                                 std::move(outcome))
@@ -189,6 +199,10 @@ void DoBatchSet(Engine& engine, std::vector<std::pair<std::string, std::string>>
 
 void DoBatchDelete(Engine& engine, std::vector<std::string> keys, const DeleteOptions& options, BatchOutcome outcome) {
   const size_t count = keys.size();
+  if (engine.unnamed()) {
+    return AskHolder(engine, EndOf(engine, options.timeout), FailAll(count, outcome),
+                     [=, &engine] { DoBatchDelete(engine, keys, options, outcome); });
+  }
   Deletes deletes{&engine, std::move(keys), options, std::vector<Sending>(count)};
   std::make_shared<Batch<Deletes>>(engine, std::move(deletes), count, AttemptFor(options.ack), options.timeout,
                                    std::move(outcome))

@@ -17,10 +17,10 @@
 namespace leasemap::internal {
 
 // How a generated stub begins a call.
-template <typename Request, typename Answer>
-using Method = std::unique_ptr<grpc::ClientAsyncResponseReader<Answer>> (v1::KeyValue::Stub::*)(grpc::ClientContext*,
-                                                                                                const Request&,
-                                                                                                grpc::CompletionQueue*);
+template <typename Request, typename Answer, typename Service = v1::KeyValue>
+using Method = std::unique_ptr<grpc::ClientAsyncResponseReader<Answer>> (Service::Stub::*)(grpc::ClientContext*,
+                                                                                           const Request&,
+                                                                                           grpc::CompletionQueue*);
 
 // A deadline for gRPC, which counts by the monotonic clock.
 inline gpr_timespec DeadlineIn(absl::Duration left) {
@@ -29,18 +29,19 @@ inline gpr_timespec DeadlineIn(absl::Duration left) {
 }
 
 // One try at one node; deletes itself when it is done.
-template <typename Request, typename Answer>
+template <typename Request, typename Answer, typename Service = v1::KeyValue>
 class Try final : public Operation {
  public:
   using Outcome = std::function<void(absl::StatusOr<Answer>)>;
 
-  static void Start(Engine& engine, const std::string& target, Method<Request, Answer> method, const Request& request,
-                    absl::Duration most, Outcome outcome) {
+  static void Start(Engine& engine, const std::string& target, Method<Request, Answer, Service> method,
+                    const Request& request, absl::Duration most, Outcome outcome) {
     if (engine.closed()) return outcome(ClosedStatus());
     auto* made = new Try(engine, target, std::move(outcome));
     made->context_.set_deadline(DeadlineIn(most));
     engine.Add(&made->context_);
-    made->reader_ = (engine.nodes().Stub(target).*method)(&made->context_, request, engine.loop().Begin());
+    engine.access().Sign(target, made->context_);
+    made->reader_ = (engine.nodes().Stub<Service>(target).*method)(&made->context_, request, engine.loop().Begin());
     made->reader_->StartCall();
     made->reader_->Finish(&made->answer_, &made->status_, made);
   }
@@ -48,6 +49,7 @@ class Try final : public Operation {
   void Done(bool) override {
     const std::unique_ptr<Try> self(this);
     engine_.Remove(&context_);
+    engine_.Heard(context_);
     if (status_.ok()) return outcome_(std::move(answer_));
     if (engine_.closed()) return outcome_(ClosedStatus());
     outcome_(FromGrpc(status_.error_code(), status_.error_message(), status_.error_details(), target_));
@@ -67,19 +69,19 @@ class Try final : public Operation {
 };
 
 // A call: asks the client's home node, and the next one when that fails, until `end`.
-template <typename Request, typename Answer>
-class Call : public std::enable_shared_from_this<Call<Request, Answer>> {
+template <typename Request, typename Answer, typename Service = v1::KeyValue>
+class Call : public std::enable_shared_from_this<Call<Request, Answer, Service>> {
  public:
   // The answer, and the node that gave it (or was asked last).
   using Outcome = std::function<void(absl::StatusOr<Answer>, const std::string&)>;
 
   // Of one node it waits for `most`.
-  static void Start(Engine& engine, Method<Request, Answer> method, Request request, absl::Duration most, Moment end,
-                    Outcome outcome) {
+  static void Start(Engine& engine, Method<Request, Answer, Service> method, Request request, absl::Duration most,
+                    Moment end, Outcome outcome) {
     std::make_shared<Call>(engine, method, std::move(request), most, end, std::move(outcome))->Ask();
   }
 
-  Call(Engine& engine, Method<Request, Answer> method, Request request, absl::Duration most, Moment end,
+  Call(Engine& engine, Method<Request, Answer, Service> method, Request request, absl::Duration most, Moment end,
        Outcome outcome)
       : engine_(engine),
         method_(method),
@@ -94,7 +96,7 @@ class Call : public std::enable_shared_from_this<Call<Request, Answer>> {
     target_ = engine_.nodes().Pick();
     started_ = BootTime();
     const absl::Duration left = std::max(end_ - started_, absl::Milliseconds(1));
-    Try<Request, Answer>::Start(
+    Try<Request, Answer, Service>::Start(
         engine_, target_, method_, request_, AttemptTime(left, most_),
         [self = this->shared_from_this()](absl::StatusOr<Answer> answer) { self->Answered(std::move(answer)); });
   }
@@ -119,7 +121,7 @@ class Call : public std::enable_shared_from_this<Call<Request, Answer>> {
   }
 
   Engine& engine_;
-  const Method<Request, Answer> method_;
+  const Method<Request, Answer, Service> method_;
   const Request request_;
   const absl::Duration most_;
   const Moment end_;

@@ -4,6 +4,7 @@
 
 #include "clients/cpp/io/acquire.h"
 #include "clients/cpp/io/operations.h"
+#include "clients/cpp/io/principal.h"
 #include "clients/cpp/io/waiting.h"
 
 namespace leasemap {
@@ -88,6 +89,13 @@ Client::~Client() { Close(); }
 
 absl::Status Client::status() const { return engine_->problem(); }
 std::string Client::holder() const { return engine_->holder(); }
+absl::StatusOr<std::string> Client::Identify() {
+  return Ask<std::string>(*engine_, [engine = engine_.get()](auto outcome) {
+    if (!engine->unnamed()) return outcome(engine->holder());
+    internal::AskHolder(*engine, internal::EndOf(*engine, std::nullopt), outcome,
+                        [engine, outcome] { outcome(engine->holder()); });
+  });
+}
 std::string Client::node() const { return engine_->Node(); }
 void Client::Close() { engine_->Close(); }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
+#include "clients/cpp/core/requests.h"
 #include "clients/cpp/core/status.h"
 #include "clients/cpp/io/chance.h"
 #include "clients/cpp/io/clock.h"
@@ -15,17 +17,29 @@ namespace {
 
 // Asynchronous calls of one client that are under way, or whose handlers wait. A node lets as many wait for acks.
 constexpr int kCallsMost = 10'000;
+// The trailer of an answer that has the name by which the node knows the caller.
+constexpr char kPrincipalTrailer[] = "leasemap-principal";
 
 }  // namespace
 
 Engine::Engine(const std::vector<std::string>& endpoints, ClientOptions options) : options_(std::move(options)) {
-  if (options_.holder.empty()) options_.holder = DefaultHolder();
+  {
+    absl::MutexLock lock(&name_mutex_);
+    holder_ = options_.holder.empty() ? DefaultHolder() : options_.holder;
+  }
   auto split = SplitEndpoints(endpoints);
   problem_ = split.status();
   if (problem_.ok() && options_.timeout <= absl::ZeroDuration()) {
     problem_ = absl::InvalidArgumentError("the timeout must be more than 0");
   }
-  if (problem_.ok()) nodes_ = std::make_unique<Nodes>(*std::move(split), options_.credentials);
+  auto access = Access::Open(options_);
+  if (problem_.ok()) problem_ = access.status();
+  if (problem_.ok()) {
+    access_ = *std::move(access);
+    unnamed_ = options_.holder.empty() && access_->proves();
+    nodes_ = std::make_unique<Nodes>(*std::move(split), *access_);
+    problem_ = nodes_->Check();
+  }
   keeper_ = std::make_unique<Keeper>(*this);
   key_watches_ = std::make_unique<KeyWatches>(*this);
 }
@@ -58,6 +72,24 @@ void Engine::EndAll() {
   for (Following* each : followings) each->ClientClosed();
   for (grpc::ClientContext* each : contexts_) each->TryCancel();
   loop_.Hurry();
+}
+
+std::string Engine::holder() const {
+  absl::MutexLock lock(&name_mutex_);
+  return holder_;
+}
+
+void Engine::SetPrincipal(std::string_view principal) {
+  if (!std::exchange(unnamed_, false) || principal.empty()) return;
+  absl::MutexLock lock(&name_mutex_);
+  holder_ = HolderOf(principal, holder_);
+}
+
+void Engine::Heard(const grpc::ClientContext& context) {
+  if (!unnamed_) return;
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto found = trailers.find(kPrincipalTrailer);
+  if (found != trailers.end()) SetPrincipal({found->second.data(), found->second.size()});
 }
 
 bool Engine::Enter() {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "clients/cpp/io/access.h"
 #include "clients/cpp/io/handlers.h"
 #include "clients/cpp/io/loop.h"
 #include "clients/cpp/io/nodes.h"
@@ -52,7 +54,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // What is wrong with the endpoints or options: then no call is made.
   const absl::Status& problem() const { return problem_; }
   const ClientOptions& options() const { return options_; }
-  const std::string& holder() const { return options_.holder; }
+  std::string holder() const;
   Handlers& handlers() { return handlers_; }
   std::string Node() const { return nodes_ ? nodes_->home() : ""; }
   bool Post(Loop::Task task) { return loop_.Post(std::move(task)); }
@@ -65,11 +67,19 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // On the loop:
   Loop& loop() { return loop_; }
   Nodes& nodes() { return *nodes_; }
+  Access& access() { return *access_; }
   Keeper& keeper() { return *keeper_; }
   KeyWatches& key_watches() { return *key_watches_; }
   bool closed() const { return closed_; }
   // No lease is acquired any more.
   bool closing() const { return closing_; }
+
+  // The nodes may know this client by a name with which its holder is to begin, and did not say yet (AskHolder).
+  bool unnamed() const { return unnamed_; }
+  // They know it by this name; empty: by none. The first one counts.
+  void SetPrincipal(std::string_view principal);
+  // The call was answered, or refused: the trailers may have the name.
+  void Heard(const grpc::ClientContext& context);
 
   // A call failed at this node; returns the pause before the next one is asked. Watches of that node move along.
   absl::Duration NodeFailed(const std::string& target);
@@ -96,7 +106,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<int> entered_ = 0;
   std::atomic<bool> close_begun_ = false;
   absl::Notification close_done_;
-  std::unique_ptr<Nodes> nodes_;  // null if there is a problem
+  mutable absl::Mutex name_mutex_;  // guards the holder, which all threads read
+  std::string holder_ ABSL_GUARDED_BY(name_mutex_);
+  bool unnamed_ = false;
+  std::unique_ptr<Access> access_;  // null if there is a problem, as what follows
+  std::unique_ptr<Nodes> nodes_;
   std::unique_ptr<Keeper> keeper_;
   std::unique_ptr<KeyWatches> key_watches_;
   bool closing_ = false, closed_ = false;

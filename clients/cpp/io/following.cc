@@ -16,6 +16,7 @@ void Following::Start() {
 void Following::Open() {
   if (!follower_) return;
   if (engine_.closed()) return ClientClosed();
+  refused_ = false;
   const std::weak_ptr<Following> self = weak_from_this();
   stream_ = std::make_shared<Stream>(
       engine_, engine_.nodes().Pick(),
@@ -42,8 +43,8 @@ void Following::Fail(const absl::Status& status) {
 }
 
 void Following::Reopen() {
-  if (!stream_) return;
-  stream_->Forget();
+  if (!stream_ && !refused_) return;
+  if (stream_) stream_->Forget();
   stream_.reset();
   Open();
 }
@@ -75,6 +76,7 @@ void Following::OnEnd(const absl::Status& status) {
   stream_.reset();
   if (engine_.closed()) return ClientClosed();
   const absl::Duration pause = PauseAfter(target, status);
+  refused_ = IsRefusal(status);
   if (!follower_->Broke(status)) {
     Follower* follower = follower_;
     Stop();
@@ -91,6 +93,7 @@ void Following::OnEnd(const absl::Status& status) {
 absl::Duration Following::PauseAfter(const std::string& target, const absl::Status& status) {
   // The node is fine.
   if (IsReason(status, reason::kCursorExpired) || IsReason(status, reason::kCursorInvalid)) return kFirstPause;
+  if (IsRefusal(status)) return kRefusedPause;     // of a watch that goes on all the same, since rights may come back
   if (!IsElsewhere(status)) return kLongestPause;  // and so it is here; another would say the same
   if (target == engine_.nodes().Pick()) return engine_.NodeFailed(target);
   return engine_.nodes().Pause();  // it was cut because the client moved

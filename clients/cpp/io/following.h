@@ -34,7 +34,7 @@ class Following : public std::enable_shared_from_this<Following> {
   void Next();
   // The follower cannot go on with this stream for this reason: the next one is tried.
   void Fail(const absl::Status& status);
-  // The next stream asks for something else; no node is to blame.
+  // The next stream asks for something else; no node is to blame. It does not wait for the pause after a refusal.
   void Reopen();
   // Nothing is called any more.
   void Stop();
@@ -53,6 +53,7 @@ class Following : public std::enable_shared_from_this<Following> {
   Engine& engine_;
   Follower* follower_;  // null once it is told nothing any more
   std::shared_ptr<Stream> stream_;
+  bool refused_ = false;  // the last stream was; the next one waits for a long pause
 };
 
 }  // namespace leasemap::internal

@@ -7,7 +7,7 @@ namespace leasemap {
 Lock::Lock(Client& client, std::string key, LeaseOptions options)
     : client_(client), key_(std::move(key)), options_(std::move(options)) {
   if (!options_.ack) options_.ack = Ack::Majority();
-  if (!options_.value) options_.value = client.holder();
+  options_.holder_as_value = true;
 }
 
 absl::StatusOr<Lease> Lock::Acquire(absl::Duration wait) {

@@ -132,8 +132,14 @@ absl::Status MapFeed::WaitSynced(absl::Duration most) const {
   absl::MutexLock lock(&mutex_);
   mutex_.AwaitWithTimeout(absl::Condition(this, &MapFeed::IsDecided), most);
   if (state_.synced) return absl::OkStatus();
+  if (!state_.refused.ok()) return state_.refused;
   if (state_.ended) return engine_->problem().ok() ? ClosedStatus() : engine_->problem();
   return absl::UnavailableError(absl::StrCat("no node gave its map in time; the last error: ", state_.last.message()));
+}
+
+absl::Status MapFeed::refused() const {
+  absl::MutexLock lock(&mutex_);
+  return state_.refused;
 }
 
 void MapFeed::Start() {
@@ -174,7 +180,8 @@ bool MapFeed::Broke(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   state_.synced = false;
   state_.last = status;
-  return true;
+  if (IsRefusal(status)) state_.refused = status;
+  return !IsRefusal(status);
 }
 
 void MapFeed::Ended() {
@@ -184,6 +191,7 @@ void MapFeed::Ended() {
 }
 
 void MapFeed::Wrote(const Entry& entry, const std::vector<std::string>& before) {
+  cache_.SetHolder(engine_->holder());  // a client may learn its name before its first write
   cache_.Wrote(entry, BootTime(), before);
   PlanExpiry();
 }

@@ -68,6 +68,7 @@ class MapFeed final : public Follower, public WriteViewer, public std::enable_sh
   const Table& table() const { return table_; }
   bool synced() const;
   absl::Status WaitSynced(absl::Duration most) const;
+  absl::Status refused() const;
 
   // On the loop:
   void Start();
@@ -87,7 +88,8 @@ class MapFeed final : public Follower, public WriteViewer, public std::enable_sh
   struct State {
     bool synced = false;
     bool ended = false;
-    absl::Status last;  // why the watch broke last
+    absl::Status last;     // why the watch broke last
+    absl::Status refused;  // why the nodes refused it, which ended it; or OK
   };
   void PlanExpiry();
   bool IsDecided() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return state_.synced || state_.ended; }

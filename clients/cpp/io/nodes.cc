@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <netdb.h>
 #include <sys/socket.h>
 
@@ -72,8 +71,8 @@ Addresses LookUp(const std::vector<std::string>& endpoints) {
   return found;
 }
 
-Nodes::Nodes(std::vector<std::string> endpoints, std::shared_ptr<grpc::ChannelCredentials> credentials)
-    : given_(std::move(endpoints)), credentials_(std::move(credentials)), looked_(BootTime()), endpoints_({}, Chance) {
+Nodes::Nodes(std::vector<std::string> endpoints, Access& access)
+    : given_(std::move(endpoints)), access_(access), looked_(BootTime()), endpoints_({}, Chance) {
   for (const std::string& endpoint : given_) {
     const std::optional<HostPort> parts = SplitHostPort(endpoint);
     named_ = named_ || (parts && !IsAddress(parts->host));
@@ -90,11 +89,22 @@ const std::string& Nodes::Pick() {
 
 absl::Duration Nodes::Pause() const { return endpoints_.Pause(BootTime()); }
 
-void Nodes::Failed(const std::string& target) { endpoints_.Failed(target, BootTime()); }
+absl::Status Nodes::Check() const {
+  for (const auto& [target, name] : names_) {
+    if (absl::Status status = access_.Check(target); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
-v1::KeyValue::Stub& Nodes::Stub(const std::string& target) {
-  std::unique_ptr<v1::KeyValue::Stub>& stub = stubs_[target];
-  if (!stub) {
+void Nodes::Failed(const std::string& target) {
+  endpoints_.Failed(target, BootTime());
+  const auto found = connections_.find(target);
+  if (found != connections_.end() && found->second.files != access_.Files()) connections_.erase(found);
+}
+
+Nodes::Connection& Nodes::Connected(const std::string& target) {
+  Connection& connection = connections_[target];
+  if (!std::get<0>(connection.stubs)) {
     grpc::ChannelArguments args;
     args.SetServiceConfigJSON(kServiceConfig);
     args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
@@ -116,10 +126,11 @@ v1::KeyValue::Stub& Nodes::Stub(const std::string& target) {
     // A node is of the name it was given by, whichever address that means: TLS asks for it.
     const auto name = names_.find(target);
     args.SetString(GRPC_ARG_DEFAULT_AUTHORITY, name == names_.end() ? target : name->second);
-    stub = v1::KeyValue::NewStub(
-        grpc::CreateCustomChannel(Uri(target), credentials_ ? credentials_ : grpc::InsecureChannelCredentials(), args));
+    connection.files = access_.Files();
+    const auto channel = grpc::CreateCustomChannel(Uri(target), access_.Credentials(), args);
+    connection.stubs = {v1::KeyValue::NewStub(channel), v1::Mesh::NewStub(channel)};
   }
-  return *stub;
+  return connection;
 }
 
 bool Nodes::WantsLookUp() {
@@ -134,11 +145,11 @@ void Nodes::Found(const Addresses& found) {
   looking_ = false;
   names_ = found.names;
   endpoints_.Replace(found.targets);
-  for (auto each = stubs_.begin(); each != stubs_.end();) {
+  for (auto each = connections_.begin(); each != connections_.end();) {
     if (endpoints_.Has(each->first)) {
       ++each;
     } else {
-      stubs_.erase(each++);
+      connections_.erase(each++);
     }
   }
   absl::MutexLock lock(&mutex_);

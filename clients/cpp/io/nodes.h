@@ -3,14 +3,16 @@
 
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "clients/cpp/core/endpoints.h"
-#include "leasemap/options.h"
+#include "clients/cpp/io/access.h"
 #include "leasemap/v1/key_value.grpc.pb.h"
+#include "leasemap/v1/mesh.grpc.pb.h"
 
 namespace leasemap::internal {
 
@@ -25,8 +27,11 @@ Addresses LookUp(const std::vector<std::string>& endpoints);
 
 class Nodes {
  public:
-  // `endpoints` as SplitEndpoints makes them, one at least.
-  Nodes(std::vector<std::string> endpoints, std::shared_ptr<grpc::ChannelCredentials> credentials);
+  // `endpoints` as SplitEndpoints makes them, one at least. The access must live as long.
+  Nodes(std::vector<std::string> endpoints, Access& access);
+
+  // Before any call. OK, or what the access has against one of them.
+  absl::Status Check() const;
 
   // The node to ask now.
   const std::string& Pick();
@@ -35,7 +40,10 @@ class Nodes {
   void Worked(const std::string& target) { endpoints_.Worked(target); }
 
   // The node's calls, by a connection that is made when it is first asked for.
-  v1::KeyValue::Stub& Stub(const std::string& target);
+  template <typename Service = v1::KeyValue>
+  typename Service::Stub& Stub(const std::string& target) {
+    return *std::get<std::unique_ptr<typename Service::Stub>>(Connected(target).stubs);
+  }
 
   // The names are to be looked up again: what they stand for may have changed. At most once in the longest pause, and
   // one at a time; with addresses alone never.
@@ -47,14 +55,20 @@ class Nodes {
   std::string home() const;
 
  private:
+  struct Connection {
+    std::tuple<std::unique_ptr<v1::KeyValue::Stub>, std::unique_ptr<v1::Mesh::Stub>> stubs;
+    Access::FileStates files;  // of which it was made
+  };
+  Connection& Connected(const std::string& target);
+
   const std::vector<std::string> given_;
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  Access& access_;
   bool named_ = false;  // one of the endpoints is a name
   bool looking_ = false;
   Moment looked_;
   absl::flat_hash_map<std::string, std::string> names_;
   Endpoints endpoints_;
-  absl::flat_hash_map<std::string, std::unique_ptr<v1::KeyValue::Stub>> stubs_;
+  absl::flat_hash_map<std::string, Connection> connections_;
   mutable absl::Mutex mutex_;  // guards home_, which other threads read
   std::string home_ ABSL_GUARDED_BY(mutex_);
 };

@@ -10,6 +10,7 @@
 #include "clients/cpp/io/call.h"
 #include "clients/cpp/io/chance.h"
 #include "clients/cpp/io/keeper.h"
+#include "clients/cpp/io/principal.h"
 
 namespace leasemap::internal {
 namespace {
@@ -91,6 +92,10 @@ absl::StatusOr<PreparedSet> PrepareSet(Engine& engine, const std::string& key, c
 
 void DoSet(Engine& engine, const std::string& key, const std::string& value, const SetOptions& options,
            EntryOutcome outcome) {
+  if (engine.unnamed()) {
+    return AskHolder(engine, EndOf(engine, options.timeout), outcome,
+                     [=, &engine] { DoSet(engine, key, value, options, outcome); });
+  }
   auto prepared = PrepareSet(engine, key, value, options);
   if (!prepared.ok()) return outcome(prepared.status());
   Call<v1::SetRequest, v1::SetResponse>::Start(
@@ -108,6 +113,10 @@ void DoSet(Engine& engine, const std::string& key, const std::string& value, con
 }
 
 void DoDelete(Engine& engine, const std::string& key, const DeleteOptions& options, EntryOutcome outcome) {
+  if (engine.unnamed()) {
+    return AskHolder(engine, EndOf(engine, options.timeout), outcome,
+                     [=, &engine] { DoDelete(engine, key, options, outcome); });
+  }
   const absl::Status acks = CheckAck(options.ack);
   if (!acks.ok()) return outcome(acks);
   Call<v1::DeleteRequest, v1::DeleteResponse>::Start(
@@ -120,6 +129,10 @@ void DoDelete(Engine& engine, const std::string& key, const DeleteOptions& optio
 }
 
 void DoRelease(Engine& engine, const std::string& key, const ReleaseOptions& options, EntryOutcome outcome) {
+  if (engine.unnamed()) {
+    return AskHolder(engine, EndOf(engine, options.timeout), outcome,
+                     [=, &engine] { DoRelease(engine, key, options, outcome); });
+  }
   v1::ReleaseRequest request;
   request.set_key_bytes(key);
   request.set_holder(engine.holder());
@@ -132,6 +145,10 @@ void DoRelease(Engine& engine, const std::string& key, const ReleaseOptions& opt
 }
 
 void DoRenew(Engine& engine, const std::string& key, const RenewOptions& options, EntryOutcome outcome) {
+  if (engine.unnamed()) {
+    return AskHolder(engine, EndOf(engine, options.timeout), outcome,
+                     [=, &engine] { DoRenew(engine, key, options, outcome); });
+  }
   const LeasePtr lease = engine.keeper().Kept(key);
   if (lease && options.lease && *options.lease != lease->options().duration) return outcome(OtherDuration(lease));
   Call<v1::RenewRequest, v1::RenewResponse>::Start(

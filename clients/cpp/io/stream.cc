@@ -15,6 +15,7 @@ void Stream::Start(const v1::WatchRequest& request) {
   engine_.Add(&context_);
   Listen();
   grpc::CompletionQueue* queue = engine_.loop().Begin();
+  engine_.access().Sign(target_, context_);
   reader_ = engine_.nodes().Stub(target_).PrepareAsyncWatch(&context_, request, queue);
   reader_->StartCall(this);
 }

@@ -26,6 +26,7 @@ SyncMap::~SyncMap() {
 }
 
 bool SyncMap::synced() const { return feed_->synced(); }
+absl::Status SyncMap::refused() const { return feed_->refused(); }
 absl::Status SyncMap::WaitSynced(absl::Duration most) const { return feed_->WaitSynced(most); }
 std::optional<std::string> SyncMap::Get(std::string_view key) const { return feed_->table().Get(key); }
 std::shared_ptr<const Entry> SyncMap::Find(std::string_view key) const { return feed_->table().Find(key); }

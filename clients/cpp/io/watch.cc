@@ -19,8 +19,7 @@ namespace {
 // Errors that another node would give, too.
 bool IsFinal(const absl::Status& status) {
   return IsReason(status, reason::kCursorExpired) || IsReason(status, reason::kCursorInvalid) ||
-         absl::IsInvalidArgument(status) || absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status) ||
-         absl::IsUnimplemented(status);
+         absl::IsInvalidArgument(status) || IsRefusal(status) || absl::IsUnimplemented(status);
 }
 
 class Watcher final : public Subscribed, public Follower {

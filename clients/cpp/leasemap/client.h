@@ -8,6 +8,7 @@
 // Nothing here throws. errors.h says how errors are read; each call may end with
 //   kUnavailable      no node answered in time, or each said that it does not serve now; a write may have been done
 //   kInvalidArgument  the call breaks a limit or a rule (docs/limits.md); nothing was changed
+//   kPermissionDenied, kUnauthenticated  the caller may not do this, or the nodes do not know it; not tried again
 //   CLOSED            the client was closed
 // and with what its comment names besides.
 #pragma once
@@ -61,8 +62,13 @@ class Client {
 
   // OK, or what is wrong with the endpoints or options: then every call gives this.
   absl::Status status() const;
-  // In whose name this client writes and holds leases.
+  // In whose name this client writes and holds leases. Without ClientOptions::holder, a client with a token,
+  // certificate or credentials learns before its first write or lease by which name P the nodes know it, and is
+  // P/host-pid-random from then on; before that it is without the P/.
   std::string holder() const;
+  // Asks a node by which name it knows this client, unless that is known, and returns the holder. Writes do it by
+  // themselves.
+  absl::StatusOr<std::string> Identify();
   // host:port of the node that the client asks now.
   std::string node() const;
 
@@ -126,7 +132,8 @@ class Client {
   // cursor: no event is lost, and none comes twice. A write that only the failed node had is taken back: the handler
   // gets the present entry of its key, as kSet or kDeleted. A handler that is slow slows its watch alone, and skips
   // versions that were replaced meanwhile. If the watch ends by itself, `ended` is called with the reason:
-  // CURSOR_EXPIRED, CURSOR_INVALID (take a snapshot), kInvalidArgument, kPermissionDenied, kUnimplemented, CLOSED.
+  // CURSOR_EXPIRED, CURSOR_INVALID (take a snapshot), kInvalidArgument, kPermissionDenied, kUnauthenticated,
+  // kUnimplemented, CLOSED.
   [[nodiscard]] Subscription Watch(const WatchOptions& options, std::function<void(const Event&)> handler,
                                    std::function<void(const absl::Status&)> ended = nullptr);
 

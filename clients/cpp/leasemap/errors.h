@@ -16,7 +16,8 @@ namespace leasemap {
 
 // The reasons that a program compares with. The server may give others (see the proto files); a program
 // goes by the code of those: kInvalidArgument (correct the call), kResourceExhausted (a node has no room), kUnavailable
-// (no node served in time), kUnimplemented (the server does not support it), kPermissionDenied.
+// (no node served in time), kUnimplemented (the server does not support it), kPermissionDenied (the caller may not do
+// it), kUnauthenticated (the nodes do not know the caller).
 namespace reason {
 inline constexpr std::string_view kKeyNotFound = "KEY_NOT_FOUND";
 // Another holder's lease on the key is live. HeldByOf has its holder and its end.

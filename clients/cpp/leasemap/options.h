@@ -48,8 +48,9 @@ class Ack {
 // For the whole client.
 struct ClientOptions {
   // In whose name the client writes and holds leases: 1 to 255 bytes of printable UTF-8. Empty: a name of the client's
-  // own, of host, process and chance, which stays the same while the client moves between nodes. Give a name to each
-  // program that must keep its leases over a restart. Two clients of one holder do not keep each other out.
+  // own, of host, process and chance, which stays the same while the client moves between nodes; where the nodes know
+  // the client by a name P it begins with P/ (Client::Identify). Give a name, P or P/name, to each program that must
+  // keep its leases over a restart. Two clients of one holder do not keep each other out.
   std::string holder = {};
   // The lease of a Set that gives none: 0 for no lease, else at least four times the cluster's clock bound (2 s).
   // Unset: the cluster's default, an hour. Such leases are not renewed, and not given up when the client is closed; use
@@ -57,10 +58,25 @@ struct ClientOptions {
   std::optional<absl::Duration> lease = {};
   // How long a call may take, with all its tries at all nodes, if the call's own options do not say.
   absl::Duration timeout = absl::Seconds(5);
-  // TLS (grpc::SslCredentials, docs/security.md), and tokens by grpc::CompositeChannelCredentials, which no server
-  // knows yet. Null: plain text.
+  // TLS: a file (PEM) of the authorities whose nodes are trusted, empty for those of the system; and files of the
+  // client's own certificate and its key (PEM, not encrypted), both or none, for nodes that ask for one. The name or
+  // address in the endpoint must be in the node's certificate. Files that were replaced count when a connection fails
+  // and the next one is made. All empty, and no `credentials`: plain text.
+  std::string tls_ca = {}, tls_cert = {}, tls_key = {};
+  // In place of these files, credentials of gRPC's own.
   std::shared_ptr<grpc::ChannelCredentials> credentials = {};
+  // Sent with each call as `authorization: Bearer TOKEN`: this token, or what is in this file, which is read again when
+  // it changes; white space around it does not count.
+  std::string token = {}, token_file = {};
+  // Send the token in plain text beyond loopback, too, where the way to the nodes is safe by itself. Else every call is
+  // kInvalidArgument.
+  bool insecure_token = false;
 };
+
+// These options, and from the environment what it sets of LEASEMAP_TLS_CA, LEASEMAP_TLS_CERT, LEASEMAP_TLS_KEY,
+// LEASEMAP_TOKEN and LEASEMAP_TOKEN_FILE; a file wins over a token, as for the command line. Nothing else in this
+// library reads the environment. No other thread may change the environment meanwhile.
+ClientOptions FromEnvironment(ClientOptions options = {});
 
 struct GetOptions {
   // Read once the node has the write of this version, or one that replaced it: so a program sees what it saw or wrote
@@ -142,6 +158,8 @@ struct LeaseOptions {
   // Written with the lease. Unset: a key that exists keeps its value, and one that does not is made with the holder for
   // a value.
   std::optional<std::string> value = {};
+  // Write the holder with the lease if `value` is unset, into a key that exists, too.
+  bool holder_as_value = false;
   // A key that is made for the lease stays when the lease ends. By default it vanishes.
   bool persistent = false;
   // How long to wait for another holder's lease to end, and for nodes to answer. 0: not at all;

@@ -45,7 +45,11 @@ class SyncMap {
   // The watch lives and has brought all entries of its node: reads then lag behind that node by one message. False
   // while the map looks for a node; the copy may then be old.
   bool synced() const;
-  // Waits until synced(), for this time at most: then kUnavailable, with the error of the last node. CLOSED.
+  // OK, or why the nodes refused the watch, which ended it: kPermissionDenied, kUnauthenticated. The map is not synced
+  // any more, and stays what it is; make another one to try again.
+  absl::Status refused() const;
+  // Waits until synced(), for this time at most: then kUnavailable, with the error of the last node. CLOSED. Returns
+  // refused() if that ended the watch.
   absl::Status WaitSynced(absl::Duration most = absl::Seconds(10)) const;
 
   // The key's value, as far as the copy knows; nothing if there is none. Well below a microsecond for short values.

@@ -1,21 +1,55 @@
 // Leasemap from C++ with nothing but the generated protos: set, get, watch, and a write that is refused.
 //   example_cpp HOST:PORT [HOST:PORT]     the first node takes the write, the second shows it and refuses another
+// LEASEMAP_TLS_CA (TLS), LEASEMAP_TLS_CERT and LEASEMAP_TLS_KEY (a certificate of one's own) name PEM files;
+// LEASEMAP_TOKEN is a token.
 #include <grpcpp/grpcpp.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <iterator>
+#include <string_view>
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "leasemap/v1/key_value.grpc.pb.h"
 namespace v1 = leasemap::v1;
 
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): there is one thread
+  return value ? value : "";
+}
+
+std::string FileOf(const char* variable) {
+  std::ifstream file(Variable(variable));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::shared_ptr<grpc::ChannelCredentials> Credentials(std::string_view target) {
+  if (!Variable("LEASEMAP_TLS_CA").empty()) {
+    return grpc::SslCredentials({FileOf("LEASEMAP_TLS_CA"), FileOf("LEASEMAP_TLS_KEY"), FileOf("LEASEMAP_TLS_CERT")});
+  }
+  if (!Variable("LEASEMAP_TOKEN").empty() && target.rfind("127.", 0) != 0) {
+    std::cerr << "a token in plain text stays on this machine; set LEASEMAP_TLS_CA\n";
+    std::exit(1);  // NOLINT(concurrency-mt-unsafe)
+  }
+  return grpc::InsecureChannelCredentials();
+}
+
+// One for each call.
+struct Context : grpc::ClientContext {
+  Context() {
+    const std::string token = Variable("LEASEMAP_TOKEN");
+    if (!token.empty()) AddMetadata("authorization", "Bearer " + token);
+  }
+};
+
 std::unique_ptr<v1::KeyValue::Stub> Connect(const char* target) {
   grpc::ChannelArguments args;  // without these a refused first attempt may wait 5 to 10 s for the next
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // nodes are next door: http_proxy is for the web
-  return v1::KeyValue::NewStub(grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args));
+  return v1::KeyValue::NewStub(grpc::CreateCustomChannel(target, Credentials(target), args));
 }
 
 // Every error of Leasemap's own carries an ErrorInfo with a reason.
@@ -36,7 +70,7 @@ void Check(const grpc::Status& status) {
 int main(int argc, char** argv) {
   if (argc < 2) return std::cerr << "usage: example_cpp HOST:PORT [HOST:PORT]\n", 2;
   const auto first = Connect(argv[1]), second = Connect(argv[argc > 2 ? 2 : 1]);
-  grpc::ClientContext watching, setting, getting, refusing;  // one for each call
+  Context watching, setting, getting, refusing;
   v1::WatchRequest watch;
   v1::WatchResponse seen;
   watch.add_keys("color");

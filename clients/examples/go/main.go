@@ -1,29 +1,65 @@
 // Leasemap from Go with nothing but the generated protos: set, get, watch, and a write that is refused.
 //
 //	example HOST:PORT [HOST:PORT]     the first node takes the write, the second shows it and refuses another
+//
+// LEASEMAP_TLS_CA (TLS), LEASEMAP_TLS_CERT and LEASEMAP_TLS_KEY (a certificate of one's own) name PEM files;
+// LEASEMAP_TOKEN is a token.
 package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	pb "example/leasemapv1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 )
 
+// token goes with each call; gRPC sends it in plain text only where `secure` is false.
+type token struct {
+	text   string
+	secure bool
+}
+
+func (t token) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + t.text}, nil
+}
+
+func (t token) RequireTransportSecurity() bool { return t.secure }
+
+func proofs(target string) []grpc.DialOption {
+	var options []grpc.DialOption
+	if text := os.Getenv("LEASEMAP_TOKEN"); text != "" { // in plain text it stays on this machine
+		options = append(options, grpc.WithPerRPCCredentials(token{text, !strings.HasPrefix(target, "127.")}))
+	}
+	ca, cert := os.Getenv("LEASEMAP_TLS_CA"), os.Getenv("LEASEMAP_TLS_CERT")
+	if ca == "" {
+		return append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	}
+	config := &tls.Config{RootCAs: x509.NewCertPool()}
+	config.RootCAs.AppendCertsFromPEM(must(os.ReadFile(ca)))
+	if cert != "" {
+		config.Certificates = []tls.Certificate{must(tls.LoadX509KeyPair(cert, os.Getenv("LEASEMAP_TLS_KEY")))}
+	}
+	return append(options, grpc.WithTransportCredentials(credentials.NewTLS(config)))
+}
+
 func connect(target string) pb.KeyValueClient {
 	// The first pause after a failed attempt is 1 s by default, the longest 2 minutes.
 	quick := backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond}
-	return pb.NewKeyValueClient(must(grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	return pb.NewKeyValueClient(must(grpc.NewClient(target, append(proofs(target),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: quick, MinConnectTimeout: time.Second}),
-		grpc.WithNoProxy()))) // nodes are next door: http_proxy is for the web
+		grpc.WithNoProxy())...))) // nodes are next door: http_proxy is for the web
 }
 
 func must[T any](value T, err error) T {

@@ -6,7 +6,7 @@ dict, so ask for each setting where it is used, and never keep a copy.
 import asyncio
 import sys
 
-from leasemap import aio
+from leasemap import aio, from_environment
 
 DEFAULTS = {"config/color": "blue", "config/workers": "4"}
 
@@ -27,7 +27,7 @@ async def follow(m):
 
 async def main(endpoints, command):
     # No lease: anyone may change a setting at any time.
-    async with aio.SyncMap(endpoints, prefix="config/", lease=0) as m:
+    async with aio.SyncMap(endpoints, prefix="config/", lease=0, **from_environment()) as m:
         if command[:1] == ["set"]:
             await m.set(f"config/{command[1]}", command[2], ack="majority")
         else:

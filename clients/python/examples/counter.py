@@ -19,7 +19,7 @@ def count(m):
 
 
 def main(endpoints, times):
-    with leasemap.SyncMap(endpoints) as m:
+    with leasemap.SyncMap(endpoints, **leasemap.from_environment()) as m:
         while times:
             try:
                 print(count(m), flush=True)

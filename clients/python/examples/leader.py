@@ -21,7 +21,7 @@ class Ledger:
 
 def main(endpoints, rounds):
     ledger = Ledger()
-    with leasemap.SyncMap(endpoints) as m:
+    with leasemap.SyncMap(endpoints, **leasemap.from_environment()) as m:
         election = leasemap.Election(m, "example/leader", duration=4)
         while rounds:
             with election.campaign() as lease:

@@ -14,7 +14,7 @@ WAIT_S = 60.0  # for a machine that runs it, or died
 
 def main(endpoints, name, when, command):
     key = f"cron/{name}"
-    with leasemap.SyncMap(endpoints, prefix=key) as m:
+    with leasemap.SyncMap(endpoints, prefix=key, **leasemap.from_environment()) as m:
         try:
             with m.lease(key, duration=10, ephemeral=False, wait=WAIT_S, ack="all") as lease:
                 if m.fetch(key, min_version=lease.entry.version).value == when:

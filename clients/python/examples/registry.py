@@ -30,7 +30,7 @@ def watch(m, count):
 
 
 if __name__ == "__main__":
-    with leasemap.SyncMap(sys.argv[1]) as map_:
+    with leasemap.SyncMap(sys.argv[1], **leasemap.from_environment()) as map_:
         if sys.argv[2] == "serve":
             serve(map_, *sys.argv[3:5])
         else:

@@ -11,11 +11,12 @@
 leasemap.aio has the same for asyncio, leasemap.compat the ancestor's sync_socket. Times are seconds, unless a name says
 otherwise.
 """
+from leasemap.access import from_environment
 from leasemap.entry import Entry, Event, Key, Value
 from leasemap.errors import (
     AckIncompleteError, BatchError, ClosedError, CursorError, InvalidError, KeyNotFoundError, LeaseHeldError,
-    LeaseLostError, LeasemapError, LimitError, SupersededError, UnavailableError, UnsupportedError,
-    VersionMismatchError)
+    LeaseLostError, LeasemapError, LimitError, PermissionDeniedError, SupersededError, UnauthenticatedError,
+    UnavailableError, UnsupportedError, VersionMismatchError)
 from leasemap.lease import Lease
 from leasemap.patterns import Election, Lock, Registry
 from leasemap.sync_map import SyncMap
@@ -23,5 +24,6 @@ from leasemap.sync_map import SyncMap
 __all__ = [
     "AckIncompleteError", "BatchError", "ClosedError", "CursorError", "Election", "Entry", "Event", "InvalidError",
     "Key", "KeyNotFoundError", "Lease", "LeaseHeldError", "LeaseLostError", "LeasemapError", "LimitError", "Lock",
-    "Registry", "SupersededError", "SyncMap", "UnavailableError", "UnsupportedError", "Value", "VersionMismatchError"]
+    "PermissionDeniedError", "Registry", "SupersededError", "SyncMap", "UnauthenticatedError", "UnavailableError",
+    "UnsupportedError", "Value", "VersionMismatchError", "from_environment"]
 __version__ = "0.1.0"

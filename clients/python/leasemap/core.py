@@ -5,6 +5,7 @@ performs each effect and sends its result back into the flow, or throws its erro
 and is tested without a server or a clock.
 """
 import dataclasses
+import logging
 import os
 import random
 import secrets
@@ -17,11 +18,19 @@ from leasemap import entry as entries
 from leasemap.errors import ClosedError, LeasemapError
 from leasemap.fold import Change, NearCache
 from leasemap.lease_state import HELD, LOST, RELEASED, LeaseState
-from leasemap.retry import SILENCE_S, Chance, Endpoints
+from leasemap.retry import SILENCE_S, Chance, Endpoints, refuses
 from leasemap.signals import Signal
+
+log = logging.getLogger("leasemap")
 
 T = TypeVar("T")
 Flow = Generator[Any, Any, T]
+
+# A Call of this method asks a node by which name it knows the caller. The answer is the name, empty if there is none.
+PRINCIPAL = "Principal"
+
+# Bytes of a holder's name (docs/limits.md).
+HOLDER_MOST = 255
 
 # Renewals under way at once. A node does ten thousands a second; more would only wait in gRPC.
 RENEWALS_MOST = 64
@@ -64,14 +73,23 @@ def default_holder() -> str:
     return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
+def holder_of(principal: str, name: str) -> str:
+    """The holder of a caller whom the nodes know as `principal`: they let it use that name, and what is below it. Of a
+    long principal's holder the name's first part is left out, so that the random bits at its end remain."""
+    room = HOLDER_MOST - len(principal.encode()) - 1
+    return f"{principal}/{name.encode()[-room:].decode(errors='ignore')}" if room > 0 else principal
+
+
 class Core:
     """Guarded by `lock`: `cache`, `endpoints`, `leases` and the signals. Never held across a yield or I/O."""
 
     def __init__(self, targets: Iterable[str], holder: str = "", prefix: bytes = b"", lease: Optional[float] = None,
-                 timeout: float = 5.0, now: Callable[[], float] = boot_time, chance: Chance = random.random) -> None:
+                 timeout: float = 5.0, now: Callable[[], float] = boot_time, chance: Chance = random.random,
+                 asks_name: bool = False) -> None:
         if timeout <= 0:
             raise ValueError("timeout must be more than 0 seconds")
         self.holder = holder or default_holder()
+        self.asks_name = asks_name and not holder  # the nodes may know a name that the default holder begins with
         self.prefix, self.lease, self.timeout, self.now, self.chance = prefix, lease, timeout, now, chance
         self.lock = threading.RLock()
         self.cache = NearCache(self.holder, prefix)
@@ -81,8 +99,10 @@ class Core:
         self.watching = ""  # the node that the watch reads, while it does
         self.heard = 0.0  # when the watch last brought something
         self.watch_error: Optional[LeasemapError] = None
+        self.refused: Optional[LeasemapError] = None  # why the watch was refused, and waits until it is asked for again
         self.keeper_signal = Signal()
         self.cut_watch: Callable[[], None] = lambda: None  # the shell ends the stream, which then moves on
+        self.open_again: Callable[[], None] = lambda: None  # the shell opens the watch that was refused
         self.publish: Callable[[list[Change]], None] = lambda changes: None  # the shell tells the handlers
         self._signals: dict[bytes, set[Signal]] = {}
         self._sync_signals: set[Signal] = set()
@@ -129,13 +149,29 @@ class Core:
         """The stream broke; returns the pause before the next (s)."""
         with self.lock:
             now, target, self.watching = self.now(), self.watching, ""
+            woken: set[Signal] = set()
             self.cache.broke()
             self.watch_error = error
             if error.reason in ("CURSOR_EXPIRED", "CURSOR_INVALID"):
                 self.cache.forget_cursor()
+            elif refuses(error):
+                self.refused = error
+                woken |= self._sync_signals
             elif target == self.endpoints.home:  # else it was cut because the map moved
                 self.endpoints.failed(target, now)
-            return self.endpoints.pause(now)
+            pause = self.endpoints.pause(now)
+        for signal in woken:
+            signal.set()
+        if refuses(error):
+            log.error("the watch of the map was refused; the map is not synced any more: %s", error)
+        return pause
+
+    def ask_again(self) -> None:
+        """Lets the watch go on if it was refused."""
+        with self.lock:
+            refused, self.refused = self.refused, None
+        if refused:
+            self.open_again()
 
     def watch_is_silent(self) -> bool:
         return bool(self.watching) and self.now() - self.heard > SILENCE_S
@@ -173,6 +209,13 @@ class Core:
                 self._signals.pop(key, None)
 
     # Nodes.
+
+    def known_as(self, principal: str) -> None:
+        """The nodes know this map by this name; empty: by none."""
+        with self.lock:
+            if self.asks_name and principal:
+                self.holder = self.cache.holder = holder_of(principal, self.holder)
+            self.asks_name = False
 
     def node_failed(self, target: str) -> float:
         """A call failed at this node; returns the pause before the next one is asked (s). The watch moves along."""

@@ -4,62 +4,91 @@ import heapq
 import itertools
 import logging
 import threading
-from typing import Any, Callable, Optional, cast
+from typing import Any, Callable, Mapping, Optional, cast
 
 import grpc
 
 from leasemap import channels
-from leasemap.core import Call, Core, Flow, Pause, Spawn, T
+from leasemap.access import Access
+from leasemap.core import PRINCIPAL, Call, Core, Flow, Pause, Spawn, T
 from leasemap.errors import ClosedError, LeasemapError, UnavailableError
-from leasemap.v1 import key_value_pb2_grpc
 
 log = logging.getLogger("leasemap")
 
 
 class Channels:
-    """One channel a node, made when it is first asked. The lock guards both fields."""
+    """One channel a node, made when it is first asked. The lock guards all fields but `_access`."""
 
-    def __init__(self) -> None:
+    def __init__(self, access: Access, names: Mapping[str, str]) -> None:
+        self._access = access
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[Any, Any]] = {}
+        self._names = names  # of each target
+        self._open: dict[str, channels.Node] = {}
         self._closed = False
 
-    def stub(self, target: str) -> Any:
+    def node(self, target: str) -> channels.Node:
         with self._lock:
             if self._closed:
                 raise ClosedError("this map was closed; make a new one")
             if target not in self._open:
-                channel = grpc.insecure_channel(channels.uri(target), channels.OPTIONS)
-                self._open[target] = channel, key_value_pb2_grpc.KeyValueStub(channel)  # type: ignore[no-untyped-call]
-            return self._open[target][1]
+                self._open[target] = channels.Node(grpc, self._access, target, self._names.get(target, target))
+            return self._open[target]
 
-    def keep_only(self, targets: list[str]) -> None:
-        """Closes the channels of nodes that are no longer endpoints."""
+    def failed(self, node: channels.Node, error: LeasemapError) -> None:
+        """A call to this node ended with this error. After new certificates the next call makes a new channel."""
+        if not node.outdated(error):
+            return
         with self._lock:
-            gone = [self._open.pop(target) for target in list(self._open) if target not in targets]
-        for channel, _ in gone:
-            channel.close()
+            self._open = {target: each for target, each in self._open.items() if each is not node}
+        node.channel.close()
+
+    def keep_only(self, names: Mapping[str, str]) -> None:
+        """These are the nodes now: closes the channels of those that are no longer endpoints."""
+        with self._lock:
+            self._names = names
+            gone = [self._open.pop(target) for target in list(self._open) if target not in names]
+        for node in gone:
+            node.channel.close()
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-        self.keep_only([])
+        self.keep_only({})
 
 
 class Shell:
     """What flows need of the world, in threads."""
 
-    def __init__(self, core: Core) -> None:
-        self.core, self.channels = core, Channels()
+    def __init__(self, core: Core, access: Optional[Access] = None, names: Optional[Mapping[str, str]] = None) -> None:
+        self.core, self.channels = core, Channels(access or Access(), names or {})
         self.worker = Worker(self)
 
     def call(self, effect: Call) -> Any:
+        node = self.channels.node(effect.target)
         try:
-            return getattr(self.channels.stub(effect.target), effect.method)(effect.request, timeout=effect.timeout)
+            if effect.method == PRINCIPAL:
+                return self._principal(node, effect)
+            return node.method(effect.method)(effect.request, timeout=effect.timeout, metadata=node.metadata())
         except grpc.RpcError as error:
-            raise channels.to_error(error) from None
+            raise self.failed(node, error) from None
         except ValueError:  # gRPC's word for a channel that was closed meanwhile
             raise self.gone() from None
+
+    def _principal(self, node: channels.Node, effect: Call) -> str:
+        try:
+            _, call = node.method(effect.method).with_call(b"", timeout=effect.timeout, metadata=node.metadata())
+        except grpc.RpcError as error:
+            told = channels.principal_of_error(error)
+            if told is None:
+                raise
+            return told
+        return channels.principal(call.trailing_metadata())
+
+    def failed(self, node: channels.Node, error: Any) -> LeasemapError:
+        """The typed error of a call to this node."""
+        typed = channels.to_error(error)
+        self.channels.failed(node, typed)
+        return typed
 
     def gone(self) -> LeasemapError:
         """The error of a call whose channel was closed: with the map, or since its node is no longer an endpoint."""
@@ -167,16 +196,18 @@ class Worker:
 
     def _call(self, flow: Flow[Any], effect: Call) -> None:
         try:
-            method = getattr(self._shell.channels.stub(effect.target), effect.method)
-            future = method.future(effect.request, timeout=effect.timeout)
-        except (ClosedError, ValueError):
+            node = self._shell.channels.node(effect.target)
+            future = node.method(effect.method).future(effect.request, timeout=effect.timeout, metadata=node.metadata())
+        except LeasemapError as error:
+            return self._resume(flow, flow.throw, error)
+        except ValueError:
             return self._resume(flow, flow.throw, self._shell.gone())
 
         def done(call: Any) -> None:
             try:
                 self._resume(flow, flow.send, call.result())
             except grpc.RpcError as error:
-                self._resume(flow, flow.throw, channels.to_error(error))
+                self._resume(flow, flow.throw, self._shell.failed(node, error))
             except grpc.FutureCancelledError:
                 self._resume(flow, flow.throw, self._shell.gone())
         future.add_done_callback(done)

@@ -99,6 +99,16 @@ class UnavailableError(LeasemapError):
     done."""
 
 
+class UnauthenticatedError(LeasemapError):
+    """The nodes do not know the caller: the token or certificate is missing, or is none that they know. Nothing was
+    changed."""
+
+
+class PermissionDeniedError(LeasemapError):
+    """The nodes know the caller and do not allow it this: the key or prefix, or the name of the holder, is beyond its
+    rights. Nothing was changed."""
+
+
 class UnsupportedError(LeasemapError):
     """The server does not support the call, as leases on a cluster with leasing off."""
 
@@ -128,7 +138,8 @@ _REASONS: dict[str, type[LeasemapError]] = {
 _CODES: dict[str, type[LeasemapError]] = {
     "INVALID_ARGUMENT": InvalidError, "RESOURCE_EXHAUSTED": LimitError, "UNAVAILABLE": UnavailableError,
     "DEADLINE_EXCEEDED": UnavailableError, "UNKNOWN": UnavailableError, "INTERNAL": UnavailableError,
-    "CANCELLED": UnavailableError, "UNIMPLEMENTED": UnsupportedError}
+    "CANCELLED": UnavailableError, "UNIMPLEMENTED": UnsupportedError, "UNAUTHENTICATED": UnauthenticatedError,
+    "PERMISSION_DENIED": PermissionDeniedError}
 # The names of the canonical codes, by number: items of a batch carry the number alone.
 _NAMES = ("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
           "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",

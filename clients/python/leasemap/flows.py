@@ -3,6 +3,7 @@
 A call asks the map's home node, and the next one when that fails, until the timeout (s, over all tries). Writes carry a
 request_id, so that a try whose answer was lost is not done twice.
 """
+import copy
 import secrets
 from typing import Any, Iterable, NamedTuple, Optional, Union, cast
 
@@ -10,7 +11,7 @@ from google.protobuf import duration_pb2
 
 from leasemap import entry as entries
 from leasemap import errors
-from leasemap.core import Call, Core, Flow, Pause
+from leasemap.core import PRINCIPAL, Call, Core, Flow, Pause
 from leasemap.entry import Entry, Key, Value
 from leasemap.lease_state import HELD, LOST, RELEASED
 from leasemap.retry import ATTEMPT_S, elsewhere
@@ -50,6 +51,19 @@ def call(core: Core, method: str, request: Any, timeout: Optional[float] = None,
             with core.lock:
                 core.endpoints.worked(target)
             return answer, target
+
+
+def named(core: Core) -> Flow[None]:
+    """Asks the nodes once by which name they know this map, if its holder is to begin with that name."""
+    if core.asks_name:
+        principal, _ = yield from call(core, PRINCIPAL, None)
+        core.known_as(principal)
+
+
+def start(core: Core, timeout: float) -> Flow[None]:
+    """What a map waits for before programs use it: its copy, and its name."""
+    yield from wait_synced(core, timeout)
+    yield from named(core)
 
 
 def duration(seconds: float) -> duration_pb2.Duration:
@@ -121,6 +135,7 @@ def answered(core: Core, raw: bytes, entry: Entry, sent: Sent, target: str) -> N
 
 
 def set_(core: Core, key: Key, value: Value, timeout: Optional[float] = None, **options: Any) -> Flow[Entry]:
+    yield from named(core)
     raw, request = core.key(key), set_request(core, key, value, **options)
     sent = sending(core, raw)
     attempt = ATTEMPT_S if options.get("ack") in (None, "local") else 10 * ATTEMPT_S  # an ack may take its time
@@ -132,6 +147,7 @@ def set_(core: Core, key: Key, value: Value, timeout: Optional[float] = None, **
 
 def delete(core: Core, key: Key, if_version: str = "", missing_ok: bool = False, ack: Ack = None,
            timeout: Optional[float] = None) -> Flow[Optional[Entry]]:
+    yield from named(core)
     request = pb.DeleteRequest(holder=core.holder, if_version=if_version, allow_missing=missing_ok,
                                request_id=request_id(), **entries.key_fields(key), **ack_fields(ack))
     attempt = ATTEMPT_S if ack in (None, "local") else 10 * ATTEMPT_S
@@ -139,6 +155,7 @@ def delete(core: Core, key: Key, if_version: str = "", missing_ok: bool = False,
 
 
 def release(core: Core, key: Key, timeout: Optional[float] = None) -> Flow[Entry]:
+    yield from named(core)
     request = pb.ReleaseRequest(holder=core.holder, **entries.key_fields(key))
     entry = yield from _end(core, key, "Release", request, timeout, ATTEMPT_S)
     return cast(Entry, entry)  # a Release of nothing is KEY_NOT_FOUND
@@ -177,6 +194,7 @@ def fetch(core: Core, key: Key, min_version: str = "", timeout: Optional[float] 
 
 
 def renew(core: Core, key: Key, lease: Optional[float] = None, timeout: Optional[float] = None) -> Flow[Entry]:
+    yield from named(core)
     raw = core.key(key)
     sent = sending(core, raw)
     request = pb.RenewRequest(holder=core.holder, **entries.key_fields(key))
@@ -245,6 +263,7 @@ def setdefault(core: Core, key: Key, default: Value, timeout: Optional[float] = 
 
 def update(core: Core, items: Iterable[tuple[Key, Value]], timeout: Optional[float] = None) -> Flow[None]:
     """Writes all that it may; BatchError names the keys that were refused."""
+    yield from named(core)
     failed: dict[Key, errors.LeasemapError] = {}
     batch: list[tuple[Key, Value, Any]] = []
     size = 0
@@ -274,11 +293,14 @@ def _send(core: Core, batch: list[tuple[Key, Value, Any]], failed: dict[Key, err
 
 
 def wait_synced(core: Core, timeout: float) -> Flow[None]:
-    """Until the cache has the whole map and the watch reads at its head. UnavailableError if not within `timeout` s."""
+    """Until the cache has the whole map and the watch reads at its head. UnavailableError if not within `timeout` s; the
+    error of a watch that was refused."""
     end, signal = core.now() + timeout, core.listen(None)
     try:
         while not core.cache.synced:
             core.check()
+            if core.refused:
+                raise copy.copy(core.refused)
             left = end - core.now()
             if left <= 0:
                 raise errors.UnavailableError(

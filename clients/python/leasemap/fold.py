@@ -71,7 +71,7 @@ class NearCache:
         self.cursor = ""
         self.synced = False  # the watch has reached the head, and its stream lives
         self.whole = False  # a snapshot was completed once
-        self._holder, self._prefix = holder, prefix
+        self.holder, self._prefix = holder, prefix
         self._base: dict[bytes, Entry] = {}  # what the watch brought
         self._own: dict[bytes, _Own] = {}  # answered writes that it did not bring yet
         self._fresh: Optional[dict[bytes, Entry]] = None  # a snapshot under way
@@ -257,7 +257,7 @@ class NearCache:
             if len(self._gone) > GONE_KEPT:
                 self._gone.popitem(last=False)
         changes = []
-        mine = before is not None and before.holder == self._holder and not entries.older(entry, before)
+        mine = before is not None and before.holder == self.holder and not entries.older(entry, before)
         if before is not None and mine and entries.conflict(before, entry):
             changes += self._tell_lost(before, entry)
         if kind == "update":

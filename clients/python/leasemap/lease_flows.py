@@ -7,7 +7,7 @@ from leasemap import entry as entries
 from leasemap import errors
 from leasemap.core import RENEWALS_MOST, Call, Core, Flow, Pause, Spawn
 from leasemap.entry import Key, Value
-from leasemap.flows import Ack, call, duration, fetch, sending, set_request
+from leasemap.flows import Ack, call, duration, fetch, named, sending, set_request
 from leasemap.lease_state import HELD, LOST, RELEASED, USED, LeaseState, check_duration, first_value
 from leasemap.retry import ATTEMPT_S, elsewhere
 from leasemap.signals import Signal
@@ -33,6 +33,7 @@ def acquire(core: Core, key: Key, value: Optional[Value] = None, duration_s: flo
             wait: Optional[float] = 0.0, ack: Ack = None, overwrite: bool = False) -> Flow[LeaseState]:
     """A lease that is kept until it is released or lost. `wait`: how long to wait for another holder (s; None: for
     ever); then the LeaseHeldError. With `overwrite` the value is written; else a key that exists keeps its own."""
+    yield from named(core)
     raw = core.key(key)
     check_duration(duration_s)
     end = None if wait is None else core.now() + wait
@@ -206,7 +207,8 @@ def keeper(core: Core) -> Flow[None]:
             core.cache.expire(now)
             silent = core.watch_is_silent()
         for lease in overdue:
-            core.end_lease(lease, LOST, "it could not be renewed in time")
+            why = f"; the last try: {lease.trouble}" if lease.trouble else ""
+            core.end_lease(lease, LOST, f"it could not be renewed in time{why}")
         yield from renew_due(core, due)
         if silent:
             core.cut_watch()
@@ -256,7 +258,7 @@ def _renew(core: Core, lease: LeaseState) -> Flow[None]:
         else:
             log.warning("the lease on %r was not renewed, and is tried again: %s", key, error)
         with core.lock:
-            lease.failed(core.now(), core.chance)
+            lease.failed(core.now(), core.chance, str(error))
     finally:
         with core.lock:
             lease.renewing = False

@@ -29,6 +29,7 @@ class LeaseState:
         self.key, self.holder, self.duration, self.ephemeral = key, holder, duration, ephemeral
         self.state = ""  # empty before the first grant
         self.why_lost = ""
+        self.trouble = ""  # why the latest renewal failed, while none worked since
         self.entry: Optional[Entry] = None  # the latest that was granted
         self.target = ""  # the node that granted it
         self.deadline = 0.0
@@ -49,6 +50,7 @@ class LeaseState:
             self.entry, self.target = entry, target
         if not self.state:
             self.state = HELD
+        self.trouble = ""
         self.deadline = max(self.deadline, sent + self.duration * USED)
         self._renew_at = max(self._renew_at, sent + self.duration * RENEW)
         return True
@@ -70,8 +72,9 @@ class LeaseState:
         """When the keeper has to look at it again."""
         return self.deadline if self.renewing else min(self._renew_at, self.deadline)
 
-    def failed(self, now: float, chance: Chance) -> None:
-        """A renewal did not get through: again soon."""
+    def failed(self, now: float, chance: Chance, trouble: str = "") -> None:
+        """A renewal did not get through: again soon, also if the nodes refused it, since rights may come back."""
+        self.trouble = trouble
         self._renew_at = now + min(RETRY_MOST_S, self.duration * RETRY) * (0.5 + 0.5 * chance())
 
     def seen(self, kind: str, entry: Entry) -> tuple[str, str]:

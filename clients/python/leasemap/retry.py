@@ -7,7 +7,7 @@ node each, so the nodes share them.
 import random
 from typing import Callable, Iterable
 
-from leasemap.errors import LeasemapError
+from leasemap.errors import InvalidError, LeasemapError, PermissionDeniedError, UnauthenticatedError
 
 # The pause after the first failure of a node, doubled with each further one up to the longest (s). A node that restarts
 # is back within a second or two; a node that is gone is asked every two seconds, which costs it nothing.
@@ -32,6 +32,12 @@ _BROKEN = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN", "INTERNAL", "CANCELLED
 def elsewhere(error: LeasemapError) -> bool:
     """True if another node may do what this error refused."""
     return error.reason in _ELSEWHERE or (not error.reason and error.code in _BROKEN)
+
+
+def refuses(error: LeasemapError) -> bool:
+    """True if any node would refuse the map's watch for the same reason: the caller's rights, or how it connects."""
+    return isinstance(error, (UnauthenticatedError, PermissionDeniedError)) or (
+        isinstance(error, InvalidError) and not error.reason)
 
 
 class Backoff:

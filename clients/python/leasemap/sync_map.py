@@ -7,13 +7,14 @@ from typing import Any, Iterable, Optional, Union
 import grpc
 
 from leasemap import channels, flows, handlers, lease_flows
+from leasemap.access import Access
 from leasemap.core import Core, Flow, T
 from leasemap.drive import Shell
 from leasemap.entry import Entry, Key, Value, to_bytes
 from leasemap.errors import ClosedError, LeasemapError, UnavailableError
 from leasemap.flows import MISSING, Ack
 from leasemap.lease import Lease
-from leasemap.retry import split
+from leasemap.retry import refuses, split
 from leasemap.view import View
 
 log = logging.getLogger("leasemap")
@@ -28,27 +29,44 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
 
     endpoints: host:port of nodes, as a list or with commas. One is used at a time; when it fails, the next. A name
         means all its addresses.
-    holder: the holder of this map's writes; the default has the host, the process and random bits. Give a name of its
-        own to each program that must keep its leases over a restart. Two maps of one holder do not keep each other out.
+    holder: the holder of this map's writes; the default has the host, the process and random bits. With a token,
+        certificate or credentials it is P/default, where P is the name by which the nodes know this program, if they
+        say one; asked at the start, or, with sync_timeout 0, before the first write. Give a name of its own (P, or
+        P/name) to each program that must keep its leases over a restart. Two maps of one holder do not keep each other
+        out.
     prefix: only keys that start with this; other keys are not copied here, and cannot be written.
     lease: for how long (s) a write takes the key, so that other holders are refused. None: the cluster's default, an
         hour; 0: no lease.
     timeout: how long (s) a call may take, with all tries at all nodes.
     sync_timeout: how long (s) to wait for the map at the start; UnavailableError then. 0: do not wait.
+    tls_ca: connect by TLS, and trust nodes whose certificates these authorities signed (a file in PEM). The name or
+        address in the endpoint must be in the node's certificate.
+    tls_cert, tls_key: this program's certificate and its key (files in PEM, not encrypted), for nodes that ask for
+        one. Without tls_ca the system's authorities are trusted. Files that were replaced count when a connection
+        fails and the next one is made.
+    credentials: a grpc.ChannelCredentials in place of these files.
+    token, token_file: sent with each call as `authorization: Bearer TOKEN`; a file is read again when it changes.
+        InvalidError if the token would leave this machine in plain text, unless insecure_token is True.
 
     Threads may share a map. After fork() the child must make one of its own.
     """
 
     def __init__(self, endpoints: Union[str, Iterable[str]], holder: str = "", *, prefix: Key = b"",
-                 lease: Optional[float] = None, timeout: float = 5.0, sync_timeout: float = 10.0) -> None:
+                 lease: Optional[float] = None, timeout: float = 5.0, sync_timeout: float = 10.0, tls_ca: str = "",
+                 tls_cert: str = "", tls_key: str = "", credentials: Any = None, token: str = "", token_file: str = "",
+                 insecure_token: bool = False) -> None:
         self._endpoints = split(endpoints)
         self._tell = threading.Event()
-        targets = channels.resolve(self._endpoints)
-        super().__init__(Core(targets, holder, to_bytes(prefix), lease, timeout), self._tell.set)
-        self._shell = Shell(self._core)
+        access = Access(tls_ca, tls_cert, tls_key, credentials, token, token_file, insecure_token)
+        names = channels.resolve(self._endpoints)
+        access.check(names)
+        core = Core(names, holder, to_bytes(prefix), lease, timeout, asks_name=access.proves)
+        super().__init__(core, self._tell.set)
+        self._shell = Shell(self._core, access, names)
         self._stream: Any = None  # the watch's call; the map's lock guards it
         self._closing = threading.Event()
-        self._core.cut_watch = self._cut
+        self._again = threading.Event()  # wakes a watch that was refused
+        self._core.cut_watch, self._core.open_again = self._cut, self._again.set
         self._threads = [threading.Thread(target=run, name=name, daemon=True) for run, name in (
             (self._watch, "leasemap-watch"), (self._call_handlers, "leasemap-handlers"))]
         for thread in self._threads:
@@ -57,7 +75,7 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
         self._shell.worker.spawn(lease_flows.keeper(self._core))
         if sync_timeout:
             try:
-                self.wait_synced(sync_timeout)
+                self._run(flows.start(self._core, sync_timeout))
             except BaseException:
                 self.close()
                 raise
@@ -129,7 +147,9 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
         return self._run(flows.fetch(self._core, key, min_version, timeout))
 
     def wait_synced(self, timeout: float = 10.0) -> None:
-        """Waits until `synced`; UnavailableError after `timeout` seconds."""
+        """Waits until `synced`; UnavailableError after `timeout` seconds. A watch that the nodes refused (`refused`) is
+        tried once more; PermissionDeniedError or UnauthenticatedError if they refuse it again."""
+        self._core.ask_again()
         self._run(flows.wait_synced(self._core, timeout))
 
     # Leases.
@@ -158,6 +178,7 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
         finally:
             self._core.close()
             self._closing.set()
+            self._again.set()
             self._tell.set()
             self._shell.worker.stop()
             self._shell.channels.close()
@@ -189,7 +210,8 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
             target, request = core.open_watch()
             error: LeasemapError = UnavailableError("the stream ended", "UNAVAILABLE")
             try:
-                stream = self._shell.channels.stub(target).Watch(request)
+                node = self._shell.channels.node(target)
+                stream = node.method("Watch")(request, metadata=node.metadata())
                 with core.lock:
                     self._stream = stream
                 if core.closed or core.endpoints.home != target:  # moved before it could be cut
@@ -197,26 +219,31 @@ class SyncMap(View, collections.abc.MutableMapping[Key, Value]):
                 for message in stream:
                     core.took(message)
             except grpc.RpcError as broken:
-                error = channels.to_error(broken)
+                error = self._shell.failed(node, broken)
             except ClosedError:
                 return
+            except LeasemapError as refused:  # the map's own refusal, before a node was asked
+                error = refused
             except Exception as broken:
                 if core.closed:
                     return
                 log.exception("the watch of the map failed; it is opened again")
                 error = UnavailableError(f"the watch failed: {broken!r}", "UNAVAILABLE")
             pause = core.watch_ended(error)
-            if pause > 0:  # all nodes failed: what names stand for may have changed
+            if refuses(error):
+                self._again.wait()
+                self._again.clear()
+            elif pause > 0:  # all nodes failed: what names stand for may have changed
                 self._closing.wait(pause)
                 self._find_nodes()
 
     def _find_nodes(self) -> None:
         if self._core.closed:
             return
-        targets = channels.resolve(self._endpoints)
+        names = channels.resolve(self._endpoints)
         with self._core.lock:
-            self._core.endpoints.replace(targets)
-        self._shell.channels.keep_only(targets)
+            self._core.endpoints.replace(names)
+        self._shell.channels.keep_only(names)
 
     def _call_handlers(self) -> None:
         while True:

@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, Optional
 from leasemap import entry as entries
 from leasemap.core import Core
 from leasemap.entry import Entry, Event, Key, Value
+from leasemap.errors import LeasemapError
 from leasemap.handlers import Handlers
 
 
@@ -35,6 +36,12 @@ class View(collections.abc.Mapping[Key, Value]):
         """True while the watch lives and has brought all that its node has: reads then lag behind that node by the way
         of a message. False while the map looks for a node; what it has may then be old."""
         return self._cache.synced
+
+    @property
+    def refused(self) -> Optional[LeasemapError]:
+        """Why the nodes refused the watch, or None: an UnauthenticatedError or PermissionDeniedError. The map is then
+        not synced, and stays what it is, until `wait_synced` tries the watch once more. Calls are not affected."""
+        return self._core.refused
 
     @property
     def node(self) -> str:

@@ -38,7 +38,8 @@ func follow(ctx context.Context, m *leasemap.Map) {
 
 func main() {
 	ctx := context.Background()
-	client, err := leasemap.New(os.Args[1], leasemap.WithLease(0)) // no lease: anyone may change a setting at any time
+	// No lease: anyone may change a setting at any time.
+	client, err := leasemap.New(os.Args[1], leasemap.WithLease(0), leasemap.FromEnvironment())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func main() {
 	if len(os.Args) > 2 {
 		times, _ = strconv.Atoi(os.Args[2])
 	}
-	client, err := leasemap.New(os.Args[1])
+	client, err := leasemap.New(os.Args[1], leasemap.FromEnvironment())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,8 +1,7 @@
 // One leader among many programs: leader HOST:PORT,HOST:PORT [ROUNDS]
 //
-// Start it several times, kill the one that leads, or its node: another goes on, and its writes to the ledger
-// carry a greater fencing token. The ledger here stands for any resource outside: it refuses tokens that are smaller
-// than one it saw.
+// Start it several times, kill the one that leads, or its node: another goes on, and its writes carry a greater fencing
+// token. The ledger here stands for any resource outside: it refuses tokens that are smaller than one it saw.
 package main
 
 import (
@@ -33,12 +32,15 @@ func main() {
 	if len(os.Args) > 2 {
 		rounds, _ = strconv.Atoi(os.Args[2])
 	}
-	client, err := leasemap.New(os.Args[1])
+	client, err := leasemap.New(os.Args[1], leasemap.FromEnvironment())
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer client.Close()
-	me := client.Holder()
+	me, err := client.Identify(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
 	err = client.Elect(context.Background(), "example/leader", me, func(ctx context.Context, lease *leasemap.Lease) error {
 		for fmt.Println("leading as", me); rounds != 0 && lease.Held(); rounds-- {
 			if err := book.write(lease.FencingToken(), "work done by "+me); err != nil {

@@ -19,7 +19,7 @@ import (
 
 func main() {
 	endpoints, name, when, command := os.Args[1], os.Args[2], os.Args[3], os.Args[4:]
-	client, err := leasemap.New(endpoints)
+	client, err := leasemap.New(endpoints, leasemap.FromEnvironment())
 	if err != nil {
 		log.Fatal(err)
 	}

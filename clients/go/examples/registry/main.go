@@ -37,7 +37,7 @@ func watch(ctx context.Context, registry *leasemap.Registry, count int) {
 
 func main() {
 	ctx := context.Background()
-	client, err := leasemap.New(os.Args[1])
+	client, err := leasemap.New(os.Args[1], leasemap.FromEnvironment())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,15 +1,15 @@
 """Drives flows (leasemap/core.py) in an event loop."""
 import asyncio
 import logging
-from typing import Any, Callable, Iterable, Optional, cast
+from typing import Any, Callable, Mapping, Optional, cast
 
 import grpc
 
 from leasemap import channels
-from leasemap.core import Call, Core, Flow, Pause, Spawn, T
-from leasemap.errors import ClosedError
+from leasemap.access import Access
+from leasemap.core import PRINCIPAL, Call, Core, Flow, Pause, Spawn, T
+from leasemap.errors import ClosedError, LeasemapError
 from leasemap.retry import ATTEMPT_S
-from leasemap.v1 import key_value_pb2_grpc
 
 log = logging.getLogger("leasemap")
 
@@ -20,29 +20,43 @@ CALLS_END_S = 10 * ATTEMPT_S
 class Shell:
     """What flows need of the world. All of it belongs to one event loop."""
 
-    def __init__(self, core: Core) -> None:
-        self.core = core
-        self._open: dict[str, tuple[Any, Any]] = {}
+    def __init__(self, core: Core, access: Optional[Access] = None) -> None:
+        self.core, self._access = core, access or Access()
+        self._names: Mapping[str, str] = {}  # of each target
+        self._open: dict[str, channels.Node] = {}
         self._tasks: set["asyncio.Task[Any]"] = set()
 
-    def stub(self, target: str) -> Any:
+    def node(self, target: str) -> channels.Node:
+        """The channel of a node, made when it is first asked."""
         if target not in self._open:
             self.core.check()
-            channel = grpc.aio.insecure_channel(channels.uri(target), channels.OPTIONS)
-            self._open[target] = channel, key_value_pb2_grpc.KeyValueStub(channel)  # type: ignore[no-untyped-call]
-        return self._open[target][1]
+            self._open[target] = channels.Node(grpc.aio, self._access, target, self._names.get(target, target))
+        return self._open[target]
 
-    async def keep_only(self, targets: Iterable[str]) -> None:
-        """Closes the channels of nodes that are no longer endpoints, once the calls on them have ended: a call that is
-        cut off looks like a task that is cancelled."""
-        for target in [target for target in self._open if target not in targets]:
-            channel = self._open.pop(target)[0]
+    def failed(self, node: channels.Node, error: Any) -> LeasemapError:
+        """The typed error of a call to this node. After new certificates the next call makes a new channel."""
+        typed = channels.to_error(error)
+        if node.outdated(typed):
+            self._open = {target: each for target, each in self._open.items() if each is not node}
+            self._close_later(node)
+        return typed
+
+    async def keep_only(self, names: Mapping[str, str]) -> None:
+        """These are the nodes now: closes the channels of those that are no longer endpoints."""
+        self._names = names
+        for target in [target for target in self._open if target not in names]:
+            node = self._open.pop(target)
             if self.core.closed:
-                await channel.close()
+                await node.channel.close()
             else:
-                task = asyncio.get_running_loop().create_task(channel.close(CALLS_END_S))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._close_later(node)
+
+    def _close_later(self, node: channels.Node) -> None:
+        """Closes a channel once the calls on it have ended: a call that is cut off looks like a task that is
+        cancelled."""
+        task = asyncio.get_running_loop().create_task(node.channel.close(CALLS_END_S))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def run(self, flow: Flow[T]) -> T:
         """Carries a flow through and returns what it returns."""
@@ -70,7 +84,7 @@ class Shell:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.keep_only([])
+        await self.keep_only({})
 
     async def _run_to_end(self, flow: Flow[Any]) -> None:
         try:
@@ -90,14 +104,29 @@ class Shell:
         return None
 
     async def _call(self, effect: Call) -> Any:
+        node = self.node(effect.target)
         try:
-            return await getattr(self.stub(effect.target), effect.method)(effect.request, timeout=effect.timeout)
+            if effect.method == PRINCIPAL:
+                return await self._principal(node, effect)
+            return await node.method(effect.method)(effect.request, timeout=effect.timeout, metadata=node.metadata())
         except grpc.RpcError as error:
-            raise channels.to_error(error) from None
+            raise self.failed(node, error) from None
         except (grpc.aio.UsageError, asyncio.CancelledError):
             if self.core.closed:  # the channel was closed under the call
                 raise ClosedError("this map was closed; make a new one") from None
             raise
+
+
+    async def _principal(self, node: channels.Node, effect: Call) -> str:
+        call = node.method(effect.method)(b"", timeout=effect.timeout, metadata=node.metadata())
+        try:
+            await call
+        except grpc.RpcError as error:
+            told = channels.principal_of_error(error)
+            if told is None:
+                raise
+            return told
+        return channels.principal(await call.trailing_metadata())
 
 
 async def pause(effect: Pause) -> None:

@@ -10,13 +10,14 @@ from typing import Any, Iterable, Optional, Union
 import grpc
 
 from leasemap import channels, flows, handlers, lease_flows
+from leasemap.access import Access
 from leasemap.aio.drive import Shell
 from leasemap.aio.lease import Lease
 from leasemap.core import Core, Flow, T
 from leasemap.entry import Entry, Key, Value, to_bytes
 from leasemap.errors import LeasemapError, UnavailableError
 from leasemap.flows import MISSING, Ack
-from leasemap.retry import split
+from leasemap.retry import refuses, split
 from leasemap.view import View
 
 log = logging.getLogger("leasemap")
@@ -28,16 +29,21 @@ class SyncMap(View):
     functions."""
 
     def __init__(self, endpoints: Union[str, Iterable[str]], holder: str = "", *, prefix: Key = b"",
-                 lease: Optional[float] = None, timeout: float = 5.0, sync_timeout: float = 10.0) -> None:
+                 lease: Optional[float] = None, timeout: float = 5.0, sync_timeout: float = 10.0, tls_ca: str = "",
+                 tls_cert: str = "", tls_key: str = "", credentials: Any = None, token: str = "", token_file: str = "",
+                 insecure_token: bool = False) -> None:
         self._endpoints = split(endpoints)
         self._tell = asyncio.Event()
-        super().__init__(Core(self._endpoints, holder, to_bytes(prefix), lease, timeout), self._tell.set)
-        self._shell = Shell(self._core)
+        self._access = Access(tls_ca, tls_cert, tls_key, credentials, token, token_file, insecure_token)
+        core = Core(self._endpoints, holder, to_bytes(prefix), lease, timeout, asks_name=self._access.proves)
+        super().__init__(core, self._tell.set)
+        self._shell = Shell(self._core, self._access)
         self._sync_timeout = sync_timeout
+        self._again = asyncio.Event()  # wakes a watch that was refused
         self._stream: Any = None  # the watch's call
         self._cut_by_us = False
         self._tasks: list["asyncio.Task[Any]"] = []
-        self._core.cut_watch = self._cut
+        self._core.cut_watch, self._core.open_again = self._cut, self._again.set
 
     async def open(self) -> "SyncMap":
         """Starts the watch, and waits for the map if `sync_timeout` is not 0."""
@@ -45,12 +51,13 @@ class SyncMap(View):
         if self._tasks:
             raise RuntimeError("the map is open already")
         await self._find_nodes()
+        self._access.check(self._core.endpoints.targets)
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._watch()), loop.create_task(self._call_handlers()),
                        self._shell.spawn(lease_flows.keeper(self._core))]
         if self._sync_timeout:
             try:
-                await self.wait_synced(self._sync_timeout)
+                await self._run(flows.start(self._core, self._sync_timeout))
             except BaseException:
                 await self.close()
                 raise
@@ -98,7 +105,8 @@ class SyncMap(View):
         return await self._run(flows.fetch(self._core, key, min_version, timeout))
 
     async def wait_synced(self, timeout: float = 10.0) -> None:
-        """Waits until `synced`; UnavailableError after `timeout` seconds."""
+        """Waits until `synced`. See leasemap.SyncMap.wait_synced."""
+        self._core.ask_again()
         await self._run(flows.wait_synced(self._core, timeout))
 
     def lease(self, key: Key, value: Optional[Value] = None, *, duration: float = 10.0, ephemeral: bool = True,
@@ -114,6 +122,7 @@ class SyncMap(View):
             await self._shell.run(lease_flows.give_up_all(self._core))
         finally:
             self._core.close()
+            self._again.set()  # gRPC may swallow the cancellation of a watch that is refused just now
             tasks = [task for task in self._tasks if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()
@@ -144,11 +153,14 @@ class SyncMap(View):
             error: LeasemapError = UnavailableError("the stream ended", "UNAVAILABLE")
             self._cut_by_us = False
             try:
-                self._stream = self._shell.stub(target).Watch(request)
+                node = self._shell.node(target)
+                self._stream = node.method("Watch")(request, metadata=node.metadata())
                 async for message in self._stream:
                     core.took(message)
             except grpc.RpcError as broken:
-                error = channels.to_error(broken)
+                error = self._shell.failed(node, broken)
+            except LeasemapError as refused:  # the map's own refusal, before a node was asked
+                error = refused
             except asyncio.CancelledError:
                 if not self._cut_by_us:  # the task is to end
                     self._stream.cancel()
@@ -158,21 +170,25 @@ class SyncMap(View):
                 error = UnavailableError(f"the watch failed: {broken!r}", "UNAVAILABLE")
             self._stream = None
             pause = core.watch_ended(error)
-            if pause > 0:  # all nodes failed: what names stand for may have changed
+            if refuses(error):
+                await self._again.wait()
+                self._again.clear()
+            elif pause > 0:  # all nodes failed: what names stand for may have changed
                 await asyncio.sleep(pause)
                 await self._find_nodes()
 
     async def _find_nodes(self) -> None:
-        targets: list[str] = []
+        names: dict[str, str] = {}
         for endpoint in self._endpoints:
             host, _, port = endpoint.rpartition(":")
             look_up = functools.partial(asyncio.get_running_loop().getaddrinfo, host.strip("[]"), int(port))
             try:
-                targets += channels.addresses(endpoint, await look_up(type=socket.SOCK_STREAM))
+                found = channels.addresses(endpoint, await look_up(type=socket.SOCK_STREAM))
             except OSError:
-                targets.append(endpoint)
-        self._core.endpoints.replace(targets)
-        await self._shell.keep_only(targets)
+                found = [endpoint]
+            names.update(dict.fromkeys(found, endpoint))
+        self._core.endpoints.replace(names)
+        await self._shell.keep_only(names)
 
     async def _call_handlers(self) -> None:
         while True:
