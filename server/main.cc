@@ -11,16 +11,17 @@
 #include <string_view>
 #include <thread>
 
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "asio/ip/host_name.hpp"
 #include "google/protobuf/stubs/common.h"
 #include "grpc/support/log.h"
 #include "peer/core/data/error.h"
+#include "peer/threads/deadlocks.h"
 #include "server/environment.h"
 #include "server/host/memory.h"
 #include "server/log.h"
 #include "server/options.h"
+#include "server/rpc/descriptors.h"
 #include "server/rpc/server.h"
 #include "spdlog/spdlog.h"
 
@@ -256,8 +257,7 @@ int Serve(leasemap::Reading reading, const Read& read) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Debian's Abseil looks for deadlocks at each lock of gRPC's, in a graph under one lock for all threads.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  leasemap::LetLibrariesLookForNoDeadlocks();
   asio::error_code no_name;
   std::string host_name = asio::ip::host_name(no_name);
   if (no_name) host_name.clear();

@@ -62,7 +62,7 @@ FOLDERS = {
     "tests/sim/checkers": Folder("peer/core/node", libraries="absl"),
     "tests/sim": Folder("tests/sim/checkers tests/core", libraries="absl gtest"),
     "tests/sim/explore": Folder("tests/sim/checkers", libraries="absl gtest"),
-    "tests/fuzz": Folder("peer/core/node peer/tls peer/wire protos server/rights server/storage tests/wire"),
+    "tests/fuzz": Folder("peer/core/node peer/tls peer/wire protos server server/rights server/storage tests/wire", libraries="system"),
     "tests/clients/cpp/io": Folder("clients/cpp/io tests/support", libraries="absl api cpp_client grpc gtest system"),
     "tests/e2e/cpp_client": Folder(libraries="absl cpp_client protobuf"),
     "tests/e2e/chaos/driver": Folder("protos peer/threads", libraries="absl api grpc gtest protobuf"),

@@ -20,12 +20,18 @@ namespace {
 // others get their turn.
 constexpr absl::Duration kPause = absl::Seconds(1);
 
+// By which the nodes know this client; if none of them says it, the name that it has by itself.
+std::string NameOf(Client& client) {
+  const absl::StatusOr<std::string> name = client.Identify();
+  return name.ok() ? *name : client.holder();
+}
+
 class ElectRun {
  public:
   explicit ElectRun(Connection& connection)
       : options_(connection.options()),
         client_(MakeClient(connection, options_.holder_given ? options_.holder : "")),
-        election_(*client_, options_.key, options_.value.value_or(client_->holder()), LeaseOf(options_)) {}
+        election_(*client_, options_.key, options_.value.value_or(NameOf(*client_)), LeaseOf(options_)) {}
 
   int Run() {
     absl::StatusOr<Lease> lease = Campaign(absl::ZeroDuration());

@@ -50,6 +50,8 @@ std::unique_ptr<Client> MakeClient(Connection& connection, const std::string& ho
   const Options& options = connection.options();
   ClientOptions of_client{.holder = holder, .timeout = options.timeout};
   of_client.credentials = connection.credentials();
+  of_client.token = connection.proofs().token;
+  of_client.insecure_token = true;  // ReadProofs has looked
   return std::make_unique<Client>(options.servers, of_client);
 }
 

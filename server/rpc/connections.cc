@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -44,10 +43,6 @@ constexpr uint64_t kFrames = 2 * 9 + 5 + 7;
 constexpr int64_t kUnknownRequests = 100;
 // By then gRPC has let go of what an ended connection held; the allocator would keep it.
 constexpr milliseconds kTrimAfter{2000};
-// Links of members (peer/net/transport.cc: 768), files, and gRPC's own; half of very few descriptors.
-constexpr uint64_t kReserved = 1024;
-// No node has more clients than this, and a table of this size costs nothing.
-constexpr rlim_t kMostDescriptors = 1 << 20;
 // A host that vanished, without a word of TCP: found in 30 + 3 × 10 s when idle, and when it lets data wait.
 constexpr int kKeepIdleS = 30, kKeepEveryS = 10, kKeepTimes = 3;
 constexpr unsigned kUnackedMs = 60'000;
@@ -113,7 +108,8 @@ struct Connections::Connection {
   uint64_t owed = 0;        // 0: not suspected
   Clock::time_point since;  // it was last beyond suspicion
   int64_t socket_id = 0;    // gRPC's; 0: not looked up yet
-  BrokenOff broken_off{Clock::now()};
+  const Clock::time_point accepted = Clock::now();
+  BrokenOff broken_off{accepted};
 };
 
 Connections::Connections(Bounds bounds, std::function<void(int, int)> take, std::function<void(bool)> listening)
@@ -466,6 +462,13 @@ bool Connections::Belongs(const std::string& peer, const std::string& owner, siz
   return true;
 }
 
+std::chrono::milliseconds Connections::AgeOf(const std::string& peer) const {
+  const MutexLock lock(mutex_);
+  const auto it = by_peer_.find(peer);
+  if (it == by_peer_.end()) return {};
+  return std::chrono::duration_cast<milliseconds>(Clock::now() - it->second->accepted);
+}
+
 size_t Connections::UseOf(const std::string& owner) const {
   const MutexLock lock(mutex_);
   const auto found = by_owner_.find(owner);
@@ -475,23 +478,6 @@ size_t Connections::UseOf(const std::string& owner) const {
 Connections::Use Connections::use() const {
   const MutexLock lock(mutex_);
   return {by_peer_.size(), bounds_.connections, refused_count_.load(), ended_count_.load()};
-}
-
-size_t ConnectionsFor(uint64_t descriptors, size_t wanted) {
-  const uint64_t room = (descriptors - std::min(kReserved, descriptors / 2)) / 2;
-  return std::clamp<uint64_t>(wanted, 1, std::max<uint64_t>(room, 1));
-}
-
-uint64_t RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 256;
-  const rlim_t wanted = std::min(limit.rlim_max, std::max(limit.rlim_cur, kMostDescriptors));
-  if (wanted > limit.rlim_cur) {
-    rlimit raised = limit;
-    raised.rlim_cur = wanted;
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
-  }
-  return limit.rlim_cur;
 }
 
 }  // namespace leasemap::rpc

@@ -63,6 +63,8 @@ class Connections {
   // A call of this owner came on the connection of this peer, which counts for it from then on. False if it has `most`
   // others already; 0 is no bound. Any thread.
   bool Belongs(const std::string& peer, const std::string& owner, size_t most);
+  // Since the connection of this peer was accepted.
+  std::chrono::milliseconds AgeOf(const std::string& peer) const;
   // How many connections count for this owner.
   size_t UseOf(const std::string& owner) const;
   Use use() const;
@@ -109,11 +111,5 @@ class Connections {
   bool listed_ = false;  // of the thread: this look has listed gRPC's sockets
   std::thread thread_;
 };
-
-// The most connections of clients for this number of file descriptors. Each takes two; members and the rest keep a
-// part.
-size_t ConnectionsFor(uint64_t descriptors, size_t wanted);
-// Raises this process's soft limit on file descriptors to the hard one; returns the new one.
-uint64_t RaiseDescriptorLimit();
 
 }  // namespace leasemap::rpc

@@ -182,7 +182,8 @@ grpc::ServerBidiReactor<v1::WriteRequest, v1::WriteResponse>* KeyValueService::W
 grpc::ServerWriteReactor<v1::WatchResponse>* KeyValueService::Watch(grpc::CallbackServerContext* context,
                                                                     const v1::WatchRequest* request) {
   auto caller = gate_.Check(*context, *request);
-  return caller.ok() ? hub_.Open(context, *std::move(caller), *request)
+  const auto age = gate_.connections().AgeOf(context->peer());
+  return caller.ok() ? hub_.Open(context, *std::move(caller), age, *request)
                      : Refused<WatchHub::Reactor>(ToGrpc(caller.status()));
 }
 

@@ -14,6 +14,9 @@ struct Limits {
   size_t connections = 10'000;
   // Watch and Subscribe streams at once, each kind: each costs some kilobytes, and a look at each change.
   size_t watches = 10'000;
+  // A connection is closed by gRPC when it has this age, give or take a tenth, so that clients spread over nodes that
+  // came later. Its watches end with a cursor and DRAINING; other calls have half of the time to end.
+  std::chrono::milliseconds connection_age{3'600'000};
   // A request must arrive completely within this time: a megabyte at 140 kbit/s.
   std::chrono::milliseconds arrive{60'000};
 };

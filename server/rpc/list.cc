@@ -1,11 +1,13 @@
 #include "server/rpc/list.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "peer/core/data/bytes.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
+#include "peer/core/data/page_token.h"
 #include "server/rpc/convert.h"
 
 namespace leasemap::rpc {
@@ -13,7 +15,6 @@ namespace {
 
 constexpr size_t kDefaultPage = 100, kMaxPage = 1000;
 constexpr size_t kPageBytes = 1 << 20;
-constexpr uint64_t kTokenSeed = 0x6c6d70;  // "lmp"
 // The number of keys looked at under one lock. Dead keys are skipped, and there may be many.
 constexpr int kScan = 4096;
 
@@ -47,37 +48,11 @@ absl::StatusOr<Range> RangeOf(const v1::ListRequest& request) {
   return Range{start, end, !end.empty() && start >= end};
 }
 
-// Finds mistakes and cut tokens; it keeps nobody from making one.
-uint64_t Hash(std::string_view bytes) { return core::Hash64(bytes, kTokenSeed); }
-
-uint64_t HashOf(const Range& range) {
-  std::string canonical;
-  core::PutString(canonical, range.start);
-  core::PutString(canonical, range.end);
-  return Hash(canonical);
-}
-
-// A token: the hash of the range, the last key sent, a checksum.
-std::string MakeToken(const Range& range, const std::string& last) {
-  std::string raw;
-  core::PutFixed64(raw, HashOf(range));
-  core::PutString(raw, last);
-  core::PutFixed64(raw, Hash(raw));
-  return core::EncodeBase64(raw);
-}
-
-absl::StatusOr<std::string> ReadToken(const Range& range, const std::string& token) {
-  const auto bad = core::InvalidField("page_token", "is not the next_page_token of a page of this range");
-  if (token.size() > 2 * core::kMaxKeyBytes) return bad;
-  const auto raw = core::DecodeBase64(token);
-  if (!raw || raw->size() < 16) return bad;
-  core::Reader in(*raw);
-  const uint64_t hash = in.Fixed64();
-  const std::string last(in.String(core::kMaxKeyBytes));
-  const uint64_t checksum = in.Fixed64();
-  const bool whole = in.done() && checksum == Hash(std::string_view(*raw).substr(0, raw->size() - 8));
-  if (!whole || hash != HashOf(range)) return bad;
-  return last;
+// The last key of the page before.
+absl::StatusOr<std::string> ReadToken(const Range& range, const std::string& text) {
+  auto token = core::DecodePageToken(text);
+  if (token && token->range == core::HashOfRange(range.start, range.end)) return std::move(token->last_key);
+  return core::InvalidField("page_token", "is not the next_page_token of a page of this range");
 }
 
 }  // namespace
@@ -121,7 +96,10 @@ absl::Status List(const host::NodeHost& host, const Caller& caller, const v1::Li
     });
   }
   for (const auto& entry : entries) ToProto(*entry, !request.keys_only(), response->add_entries());
-  if (full) response->set_next_page_token(MakeToken(*range, entries.back()->key));
+  if (full) {
+    response->set_next_page_token(
+        core::EncodePageToken({core::HashOfRange(range->start, range->end), entries.back()->key}));
+  }
   return absl::OkStatus();
 }
 

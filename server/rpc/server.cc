@@ -66,7 +66,8 @@ Server::Server(core::NodeOptions options, std::string listen, std::string mesh_l
           BoundsOf(limits), [this](int listener, int fd) { Take(listener, fd); },
           [this](bool listening) { SetListening(listening); }),
       gate_(host_, connections_, *access_),
-      watches_(host_, {limits.watches, static_cast<int64_t>(host::CallBytes(limits.memory) / 2)}),
+      watches_(host_,
+               {limits.watches, static_cast<int64_t>(host::CallBytes(limits.memory) / 2), limits.connection_age}),
       key_value_(host_, gate_, watches_),
       mesh_(host_, gate_, subscribers_, watches_, certificates_.get()),
       health_(gate_, limits.connections) {
@@ -142,6 +143,10 @@ absl::Status Server::Start() {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kLeastPingMs);
   // A connection without calls is closed after this time; a client opens another one when it needs it.
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+  // gRPC says GOAWAY at this age, give or take a tenth, and ends what is still open after the grace.
+  const auto age = static_cast<int>(limits_.connection_age.count());
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, age);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, age / 2);
   // A client that connects and sends nothing.
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   // Calls of one connection at once; the gRPC of the client lets further calls wait.

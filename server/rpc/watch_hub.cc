@@ -38,6 +38,13 @@ v1::Event::Kind KindOf(core::EventKind kind) {
   return v1::Event::KIND_UNSPECIFIED;
 }
 
+absl::Status ConnectionIsOld() {
+  auto status = core::Refusal(absl::StatusCode::kUnavailable, "DRAINING",
+                              "this connection ends because of its age; resume the watch on another one");
+  core::SetRetryMs(status, 0);
+  return status;
+}
+
 WatchScope ScopeOf(const v1::WatchRequest& request) {
   WatchScope scope;
   const auto add = [](const auto& from, std::vector<std::string>& to) {
@@ -55,13 +62,14 @@ WatchScope ScopeOf(const v1::WatchRequest& request) {
 class WatchStream final : public WatchHub::Reactor {
  public:
   WatchStream(WatchHub& hub, grpc::CallbackServerContext* context, Caller caller, WatchScope scope, core::Watch watch,
-              bool keys_only)
+              core::MonoTime old_at, bool keys_only)
       : hub_(hub),
         context_(context),
         peer_(context->peer()),
         caller_(std::move(caller)),
         scope_(std::move(scope)),
         wants_renewals_(watch.filter.MatchesKind(core::EventKind::kLease)),
+        old_at_(old_at),
         watch_(std::move(watch)),
         keys_only_(keys_only) {}
   ~WatchStream() override { hub_.Hold(-held_); }
@@ -85,17 +93,15 @@ class WatchStream final : public WatchHub::Reactor {
   void Pump() {
     const MutexLock lock(mutex_);
     if (writing_ || finished_) return;
+    if (!ending_ && hub_.host_.now().mono >= old_at_) ending_ = ConnectionIsOld();
     if (ending_) watch_.first_due = true;  // at the head a cursor is due now, also soon after another
     auto batch = hub_.host_.ReadWatch(watch_);
     if (!batch.ok()) return End(batch.status());
     // A stream that is far from the head or still waits for its cursor ends where it is.
     const bool last = ending_ && (batch->more || batch->cursor.empty());
     if (last && batch->empty()) return End(*ending_);
-    if (batch->empty() && !batch->more) {
-      hub_.WakeAt(batch->wake);
-      return;
-    }
-    if (!batch->more) hub_.WakeAt(batch->wake);
+    if (!batch->more) hub_.WakeAt(std::min(batch->wake, old_at_));
+    if (batch->empty() && !batch->more) return;
     Fill(*batch);
     writing_ = true;
     since_ = hub_.host_.now().mono;
@@ -182,6 +188,7 @@ class WatchStream final : public WatchHub::Reactor {
   const Caller caller_;
   const WatchScope scope_;
   const bool wants_renewals_;
+  const core::MonoTime old_at_;  // its connection has got a GOAWAY by then
   Mutex mutex_;
   core::Watch watch_ ABSL_GUARDED_BY(mutex_);
   const bool keys_only_;
@@ -207,7 +214,7 @@ WatchHub::~WatchHub() {
   thread_.join();
 }
 
-WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, Caller caller,
+WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, Caller caller, std::chrono::milliseconds age,
                                   const v1::WatchRequest& request) {
   const auto refuse = [](const absl::Status& status) { return Refused<Reactor>(ToGrpc(status)); };
   WatchScope scope;
@@ -219,8 +226,10 @@ WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, Caller c
   if (!filter.ok()) return refuse(filter.status());
   auto watch = host_.StartWatch(*std::move(filter), request.include_snapshot(), request.cursor());
   if (!watch.ok()) return refuse(watch.status());
+  const auto left = std::max(bounds_.connection_age * 11 / 10 - age, std::chrono::milliseconds(0));
+  const core::MonoTime old_at = host_.now().mono + left.count();
   auto stream = std::make_shared<WatchStream>(*this, context, std::move(caller), std::move(scope), *std::move(watch),
-                                              request.keys_only());
+                                              old_at, request.keys_only());
   Streams<WatchStream>::Owner owner;
   if (stream->caller().has_rights()) owner = {stream->caller().principal().name, stream->caller().principal().watches};
   const Added added = streams_.Add(stream, stream->peer(), owner);

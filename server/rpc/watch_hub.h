@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <thread>
@@ -31,6 +32,8 @@ class WatchHub {
     size_t streams = 10'000;  // at once: each costs some kilobytes, and a look at each change
     // Bytes of messages that clients have not taken; beyond it the watch that took none for the longest time is ended.
     int64_t untaken_bytes = int64_t{128} << 20;
+    // When gRPC closes a connection, give or take a tenth. A watch ends after that, before gRPC's grace is over.
+    std::chrono::milliseconds connection_age{3'600'000};
     // One connection may have a tenth of the streams, and all of a hundred: one program that leaks watches takes them
     // from nobody else.
     size_t per_connection() const { return std::max(streams / 10, std::min<size_t>(streams, 100)); }
@@ -39,7 +42,9 @@ class WatchHub {
   ~WatchHub();
 
   // A reactor for gRPC, which owns itself: a stream, or one that ends at once with an error.
-  Reactor* Open(grpc::CallbackServerContext* context, Caller caller, const v1::WatchRequest& request);
+  // `age`: of its connection.
+  Reactor* Open(grpc::CallbackServerContext* context, Caller caller, std::chrono::milliseconds age,
+                const v1::WatchRequest& request);
 
   // Something changed: streams at the head look again. Any thread; does not block.
   void Notify();

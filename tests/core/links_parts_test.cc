@@ -86,15 +86,36 @@ TEST_F(LinksAlone, OfSeveralOfAMemberTheLeastIsNamed) {
 
 TEST_F(LinksAlone, TheFirstThatSaidNothingMakesRoom) {
   Shake(kA, "a", false);
-  Open(kB);
-  EXPECT_EQ(links_.Idle(), LinkId::kNone);
+  for (uint64_t id = 100; links_.size() < kMaxLinks - 1; ++id) Open(LinkId{id});
+  EXPECT_EQ(links_.RoomFor("x:1"), LinkId::kNone);
+  Open(LinkId{99});
+  EXPECT_EQ(links_.RoomFor("x:1"), std::nullopt);
+  links_.Close(LinkId{100});
+  links_.Close(LinkId{101});
   Open(LinkId{9}, false);
   Open(kC, false);
-  EXPECT_EQ(links_.Idle(), kC);
-  for (uint64_t id = 100; links_.size() < kMaxLinks - 1; ++id) Open(LinkId{id});
-  EXPECT_FALSE(links_.full());
-  Open(LinkId{99});
-  EXPECT_TRUE(links_.full());
+  EXPECT_EQ(links_.RoomFor("x:1"), kC);
+}
+
+TEST_F(LinksAlone, ManyWhoSayNothingMakeRoomForNewcomers) {
+  uint64_t id = 100;
+  for (size_t i = 0; i < kMaxStrangersOfOne - 1; ++i) Open(LinkId{id++}, false, absl::StrCat("one:", i));
+  EXPECT_EQ(links_.RoomFor("one:9"), LinkId::kNone);
+  Open(LinkId{50}, false, "other:1");
+  Open(LinkId{id++}, false, "one:77");
+  // The first of the same address, though another one waits for longer.
+  EXPECT_EQ(links_.RoomFor("one:9"), LinkId{100});
+  EXPECT_EQ(links_.RoomFor("other:2"), LinkId::kNone);
+  for (size_t i = 0; i < kMaxStrangers - kMaxStrangersOfOne - 1; ++i) {
+    EXPECT_EQ(links_.RoomFor("other:2"), LinkId::kNone);
+    Open(LinkId{id++}, false, absl::StrCat("host", i, ":1"));
+  }
+  EXPECT_EQ(links_.RoomFor("other:2"), LinkId{50});
+  // Who has said something, and whom this node dialled, is no stranger.
+  links_.Close(LinkId{50});
+  Shake(LinkId{51}, "other", false);
+  Open(LinkId{52});
+  EXPECT_EQ(links_.RoomFor("other:2"), LinkId::kNone);
 }
 
 TEST_F(LinksAlone, PingsThatWouldBeDueSoonGoAlongWithTheFirst) {

@@ -296,6 +296,21 @@ class RightsTest(ClusterTest):
                 self.assertIn(words, wrong.stderr)
 
 
+    def test_leases_of_the_command_line(self):
+        """Commands that hold leases do so below the name of the principal."""
+        own = ("--server", self.node.target)
+        variables = {"LEASEMAP_TOKEN": "alice"}
+        for command in ("lock", "elect"):
+            with self.subTest(command):
+                done = leasemap(*own, command, "a/k", *(("--once",) if command == "elect" else ()), "--",
+                                "/bin/sh", "-c", 'echo "$LEASEMAP_LEASE_HOLDER"; exit 3', variables=variables)
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertRegex(done.stdout, r"^alice/\S+-\d+-\w+$")
+        denied = leasemap(*own, "lock", "b/k", "--", "true", variables=variables)
+        self.assertEqual(denied.returncode, 1)
+        self.assertIn("principal alice may not write the key", denied.stderr)
+
+
 class LimitsTest(ClusterTest):
     """What one principal may have at once."""
 

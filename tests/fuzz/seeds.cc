@@ -294,6 +294,26 @@ void AddStorage(Seeds& seeds) {
   seeds["fuzz_storage/no_image"] = "\2" + storage::EncodeImage({});
 }
 
+// Six bytes are an entry (fuzz_merge.cc).
+void AddMerges(Seeds& seeds) {
+  seeds["fuzz_merge/one"] = std::string("\0\1\1\1\1\0", 6);
+  seeds["fuzz_merge/a_renewal"] = std::string("\0\1\1\1\1\0\0\1\1\2\1\2", 12);
+  std::string all;
+  for (int i = 0; i < 64; ++i)
+    all += {static_cast<char>(i % 3), static_cast<char>(i % 7), static_cast<char>(i % 5),
+            static_cast<char>(i),     static_cast<char>(i / 4), static_cast<char>(i % 9)};
+  seeds["fuzz_merge/many"] = all;
+}
+
+void AddConfigs(Seeds& seeds) {
+  seeds["fuzz_config/some"] =
+      "# a comment\nnode-id = n1\nseeds = \"a:1, b:2\"  # two\n--leasing=off\nlisten=[::1]:7400\n";
+  seeds["fuzz_config/unknown"] = "colour = blue\n";
+  seeds["fuzz_config/open_quotes"] = "cluster = 'c\n";
+  seeds["fuzz_config/mark"] = "\xef\xbb\xbflease-duration = 1h30m\nmax-bytes = 512MiB\n";
+  seeds["fuzz_config/no_equals"] = "leasing\n";
+}
+
 Seeds All() {
   Seeds seeds;
   AddIdentities(seeds);
@@ -302,6 +322,8 @@ Seeds All() {
   AddCodec(seeds);
   AddFrames(seeds);
   AddRights(seeds);
+  AddMerges(seeds);
+  AddConfigs(seeds);
   AddCursors(seeds);
   for (const auto& [name, talk] : Talks()) {
     Encoder encoder;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "server/rpc/descriptors.h"
 #include "tests/matchers/status.h"
 #include "tests/rpc/one_node.h"
 #include "tests/rpc/socket.h"

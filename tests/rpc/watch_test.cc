@@ -222,5 +222,25 @@ TEST(Watch, KeysOnlyLeavesValuesOut) {
   EXPECT_EQ(watch.events[0].entry().value_form_case(), v1::Entry::VALUE_FORM_NOT_SET);
 }
 
+// gRPC closes the connection for its age; the watch ends before that, and goes on elsewhere with nothing lost.
+TEST(Watch, AnOldConnectionEndsItAfterACursor) {
+  Limits limits;
+  limits.connection_age = std::chrono::seconds(2);
+  OneNode node("node-1", {}, true, limits);
+  ASSERT_THAT(node.Set("k", "1"), IsOk());
+  Watching watch(node, Snapshot());
+  const auto status = watch.End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status, HasReason("DRAINING"));
+  EXPECT_EQ(watch.at_cursor, watch.events.size());
+  ASSERT_EQ(watch.events.size(), 1u);
+  ASSERT_THAT(node.Set("k", "2"), IsOk());
+  v1::WatchRequest resume;
+  resume.set_cursor(watch.cursor);
+  Watching again(node, resume);
+  ASSERT_TRUE(again.Until([](auto& w) { return !w.events.empty(); }));
+  EXPECT_EQ(again.events[0].entry().value(), "2");
+}
+
 }  // namespace
 }  // namespace leasemap::rpc

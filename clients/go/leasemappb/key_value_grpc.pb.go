@@ -12,6 +12,10 @@
 // most members that answer have another time. Such a node serves reads and refuses every write with UNAVAILABLE
 // (CLOCK_UNSAFE).
 //
+// With --auth-file a call is made by a principal (docs/security.md): one of nobody is UNAUTHENTICATED, and one that the
+// principal may not make is PERMISSION_DENIED, before anything else of it is looked at. The trailer
+// `leasemap-principal` names the principal, and the default holder is it, and not the node's ID.
+//
 // The trailer `leasemap-node` of each answer has the ID of the node that answered. Bytes that are not ASCII are escaped
 // in it as in C.
 

@@ -132,7 +132,7 @@ func (x Member_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Member_State.Descriptor instead.
 func (Member_State) EnumDescriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{4, 0}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // The writes of one incarnation of one node that are covered.
@@ -356,8 +356,14 @@ type GetStatusResponse struct {
 	BusiestPeer    string `protobuf:"bytes,51,opt,name=busiest_peer,json=busiestPeer,proto3" json:"busiest_peer,omitempty"`
 	BusiestWatches uint64 `protobuf:"varint,52,opt,name=busiest_watches,json=busiestWatches,proto3" json:"busiest_watches,omitempty"`
 	// Where the node keeps the map (--data-dir); empty: in memory alone.
-	DataDir       string                      `protobuf:"bytes,53,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
-	DiskState     GetStatusResponse_DiskState `protobuf:"varint,54,opt,name=disk_state,json=diskState,proto3,enum=leasemap.v1.GetStatusResponse_DiskState" json:"disk_state,omitempty"`
+	DataDir   string                      `protobuf:"bytes,53,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
+	DiskState GetStatusResponse_DiskState `protobuf:"varint,54,opt,name=disk_state,json=diskState,proto3,enum=leasemap.v1.GetStatusResponse_DiskState" json:"disk_state,omitempty"`
+	// The most keys that the map may have, with the deleted ones that are still kept (--max-keys).
+	MaxKeys uint64 `protobuf:"varint,55,opt,name=max_keys,json=maxKeys,proto3" json:"max_keys,omitempty"`
+	// When the node's certificate expires; absent: the ports are plain text.
+	CertificateExpireTime *timestamppb.Timestamp `protobuf:"bytes,56,opt,name=certificate_expire_time,json=certificateExpireTime,proto3" json:"certificate_expire_time,omitempty"`
+	// What principals with rights have, and may have: for the caller itself, and for an administrator of all.
+	Principals    []*PrincipalUse `protobuf:"bytes,57,rep,name=principals,proto3" json:"principals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -637,6 +643,138 @@ func (x *GetStatusResponse) GetDiskState() GetStatusResponse_DiskState {
 	return GetStatusResponse_DISK_STATE_UNSPECIFIED
 }
 
+func (x *GetStatusResponse) GetMaxKeys() uint64 {
+	if x != nil {
+		return x.MaxKeys
+	}
+	return 0
+}
+
+func (x *GetStatusResponse) GetCertificateExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CertificateExpireTime
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetPrincipals() []*PrincipalUse {
+	if x != nil {
+		return x.Principals
+	}
+	return nil
+}
+
+// What a principal has at once, and may have; a most of 0 is no bound but those of the node.
+type PrincipalUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Keys whose holder is the name, or below it, and the bytes of memory that they take.
+	Keys     uint64 `protobuf:"varint,2,opt,name=keys,proto3" json:"keys,omitempty"`
+	MaxKeys  uint64 `protobuf:"varint,3,opt,name=max_keys,json=maxKeys,proto3" json:"max_keys,omitempty"`
+	Bytes    uint64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	MaxBytes uint64 `protobuf:"varint,5,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	// At this node: open watches, and connections that a call of it has come on.
+	Watches        uint64 `protobuf:"varint,6,opt,name=watches,proto3" json:"watches,omitempty"`
+	MaxWatches     uint64 `protobuf:"varint,7,opt,name=max_watches,json=maxWatches,proto3" json:"max_watches,omitempty"`
+	Connections    uint64 `protobuf:"varint,8,opt,name=connections,proto3" json:"connections,omitempty"`
+	MaxConnections uint64 `protobuf:"varint,9,opt,name=max_connections,json=maxConnections,proto3" json:"max_connections,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PrincipalUse) Reset() {
+	*x = PrincipalUse{}
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrincipalUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrincipalUse) ProtoMessage() {}
+
+func (x *PrincipalUse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrincipalUse.ProtoReflect.Descriptor instead.
+func (*PrincipalUse) Descriptor() ([]byte, []int) {
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PrincipalUse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PrincipalUse) GetKeys() uint64 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *PrincipalUse) GetMaxKeys() uint64 {
+	if x != nil {
+		return x.MaxKeys
+	}
+	return 0
+}
+
+func (x *PrincipalUse) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *PrincipalUse) GetMaxBytes() uint64 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
+func (x *PrincipalUse) GetWatches() uint64 {
+	if x != nil {
+		return x.Watches
+	}
+	return 0
+}
+
+func (x *PrincipalUse) GetMaxWatches() uint64 {
+	if x != nil {
+		return x.MaxWatches
+	}
+	return 0
+}
+
+func (x *PrincipalUse) GetConnections() uint64 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+func (x *PrincipalUse) GetMaxConnections() uint64 {
+	if x != nil {
+		return x.MaxConnections
+	}
+	return 0
+}
+
 type Member struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	NodeId string                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
@@ -654,7 +792,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[4]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +804,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[4]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +817,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{4}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Member) GetNodeId() string {
@@ -732,7 +870,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[5]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +882,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[5]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +895,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{5}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{6}
 }
 
 type ListMembersResponse struct {
@@ -769,7 +907,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[6]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +919,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[6]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +932,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{6}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Member {
@@ -817,7 +955,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[7]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +967,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[7]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +980,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{7}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExplainRequest) GetKeyForm() isExplainRequest_KeyForm {
@@ -908,7 +1046,7 @@ type MemberView struct {
 
 func (x *MemberView) Reset() {
 	*x = MemberView{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[8]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1058,7 @@ func (x *MemberView) String() string {
 func (*MemberView) ProtoMessage() {}
 
 func (x *MemberView) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[8]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1071,7 @@ func (x *MemberView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberView.ProtoReflect.Descriptor instead.
 func (*MemberView) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{8}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MemberView) GetNodeId() string {
@@ -1002,7 +1140,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[9]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1152,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[9]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1165,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{9}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExplainResponse) GetViews() []*MemberView {
@@ -1048,7 +1186,7 @@ type ListConflictsRequest struct {
 
 func (x *ListConflictsRequest) Reset() {
 	*x = ListConflictsRequest{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[10]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1198,7 @@ func (x *ListConflictsRequest) String() string {
 func (*ListConflictsRequest) ProtoMessage() {}
 
 func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[10]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1211,7 @@ func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsRequest.ProtoReflect.Descriptor instead.
 func (*ListConflictsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{10}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListConflictsRequest) GetPageSize() int32 {
@@ -1112,7 +1250,7 @@ type Conflict struct {
 
 func (x *Conflict) Reset() {
 	*x = Conflict{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[11]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1262,7 @@ func (x *Conflict) String() string {
 func (*Conflict) ProtoMessage() {}
 
 func (x *Conflict) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[11]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1275,7 @@ func (x *Conflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conflict.ProtoReflect.Descriptor instead.
 func (*Conflict) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{11}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Conflict) GetLoser() *Entry {
@@ -1175,7 +1313,7 @@ type ListConflictsResponse struct {
 
 func (x *ListConflictsResponse) Reset() {
 	*x = ListConflictsResponse{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[12]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1187,7 +1325,7 @@ func (x *ListConflictsResponse) String() string {
 func (*ListConflictsResponse) ProtoMessage() {}
 
 func (x *ListConflictsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[12]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1200,7 +1338,7 @@ func (x *ListConflictsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsResponse.ProtoReflect.Descriptor instead.
 func (*ListConflictsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{12}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListConflictsResponse) GetConflicts() []*Conflict {
@@ -1236,7 +1374,7 @@ type BroadcastRequest struct {
 
 func (x *BroadcastRequest) Reset() {
 	*x = BroadcastRequest{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[13]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1386,7 @@ func (x *BroadcastRequest) String() string {
 func (*BroadcastRequest) ProtoMessage() {}
 
 func (x *BroadcastRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[13]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1399,7 @@ func (x *BroadcastRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastRequest.ProtoReflect.Descriptor instead.
 func (*BroadcastRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{13}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BroadcastRequest) GetPayload() []byte {
@@ -1288,7 +1426,7 @@ type BroadcastResponse struct {
 
 func (x *BroadcastResponse) Reset() {
 	*x = BroadcastResponse{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[14]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +1438,7 @@ func (x *BroadcastResponse) String() string {
 func (*BroadcastResponse) ProtoMessage() {}
 
 func (x *BroadcastResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[14]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +1451,7 @@ func (x *BroadcastResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastResponse.ProtoReflect.Descriptor instead.
 func (*BroadcastResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{14}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *BroadcastResponse) GetSent() uint32 {
@@ -1331,7 +1469,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[15]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1481,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[15]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1494,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{15}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{16}
 }
 
 type SubscribeResponse struct {
@@ -1371,7 +1509,7 @@ type SubscribeResponse struct {
 
 func (x *SubscribeResponse) Reset() {
 	*x = SubscribeResponse{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[16]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1521,7 @@ func (x *SubscribeResponse) String() string {
 func (*SubscribeResponse) ProtoMessage() {}
 
 func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[16]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1534,7 @@ func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{16}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SubscribeResponse) GetFromNode() string {
@@ -1429,7 +1567,7 @@ type ForgetRequest struct {
 
 func (x *ForgetRequest) Reset() {
 	*x = ForgetRequest{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[17]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1579,7 @@ func (x *ForgetRequest) String() string {
 func (*ForgetRequest) ProtoMessage() {}
 
 func (x *ForgetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[17]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1592,7 @@ func (x *ForgetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetRequest.ProtoReflect.Descriptor instead.
 func (*ForgetRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{17}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ForgetRequest) GetNodeId() string {
@@ -1472,7 +1610,7 @@ type ForgetResponse struct {
 
 func (x *ForgetResponse) Reset() {
 	*x = ForgetResponse{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[18]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1484,7 +1622,7 @@ func (x *ForgetResponse) String() string {
 func (*ForgetResponse) ProtoMessage() {}
 
 func (x *ForgetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[18]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1497,7 +1635,7 @@ func (x *ForgetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetResponse.ProtoReflect.Descriptor instead.
 func (*ForgetResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{18}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{19}
 }
 
 type LeaveRequest struct {
@@ -1510,7 +1648,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[19]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1660,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[19]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1673,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{19}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LeaveRequest) GetNodeId() string {
@@ -1553,7 +1691,7 @@ type LeaveResponse struct {
 
 func (x *LeaveResponse) Reset() {
 	*x = LeaveResponse{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[20]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1703,7 @@ func (x *LeaveResponse) String() string {
 func (*LeaveResponse) ProtoMessage() {}
 
 func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[20]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,7 +1716,7 @@ func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
 func (*LeaveResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{20}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{21}
 }
 
 type BackupRequest struct {
@@ -1589,7 +1727,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[21]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +1739,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[21]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +1752,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{21}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{22}
 }
 
 type BackupResponse struct {
@@ -1630,7 +1768,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[22]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1780,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[22]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1793,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{22}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *BackupResponse) GetData() []byte {
@@ -1692,7 +1830,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[23]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1704,7 +1842,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[23]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1717,7 +1855,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{23}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RestoreRequest) GetForce() bool {
@@ -1745,7 +1883,7 @@ type RestoreResponse struct {
 
 func (x *RestoreResponse) Reset() {
 	*x = RestoreResponse{}
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[24]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1895,7 @@ func (x *RestoreResponse) String() string {
 func (*RestoreResponse) ProtoMessage() {}
 
 func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemap_v1_mesh_proto_msgTypes[24]
+	mi := &file_leasemap_v1_mesh_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1770,7 +1908,7 @@ func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
 func (*RestoreResponse) Descriptor() ([]byte, []int) {
-	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{24}
+	return file_leasemap_v1_mesh_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RestoreResponse) GetKeys() uint64 {
@@ -1802,8 +1940,7 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\vClockOffset\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x121\n" +
 	"\x06offset\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06offset\"\x12\n" +
-	"\x10GetStatusRequest\"\xe3\n" +
-	"\n" +
+	"\x10GetStatusRequest\"\x8d\f\n" +
 	"\x11GetStatusResponse\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\tR\acluster\x12%\n" +
@@ -1845,13 +1982,29 @@ const file_leasemap_v1_mesh_proto_rawDesc = "" +
 	"\x0fbusiest_watches\x184 \x01(\x04R\x0ebusiestWatches\x12\x19\n" +
 	"\bdata_dir\x185 \x01(\tR\adataDir\x12G\n" +
 	"\n" +
-	"disk_state\x186 \x01(\x0e2(.leasemap.v1.GetStatusResponse.DiskStateR\tdiskState\"~\n" +
+	"disk_state\x186 \x01(\x0e2(.leasemap.v1.GetStatusResponse.DiskStateR\tdiskState\x12\x19\n" +
+	"\bmax_keys\x187 \x01(\x04R\amaxKeys\x12R\n" +
+	"\x17certificate_expire_time\x188 \x01(\v2\x1a.google.protobuf.TimestampR\x15certificateExpireTime\x129\n" +
+	"\n" +
+	"principals\x189 \x03(\v2\x19.leasemap.v1.PrincipalUseR\n" +
+	"principals\"~\n" +
 	"\tDiskState\x12\x1a\n" +
 	"\x16DISK_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fDISK_STATE_GOOD\x10\x01\x12\x14\n" +
 	"\x10DISK_STATE_SHORT\x10\x02\x12\x13\n" +
 	"\x0fDISK_STATE_FULL\x10\x03\x12\x15\n" +
-	"\x11DISK_STATE_FAILED\x10\x04\"\xca\x02\n" +
+	"\x11DISK_STATE_FAILED\x10\x04\"\x8a\x02\n" +
+	"\fPrincipalUse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04keys\x18\x02 \x01(\x04R\x04keys\x12\x19\n" +
+	"\bmax_keys\x18\x03 \x01(\x04R\amaxKeys\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\x12\x1b\n" +
+	"\tmax_bytes\x18\x05 \x01(\x04R\bmaxBytes\x12\x18\n" +
+	"\awatches\x18\x06 \x01(\x04R\awatches\x12\x1f\n" +
+	"\vmax_watches\x18\a \x01(\x04R\n" +
+	"maxWatches\x12 \n" +
+	"\vconnections\x18\b \x01(\x04R\vconnections\x12'\n" +
+	"\x0fmax_connections\x18\t \x01(\x04R\x0emaxConnections\"\xca\x02\n" +
 	"\x06Member\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12/\n" +
@@ -1955,7 +2108,7 @@ func file_leasemap_v1_mesh_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemap_v1_mesh_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leasemap_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_leasemap_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_leasemap_v1_mesh_proto_goTypes = []any{
 	(GetStatusResponse_DiskState)(0), // 0: leasemap.v1.GetStatusResponse.DiskState
 	(Member_State)(0),                // 1: leasemap.v1.Member.State
@@ -1963,72 +2116,75 @@ var file_leasemap_v1_mesh_proto_goTypes = []any{
 	(*ClockOffset)(nil),              // 3: leasemap.v1.ClockOffset
 	(*GetStatusRequest)(nil),         // 4: leasemap.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),        // 5: leasemap.v1.GetStatusResponse
-	(*Member)(nil),                   // 6: leasemap.v1.Member
-	(*ListMembersRequest)(nil),       // 7: leasemap.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),      // 8: leasemap.v1.ListMembersResponse
-	(*ExplainRequest)(nil),           // 9: leasemap.v1.ExplainRequest
-	(*MemberView)(nil),               // 10: leasemap.v1.MemberView
-	(*ExplainResponse)(nil),          // 11: leasemap.v1.ExplainResponse
-	(*ListConflictsRequest)(nil),     // 12: leasemap.v1.ListConflictsRequest
-	(*Conflict)(nil),                 // 13: leasemap.v1.Conflict
-	(*ListConflictsResponse)(nil),    // 14: leasemap.v1.ListConflictsResponse
-	(*BroadcastRequest)(nil),         // 15: leasemap.v1.BroadcastRequest
-	(*BroadcastResponse)(nil),        // 16: leasemap.v1.BroadcastResponse
-	(*SubscribeRequest)(nil),         // 17: leasemap.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),        // 18: leasemap.v1.SubscribeResponse
-	(*ForgetRequest)(nil),            // 19: leasemap.v1.ForgetRequest
-	(*ForgetResponse)(nil),           // 20: leasemap.v1.ForgetResponse
-	(*LeaveRequest)(nil),             // 21: leasemap.v1.LeaveRequest
-	(*LeaveResponse)(nil),            // 22: leasemap.v1.LeaveResponse
-	(*BackupRequest)(nil),            // 23: leasemap.v1.BackupRequest
-	(*BackupResponse)(nil),           // 24: leasemap.v1.BackupResponse
-	(*RestoreRequest)(nil),           // 25: leasemap.v1.RestoreRequest
-	(*RestoreResponse)(nil),          // 26: leasemap.v1.RestoreResponse
-	(*durationpb.Duration)(nil),      // 27: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),    // 28: google.protobuf.Timestamp
-	(*Entry)(nil),                    // 29: leasemap.v1.Entry
+	(*PrincipalUse)(nil),             // 6: leasemap.v1.PrincipalUse
+	(*Member)(nil),                   // 7: leasemap.v1.Member
+	(*ListMembersRequest)(nil),       // 8: leasemap.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),      // 9: leasemap.v1.ListMembersResponse
+	(*ExplainRequest)(nil),           // 10: leasemap.v1.ExplainRequest
+	(*MemberView)(nil),               // 11: leasemap.v1.MemberView
+	(*ExplainResponse)(nil),          // 12: leasemap.v1.ExplainResponse
+	(*ListConflictsRequest)(nil),     // 13: leasemap.v1.ListConflictsRequest
+	(*Conflict)(nil),                 // 14: leasemap.v1.Conflict
+	(*ListConflictsResponse)(nil),    // 15: leasemap.v1.ListConflictsResponse
+	(*BroadcastRequest)(nil),         // 16: leasemap.v1.BroadcastRequest
+	(*BroadcastResponse)(nil),        // 17: leasemap.v1.BroadcastResponse
+	(*SubscribeRequest)(nil),         // 18: leasemap.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),        // 19: leasemap.v1.SubscribeResponse
+	(*ForgetRequest)(nil),            // 20: leasemap.v1.ForgetRequest
+	(*ForgetResponse)(nil),           // 21: leasemap.v1.ForgetResponse
+	(*LeaveRequest)(nil),             // 22: leasemap.v1.LeaveRequest
+	(*LeaveResponse)(nil),            // 23: leasemap.v1.LeaveResponse
+	(*BackupRequest)(nil),            // 24: leasemap.v1.BackupRequest
+	(*BackupResponse)(nil),           // 25: leasemap.v1.BackupResponse
+	(*RestoreRequest)(nil),           // 26: leasemap.v1.RestoreRequest
+	(*RestoreResponse)(nil),          // 27: leasemap.v1.RestoreResponse
+	(*durationpb.Duration)(nil),      // 28: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 29: google.protobuf.Timestamp
+	(*Entry)(nil),                    // 30: leasemap.v1.Entry
 }
 var file_leasemap_v1_mesh_proto_depIdxs = []int32{
-	27, // 0: leasemap.v1.ClockOffset.offset:type_name -> google.protobuf.Duration
+	28, // 0: leasemap.v1.ClockOffset.offset:type_name -> google.protobuf.Duration
 	2,  // 1: leasemap.v1.GetStatusResponse.vector:type_name -> leasemap.v1.VectorEntry
 	3,  // 2: leasemap.v1.GetStatusResponse.clock_offsets:type_name -> leasemap.v1.ClockOffset
-	27, // 3: leasemap.v1.GetStatusResponse.lease_duration:type_name -> google.protobuf.Duration
+	28, // 3: leasemap.v1.GetStatusResponse.lease_duration:type_name -> google.protobuf.Duration
 	0,  // 4: leasemap.v1.GetStatusResponse.disk_state:type_name -> leasemap.v1.GetStatusResponse.DiskState
-	1,  // 5: leasemap.v1.Member.state:type_name -> leasemap.v1.Member.State
-	28, // 6: leasemap.v1.Member.last_heard_time:type_name -> google.protobuf.Timestamp
-	6,  // 7: leasemap.v1.ListMembersResponse.members:type_name -> leasemap.v1.Member
-	29, // 8: leasemap.v1.MemberView.entry:type_name -> leasemap.v1.Entry
-	27, // 9: leasemap.v1.MemberView.age:type_name -> google.protobuf.Duration
-	10, // 10: leasemap.v1.ExplainResponse.views:type_name -> leasemap.v1.MemberView
-	29, // 11: leasemap.v1.Conflict.loser:type_name -> leasemap.v1.Entry
-	29, // 12: leasemap.v1.Conflict.winner:type_name -> leasemap.v1.Entry
-	28, // 13: leasemap.v1.Conflict.found_time:type_name -> google.protobuf.Timestamp
-	13, // 14: leasemap.v1.ListConflictsResponse.conflicts:type_name -> leasemap.v1.Conflict
-	4,  // 15: leasemap.v1.Mesh.GetStatus:input_type -> leasemap.v1.GetStatusRequest
-	7,  // 16: leasemap.v1.Mesh.ListMembers:input_type -> leasemap.v1.ListMembersRequest
-	9,  // 17: leasemap.v1.Mesh.Explain:input_type -> leasemap.v1.ExplainRequest
-	12, // 18: leasemap.v1.Mesh.ListConflicts:input_type -> leasemap.v1.ListConflictsRequest
-	15, // 19: leasemap.v1.Mesh.Broadcast:input_type -> leasemap.v1.BroadcastRequest
-	17, // 20: leasemap.v1.Mesh.Subscribe:input_type -> leasemap.v1.SubscribeRequest
-	19, // 21: leasemap.v1.Mesh.Forget:input_type -> leasemap.v1.ForgetRequest
-	21, // 22: leasemap.v1.Mesh.Leave:input_type -> leasemap.v1.LeaveRequest
-	23, // 23: leasemap.v1.Mesh.Backup:input_type -> leasemap.v1.BackupRequest
-	25, // 24: leasemap.v1.Mesh.Restore:input_type -> leasemap.v1.RestoreRequest
-	5,  // 25: leasemap.v1.Mesh.GetStatus:output_type -> leasemap.v1.GetStatusResponse
-	8,  // 26: leasemap.v1.Mesh.ListMembers:output_type -> leasemap.v1.ListMembersResponse
-	11, // 27: leasemap.v1.Mesh.Explain:output_type -> leasemap.v1.ExplainResponse
-	14, // 28: leasemap.v1.Mesh.ListConflicts:output_type -> leasemap.v1.ListConflictsResponse
-	16, // 29: leasemap.v1.Mesh.Broadcast:output_type -> leasemap.v1.BroadcastResponse
-	18, // 30: leasemap.v1.Mesh.Subscribe:output_type -> leasemap.v1.SubscribeResponse
-	20, // 31: leasemap.v1.Mesh.Forget:output_type -> leasemap.v1.ForgetResponse
-	22, // 32: leasemap.v1.Mesh.Leave:output_type -> leasemap.v1.LeaveResponse
-	24, // 33: leasemap.v1.Mesh.Backup:output_type -> leasemap.v1.BackupResponse
-	26, // 34: leasemap.v1.Mesh.Restore:output_type -> leasemap.v1.RestoreResponse
-	25, // [25:35] is the sub-list for method output_type
-	15, // [15:25] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	29, // 5: leasemap.v1.GetStatusResponse.certificate_expire_time:type_name -> google.protobuf.Timestamp
+	6,  // 6: leasemap.v1.GetStatusResponse.principals:type_name -> leasemap.v1.PrincipalUse
+	1,  // 7: leasemap.v1.Member.state:type_name -> leasemap.v1.Member.State
+	29, // 8: leasemap.v1.Member.last_heard_time:type_name -> google.protobuf.Timestamp
+	7,  // 9: leasemap.v1.ListMembersResponse.members:type_name -> leasemap.v1.Member
+	30, // 10: leasemap.v1.MemberView.entry:type_name -> leasemap.v1.Entry
+	28, // 11: leasemap.v1.MemberView.age:type_name -> google.protobuf.Duration
+	11, // 12: leasemap.v1.ExplainResponse.views:type_name -> leasemap.v1.MemberView
+	30, // 13: leasemap.v1.Conflict.loser:type_name -> leasemap.v1.Entry
+	30, // 14: leasemap.v1.Conflict.winner:type_name -> leasemap.v1.Entry
+	29, // 15: leasemap.v1.Conflict.found_time:type_name -> google.protobuf.Timestamp
+	14, // 16: leasemap.v1.ListConflictsResponse.conflicts:type_name -> leasemap.v1.Conflict
+	4,  // 17: leasemap.v1.Mesh.GetStatus:input_type -> leasemap.v1.GetStatusRequest
+	8,  // 18: leasemap.v1.Mesh.ListMembers:input_type -> leasemap.v1.ListMembersRequest
+	10, // 19: leasemap.v1.Mesh.Explain:input_type -> leasemap.v1.ExplainRequest
+	13, // 20: leasemap.v1.Mesh.ListConflicts:input_type -> leasemap.v1.ListConflictsRequest
+	16, // 21: leasemap.v1.Mesh.Broadcast:input_type -> leasemap.v1.BroadcastRequest
+	18, // 22: leasemap.v1.Mesh.Subscribe:input_type -> leasemap.v1.SubscribeRequest
+	20, // 23: leasemap.v1.Mesh.Forget:input_type -> leasemap.v1.ForgetRequest
+	22, // 24: leasemap.v1.Mesh.Leave:input_type -> leasemap.v1.LeaveRequest
+	24, // 25: leasemap.v1.Mesh.Backup:input_type -> leasemap.v1.BackupRequest
+	26, // 26: leasemap.v1.Mesh.Restore:input_type -> leasemap.v1.RestoreRequest
+	5,  // 27: leasemap.v1.Mesh.GetStatus:output_type -> leasemap.v1.GetStatusResponse
+	9,  // 28: leasemap.v1.Mesh.ListMembers:output_type -> leasemap.v1.ListMembersResponse
+	12, // 29: leasemap.v1.Mesh.Explain:output_type -> leasemap.v1.ExplainResponse
+	15, // 30: leasemap.v1.Mesh.ListConflicts:output_type -> leasemap.v1.ListConflictsResponse
+	17, // 31: leasemap.v1.Mesh.Broadcast:output_type -> leasemap.v1.BroadcastResponse
+	19, // 32: leasemap.v1.Mesh.Subscribe:output_type -> leasemap.v1.SubscribeResponse
+	21, // 33: leasemap.v1.Mesh.Forget:output_type -> leasemap.v1.ForgetResponse
+	23, // 34: leasemap.v1.Mesh.Leave:output_type -> leasemap.v1.LeaveResponse
+	25, // 35: leasemap.v1.Mesh.Backup:output_type -> leasemap.v1.BackupResponse
+	27, // 36: leasemap.v1.Mesh.Restore:output_type -> leasemap.v1.RestoreResponse
+	27, // [27:37] is the sub-list for method output_type
+	17, // [17:27] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_leasemap_v1_mesh_proto_init() }
@@ -2037,18 +2193,18 @@ func file_leasemap_v1_mesh_proto_init() {
 		return
 	}
 	file_leasemap_v1_key_value_proto_init()
-	file_leasemap_v1_mesh_proto_msgTypes[7].OneofWrappers = []any{
+	file_leasemap_v1_mesh_proto_msgTypes[8].OneofWrappers = []any{
 		(*ExplainRequest_Key)(nil),
 		(*ExplainRequest_KeyBytes)(nil),
 	}
-	file_leasemap_v1_mesh_proto_msgTypes[8].OneofWrappers = []any{}
+	file_leasemap_v1_mesh_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemap_v1_mesh_proto_rawDesc), len(file_leasemap_v1_mesh_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

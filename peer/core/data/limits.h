@@ -64,6 +64,9 @@ inline constexpr size_t kMaxTargets = 512;
 inline constexpr size_t kMaxLocals = 64;
 // Links at most: one for each member and as many again while duplicates are being settled.
 inline constexpr size_t kMaxLinks = 2 * kMaxMembers;
+// Accepted links at most that wait for a Hello, of all and of one address: a member says its Hello at once, so many
+// only wait where many nodes start together on one machine, or where strangers say nothing.
+inline constexpr size_t kMaxStrangers = 64, kMaxStrangersOfOne = 32;
 
 // Looked at in one go under the node's lock, keys of a session and revisions of a watch: a few hundred microseconds.
 inline constexpr size_t kSessionWalk = 4096;

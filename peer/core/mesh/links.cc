@@ -69,13 +69,18 @@ std::optional<Link> Links::Close(LinkId id) {
   return link;
 }
 
-bool Links::full() const { return links_.size() >= kMaxLinks; }
-
-LinkId Links::Idle() const {
+std::optional<LinkId> Links::RoomFor(const std::string& remote) const {
+  const auto host_of = [](std::string_view address) { return address.substr(0, address.rfind(':')); };
+  size_t strangers = 0, of_host = 0;
+  LinkId first = LinkId::kNone, first_of_host = LinkId::kNone;
   for (const auto& [id, link] : links_) {
-    if (link.phase() == Link::Phase::kAwaitHello) return id;
+    if (link.phase() != Link::Phase::kAwaitHello) continue;
+    if (strangers++ == 0) first = id;
+    if (host_of(link.address()) == host_of(remote) && of_host++ == 0) first_of_host = id;
   }
-  return LinkId::kNone;
+  if (of_host >= kMaxStrangersOfOne) return first_of_host;
+  if (strangers < kMaxStrangers && links_.size() < kMaxLinks) return LinkId::kNone;
+  return strangers == 0 ? std::nullopt : std::optional(first);
 }
 
 Links::Beats Links::Beat(MonoTime mono) {

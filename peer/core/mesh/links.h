@@ -63,10 +63,9 @@ class Links {
   void SetUp(LinkId id);
   // Takes it out; nullopt if it is not there.
   std::optional<Link> Close(LinkId id);
-  // kMaxLinks are there.
-  bool full() const;
-  // The first that waits for a Hello: it makes room, so that idle strangers don't keep members out. kNone: none.
-  LinkId Idle() const;
+  // Whether there is room for one that comes from this address (host:port): kNone. Or the one that has to go for it,
+  // the first of those that wait for a Hello, so that idle strangers don't keep members out. nullopt: there is none.
+  std::optional<LinkId> RoomFor(const std::string& remote) const;
 
   // --- silence
   struct Beats {

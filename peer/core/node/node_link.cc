@@ -30,14 +30,12 @@ void Node::OnResolved(Now now, const std::string& seed, const std::vector<std::s
 }
 
 void Node::OnAccepted(Now now, LinkId id, const std::string& local, const std::string& remote) {
-  if (links_.full()) {
-    const LinkId idle = links_.Idle();
-    if (idle == LinkId::kNone) {
-      effects_.hang_up.push_back({id, ""});
-      return;
-    }
-    Drop(now, idle, "");
+  const auto goes = links_.RoomFor(remote);
+  if (!goes) {
+    effects_.hang_up.push_back({id, ""});
+    return;
   }
+  if (*goes != LinkId::kNone) Drop(now, *goes, "");
   links_.Open(id, Link(now.mono, false, remote, local));
 }
 
