@@ -66,8 +66,9 @@ Server::Server(core::NodeOptions options, std::string listen, std::string mesh_l
           BoundsOf(limits), [this](int listener, int fd) { Take(listener, fd); },
           [this](bool listening) { SetListening(listening); }),
       gate_(host_, connections_, *access_),
-      watches_(host_,
+      watches_(host_, *access_,
                {limits.watches, static_cast<int64_t>(host::CallBytes(limits.memory) / 2), limits.connection_age}),
+      subscribers_(*access_),
       key_value_(host_, gate_, watches_),
       mesh_(host_, gate_, subscribers_, watches_, certificates_.get()),
       health_(gate_, limits.connections) {
@@ -117,8 +118,8 @@ absl::Status Server::ReloadRights() {
   auto status = access_->Reload();
   if (!status.ok()) return status;
   host_.SetRightsHash(access_->hash());
-  watches_.LookAtRights(*access_);
-  subscribers_.LookAtRights(*access_);
+  watches_.LookAtRights();
+  subscribers_.LookAtRights();
   return absl::OkStatus();
 }
 

@@ -80,6 +80,7 @@ Subscribers::Reactor* Subscribers::Open(const grpc::CallbackServerContext& conte
         absl::StrCat("this node serves ", kMaxStreams, " subscribers, and may serve no more; use another node"))));
   }
   stream->StartSendInitialMetadata();
+  if (stream->caller().has_rights()) LookAtRights(*stream);  // they may have changed meanwhile
   return stream.get();
 }
 
@@ -87,12 +88,14 @@ void Subscribers::Deliver(const std::string& from_node, const std::string& paylo
   for (const auto& stream : streams_.All()) stream->Deliver(from_node, payload);
 }
 
-void Subscribers::LookAtRights(const Access& access) {
-  for (const auto& stream : streams_.All()) {
-    const auto caller = access.IdentifyAgain(stream->caller());
-    const auto status = caller.ok() ? caller->MayReadAll() : caller.status();
-    if (!status.ok()) stream->End(status);
-  }
+void Subscribers::LookAtRights() {
+  for (const auto& stream : streams_.All()) LookAtRights(*stream);
+}
+
+void Subscribers::LookAtRights(SubscribeStream& stream) const {
+  const auto caller = access_.IdentifyAgain(stream.caller());
+  const auto status = caller.ok() ? caller->MayReadAll() : caller.status();
+  if (!status.ok()) stream.End(status);
 }
 
 void Subscribers::Drain() {

@@ -22,17 +22,21 @@ class Subscribers {
   static constexpr size_t kMaxBytes = 4 << 20;
   static constexpr size_t kMaxStreams = 1000;
 
+  explicit Subscribers(const Access& access) : access_(access) {}
+
   // The caller may read the whole map.
   Reactor* Open(const grpc::CallbackServerContext& context, Caller caller);
   void Deliver(const std::string& from_node, const std::string& payload);
   // Rights may have changed: ends the streams of callers that may not go on.
-  void LookAtRights(const Access& access);
+  void LookAtRights();
   // Ends all streams with DRAINING.
   void Drain();
 
  private:
   friend class SubscribeStream;
+  void LookAtRights(SubscribeStream& stream) const;
 
+  const Access& access_;
   Streams<SubscribeStream> streams_{kMaxStreams};
 };
 

@@ -202,8 +202,10 @@ class WatchStream final : public WatchHub::Reactor {
   bool gone_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-WatchHub::WatchHub(const host::NodeHost& host, Bounds bounds)
-    : host_(host), bounds_(bounds), streams_(bounds.streams, bounds.per_connection()), thread_([this] { Run(); }) {}
+WatchHub::WatchHub(const host::NodeHost& host, const Access& access, Bounds bounds)
+    : host_(host), access_(access), bounds_(bounds), streams_(bounds.streams, bounds.per_connection()), thread_([this] {
+        Run();
+      }) {}
 
 WatchHub::~WatchHub() {
   {
@@ -240,6 +242,8 @@ WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, Caller c
     ++want_renewals_;
   }
   stream->StartSendInitialMetadata();
+  // They may have changed since the caller was asked, and before the stream was in the list.
+  if (stream->caller().has_rights()) LookAtRights(*stream);
   stream->PumpAll();
   return stream.get();
 }
@@ -333,12 +337,14 @@ void WatchHub::Drain() {
   for (const auto& stream : streams_.Close()) stream->EndSoon(Gate::Draining());
 }
 
-void WatchHub::LookAtRights(const Access& access) {
-  for (const auto& stream : streams_.All()) {
-    const auto caller = access.IdentifyAgain(stream->caller());
-    const auto status = caller.ok() ? caller->MayWatch(stream->scope()) : caller.status();
-    if (!status.ok()) stream->EndSoon(status);
-  }
+void WatchHub::LookAtRights() {
+  for (const auto& stream : streams_.All()) LookAtRights(*stream);
+}
+
+void WatchHub::LookAtRights(WatchStream& stream) const {
+  const auto caller = access_.IdentifyAgain(stream.caller());
+  const auto status = caller.ok() ? caller->MayWatch(stream.scope()) : caller.status();
+  if (!status.ok()) stream.EndSoon(status);
 }
 
 void WatchHub::Run() {

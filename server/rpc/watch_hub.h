@@ -38,7 +38,7 @@ class WatchHub {
     // from nobody else.
     size_t per_connection() const { return std::max(streams / 10, std::min<size_t>(streams, 100)); }
   };
-  WatchHub(const host::NodeHost& host, Bounds bounds);
+  WatchHub(const host::NodeHost& host, const Access& access, Bounds bounds);
   ~WatchHub();
 
   // A reactor for gRPC, which owns itself: a stream, or one that ends at once with an error.
@@ -52,7 +52,7 @@ class WatchHub {
   void NotifyRenewed();
   // Rights may have changed: ends the streams of callers that may not read on what they watch, those at the head after
   // a cursor.
-  void LookAtRights(const Access& access);
+  void LookAtRights();
   // Ends all streams with DRAINING, those at the head after a cursor. New ones are refused by the gate.
   void Drain();
   StreamUse use() const { return streams_.use(); }
@@ -62,6 +62,8 @@ class WatchHub {
  private:
   friend class WatchStream;
   void Remove(const WatchStream* stream);
+  // Ends the stream if its caller may not read what it watches any more.
+  void LookAtRights(WatchStream& stream) const;
   // WATCH_LIMIT, since no stream could be added; also said in the log, now and then.
   absl::Status NoRoom(Added why, const Caller& caller);
   // The messages that clients have not taken grew by this number of bytes (negative: they shrank).
@@ -75,6 +77,7 @@ class WatchHub {
   Due AwaitDue();
 
   const host::NodeHost& host_;
+  const Access& access_;
   const Bounds bounds_;
   Streams<WatchStream> streams_;
   std::atomic<int64_t> untaken_{0};

@@ -117,22 +117,33 @@ TEST_F(NodeAlone, WhatComesOutOfTurnIsHungUpOn) {
 }
 
 TEST_F(NodeAlone, AnIdleStrangerMakesRoomAndElseTheNewcomerGoes) {
-  uint64_t id = 1;
-  for (; node_.links().size() < kMaxLinks; ++id) node_.OnAccepted(now_, LinkId{id}, "m:1", "x:9");
+  const auto accept = [&](uint64_t n) { node_.OnAccepted(now_, LinkId{n}, "m:1", "x:9"); };
+  const auto say_hello = [&](uint64_t n) { node_.OnMessage(now_, LinkId{n}, HelloOf(absl::StrCat("n", n))); };
+  accept(1);  // and it says nothing
+  uint64_t id = 2;
+  for (; node_.links().size() < kMaxLinks; ++id) accept(id), say_hello(id);
   Take();
-  node_.OnAccepted(now_, LinkId{id}, "m:1", "x:9");
+  accept(id);
   Take();
   EXPECT_EQ(HungUp(LinkId{1}), "");
   EXPECT_FALSE(node_.links().contains(LinkId{1}));
   EXPECT_TRUE(node_.links().contains(LinkId{id}));
-  for (uint64_t n = 2; n <= id; ++n) node_.OnMessage(now_, LinkId{n}, HelloOf(absl::StrCat("n", n)));
+  say_hello(id);
   ASSERT_EQ(node_.links().size(), kMaxLinks);
   Take();
-  node_.OnAccepted(now_, LinkId{id + 1}, "m:1", "x:9");
+  accept(id + 1);
   Take();
   EXPECT_EQ(HungUp(LinkId{id + 1}), "");
   EXPECT_EQ(node_.links().size(), kMaxLinks);
   EXPECT_FALSE(node_.links().contains(LinkId{id + 1}));
+}
+
+TEST_F(NodeAlone, StrangersOfOneAddressMakeRoomForOneAnother) {
+  for (uint64_t n = 1; n <= kMaxStrangersOfOne + 1; ++n) node_.OnAccepted(now_, LinkId{n}, "m:1", "x:9");
+  Take();
+  EXPECT_EQ(node_.links().size(), kMaxStrangersOfOne);
+  EXPECT_EQ(HungUp(LinkId{1}), "");
+  EXPECT_TRUE(node_.links().contains(LinkId{2}));
 }
 
 TEST_F(NodeAlone, ARefusalIsLoggedAndNamedAndTheDialRepeatedLater) {

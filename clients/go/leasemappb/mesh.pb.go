@@ -345,7 +345,8 @@ type GetStatusResponse struct {
 	// Writes of other members that this node left out for lack of room, counted each time that one came.
 	LeftOut uint64 `protobuf:"varint,44,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
 	// Connections of clients at this node; the most that it takes (--max-connections); the number of connections that it
-	// refused; the number that it ended because an unfinished request held memory for too long.
+	// refused; the number that it ended because an unfinished request held memory for too long, or thousands of calls were
+	// broken off.
 	Connections        uint64 `protobuf:"varint,45,opt,name=connections,proto3" json:"connections,omitempty"`
 	MaxConnections     uint64 `protobuf:"varint,46,opt,name=max_connections,json=maxConnections,proto3" json:"max_connections,omitempty"`
 	RefusedConnections uint64 `protobuf:"varint,47,opt,name=refused_connections,json=refusedConnections,proto3" json:"refused_connections,omitempty"`
