@@ -54,7 +54,7 @@ Unsaved Saving::Take(uint64_t change, const Store& store, const Conflicts& confl
     out.rest->members = std::move(image.members);
   } else if (!named_) {
     named_ = piece.first = true;
-    out.rest = std::move(image);
+    out.rest = image;
     out.rest->vector = *saved_vector_;
     out.rest->floor = *saved_floor_;
     rest_ = rest;
