@@ -31,7 +31,7 @@ class Backups {
  private:
   friend class BackupStream;
   friend class RestoreCall;
-  // One more of those that are `running`, at most so many; or why not.
+  // Counts one more as `running`, or says why there may be no more: `most` run already, or the caller may not.
   absl::Status Begin(grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                      std::atomic<int>& running, int most, const char* what);
 
