@@ -22,8 +22,8 @@ class BrokenOff {
   static constexpr int64_t kMost = 4'000;
 
   explicit BrokenOff(SteadyTime opened) : from_(opened) {}
-  // `total`: calls since the connection was opened that are under way or did not end well. True if more than kMost of them
-  // began within the present second. Where the last look was over a second ago it only begins a new second.
+  // `total`: calls since the connection was opened that are under way or did not end well. True if more than kMost of
+  // them began within the present second. Where the last look was over a second ago it only begins a new second.
   bool IsTooMany(int64_t total, SteadyTime now);
 
  private:
