@@ -123,7 +123,10 @@ absl::StatusOr<std::unique_ptr<leasemap::rpc::Certificates>> LoadCertificates(co
   const ClientAuth clients = asked == "require"    ? ClientAuth::kRequire
                              : asked == "optional" ? ClientAuth::kOptional
                                                    : ClientAuth::kOff;
-  return leasemap::rpc::Certificates::Load(options.tls, clients, options.node.node_id);
+  if (options.tls_transition) {
+    spdlog::warn("--tls-transition: both ports take plain text as well as TLS; `leasemap status` says who speaks it");
+  }
+  return leasemap::rpc::Certificates::Load(options.tls, clients, options.tls_transition, options.node.node_id);
 }
 
 void ReloadCertificates(leasemap::rpc::Server& server) {
@@ -136,7 +139,7 @@ void ReloadCertificates(leasemap::rpc::Server& server) {
 
 // Who may do what; null if everyone may do everything.
 absl::StatusOr<std::unique_ptr<leasemap::rpc::Access>> OpenAccess(const leasemap::Options& options) {
-  const bool plain = options.tls.certificate.empty();
+  const bool plain = options.tls.certificate.empty() || options.tls_transition;
   const bool is_open = !leasemap::IsLoopback(options.listen);
   if (options.auth_file.empty()) {
     if (is_open) {
@@ -146,7 +149,9 @@ absl::StatusOr<std::unique_ptr<leasemap::rpc::Access>> OpenAccess(const leasemap
     return nullptr;
   }
   if (is_open && plain) {
-    spdlog::warn("tokens come to {} in plain text, where others may read them: set --tls-cert", options.listen);
+    spdlog::warn(
+        "tokens come to {} in plain text, where others may read them: set --tls-cert, without --tls-transition",
+        options.listen);
   }
   auto access = leasemap::rpc::Access::Open(options.auth_file, leasemap::AuditLog());
   if (!access.ok()) return access;

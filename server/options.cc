@@ -299,6 +299,7 @@ absl::Status SetTls(const Reader& reader, Options& out) {
   out.tls = {reader.Get<std::string>("tls-cert"), reader.Get<std::string>("tls-key"),
              reader.Get<std::string>("tls-ca")};
   out.tls_client_auth = reader.Get<std::string>("tls-client-auth");
+  out.tls_transition = reader.Get<bool>("tls-transition");
   const bool any = !out.tls.certificate.empty() || !out.tls.key.empty() || !out.tls.authorities.empty();
   for (const auto& [name, path] :
        {std::pair{"tls-cert", &out.tls.certificate}, {"tls-key", &out.tls.key}, {"tls-ca", &out.tls.authorities}}) {
@@ -309,6 +310,9 @@ absl::Status SetTls(const Reader& reader, Options& out) {
   if (!any && out.tls_client_auth != "off") {
     return reader.Wrong("tls-client-auth", "needs --tls-cert, --tls-key and --tls-ca");
   }
+  if (!any && out.tls_transition) {
+    return reader.Wrong("tls-transition", "needs --tls-cert, --tls-key and --tls-ca");
+  }
   return absl::OkStatus();
 }
 
@@ -317,10 +321,11 @@ absl::Status SetAddresses(const Reader& reader, Options& out) {
   for (auto [name, to] :
        {std::pair{"listen", &out.listen}, {"mesh-listen", &out.mesh_listen}, {"http-listen", &out.http_listen}}) {
     *to = reader.Get<std::string>(name);
-    const bool over_tls = to != &out.http_listen && !out.tls.certificate.empty();
+    const bool over_tls = to != &out.http_listen && !out.tls.certificate.empty() && !out.tls_transition;
     if (insecure || over_tls || IsLoopback(*to)) continue;
     return reader.Wrong(name, absl::StrCat(*to, " is beyond loopback, and ",
                                            to == &out.http_listen ? "this port is plain text"
+                                           : out.tls_transition   ? "with --tls-transition it takes plain text, too"
                                                                   : "without --tls-cert this port is plain text",
                                            "; if the network is trusted, pass --insecure"));
   }
@@ -411,6 +416,10 @@ const std::vector<Flag>& Flags() {
       {"tls-client-auth", "off", "WHEN",
        "whether clients show a certificate of their own: off (none is asked for), optional or require",
        OneOf({"off", "optional", "require"})},
+      {"tls-transition", "off", "on|off",
+       "both ports take plain text as well as TLS, while a cluster goes from the one to the other without a stop "
+       "(docs/security.md)",
+       Bool, true},
       {"auth-file", "", "FILE",
        "who may do what: principals, their tokens or certificates, and their rights (docs/security.md). It is read "
        "again "

@@ -28,6 +28,7 @@ struct Options {
   // TLS for clients; without a certificate the port is plain text.
   tls::Paths tls;
   std::string tls_client_auth;        // off, optional or require
+  bool tls_transition = false;        // plain text is taken, too
   std::string auth_file;              // who may do what; empty: everyone may do everything
   std::string log_level, log_format;  // trace to error; text or json
 };

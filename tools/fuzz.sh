@@ -8,7 +8,7 @@ if [ "${1:-}" = --seeds ]; then
   exec build/release/tests/fuzz/fuzz_seeds tests/fuzz/corpus
 fi
 seconds=${SECONDS_EACH:-5}
-targets=(fuzz_frames fuzz_codec fuzz_cursor fuzz_handshake fuzz_identity fuzz_backup fuzz_storage fuzz_rights fuzz_merge fuzz_config)
+targets=(fuzz_frames fuzz_codec fuzz_cursor fuzz_handshake fuzz_identity fuzz_backup fuzz_storage fuzz_rights fuzz_merge fuzz_config fuzz_import)
 tools/build.sh fuzz "${targets[@]}"
 for target in "${targets[@]}"; do
   # libFuzzer writes what it finds of interest into the first folder, and only reads the second.

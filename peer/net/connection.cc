@@ -60,10 +60,31 @@ void Connection::SetOptions() {
 Connection::~Connection() = default;
 
 void Connection::Start() {
+  if (tls_.plain_too && !tls_.dialed) return AwaitFirstByte();
   if (stream_) return ShakeHands();
+  Begin();
+}
+
+void Connection::Begin() {
   secured_ = true;
   Read();
   Write();
+}
+
+// The end that dialled speaks first: a record of TLS, or a frame of ours, which begins with a zero since the first one
+// is shorter than 16 MiB (wire/frame.h). The node ends a connection that says nothing (Liveness).
+void Connection::AwaitFirstByte() {
+  socket_.async_wait(asio::ip::tcp::socket::wait_read, [self = shared_from_this()](asio::error_code error) {
+    if (self->closed_) return;
+    char first = 0;
+    if (!error) self->socket_.non_blocking(true, error);
+    if (!error) self->socket_.receive(asio::buffer(&first, 1), asio::socket_base::message_peek, error);
+    if (error == asio::error::would_block) return self->AwaitFirstByte();
+    if (error) return self->Close(error.message());
+    if (first == tls::kFirstByte) return self->ShakeHands();
+    self->stream_.reset();
+    self->Begin();
+  });
 }
 
 // The node ends a connection that takes too long over it (Liveness).
@@ -72,12 +93,14 @@ void Connection::ShakeHands() {
   stream_->async_handshake(role, [self = shared_from_this()](const asio::error_code& error) {
     if (self->closed_) return;
     if (self->hanging_up_) return self->Close("");
+    if (error && self->tls_.dialed && self->tls_.plain_too && SpeaksNoTls(error)) {
+      self->met_plain_text_ = true;
+      return self->Close("the node at that address speaks plain text alone; the next try will, too");
+    }
     const auto shown = error ? std::nullopt : ShownBy(self->stream_->native_handle());
     if (!shown) return self->callbacks_.on_unproven(error ? error.message() : "its certificate names nobody");
     self->shown_ = shown;
-    self->secured_ = true;
-    self->Read();
-    self->Write();
+    self->Begin();
   });
 }
 

@@ -60,7 +60,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // What TLS needs; no `security`: plain text.
   struct Tls {
     std::shared_ptr<Security> security;
-    bool dialed = false;  // by this end
+    bool dialed = false;     // by this end
+    bool plain_too = false;  // an accepted connection is plain text if its first byte says so
   };
 
   Connection(asio::ip::tcp::socket socket, Tls tls, Callbacks callbacks);
@@ -75,12 +76,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // The machine at the other end; empty: it was gone at once.
   const std::string& remote_ip() const { return remote_ip_; }
+  // This end began a TLS handshake, and the other end speaks no TLS.
+  bool met_plain_text() const { return met_plain_text_; }
   // The state of the link when it ended or was hung up.
   LinkEnd end() const { return end_; }
   std::chrono::milliseconds lasted() const;
 
  private:
+  void AwaitFirstByte();
   void ShakeHands();
+  void Begin();
   void Read();
   void OnRead(size_t bytes);
   void Write();
@@ -109,7 +114,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string remote_ip_;
   const std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();
   LinkEnd end_ = LinkEnd::kFine;
-  bool greeted_ = false;      // a Hello came: larger frames are taken from now on
+  bool greeted_ = false;  // a Hello came: larger frames are taken from now on
+  bool met_plain_text_ = false;
   bool pump_posted_ = false;  // a Pump is in the queue of the io_context
   bool broken_ = false;       // the peer sent bytes that cannot be read; nothing more is read
   bool hanging_up_ = false;

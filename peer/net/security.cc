@@ -1,5 +1,6 @@
 #include "peer/net/security.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +35,11 @@ std::optional<core::Certified> ShownBy(SSL* connection) {
   const auto identity = certificate != nullptr ? tls::IdentityOf(certificate.get()) : std::nullopt;
   if (!identity) return std::nullopt;
   return core::Certified{identity->name, identity->kind == tls::Identity::Kind::kNode};
+}
+
+bool SpeaksNoTls(const asio::error_code& error) {
+  if (error.category() != asio::error::get_ssl_category()) return true;
+  return ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_WRONG_VERSION_NUMBER;
 }
 
 }  // namespace leasemap::net

@@ -95,7 +95,7 @@ void Transport::AcceptNext() {
     const auto remote = socket.remote_endpoint(gone);
     if (!gone) {
       const std::string local = Local(socket);
-      const core::LinkId link = Add(std::move(socket), false);
+      const core::LinkId link = Add(std::move(socket), "");
       callbacks_.on_accepted(link, local, ShowHostPort(remote.address().to_string(), remote.port()));
       if (auto it = links_.find(link); it != links_.end()) it->second->Start();
     }
@@ -110,22 +110,42 @@ std::string Transport::Local(const tcp::socket& socket) const {
   return gone ? "" : ShowHostPort(local.address().to_string(), port_);
 }
 
-core::LinkId Transport::Add(tcp::socket socket, bool dialed) {
+// `dialed`: the address; empty: the connection was accepted.
+core::LinkId Transport::Add(tcp::socket socket, const std::string& dialed) {
   const core::LinkId link = std::exchange(next_link_, Next(next_link_));
+  Connection::Tls tls{security_, !dialed.empty(), plain_too_};
+  if (plain_addresses_.erase(dialed) > 0) tls.security = nullptr;
   Connection::Callbacks callbacks;
-  callbacks.on_message = [this, link](core::Message message) { callbacks_.on_message(link, std::move(message)); };
+  callbacks.on_message = [this, link](core::Message message) { OnMessage(link, std::move(message)); };
   callbacks.on_piece = [this, link] { callbacks_.on_piece(link); };
   callbacks.pull = [this, link] { return callbacks_.pull(link); };
   callbacks.on_malformed = [this, link](const std::string& why) { callbacks_.on_malformed(link, why); };
   callbacks.on_unproven = [this, link](const std::string& why) { callbacks_.on_unproven(link, why); };
-  callbacks.on_closed = [this, link](const std::string& why) {
+  callbacks.on_closed = [this, link, dialed](const std::string& why) {
     const auto keep = links_.extract(link);
-    if (keep) NoteEnd(*keep.mapped());
+    if (keep) NoteEnd(link, *keep.mapped());
+    if (keep && keep.mapped()->met_plain_text() && plain_addresses_.size() < kMaxSockets) {
+      plain_addresses_.insert(dialed);
+    }
     callbacks_.on_closed(link, why);
   };
-  links_.emplace(
-      link, std::make_shared<Connection>(std::move(socket), Connection::Tls{security_, dialed}, std::move(callbacks)));
+  links_.emplace(link, std::make_shared<Connection>(std::move(socket), std::move(tls), std::move(callbacks)));
   return link;
+}
+
+void Transport::OnMessage(core::LinkId link, core::Message message) {
+  if (const auto* hello = std::get_if<core::Hello>(&message); hello != nullptr && !hello->certified) {
+    const MutexLock lock(notes_mutex_);
+    plain_nodes_[link] = hello->self.node;
+  }
+  callbacks_.on_message(link, std::move(message));
+}
+
+std::set<std::string> Transport::PlainNodes() const {
+  std::set<std::string> nodes;
+  const MutexLock lock(notes_mutex_);
+  for (const auto& [link, node] : plain_nodes_) nodes.insert(node);
+  return nodes;
 }
 
 void Transport::Dial(const std::string& address) {
@@ -170,7 +190,7 @@ void Transport::ConnectNext(const std::shared_ptr<Dialing>& dial, const std::str
   dial->socket.open(to.protocol(), error);
   if (error) return OnConnected(dial, error.message());
   const int segment = [&] {
-    const MutexLock lock(paths_mutex_);
+    const MutexLock lock(notes_mutex_);
     return paths_.SegmentTo(to.address().to_string(), MonoMs());
   }();
   // Before the connect: so the other end gets it, too (tcp(7), TCP_MAXSEG).
@@ -181,14 +201,22 @@ void Transport::ConnectNext(const std::shared_ptr<Dialing>& dial, const std::str
   });
 }
 
+void Transport::NoteEnd(core::LinkId link, const Connection& connection) {
+  {
+    const MutexLock lock(notes_mutex_);
+    plain_nodes_.erase(link);
+  }
+  NotePath(connection);
+}
+
 // On one machine nothing is lost.
-void Transport::NoteEnd(const Connection& connection) {
+void Transport::NotePath(const Connection& connection) {
   asio::error_code bad;
   const auto ip = asio::ip::make_address(connection.remote_ip(), bad);
   if (bad || ip.is_loopback()) return;
   std::string why;
   {
-    const MutexLock lock(paths_mutex_);
+    const MutexLock lock(notes_mutex_);
     if (!paths_.Ended(connection.remote_ip(), connection.end(), connection.lasted().count(), MonoMs())) return;
     const auto notes = paths_.Describe(MonoMs());
     if (const auto it = notes.find(connection.remote_ip()); it != notes.end()) why = it->second;
@@ -197,7 +225,7 @@ void Transport::NoteEnd(const Connection& connection) {
 }
 
 std::vector<std::string> Transport::PathNotes() const {
-  const MutexLock lock(paths_mutex_);
+  const MutexLock lock(notes_mutex_);
   std::vector<std::string> notes;
   for (auto& [ip, note] : paths_.Describe(MonoMs())) notes.push_back(note);
   return notes;
@@ -214,7 +242,7 @@ void Transport::OnConnected(const std::shared_ptr<Dialing>& dial, const std::str
     if (!stopped_) callbacks_.on_dial_failed(dial->address, why.empty() ? "closed at once" : why);
     return;
   }
-  const core::LinkId link = Add(std::move(dial->socket), true);
+  const core::LinkId link = Add(std::move(dial->socket), dial->address);
   callbacks_.on_dialed(link, dial->address, local);
   if (auto it = links_.find(link); it != links_.end()) it->second->Start();
 }
@@ -261,7 +289,7 @@ void Transport::HangUp(core::LinkId link) {
   std::erase_if(closing_, [](const auto& connection) { return connection.expired(); });
   closing_.push_back(node.mapped());
   node.mapped()->HangUp();
-  NoteEnd(*node.mapped());
+  NoteEnd(link, *node.mapped());
 }
 
 bool Transport::closed() const {

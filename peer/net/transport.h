@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,8 +58,12 @@ class Transport {
   absl::Status Listen(const std::string& host_port);
   uint16_t port() const { return port_; }
 
-  // TLS for the connections from now on; null: plain text. Connections that are there stay as they are.
-  void SetSecurity(std::shared_ptr<Security> security) { security_ = std::move(security); }
+  // TLS for the connections from now on; null: plain text. `plain_too`: TLS and plain text, while a cluster goes from
+  // one to the other (docs/decisions/0039). Connections that are there stay as they are.
+  void SetSecurity(std::shared_ptr<Security> security, bool plain_too = false) {
+    security_ = std::move(security);
+    plain_too_ = plain_too;
+  }
   void Dial(const std::string& address);
   void Resolve(const std::string& seed);
   void Send(core::LinkId link, const core::Message& message);
@@ -68,6 +73,8 @@ class Transport {
   void Stop();
   // Faults of the paths to other machines, for people. Any thread.
   std::vector<std::string> PathNotes() const;
+  // The nodes that have a link in plain text with this one. Any thread.
+  std::set<std::string> PlainNodes() const;
   // Every link that was hung up is closed by now.
   bool closed() const;
 
@@ -77,9 +84,11 @@ class Transport {
   void AcceptNext();
   void Connect(std::shared_ptr<Dialing> dial, std::vector<asio::ip::tcp::endpoint> endpoints);
   void ConnectNext(const std::shared_ptr<Dialing>& dial, const std::string& why);
-  void NoteEnd(const Connection& connection);
+  void NoteEnd(core::LinkId link, const Connection& connection);
+  void NotePath(const Connection& connection);
   void OnConnected(const std::shared_ptr<Dialing>& dial, const std::string& why);
-  core::LinkId Add(asio::ip::tcp::socket socket, bool dialed);
+  core::LinkId Add(asio::ip::tcp::socket socket, const std::string& dialed);
+  void OnMessage(core::LinkId link, core::Message message);
   std::string Local(const asio::ip::tcp::socket& socket) const;
 
   asio::io_context& io_;
@@ -88,13 +97,17 @@ class Transport {
   asio::steady_timer accept_again_;
   Resolver resolver_;
   std::shared_ptr<Security> security_;
+  bool plain_too_ = false;
+  // With plain_too_: where the last try met plain text. The next one speaks it, and the one after that TLS again.
+  std::set<std::string> plain_addresses_;
   std::atomic<uint16_t> port_{0};  // any thread may ask
   core::LinkId next_link_{1};
   std::map<core::LinkId, std::shared_ptr<Connection>> links_;
   std::vector<std::weak_ptr<Connection>> closing_;  // hung up, perhaps still writing their last
   bool stopped_ = false;
-  mutable Mutex paths_mutex_;
-  Paths paths_ ABSL_GUARDED_BY(paths_mutex_);
+  mutable Mutex notes_mutex_;
+  Paths paths_ ABSL_GUARDED_BY(notes_mutex_);
+  std::map<core::LinkId, std::string> plain_nodes_ ABSL_GUARDED_BY(notes_mutex_);
 };
 
 }  // namespace leasemap::net

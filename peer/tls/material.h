@@ -15,6 +15,10 @@
 
 namespace leasemap::tls {
 
+// What a client of TLS sends first: the type of its first record, "handshake" (RFC 8446, 5.1). HTTP/2 in plain text
+// begins with a "P" (RFC 9113, 3.4).
+inline constexpr char kFirstByte = 22;
+
 // Of PEM files.
 struct Paths {
   std::string certificate;  // and those that lead from it to an authority, if there are any between

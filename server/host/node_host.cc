@@ -182,8 +182,10 @@ void NodeHost::Leave() {
   Change([](core::Node& node, core::Now now) { node.Leave(now); }, "Leave");
 }
 
-void NodeHost::SetSecurity(std::shared_ptr<net::Security> security) {
-  asio::post(io_, [this, security = std::move(security)]() mutable { transport_.SetSecurity(std::move(security)); });
+void NodeHost::SetSecurity(std::shared_ptr<net::Security> security, bool plain_too) {
+  asio::post(io_, [this, plain_too, security = std::move(security)]() mutable {
+    transport_.SetSecurity(std::move(security), plain_too);
+  });
 }
 
 void NodeHost::SetRightsHash(uint64_t hash) {

@@ -57,7 +57,7 @@ class NodeHost {
   // Announces to the members that this node leaves with its map, so that none waits for it. Before Stop.
   void Leave();
   // TLS of the mesh for the links from now on (Transport::SetSecurity).
-  void SetSecurity(std::shared_ptr<net::Security> security);
+  void SetSecurity(std::shared_ptr<net::Security> security, bool plain_too);
   // Of the file of rights (core::Report::rights_hash).
   void SetRightsHash(uint64_t hash);
   // Other seeds from now on.
@@ -70,6 +70,8 @@ class NodeHost {
   std::string stuck_note() const { return watchdog_.Describe(); }
   // Ways to other machines on which large packets vanish, for people.
   std::vector<std::string> PathNotes() const { return transport_.PathNotes(); }
+  // The nodes that have a link in plain text with this one.
+  std::set<std::string> PlainNodes() const { return transport_.PlainNodes(); }
   // The first thing that the node waits for before it is ready, for people; empty if it is ready.
   std::string WaitsFor() const;
   bool ready() const { return ready_.load(std::memory_order_acquire); }

@@ -34,7 +34,7 @@ absl::Status WrongFile(const absl::Status& why) { return core::InvalidField("dat
 // Its callbacks come one after another, but for OnCancel, which it does not need: a write that fails ends it.
 class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
  public:
-  explicit BackupStream(Backups& owner) : owner_(owner) {
+  BackupStream(Backups& owner, Caller caller) : owner_(owner), caller_(std::move(caller)) {
     const host::NodeHost& host = owner_.host_;
     storage::v1::BackupHeader header;
     header.set_cluster(host.options().cluster);
@@ -49,6 +49,7 @@ class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
   void OnWriteDone(bool ok) override {
     if (!ok) return Finish(ToGrpc(absl::CancelledError("the client is gone")));
     if (ended_) return Finish(grpc::Status::OK);
+    if (auto status = owner_.gate_.StillAdministers(caller_); !status.ok()) return Finish(ToGrpc(status));
     const auto page = owner_.host_.ReadBackup(place_, kPageBytes);
     if (!page.ok()) return Finish(ToGrpc(page.status()));
     storage::v1::BackupEntries entries;
@@ -72,6 +73,7 @@ class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
 
  private:
   Backups& owner_;
+  const Caller caller_;
   BackupWriter writer_;
   core::BackupPlace place_;
   bool ended_ = false;
@@ -81,12 +83,13 @@ class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
 // Its callbacks come one after another.
 class RestoreCall final : public grpc::ServerReadReactor<v1::RestoreRequest> {
  public:
-  RestoreCall(Backups& owner, grpc::CallbackServerContext& context, v1::RestoreResponse* response)
-      : owner_(owner), context_(context), response_(response) {
+  RestoreCall(Backups& owner, Caller caller, grpc::CallbackServerContext& context, v1::RestoreResponse* response)
+      : owner_(owner), caller_(std::move(caller)), context_(context), response_(response) {
     StartRead(&request_);
   }
 
   void OnReadDone(bool ok) override {
+    if (auto status = owner_.gate_.StillAdministers(caller_); !status.ok()) return Finish(ToGrpc(status));
     if (!ok) return End();
     owner_.gate_.MoreArrived(context_, request_);
     if (!begun_) force_ = request_.force();
@@ -149,6 +152,7 @@ class RestoreCall final : public grpc::ServerReadReactor<v1::RestoreRequest> {
   }
 
   Backups& owner_;
+  const Caller caller_;
   grpc::CallbackServerContext& context_;
   v1::RestoreResponse* const response_;
   v1::RestoreRequest request_;
@@ -162,32 +166,29 @@ class RestoreCall final : public grpc::ServerReadReactor<v1::RestoreRequest> {
 grpc::ServerWriteReactor<v1::BackupResponse>* Backups::Backup(grpc::CallbackServerContext& context,
                                                               const v1::BackupRequest& request) {
   using Reactor = grpc::ServerWriteReactor<v1::BackupResponse>;
-  if (auto status = Begin(context, request, backups_, kMaxBackups, "as many backups as it can"); !status.ok()) {
-    return Refused<Reactor>(ToGrpc(status));
-  }
-  return new BackupStream(*this);
+  auto caller = Begin(context, request, backups_, kMaxBackups, "as many backups as it can");
+  return caller.ok() ? new BackupStream(*this, *std::move(caller)) : Refused<Reactor>(ToGrpc(caller.status()));
 }
 
 grpc::ServerReadReactor<v1::RestoreRequest>* Backups::Restore(grpc::CallbackServerContext& context,
                                                               v1::RestoreResponse* response) {
   using Reactor = grpc::ServerReadReactor<v1::RestoreRequest>;
-  if (auto status = Begin(context, v1::RestoreRequest(), restores_, 1, "a restore"); !status.ok()) {
-    return Refused<Reactor>(ToGrpc(status));
-  }
-  return new RestoreCall(*this, context, response);
+  auto caller = Begin(context, v1::RestoreRequest(), restores_, 1, "a restore");
+  if (!caller.ok()) return Refused<Reactor>(ToGrpc(caller.status()));
+  return new RestoreCall(*this, *std::move(caller), context, response);
 }
 
-absl::Status Backups::Begin(grpc::CallbackServerContext& context, const google::protobuf::Message& request,
-                            std::atomic<int>& running, int most, const char* what) {
-  const auto caller = gate_.CheckAdmin(context, request);
-  if (!caller.ok()) return caller.status();
+absl::StatusOr<Caller> Backups::Begin(grpc::CallbackServerContext& context, const google::protobuf::Message& request,
+                                      std::atomic<int>& running, int most, const char* what) {
+  auto caller = gate_.CheckAdmin(context, request);
+  if (!caller.ok()) return caller;
   auto status = gate_.CheckServing();
   if (status.ok() && running.fetch_add(1) >= most) {
     --running;
     status = TooMany(what);
   }
   caller->Administered(status);
-  return status;
+  return status.ok() ? std::move(caller) : status;
 }
 
 }  // namespace leasemap::rpc

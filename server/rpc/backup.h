@@ -7,11 +7,12 @@
 #include <atomic>
 #include <cstddef>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/support/server_callback.h"
 #include "leasemap/v1/mesh.pb.h"
 #include "server/host/node_host.h"
+#include "server/rpc/caller.h"
 #include "server/rpc/gate.h"
 
 namespace leasemap::rpc {
@@ -31,9 +32,10 @@ class Backups {
  private:
   friend class BackupStream;
   friend class RestoreCall;
-  // Counts one more as `running`, or says why there may be no more: `most` run already, or the caller may not.
-  absl::Status Begin(grpc::CallbackServerContext& context, const google::protobuf::Message& request,
-                     std::atomic<int>& running, int most, const char* what);
+  // Counts one more as `running`, or says why there may be no more: `most` run already, or the caller may not. What has
+  // begun ends when its caller loses the right to it (Gate::StillAdministers).
+  absl::StatusOr<Caller> Begin(grpc::CallbackServerContext& context, const google::protobuf::Message& request,
+                               std::atomic<int>& running, int most, const char* what);
 
   host::NodeHost& host_;
   const Gate& gate_;

@@ -50,9 +50,9 @@ int64_t DaysLeft(absl::Time expires, absl::Time now) { return absl::ToInt64Hours
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Certificates>> Certificates::Load(tls::Paths paths, ClientAuth clients,
+absl::StatusOr<std::unique_ptr<Certificates>> Certificates::Load(tls::Paths paths, ClientAuth clients, bool plain_too,
                                                                  std::string node_id) {
-  std::unique_ptr<Certificates> out(new Certificates(std::move(paths), clients, std::move(node_id)));
+  std::unique_ptr<Certificates> out(new Certificates(std::move(paths), clients, plain_too, std::move(node_id)));
   if (auto status = out->Reload(); !status.ok()) return status;
   if (auto status = out->MakeCredentials(); !status.ok()) return status;
   return out;

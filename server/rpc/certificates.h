@@ -29,11 +29,14 @@ enum class ClientAuth { kOff, kOptional, kRequire };
 class Certificates {
  public:
   // INVALID_ARGUMENT says which file is wrong (ReadMaterial), or that the certificate is not that of `node_id`.
-  static absl::StatusOr<std::unique_ptr<Certificates>> Load(tls::Paths paths, ClientAuth clients, std::string node_id);
+  // `plain_too`: clients and members that speak plain text are taken as well (docs/decisions/0039).
+  static absl::StatusOr<std::unique_ptr<Certificates>> Load(tls::Paths paths, ClientAuth clients, bool plain_too,
+                                                            std::string node_id);
   ~Certificates();
   Certificates(const Certificates&) = delete;
 
   std::shared_ptr<grpc::ServerCredentials> credentials() const { return credentials_; }
+  bool plain_too() const { return plain_too_; }
   // Reads the files again. After an error what was read before counts on.
   absl::Status Reload();
   // Whether a file has changed since it was read last, with or without success. One caller at a time.
@@ -48,15 +51,17 @@ class Certificates {
   std::string Note(absl::Time now) const;
 
  private:
-  Certificates(tls::Paths paths, ClientAuth clients, std::string node_id)
+  Certificates(tls::Paths paths, ClientAuth clients, bool plain_too, std::string node_id)
       : paths_(std::move(paths)),
         clients_(clients),
+        plain_too_(plain_too),
         node_id_(std::move(node_id)),
         files_({paths_.certificate, paths_.key, paths_.authorities}) {}
   absl::Status MakeCredentials();
 
   const tls::Paths paths_;
   const ClientAuth clients_;
+  const bool plain_too_;
   const std::string node_id_;
   WatchedFiles files_;
   int own_fd_ = -1, authorities_fd_ = -1;  // the copies that gRPC watches

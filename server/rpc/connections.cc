@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <malloc.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -14,11 +13,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "peer/tls/material.h"
 #include "server/rpc/channelz.h"
 #include "spdlog/spdlog.h"
 
@@ -30,6 +29,8 @@ using std::chrono::milliseconds;
 // How often connections are looked at: in that time a fast link brings some 100 MiB at most, which gRPC's quota, three
 // times the bound on unfinished bytes, still holds.
 constexpr milliseconds kLookEvery{100};
+// While an address is under a penalty: what it sends between two looks is begun by gRPC.
+constexpr milliseconds kLookUnderPenalty{10};
 // If no descriptor is left, or the port cannot be opened, the thread tries again after this time.
 constexpr milliseconds kAgain{100};
 // A refused client has this time to read the reason. At most this many refused connections are open at once.
@@ -91,13 +92,19 @@ std::string Goaway(const std::string& why) {
 
 // One connection, by our own descriptor of it.
 struct Connections::Connection {
-  ~Connection() { close(fd); }
+  ~Connection() {
+    close(fd);
+    if (untaken >= 0) close(untaken);
+  }
   void Acquit(Clock::time_point now) {
     unfinished = owed = 0;
     since = now;
   }
   int fd = -1;
   std::string peer;
+  // Until its first byte is there: what gRPC will get, and from which listener.
+  int untaken = -1, listener = -1;
+  bool plain = false;
   std::vector<std::string> owners;  // of its calls; under the lock of Connections
   std::string address() const { return peer.substr(0, peer.rfind(':')); }
   std::atomic<uint64_t> whole{0};  // bytes of the requests that came whole
@@ -109,15 +116,14 @@ struct Connections::Connection {
   Clock::time_point since;  // it was last beyond suspicion
   int64_t socket_id = 0;    // gRPC's; 0: not looked up yet
   const Clock::time_point accepted = Clock::now();
-  BrokenOff broken_off{accepted};
+  BrokenOff broken_off{accepted, BrokenOff::kMost};
 };
 
-Connections::Connections(Bounds bounds, std::function<void(int, int)> take, std::function<void(bool)> listening)
+Connections::Connections(Bounds bounds, Take take, std::function<void(bool)> listening)
     : bounds_(bounds), take_(std::move(take)), listening_(std::move(listening)) {}
 
 Connections::~Connections() {
   Stop();
-  CloseListeners();
   for (const auto& [fd, until] : refused_) close(fd);
   for (const int fd : {epoll_, wake_, spare_}) {
     if (fd >= 0) close(fd);
@@ -129,11 +135,6 @@ void Connections::Stop() {
   stopping_.store(true);
   eventfd_write(wake_, 1);
   thread_.join();
-}
-
-void Connections::CloseListeners() {
-  for (const int fd : listeners_) close(fd);
-  listeners_.clear();
 }
 
 absl::Status Connections::Start(const std::string& host, uint16_t port) {
@@ -153,51 +154,9 @@ absl::Status Connections::Start(const std::string& host, uint16_t port) {
 }
 
 absl::Status Connections::Listen() {
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  const std::string host = host_.empty() ? "0.0.0.0" : host_;
-  if (const int error = getaddrinfo(host.c_str(), absl::StrCat(port_.load()).c_str(), &hints, &found)) {
-    return absl::UnavailableError(gai_strerror(error));
-  }
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, freeaddrinfo);
-  int error = 0;
-  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    // [::] alone takes IPv4 too; of a name with several addresses each has its own listener.
-    error = ListenAt(*address, found->ai_next != nullptr);
-    if (error == EADDRINUSE) break;
-  }
-  // An address of a family that this machine has not is left out.
-  if (!listeners_.empty() && error != EADDRINUSE) return absl::OkStatus();
-  CloseListeners();
-  return absl::UnavailableError(std::generic_category().message(error));
-}
-
-// 0, or the error.
-int Connections::ListenAt(const addrinfo& address, bool only_v6) {
-  const int fd = socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return errno;
-  sockaddr_storage at{};
-  socklen_t size = sizeof(at);
-  std::memcpy(&at, address.ai_addr, address.ai_addrlen);
-  in_port_t& port = address.ai_family == AF_INET ? reinterpret_cast<sockaddr_in&>(at).sin_port
-                                                 : reinterpret_cast<sockaddr_in6&>(at).sin6_port;
-  port = htons(port_.load());
-  SetOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (address.ai_family == AF_INET6) SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, only_v6 ? 1 : 0);
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = fd;
-  if (bind(fd, reinterpret_cast<sockaddr*>(&at), address.ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) != 0 ||
-      epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
-    const int error = errno;
-    close(fd);
-    return error;
-  }
-  port_ = ntohs(port);
-  listeners_.push_back(fd);
-  return 0;
+  auto status = listeners_.Open(host_, port_, epoll_);
+  if (status.ok()) port_ = listeners_.port();
+  return status;
 }
 
 void Connections::StopListening() {
@@ -208,20 +167,25 @@ void Connections::StopListening() {
 void Connections::Run() {
   std::array<epoll_event, 64> events;
   while (!stopping_.load()) {
-    const int count = epoll_wait(epoll_, events.data(), events.size(), static_cast<int>(kLookEvery.count()));
+    const auto until_look = std::chrono::ceil<milliseconds>(next_look_ - Clock::now());
+    const int count = epoll_wait(epoll_, events.data(), events.size(),
+                                 static_cast<int>(std::clamp<int64_t>(until_look.count(), 1, kLookEvery.count())));
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       if (fd == wake_) {
         eventfd_t ignored;
         eventfd_read(wake_, &ignored);
-      } else if (std::find(listeners_.begin(), listeners_.end(), fd) != listeners_.end()) {
+      } else if (listeners_.Has(fd)) {
         Accept(fd);
-      } else if (auto ended = by_fd_.extract(fd)) {  // a hang-up, from either side: nothing else is asked for
-        Forget(ended.mapped());
+      } else if (const auto it = by_fd_.find(fd); it != by_fd_.end()) {
+        if (it->second->untaken >= 0 && TakeByFirstByte(*it->second)) continue;
+        // A hang-up, from either side: nothing else is asked for.
+        Forget(it->second);
+        by_fd_.erase(it);
       }
     }
     const auto now = Clock::now();
-    if (stop_listening_.load()) CloseListeners();
+    if (stop_listening_.load()) listeners_.Close();
     while (!refused_.empty() && refused_.front().second <= now) {
       close(refused_.front().first);
       refused_.pop_front();
@@ -240,7 +204,8 @@ void Connections::Run() {
         trim_at_ = Clock::time_point::max();
         malloc_trim(0);
       }
-      next_look_ = now + std::max<Clock::duration>(kLookEvery, 10 * (Clock::now() - now));
+      const milliseconds every = penalties_.any(now) ? kLookUnderPenalty : kLookEvery;
+      next_look_ = now + std::max<Clock::duration>(every, 10 * (Clock::now() - now));
     }
   }
 }
@@ -248,6 +213,7 @@ void Connections::Run() {
 void Connections::Forget(const std::shared_ptr<Connection>& ended) {
   const MutexLock lock(mutex_);
   if (const auto it = by_peer_.find(ended->peer); it != by_peer_.end() && it->second == ended) by_peer_.erase(it);
+  if (ended->plain) --plain_;
   for (const std::string& owner : ended->owners) {
     const auto it = by_owner_.find(owner);
     if (--it->second == 0) by_owner_.erase(it);
@@ -269,7 +235,7 @@ void Connections::Accept(int listener) {
       const bool dead = errno == EBADF || errno == EINVAL || errno == ENOTSOCK || errno == EOPNOTSUPP;
       if (!dead) return;  // nobody else waits, or one that has gone again
       spdlog::error("gRPC cannot listen any more ({}); trying again", std::generic_category().message(errno));
-      CloseListeners();
+      listeners_.Close();
       listening_(false);
       return;
     }
@@ -285,11 +251,13 @@ void Connections::Accept(int listener) {
       close(fd);
       continue;
     }
-    if (!penalties_.Allows(connection->address(), connection->since)) {
+    const auto may_break_off = penalties_.Allows(connection->address(), connection->since);
+    if (!may_break_off) {
       ++refused_count_;
       close(fd);
       continue;
     }
+    connection->broken_off = BrokenOff(connection->accepted, *may_break_off);
     Prepare(fd);
     {
       const MutexLock lock(mutex_);
@@ -297,10 +265,33 @@ void Connections::Accept(int listener) {
     }
     epoll_event event{};  // epoll always reports hang-ups and errors
     event.data.fd = connection->fd;
+    if (bounds_.tls_and_plain) {
+      event.events = EPOLLIN;
+      connection->untaken = fd;
+      connection->listener = listener;
+    }
     epoll_ctl(epoll_, EPOLL_CTL_ADD, connection->fd, &event);
     by_fd_.emplace(connection->fd, std::move(connection));
-    take_(listener, fd);
+    if (!bounds_.tls_and_plain) take_(listener, fd, false);
   }
+}
+
+// False if the connection has ended without one.
+bool Connections::TakeByFirstByte(Connection& connection) {
+  char first = 0;
+  const ssize_t size = recv(connection.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (size <= 0) return size < 0 && errno == EAGAIN;
+  epoll_event only_the_end{};
+  only_the_end.data.fd = connection.fd;
+  epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.fd, &only_the_end);
+  const bool plain = first != tls::kFirstByte;
+  if (plain) {
+    const MutexLock lock(mutex_);
+    connection.plain = true;
+    ++plain_;
+  }
+  take_(connection.listener, std::exchange(connection.untaken, -1), plain);
+  return true;
 }
 
 void Connections::Refuse(int fd) {
@@ -330,6 +321,10 @@ void Connections::Look() {
   const auto now = Clock::now();
   listed_ = false;
   for (const auto& [fd, connection] : by_fd_) {
+    if (connection->untaken >= 0) {
+      if (now - connection->accepted > bounds_.first_byte) End(*connection, "it says nothing");
+      continue;
+    }
     if (!Count(*connection)) continue;
     if (BreaksOff(*connection, now)) {
       penalties_.Add(connection->address(), now);
@@ -477,7 +472,7 @@ size_t Connections::UseOf(const std::string& owner) const {
 
 Connections::Use Connections::use() const {
   const MutexLock lock(mutex_);
-  return {by_peer_.size(), bounds_.connections, refused_count_.load(), ended_count_.load()};
+  return {by_peer_.size(), bounds_.connections, plain_, refused_count_.load(), ended_count_.load()};
 }
 
 }  // namespace leasemap::rpc

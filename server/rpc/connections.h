@@ -21,9 +21,8 @@
 
 #include "absl/status/status.h"
 #include "peer/threads/mutex.h"
+#include "server/rpc/listeners.h"
 #include "server/rpc/resets.h"
-
-struct addrinfo;
 
 namespace leasemap::rpc {
 
@@ -35,19 +34,24 @@ class Connections {
     // counts for nothing and is never ended.
     uint64_t unfinished_bytes = uint64_t{128} << 20;
     std::chrono::milliseconds arrive{60'000};  // a request comes whole within that
+    // Clients speak TLS or plain text, and a connection is what its first byte says. That comes within `first_byte`.
+    bool tls_and_plain = false;
+    std::chrono::milliseconds first_byte{10'000};
   };
   // Bytes that gRPC takes for one stream before our code sees the call.
   static constexpr uint64_t kFreeBytes = 64 << 10;
 
   struct Use {
     size_t connections = 0, most = 0;
+    size_t plain = 0;  // with Bounds::tls_and_plain: of them, in plain text
     // Beyond the bound on connections, or under a penalty; because they stalled, or broke off too many calls.
     uint64_t refused = 0, ended = 0;
   };
 
-  // `take` owns the descriptor from then on. `listening` is called when the port is dead, and when it is alive again.
-  // The thread of this class calls both.
-  Connections(Bounds bounds, std::function<void(int listener, int fd)> take, std::function<void(bool)> listening);
+  // `take` owns the descriptor from then on; `plain`: with Bounds::tls_and_plain, whether the client speaks plain text.
+  // `listening` is called when the port is dead, and when it is alive again. The thread of this class calls both.
+  using Take = std::function<void(int listener, int fd, bool plain)>;
+  Connections(Bounds bounds, Take take, std::function<void(bool)> listening);
   ~Connections();
 
   // Listens on host:port, 0 for a free one, and starts the thread.
@@ -76,6 +80,7 @@ class Connections {
   void Run();
   void Accept(int listener);
   void Refuse(int fd);
+  bool TakeByFirstByte(Connection& connection);
   void Forget(const std::shared_ptr<Connection>& ended);
   void Look();
   static bool Count(Connection& connection);
@@ -87,16 +92,14 @@ class Connections {
   void NoteSocketIds();
   void End(const Connection& connection, const char* why);
   absl::Status Listen();
-  int ListenAt(const addrinfo& address, bool only_v6);
-  void CloseListeners();
 
   const Bounds bounds_;
-  const std::function<void(int, int)> take_;
+  const Take take_;
   const std::function<void(bool)> listening_;
   std::string host_;
   std::atomic<uint16_t> port_{0};
   int epoll_ = -1, wake_ = -1, spare_ = -1;  // of the thread, once it runs
-  std::vector<int> listeners_;               // one for each address of the host
+  Listeners listeners_;                      // of the thread, once it runs
   Clock::time_point next_look_, accept_again_;
   Clock::time_point trim_at_ = Clock::time_point::max();
   std::deque<std::pair<int, Clock::time_point>> refused_;  // saying so; closed then
@@ -105,6 +108,7 @@ class Connections {
 
   mutable Mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Connection>> by_peer_ ABSL_GUARDED_BY(mutex_);
+  size_t plain_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unordered_map<std::string, size_t> by_owner_ ABSL_GUARDED_BY(mutex_);  // how many count for each
   std::unordered_map<int, std::shared_ptr<Connection>> by_fd_;                // of the thread
   Penalties penalties_;                                                       // of the thread

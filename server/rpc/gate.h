@@ -83,6 +83,20 @@ class Gate {
     core::SetRetryMs(status, 1000);
     return status;
   }
+  // Ends a stream whose connection gRPC is about to close (TimeLeft).
+  static absl::Status ConnectionIsOld() {
+    auto status = core::Refusal(absl::StatusCode::kUnavailable, "DRAINING",
+                                "this connection ends because of its age; call again on another one, a watch with its "
+                                "last cursor");
+    core::SetRetryMs(status, 0);
+    return status;
+  }
+  // Whether an administrator whose call is under way is still one.
+  absl::Status StillAdministers(const Caller& caller) const {
+    if (!caller.has_rights()) return absl::OkStatus();
+    const auto again = access_.IdentifyAgain(caller);
+    return again.ok() ? again->MayAdminister() : again.status();
+  }
 
  private:
   // "Set" of a SetRequest.

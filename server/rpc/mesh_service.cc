@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "peer/core/data/error.h"
 #include "peer/core/data/limits.h"
 #include "server/host/address.h"
@@ -42,6 +45,17 @@ void SetUse(const Connections::Use& connections, const StreamUse& watches, v1::G
   out->set_max_watches(watches.most);
   out->set_busiest_peer(watches.busiest);
   out->set_busiest_watches(watches.of_busiest);
+}
+
+// Tells when --tls-transition can go.
+std::string TransitionNote(const std::set<std::string>& nodes, size_t clients) {
+  if (nodes.empty() && clients == 0) {
+    return "--tls-transition: no member and no client speaks plain text to this node now";
+  }
+  const auto shown = [](std::string* out, const std::string& node) { *out += core::Shown(node); };
+  return absl::StrCat("--tls-transition: plain text is spoken by ",
+                      nodes.empty() ? "no member" : absl::StrCat("members ", absl::StrJoin(nodes, ", ", shown)),
+                      " and on ", clients, " connections of clients");
 }
 
 // Others send no value.
@@ -156,6 +170,9 @@ grpc::ServerUnaryReactor* MeshService::GetStatus(grpc::CallbackServerContext* co
   for (const auto& note : host_.PathNotes()) response->add_notes(note);
   if (const std::string note = host_.stuck_note(); !note.empty()) response->add_notes(note);
   if (certificates_ != nullptr) {
+    if (certificates_->plain_too()) {
+      response->add_notes(TransitionNote(host_.PlainNodes(), gate_.connections().use().plain));
+    }
     if (const std::string note = certificates_->Note(absl::Now()); !note.empty()) response->add_notes(note);
     SetTime(absl::ToUnixMillis(certificates_->expires()), response->mutable_certificate_expire_time());
   }
@@ -282,7 +299,8 @@ grpc::ServerWriteReactor<v1::SubscribeResponse>* MeshService::Subscribe(grpc::Ca
                                                                         const v1::SubscribeRequest* request) {
   auto caller = gate_.Identify(*context, *request);
   const auto status = caller.ok() ? caller->MayReadAll() : caller.status();
-  return status.ok() ? subscribers_.Open(*context, *std::move(caller)) : Refused<Subscribers::Reactor>(ToGrpc(status));
+  if (!status.ok()) return Refused<Subscribers::Reactor>(ToGrpc(status));
+  return subscribers_.Open(*context, *std::move(caller), gate_.connections().AgeOf(context->peer()));
 }
 
 grpc::ServerUnaryReactor* MeshService::Forget(grpc::CallbackServerContext* context, const v1::ForgetRequest* request,

@@ -6,7 +6,7 @@ namespace leasemap::rpc {
 
 bool BrokenOff::IsTooMany(int64_t total, SteadyTime now) {
   const bool within = now - from_ <= std::chrono::seconds(1);
-  if (within && total - before_ > kMost) return true;
+  if (within && total - before_ > most_) return true;
   if (!within) from_ = now, before_ = total;
   return false;
 }
@@ -19,16 +19,21 @@ void Penalties::Add(const std::string& address, SteadyTime now) {
   by_address_[address] = {now + kLasts, now + kBetween};
 }
 
-bool Penalties::Allows(const std::string& address, SteadyTime now) {
+std::optional<int64_t> Penalties::Allows(const std::string& address, SteadyTime now) {
   const auto it = by_address_.find(address);
-  if (it == by_address_.end()) return true;
+  if (it == by_address_.end()) return BrokenOff::kMost;
   if (it->second.until <= now) {
     by_address_.erase(it);
-    return true;
+    return BrokenOff::kMost;
   }
-  if (now < it->second.next) return false;
+  if (now < it->second.next) return std::nullopt;
   it->second.next = now + kBetween;
-  return true;
+  return BrokenOff::kMostUnderPenalty;
+}
+
+bool Penalties::any(SteadyTime now) const {
+  return std::any_of(by_address_.begin(), by_address_.end(),
+                     [now](const auto& each) { return each.second.until > now; });
 }
 
 }  // namespace leasemap::rpc

@@ -20,13 +20,16 @@ class BrokenOff {
   // In one second. A client may open 3,000 calls at once (GRPC_ARG_MAX_CONCURRENT_STREAMS in server.cc), and break off
   // a thousand.
   static constexpr int64_t kMost = 4'000;
+  // From an address under a penalty: more than a client does that only heard its calls time out.
+  static constexpr int64_t kMostUnderPenalty = 400;
 
-  explicit BrokenOff(SteadyTime opened) : from_(opened) {}
-  // `total`: calls since the connection was opened that are under way or did not end well. True if more than kMost of
+  BrokenOff(SteadyTime opened, int64_t most) : most_(most), from_(opened) {}
+  // `total`: calls since the connection was opened that are under way or did not end well. True if more than `most` of
   // them began within the present second. Where the last look was over a second ago it only begins a new second.
   bool IsTooMany(int64_t total, SteadyTime now);
 
  private:
+  int64_t most_;
   SteadyTime from_;     // the beginning of the second …
   int64_t before_ = 0;  // … and how many there were by then
 };
@@ -39,8 +42,10 @@ class Penalties {
   static constexpr size_t kMostAddresses = 1'000;     // beyond it the one whose penalty ends first is let go
 
   void Add(const std::string& address, SteadyTime now);
-  // Whether the address may open a connection now; if so, it does.
-  bool Allows(const std::string& address, SteadyTime now);
+  // Whether the address may open a connection now, and how many calls it may break off there; if so, it does.
+  std::optional<int64_t> Allows(const std::string& address, SteadyTime now);
+  // Whether any is in force.
+  bool any(SteadyTime now) const;
   size_t size() const { return by_address_.size(); }
 
  private:

@@ -29,11 +29,13 @@ constexpr int kMaxCalls = 3'000;
 
 // Unfinished requests may hold a third of the memory that gRPC has for all: between two looks at them twice that may
 // arrive, and with its quota used up gRPC ends calls of other clients.
-Connections::Bounds BoundsOf(const Limits& limits) {
+Connections::Bounds BoundsOf(const Limits& limits, const Certificates* certificates) {
   Connections::Bounds bounds;
   bounds.connections = limits.connections;
   bounds.unfinished_bytes = host::CallBytes(limits.memory) / 3;
   bounds.arrive = limits.arrive;
+  bounds.tls_and_plain = certificates != nullptr && certificates->plain_too();
+  bounds.first_byte = std::chrono::milliseconds(kHandshakeMs);
   return bounds;
 }
 
@@ -63,12 +65,13 @@ Server::Server(core::NodeOptions options, std::string listen, std::string mesh_l
       access_(access ? std::move(access) : std::make_unique<Access>()),
       host_(std::move(options), std::move(mesh_listen), limits.memory, std::move(disk)),
       connections_(
-          BoundsOf(limits), [this](int listener, int fd) { Take(listener, fd); },
+          BoundsOf(limits, certificates_.get()),
+          [this](int listener, int fd, bool plain) { Take(listener, fd, plain); },
           [this](bool listening) { SetListening(listening); }),
       gate_(host_, connections_, *access_),
       watches_(host_, *access_,
                {limits.watches, static_cast<int64_t>(host::CallBytes(limits.memory) / 2), limits.connection_age}),
-      subscribers_(*access_),
+      subscribers_(*access_, limits.connection_age),
       key_value_(host_, gate_, watches_),
       mesh_(host_, gate_, subscribers_, watches_, certificates_.get()),
       health_(gate_, limits.connections) {
@@ -90,11 +93,11 @@ Server::~Server() {
   connections_.Stop();
 }
 
-void Server::Take(int listener, int fd) {
+void Server::Take(int listener, int fd, bool plain) {
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
   connection.listener_fd = listener;
   connection.fd = fd;
-  acceptor_->HandleNewConnection(&connection);
+  (plain ? plain_acceptor_ : acceptor_)->HandleNewConnection(&connection);
 }
 
 void Server::SetListening(bool listening) {
@@ -105,7 +108,7 @@ void Server::SetListening(bool listening) {
 absl::Status Server::SecureMesh() {
   auto security = net::Security::Make(certificates_->material());
   if (!security.ok()) return security.status();
-  host_.SetSecurity(*std::move(security));
+  host_.SetSecurity(*std::move(security), certificates_->plain_too());
   return absl::OkStatus();
 }
 
@@ -130,9 +133,12 @@ absl::Status Server::Start() {
   }
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
+  constexpr auto kFromFd = grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD;
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      certificates_ ? certificates_->credentials() : grpc::InsecureServerCredentials());
+      kFromFd, certificates_ ? certificates_->credentials() : grpc::InsecureServerCredentials());
+  if (certificates_ && certificates_->plain_too()) {
+    plain_acceptor_ = builder.experimental().AddExternalConnectionAcceptor(kFromFd, grpc::InsecureServerCredentials());
+  }
   // All requests under way together: gRPC reads messages whole before any limit of ours.
   builder.SetResourceQuota(grpc::ResourceQuota("leasemap").Resize(host::CallBytes(limits_.memory)));
   // The connection of a client that vanished or hangs is closed, with or without calls.

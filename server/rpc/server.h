@@ -52,7 +52,7 @@ class Server {
   absl::Status ReloadRights();
 
  private:
-  void Take(int listener, int fd);
+  void Take(int listener, int fd, bool plain);
   void SetListening(bool listening);
   absl::Status SecureMesh();
 
@@ -61,7 +61,8 @@ class Server {
   const std::unique_ptr<Certificates> certificates_;
   const std::unique_ptr<Access> access_;
   host::NodeHost host_;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;  // of server_
+  // Of server_; the second one for clients in plain text beside those of TLS.
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_, plain_acceptor_;
   Connections connections_;
   Gate gate_;
   WatchHub watches_;

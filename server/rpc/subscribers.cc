@@ -5,9 +5,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "grpc/support/time.h"
+#include "grpcpp/alarm.h"
 #include "peer/core/data/error.h"
 #include "peer/threads/mutex.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/limits.h"
 #include "server/rpc/refused.h"
 #include "server/rpc/status.h"
 
@@ -39,6 +42,14 @@ class SubscribeStream final : public Subscribers::Reactor {
     if (!std::exchange(finished_, true)) Finish(ToGrpc(status));
   }
 
+  void EndAfter(std::chrono::milliseconds left, const std::shared_ptr<SubscribeStream>& self) {
+    const gpr_timespec at =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(left.count(), GPR_TIMESPAN));
+    old_.Set(at, [stream = std::weak_ptr(self)](bool due) {
+      if (const auto held = stream.lock(); held && due) held->End(Gate::ConnectionIsOld());
+    });
+  }
+
   void OnWriteDone(bool ok) override {
     if (!ok) return End(absl::CancelledError("the client is gone"));
     const MutexLock lock(mutex_);
@@ -61,6 +72,7 @@ class SubscribeStream final : public Subscribers::Reactor {
 
   Subscribers& owner_;
   const Caller caller_;
+  grpc::Alarm old_;
   Mutex mutex_;
   std::deque<v1::SubscribeResponse> queue_ ABSL_GUARDED_BY(mutex_);
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;                // of the payloads in queue_
@@ -70,7 +82,8 @@ class SubscribeStream final : public Subscribers::Reactor {
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-Subscribers::Reactor* Subscribers::Open(const grpc::CallbackServerContext& context, Caller caller) {
+Subscribers::Reactor* Subscribers::Open(const grpc::CallbackServerContext& context, Caller caller,
+                                        std::chrono::milliseconds age) {
   auto stream = std::make_shared<SubscribeStream>(*this, std::move(caller));
   const Added added = streams_.Add(stream, context.peer());
   if (added == Added::kClosed) return Refused<Reactor>(ToGrpc(Gate::Draining()));
@@ -80,6 +93,7 @@ Subscribers::Reactor* Subscribers::Open(const grpc::CallbackServerContext& conte
         absl::StrCat("this node serves ", kMaxStreams, " subscribers, and may serve no more; use another node"))));
   }
   stream->StartSendInitialMetadata();
+  stream->EndAfter(TimeLeft(connection_age_, age), stream);
   if (stream->caller().has_rights()) LookAtRights(*stream);  // they may have changed meanwhile
   return stream.get();
 }

@@ -1,6 +1,7 @@
 // The Subscribe streams of this node: each has a bounded queue of messages, and drops the oldest one when it is full.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 
@@ -22,10 +23,12 @@ class Subscribers {
   static constexpr size_t kMaxBytes = 4 << 20;
   static constexpr size_t kMaxStreams = 1000;
 
-  explicit Subscribers(const Access& access) : access_(access) {}
+  // `connection_age`: Limits::connection_age.
+  Subscribers(const Access& access, std::chrono::milliseconds connection_age)
+      : access_(access), connection_age_(connection_age) {}
 
-  // The caller may read the whole map.
-  Reactor* Open(const grpc::CallbackServerContext& context, Caller caller);
+  // The caller may read the whole map. `age`: of its connection, which ends the stream with DRAINING when it is old.
+  Reactor* Open(const grpc::CallbackServerContext& context, Caller caller, std::chrono::milliseconds age);
   void Deliver(const std::string& from_node, const std::string& payload);
   // Rights may have changed: ends the streams of callers that may not go on.
   void LookAtRights();
@@ -37,6 +40,7 @@ class Subscribers {
   void LookAtRights(SubscribeStream& stream) const;
 
   const Access& access_;
+  const std::chrono::milliseconds connection_age_;
   Streams<SubscribeStream> streams_{kMaxStreams};
 };
 

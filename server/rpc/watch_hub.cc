@@ -10,6 +10,7 @@
 #include "peer/core/data/error.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/limits.h"
 #include "server/rpc/refused.h"
 #include "server/rpc/status.h"
 #include "spdlog/spdlog.h"
@@ -36,13 +37,6 @@ v1::Event::Kind KindOf(core::EventKind kind) {
       return v1::Event::KIND_LEASE;
   }
   return v1::Event::KIND_UNSPECIFIED;
-}
-
-absl::Status ConnectionIsOld() {
-  auto status = core::Refusal(absl::StatusCode::kUnavailable, "DRAINING",
-                              "this connection ends because of its age; resume the watch on another one");
-  core::SetRetryMs(status, 0);
-  return status;
 }
 
 WatchScope ScopeOf(const v1::WatchRequest& request) {
@@ -93,7 +87,7 @@ class WatchStream final : public WatchHub::Reactor {
   void Pump() {
     const MutexLock lock(mutex_);
     if (writing_ || finished_) return;
-    if (!ending_ && hub_.host_.now().mono >= old_at_) ending_ = ConnectionIsOld();
+    if (!ending_ && hub_.host_.now().mono >= old_at_) ending_ = Gate::ConnectionIsOld();
     if (ending_) watch_.first_due = true;  // at the head a cursor is due now, also soon after another
     auto batch = hub_.host_.ReadWatch(watch_);
     if (!batch.ok()) return End(batch.status());
@@ -228,8 +222,7 @@ WatchHub::Reactor* WatchHub::Open(grpc::CallbackServerContext* context, Caller c
   if (!filter.ok()) return refuse(filter.status());
   auto watch = host_.StartWatch(*std::move(filter), request.include_snapshot(), request.cursor());
   if (!watch.ok()) return refuse(watch.status());
-  const auto left = std::max(bounds_.connection_age * 11 / 10 - age, std::chrono::milliseconds(0));
-  const core::MonoTime old_at = host_.now().mono + left.count();
+  const core::MonoTime old_at = host_.now().mono + TimeLeft(bounds_.connection_age, age).count();
   auto stream = std::make_shared<WatchStream>(*this, context, std::move(caller), std::move(scope), *std::move(watch),
                                               old_at, request.keys_only());
   Streams<WatchStream>::Owner owner;

@@ -1,5 +1,6 @@
 """What the test of attacks sends: sockets in threads, HTTP/2 by hand, as no client library would write it."""
 import contextlib
+import multiprocessing
 import os
 import socket
 import ssl
@@ -7,6 +8,8 @@ import struct
 import threading
 import time
 import zlib
+
+from basics import grpc, kv_grpc, pb
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE = 0, 1, 3, 4, 8
@@ -39,31 +42,58 @@ def call(stream, path, message=b"", end=True, length=None, packed=False, more=()
     return frame(HEADERS, END_HEADERS, stream, headers(path, *more)) + data
 
 
+SPAWN = multiprocessing.get_context("spawn")
+
+
 class Attack:
-    """Workers that each have a socket, again and again, until the attack is over. `sent` counts bytes, `done` rounds."""
+    """Workers that each have a socket, again and again, until the attack is over; in a process of their own, so that they
+    take no time from the client beside them. `sent` counts bytes, `done` rounds."""
 
     def __init__(self, workers):
-        self.workers, self.over, self.threads = workers, threading.Event(), []
-        self.sent = self.done = 0
-        self.lock = threading.Lock()
+        self.workers, self.over, self.process = workers, SPAWN.Event(), None
+        self.counts = SPAWN.Value("Q", 0), SPAWN.Value("Q", 0)
+
+    @property
+    def sent(self):
+        return self.counts[0].value
+
+    @property
+    def done(self):
+        return self.counts[1].value
 
     def __enter__(self):
-        self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True) for i in range(self.workers)]
-        for thread in self.threads:
-            thread.start()
+        self.process = SPAWN.Process(target=self.play, daemon=True)
+        self.process.start()
         return self
 
     def __exit__(self, *_):
         self.over.set()
-        for thread in self.threads:
-            thread.join(30)
+        self.process.join(30)
+        if self.process.exitcode != 0:
+            raise AssertionError(f"the attackers ended with {self.process.exitcode}")
+
+    def play(self):
+        threading.Thread(target=self.end_with_the_test, daemon=True).start()
+        threads = [threading.Thread(target=self.run, args=(i,), daemon=True) for i in range(self.workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    @staticmethod
+    def end_with_the_test():
+        multiprocessing.parent_process().join()
+        os._exit(1)
 
     def run(self, worker):
         while not self.over.is_set():
             with contextlib.suppress(OSError):
                 self.round(worker)
-            with self.lock:
-                self.done += 1
+            self.count(1, 1)
+
+    def count(self, which, more):
+        with self.counts[which].get_lock():
+            self.counts[which].value += more
 
     def round(self, worker):
         raise NotImplementedError
@@ -82,8 +112,7 @@ class Attack:
             except TimeoutError:
                 continue
             rest = rest[taken:]
-            with self.lock:
-                self.sent += taken
+            self.count(0, taken)
 
     def hold(self, sock, seconds):
         """Until the node closes it, the time is over, or the attack is; what comes is dropped."""
@@ -187,6 +216,29 @@ class HalfHandshakes(Attack):
         with self.connect(self.port) as sock:
             self.send(sock, self.hello[:len(self.hello) // 2 if worker % 2 else len(self.hello)])
             self.hold(sock, 60)
+
+
+class AlikeKeys(Attack):
+    """Keys that differ in their last bytes alone: the dearest there are to compare. A map that hashed its keys would be
+    attacked by keys of one hash instead."""
+
+    LENGTH, KEYS, BATCH = 4000, 20_000, 100
+
+    def __init__(self, port):
+        super().__init__(2)
+        self.port = port
+
+    def round(self, worker):
+        with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+            stub = kv_grpc.KeyValueStub(channel)
+            for first in range(worker * self.BATCH, self.KEYS, self.workers * self.BATCH):
+                if self.over.is_set():
+                    return
+                keys = ["k" * (self.LENGTH - 8) + f"{number:08}" for number in range(first, first + self.BATCH)]
+                with contextlib.suppress(grpc.RpcError):
+                    stub.BatchSet(pb.BatchSetRequest(requests=[pb.SetRequest(key=key, value="v") for key in keys]),
+                                  timeout=10)
+                self.count(0, self.BATCH * self.LENGTH)
 
 
 class Bombs(Attack):

@@ -17,7 +17,7 @@ from tls_test import Authority, TlsNode
 
 SECONDS = float(os.environ.get("ATTACK_SECONDS", "3"))
 PER_SECOND = 100  # calls of the normal client: far below what a node can do
-GROWTH_MIB = 512  # docs/security.md, "Under attack"
+GROWTH_MIB = 384  # docs/security.md, "Under attack"
 
 
 def memory_mib(node, which):
@@ -110,6 +110,9 @@ class AttacksTest(ClusterTest):
         self.attack("connects", attackers.Connects(self.under.port), lambda attack: attack.done > 1000)
         self.attack("connects to the mesh", attackers.Connects(self.under.mesh_port), lambda attack: attack.done > 1000)
 
+    def test_keys_that_are_alike(self):
+        self.attack("keys that are alike", attackers.AlikeKeys(self.under.port), lambda attack: attack.sent > 20 << 20)
+
     def test_bombs(self):
         self.attack("gzip bombs", attackers.Bombs(self.under.port), lambda attack: attack.done > 4)
 
@@ -122,7 +125,8 @@ class TlsAttacksTest(AttacksTest):
         node.environment.update(KEEP_LITTLE)
         return node
 
-    test_lengths_of_a_gibibyte = test_rapid_resets = test_slow_readers = test_bombs = test_connects = None
+    test_lengths_of_a_gibibyte = test_rapid_resets = test_slow_readers = test_bombs = test_connects = \
+        test_keys_that_are_alike = None
 
     def test_handshakes_that_never_end(self):
         self.attack("half handshakes", attackers.HalfHandshakes(self.under.port), lambda attack: attack.sent > 20_000)

@@ -225,6 +225,18 @@ class RightsTest(ClusterTest):
         self.node.put(principal("other"), root=False)
         self.refused(lambda: next(heard), *UNKNOWN)
 
+    def test_who_loses_the_right_loses_the_backup_under_way(self):
+        for i in range(40):  # pages of a MiB, which gRPC does not take all before they are read
+            self.node.set(f"a/{i}", "x" * 500_000)
+        keeper = Client(self.node, "keeper")
+        self.node.put(principal("keeper", grant("", "ADMIN")))
+        self.node.says("the rights were read again: 2 principals")
+        backup = keeper.mesh.Backup(mesh_pb.BackupRequest())
+        next(backup)
+        self.node.put(principal("keeper", grant("", "READ")))
+        self.node.says("the rights were read again: 2 principals", times=2)
+        self.denied(lambda: list(backup), "may not administer")
+
     def test_a_bad_file_is_refused_and_the_rights_of_before_count_on(self):
         self.node.put("principal { nmae: 1 }")
         self.node.says(r'error .*auth: line 2, column \d+: .*nmae.*; the rights that were read before count on')

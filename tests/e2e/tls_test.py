@@ -326,5 +326,83 @@ class MeshTest(ClusterTest):
         self.assertEqual(third.get("k"), "v")
 
 
+class WalkingNode(TlsNode):
+    """Has the files, and speaks what its steps say: PLAIN, BOTH or TLS."""
+
+    PLAIN, BOTH, TLS = "plain", "both", "TLS"
+
+    def __init__(self, name, authority):
+        super().__init__(name, authority)
+        self.step = self.PLAIN
+        self.flags = ()
+
+    def take(self, cluster, step):
+        """Restarts with this step, as an operator does: ended by SIGTERM, and back."""
+        self.kill(signal.SIGTERM)
+        self.step = step
+        flags = {self.PLAIN: (), self.BOTH: (*self.tls_flags(), "--tls-transition"), self.TLS: self.tls_flags()}
+        self.flags = flags[step]
+        cluster.restart(self)
+        cluster.wait_linked()
+
+    def connect(self, options):
+        return super().connect(options) if self.step == self.TLS else grpc.insecure_channel(self.target, options)
+
+    def serves(self, *flags):
+        done = leasemap("get", "first", "--server", self.target, "--timeout", "2s", *flags)
+        return done.stdout == "v\n"
+
+    def transition(self):
+        """The note of its status."""
+        return next((note for note in self.status().notes if note.startswith("--tls-transition")), None)
+
+
+class TransitionTest(ClusterTest):
+    """From plain text to TLS, and back, without a stop of the cluster."""
+
+    def test_there_and_back(self):
+        authority = Authority()
+        nodes = [WalkingNode(f"n{i}", authority) for i in (1, 2, 3)]
+        cluster = self.cluster(nodes=nodes)
+        tls = ("--tls-ca", authority.ca)
+        nodes[0].set("first", "v")
+        written, writes = {"first": "v"}, 0
+        for step in (WalkingNode.BOTH, WalkingNode.TLS, WalkingNode.BOTH, WalkingNode.PLAIN):
+            for node in nodes:
+                node.take(cluster, step)
+                writes += 1
+                node.set(f"k/{writes}", "v", ack=pb.ACK_ALL)
+                written[f"k/{writes}"] = "v"
+            for node in nodes:
+                self.assertEqual(node.serves(), step != WalkingNode.TLS, (node.name, step))
+                self.assertEqual(node.serves(*tls), step != WalkingNode.PLAIN, (node.name, step))
+                self.assertEqual(node.transition() is not None, step == WalkingNode.BOTH)
+            if step == WalkingNode.BOTH:  # what still speaks plain text is this test
+                for node in nodes:
+                    wait_for(f"all members of {node.name} speak TLS",
+                             lambda node=node: "no member and on 1 connections" in node.transition())
+        held, _ = cluster.wait_equal()
+        self.assertEqual({key: entry[0] for key, entry in held.items()}, written)
+
+    def test_a_member_in_plain_text_is_named(self):
+        authority = Authority()
+        both, plain = WalkingNode("n1", authority), WalkingNode("n2", authority)
+        cluster = self.cluster(nodes=[both, plain])
+        both.take(cluster, WalkingNode.BOTH)
+        self.assertIn("spoken by members n2", both.transition())
+        self.assertIn("both ports take plain text as well as TLS", both.log.read_text())
+
+    def test_beyond_loopback_it_takes_insecure(self):
+        node = TlsNode("n1", Authority(), ("--tls-transition",))
+        command = [LEASEMAPD, "--node-id=n1", "--listen=0.0.0.0:0", *node.flags]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=BOUND, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("with --tls-transition it takes plain text, too", done.stderr)
+        alone = subprocess.run([LEASEMAPD, "--tls-transition"], env=ENVIRONMENT, capture_output=True, text=True,
+                               timeout=BOUND, check=False)
+        self.assertEqual(alone.returncode, 2)
+        self.assertIn("--tls-transition: needs --tls-cert", alone.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -314,8 +314,22 @@ void AddConfigs(Seeds& seeds) {
   seeds["fuzz_config/no_equals"] = "leasing\n";
 }
 
+void AddImports(Seeds& seeds) {
+  seeds["fuzz_import/export_line"] =
+      R"({"key":"k","value":"v","holder":"n1","lease":"1h","expire_time":"2023-11-14T23:13:20Z","version":"x"})";
+  seeds["fuzz_import/ephemeral"] = R"({"key":"k","value":"","holder":"h","lease":"30s","on_lapse":"delete"})";
+  seeds["fuzz_import/bytes"] = R"({"key_bytes":"/w==","value_bytes":"AAD/","lease":"0"})";
+  seeds["fuzz_import/escapes"] = R"({"key":"\u00fc\ud83d\ude00","value":"\n\"\\/"})";
+  seeds["fuzz_import/half_an_escape"] = R"({"key":"\ud83d","value":"v"})";
+  seeds["fuzz_import/unknown_field"] = R"({"key":"k","value":"v","colour":"blue"})";
+  seeds["fuzz_import/open"] = R"({"key":"k)";
+  seeds["fuzz_import/tab"] = "key\\t\tvalue\\x41";
+  seeds["fuzz_import/backup_entry"] = storage::EncodeEntry(*PeerEntry(3, "k"));
+}
+
 Seeds All() {
   Seeds seeds;
+  AddImports(seeds);
   AddIdentities(seeds);
   AddBackups(seeds);
   AddStorage(seeds);

@@ -132,6 +132,99 @@ TEST_F(SecurityTest, PlainTextAndTlsDoNotMeet) {
   EXPECT_TRUE(Eventually([&] { return plain.Look([](Port& p) { return p.closed; }) == 1; }));
 }
 
+// Dials until a Hello of `from` is there, as a node does: again when a connection ended.
+class TransitionTest : public SecurityTest {
+ protected:
+  void SecureToo(Port& port, const std::string& id) {
+    port.Do([security = Node(id)](Transport& t) { t.SetSecurity(security, true); });
+  }
+  // After at most `tries`.
+  static std::optional<core::Hello> GreetAtLast(Port& from, Port& to, int tries) {
+    for (int i = 0; i < tries; ++i) {
+      const int ended = from.Look([](Port& p) { return p.closed; });
+      const auto before = from.Look([](Port& p) { return p.dialed; });
+      from.Do([&](Transport& t) { t.Dial(to.address()); });
+      if (!Eventually([&] { return from.Look([](Port& p) { return p.dialed; }) != before; })) return {};
+      const auto link = from.Look([](Port& p) { return p.dialed; });
+      from.Do([link](Transport& t) { t.Send(link, SomeHello()); });
+      const bool done = Eventually([&] {
+        return to.Look([](Port& p) { return p.messages.size(); }) == 1 ||
+               from.Look([](Port& p) { return p.closed; }) > ended;
+      });
+      if (!done) return {};
+      if (to.Look([](Port& p) { return p.messages.size(); }) == 1) {
+        return to.Look([](Port& p) { return std::get<core::Hello>(p.messages[0]); });
+      }
+    }
+    return {};
+  }
+};
+
+TEST_F(TransitionTest, TwoThatTakeBothSpeakTls) {
+  Port a, b;
+  SecureToo(a, "a");
+  SecureToo(b, "b");
+  const auto hello = GreetAtLast(a, b, 1);
+  ASSERT_TRUE(hello && hello->certified);
+  EXPECT_EQ(hello->certified->name, "a");
+}
+
+TEST_F(TransitionTest, WhoSpeaksPlainTextAloneIsTaken) {
+  Port plain, both;
+  SecureToo(both, "b");
+  const auto hello = GreetAtLast(plain, both, 1);
+  ASSERT_TRUE(hello);
+  EXPECT_FALSE(hello->certified);
+  both.Do([](Transport& t) { EXPECT_EQ(t.PlainNodes(), std::set<std::string>{"n"}); });
+  plain.Do([](Transport& t) { t.HangUp(core::LinkId{1}); });
+  EXPECT_TRUE(Eventually([&] { return both.Look([](Port& p) { return p.closed; }) == 1; }));
+  both.Do([](Transport& t) { EXPECT_EQ(t.PlainNodes(), std::set<std::string>{}); });
+}
+
+TEST_F(TransitionTest, WhoSpeaksPlainTextAloneIsDialledSoTheSecondTime) {
+  Port plain, both;
+  SecureToo(both, "b");
+  const auto hello = GreetAtLast(both, plain, 2);
+  ASSERT_TRUE(hello);
+  EXPECT_EQ(both.Look([](Port& p) { return p.closed; }), 1);
+  EXPECT_EQ(both.Look([](Port& p) { return p.unproven; }), 0);
+}
+
+TEST_F(TransitionTest, WhoSpeaksTlsAloneComesTogetherEitherWay) {
+  Port secure, both;
+  Secure(secure, Node("a"));
+  SecureToo(both, "b");
+  const auto in = GreetAtLast(secure, both, 1);
+  ASSERT_TRUE(in && in->certified);
+  EXPECT_EQ(in->certified->name, "a");
+  Port other;
+  Secure(other, Node("c"));
+  const auto out = GreetAtLast(both, other, 1);
+  ASSERT_TRUE(out && out->certified);
+  EXPECT_EQ(out->certified->name, "b");
+}
+
+// A member that has changed meanwhile: the try in plain text fails, and the next one is TLS again.
+TEST_F(TransitionTest, PlainTextIsTriedOnce) {
+  Port both, changed;
+  SecureToo(both, "b");
+  both.Do([&](Transport& t) { t.Dial(changed.address()); });
+  ASSERT_TRUE(Eventually([&] { return both.Look([](Port& p) { return p.closed; }) == 1; }));
+  Secure(changed, Node("a"));
+  const auto hello = GreetAtLast(both, changed, 2);
+  ASSERT_TRUE(hello && hello->certified);
+  EXPECT_EQ(hello->certified->name, "b");
+}
+
+TEST_F(TransitionTest, ABadCertificateIsNoPlainText) {
+  const tls::Issued other = NewAuthority();
+  Port a, b;
+  SecureToo(a, "a");
+  Secure(b, Make({Identity::Kind::kNode, "b"}, other, other.certificate));
+  a.Do([&](Transport& t) { t.Dial(b.address()); });
+  ExpectUnproven(a, "certificate verify failed");
+}
+
 // Megabytes each way, with pieces and pulls.
 TEST_F(SecurityTest, BulkComesThrough) {
   Port a, b;

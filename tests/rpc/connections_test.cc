@@ -28,8 +28,9 @@ class ConnectionsTest : public ::testing::Test {
   void Start(Connections::Bounds bounds) {
     connections_ = std::make_unique<Connections>(
         bounds,
-        [this](int listener, int fd) {
+        [this](int listener, int fd, bool plain) {
           listener_ = listener;
+          (plain ? plain_ : other_)++;
           readers_.emplace_back([fd] {
             std::string bytes(1 << 16, '\0');
             while (true) {
@@ -57,7 +58,7 @@ class ConnectionsTest : public ::testing::Test {
 
   std::unique_ptr<Connections> connections_;
   std::vector<std::thread> readers_;
-  std::atomic<int> listener_{-1}, dead_{0}, alive_{0};
+  std::atomic<int> listener_{-1}, dead_{0}, alive_{0}, plain_{0}, other_{0};
 };
 
 TEST_F(ConnectionsTest, BeyondTheBoundAClientIsToldAndRefused) {
@@ -100,6 +101,36 @@ TEST_F(ConnectionsTest, WhoStallsLongestPaysForAll) {
   ASSERT_TRUE(Eventually([&] { return connections_->use().ended >= 2; }));
   ASSERT_TRUE(Becomes(2));
   EXPECT_FALSE(held[0].open() && held[1].open());
+  held.clear();
+}
+
+TEST_F(ConnectionsTest, WithTlsAndPlainTextAConnectionIsWhatItsFirstByteSays) {
+  Start({.tls_and_plain = true});
+  std::vector<Socket> held;
+  for (int i = 0; i < 3; ++i) held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(3));
+  EXPECT_EQ(plain_ + other_, 0);
+  ASSERT_TRUE(held[0].Send("\x16\x03\x01"));
+  ASSERT_TRUE(held[1].Send("PRI * HTTP/2.0"));
+  ASSERT_TRUE(Eventually([&] { return plain_ == 1 && other_ == 1; }));
+  EXPECT_EQ(connections_->use().plain, 1u);
+  held.clear();
+  ASSERT_TRUE(Becomes(0));
+  EXPECT_EQ(connections_->use().plain, 0u);
+}
+
+TEST_F(ConnectionsTest, AFirstByteThatDoesNotComeInTimeEndsTheConnection) {
+  Start({.tls_and_plain = true, .first_byte = milliseconds(300)});
+  std::vector<Socket> held;
+  for (int i = 0; i < 3; ++i) held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(3));
+  ASSERT_TRUE(held[0].Send("P"));
+  held.pop_back();  // it goes without a word
+  ASSERT_TRUE(Becomes(1));
+  EXPECT_TRUE(held[0].open());
+  EXPECT_FALSE(held[1].open());
+  EXPECT_EQ(plain_, 1);
+  EXPECT_EQ(other_, 0);
   held.clear();
 }
 

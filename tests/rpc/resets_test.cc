@@ -13,22 +13,39 @@ using std::chrono::seconds;
 const SteadyTime kStart = SteadyTime(seconds(1000));
 
 TEST(BrokenOff, TheBoundIsOfOneSecond) {
-  BrokenOff calls(kStart);
+  BrokenOff calls(kStart, BrokenOff::kMost);
   EXPECT_FALSE(calls.IsTooMany(BrokenOff::kMost, kStart + milliseconds(100)));
   EXPECT_TRUE(calls.IsTooMany(BrokenOff::kMost + 1, kStart + milliseconds(200)));
 }
 
 TEST(BrokenOff, ManyOverALongTimeAreNotTooMany) {
-  BrokenOff calls(kStart);
+  BrokenOff calls(kStart, BrokenOff::kMost);
   // As many as are allowed, each second of an hour.
   for (int64_t i = 1; i <= 3600; ++i) {
     EXPECT_FALSE(calls.IsTooMany(i * BrokenOff::kMost, kStart + i * milliseconds(1001))) << i;
   }
   // The first look at a connection that is old says nothing of one second.
-  BrokenOff old(kStart);
+  BrokenOff old(kStart, BrokenOff::kMost);
   EXPECT_FALSE(old.IsTooMany(1'000'000, kStart + seconds(60)));
   EXPECT_FALSE(old.IsTooMany(1'000'000 + BrokenOff::kMost, kStart + seconds(61)));
   EXPECT_TRUE(old.IsTooMany(1'000'001 + BrokenOff::kMost, kStart + seconds(61)));
+}
+
+TEST(BrokenOff, UnderAPenaltyTheBoundIsLower) {
+  BrokenOff calls(kStart, BrokenOff::kMostUnderPenalty);
+  EXPECT_FALSE(calls.IsTooMany(BrokenOff::kMostUnderPenalty, kStart + milliseconds(100)));
+  EXPECT_TRUE(calls.IsTooMany(BrokenOff::kMostUnderPenalty + 1, kStart + milliseconds(200)));
+}
+
+TEST(Penalties, WhoIsUnderOneMayBreakOffFewerCalls) {
+  Penalties penalties;
+  EXPECT_FALSE(penalties.any(kStart));
+  penalties.Add("a", kStart);
+  EXPECT_TRUE(penalties.any(kStart));
+  EXPECT_EQ(penalties.Allows("a", kStart + seconds(1)), BrokenOff::kMostUnderPenalty);
+  EXPECT_EQ(penalties.Allows("b", kStart + seconds(1)), BrokenOff::kMost);
+  EXPECT_FALSE(penalties.any(kStart + Penalties::kLasts));
+  EXPECT_EQ(penalties.Allows("a", kStart + Penalties::kLasts), BrokenOff::kMost);
 }
 
 TEST(Penalties, AnAddressMayConnectOnceASecondUntilThePenaltyEnds) {

@@ -242,5 +242,17 @@ TEST(Watch, AnOldConnectionEndsItAfterACursor) {
   EXPECT_EQ(again.events[0].entry().value(), "2");
 }
 
+TEST(Subscribe, AnOldConnectionEndsIt) {
+  Limits limits;
+  limits.connection_age = std::chrono::seconds(1);
+  OneNode node("node-1", {}, true, limits);
+  grpc::ClientContext context;
+  const auto stream = node.mesh->Subscribe(&context, {});
+  stream->WaitForInitialMetadata();
+  v1::SubscribeResponse heard;
+  EXPECT_FALSE(stream->Read(&heard));
+  EXPECT_THAT(stream->Finish(), HasReason("DRAINING"));
+}
+
 }  // namespace
 }  // namespace leasemap::rpc
