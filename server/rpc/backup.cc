@@ -18,7 +18,13 @@ namespace leasemap::rpc {
 namespace {
 
 // Of one message of the stream, one entry more at most.
-constexpr size_t kPageBytes = 1 << 20;
+constexpr size_t kMessageBytes = 1 << 20;
+// Once as many entries were read as there were keys, those that changed meanwhile are left. They are read as one page
+// of this size, and held until they are sent: so a client that takes less than others write gets to the end.
+constexpr size_t kLastPageBytes = 16 << 20;
+// A client that has taken this many times as many entries as there were keys does not get to the end.
+constexpr uint64_t kMostRounds = 4;
+constexpr uint64_t kFewEntries = 1'000;  // more than that, since a small map may have grown
 
 absl::Status TooMany(const char* what) {
   auto status = core::Refusal(absl::StatusCode::kResourceExhausted, "WAIT_LIMIT",
@@ -31,6 +37,12 @@ absl::Status WrongFile(const absl::Status& why) { return core::InvalidField("dat
 
 }  // namespace
 
+absl::Status TooSlow() {
+  return core::Refusal(absl::StatusCode::kResourceExhausted, "WAIT_LIMIT",
+                       "the map changes faster than this client takes the backup; take it closer to the node, or when "
+                       "less is written");
+}
+
 // Its callbacks come one after another, but for OnCancel, which it does not need: a write that fails ends it.
 class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
  public:
@@ -42,6 +54,7 @@ class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
     header.set_server_version(LEASEMAP_VERSION);
     header.set_start_ms(host.now().wall_ms);
     header.set_keys(host.Read([](const core::Node& node) { return node.shown().store.live_keys(); }));
+    keys_ = host.Read([](const core::Node& node) { return node.store().keys(); });
     response_.set_data(writer_.Begin(header));
     StartWrite(&response_);
   }
@@ -50,20 +63,22 @@ class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
     if (!ok) return Finish(ToGrpc(absl::CancelledError("the client is gone")));
     if (ended_) return Finish(grpc::Status::OK);
     if (auto status = owner_.gate_.StillAdministers(caller_); !status.ok()) return Finish(ToGrpc(status));
-    const auto page = owner_.host_.ReadBackup(place_, kPageBytes);
-    if (!page.ok()) return Finish(ToGrpc(page.status()));
+    if (auto status = ReadPage(); !status.ok()) return Finish(ToGrpc(status));
     storage::v1::BackupEntries entries;
-    for (const core::EntryPtr& entry : page->entries) wire::ToProto(*entry, entries.add_entries());
+    for (size_t bytes = 0; bytes < kMessageBytes && sent_ < page_.entries.size(); ++sent_) {
+      bytes += core::Weight(*page_.entries[sent_]);
+      wire::ToProto(*page_.entries[sent_], entries.add_entries());
+    }
     response_.set_data(entries.entries_size() > 0 ? writer_.Add(std::move(entries)) : "");
-    if (page->rest) {
+    if (page_.rest && sent_ == page_.entries.size()) {
       ended_ = true;
       storage::v1::BackupEnd end;
-      storage::ToProto(*page->rest, end.mutable_image());
+      storage::ToProto(*page_.rest, end.mutable_image());
       end.set_end_ms(owner_.host_.now().wall_ms);
       response_.mutable_data()->append(writer_.End(std::move(end)));
     }
     response_.set_entries_done(writer_.entries());
-    response_.set_entries_total(page->keys);
+    response_.set_entries_total(page_.keys);
     StartWrite(&response_);
   }
   void OnDone() override {
@@ -72,10 +87,24 @@ class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
   }
 
  private:
+  // The next one, when all of this one was sent.
+  absl::Status ReadPage() {
+    if (sent_ < page_.entries.size()) return absl::OkStatus();
+    if (writer_.entries() > kMostRounds * keys_ + kFewEntries) return TooSlow();
+    auto page = owner_.host_.ReadBackup(place_, writer_.entries() < keys_ ? kMessageBytes : kLastPageBytes);
+    if (!page.ok()) return page.status();
+    page_ = *std::move(page);
+    sent_ = 0;
+    return absl::OkStatus();
+  }
+
   Backups& owner_;
   const Caller caller_;
   BackupWriter writer_;
   core::BackupPlace place_;
+  core::BackupPage page_;
+  size_t sent_ = 0;    // of the entries of page_
+  uint64_t keys_ = 0;  // with the deleted ones, when it began
   bool ended_ = false;
   v1::BackupResponse response_;
 };

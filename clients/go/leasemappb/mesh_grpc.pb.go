@@ -70,8 +70,8 @@ type MeshClient interface {
 	Leave(ctx context.Context, in *LeaveRequest, opts ...grpc.CallOption) (*LeaveResponse, error)
 	// Streams the map as the bytes of a backup file (docs/backup.md): all of it, with leases, versions and tombstones, as it
 	// is when the stream ends. A write meanwhile may put a key into the file twice; the later one counts. Errors: SYNCING,
-	// also when the node took another map in place of its own meanwhile; DRAINING; WAIT_LIMIT (4 backups run here already;
-	// with RetryInfo).
+	// also when the node took another map in place of its own meanwhile; DRAINING; WAIT_LIMIT (4 backups run here already,
+	// with RetryInfo; or others write so much that this client, which takes less, would not get to the end).
 	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
 	// Takes the map of a backup file, whose bytes the client streams, in place of an empty one: keys, values, leases,
 	// versions, tombstones. The other nodes get it from this one. Nothing is taken before the whole file was read and
@@ -247,8 +247,8 @@ type MeshServer interface {
 	Leave(context.Context, *LeaveRequest) (*LeaveResponse, error)
 	// Streams the map as the bytes of a backup file (docs/backup.md): all of it, with leases, versions and tombstones, as it
 	// is when the stream ends. A write meanwhile may put a key into the file twice; the later one counts. Errors: SYNCING,
-	// also when the node took another map in place of its own meanwhile; DRAINING; WAIT_LIMIT (4 backups run here already;
-	// with RetryInfo).
+	// also when the node took another map in place of its own meanwhile; DRAINING; WAIT_LIMIT (4 backups run here already,
+	// with RetryInfo; or others write so much that this client, which takes less, would not get to the end).
 	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
 	// Takes the map of a backup file, whose bytes the client streams, in place of an empty one: keys, values, leases,
 	// versions, tombstones. The other nodes get it from this one. Nothing is taken before the whole file was read and
