@@ -295,6 +295,24 @@ class DiskTest(ClusterTest):
                 self.assertEqual({key: entry[0] for key, entry in node.dump().items()}, done)
                 self.assertEqual(len(done), 500)
 
+    def test_the_room_of_many_keys(self):
+        """MANY_KEYS of them: 50,000 in the gate. docs/operations.md has the figures of a million."""
+        keys, each = int(os.environ.get("MANY_KEYS", "50000")), 16 + 100
+        node = self.disks(1, flags=("--fsync=interval",)).nodes[0]
+        for first in range(0, keys, 1000):
+            batch = [pb.SetRequest(key=f"key-{i:012}", value_bytes=os.urandom(100)) for i in range(first, first + 1000)]
+            results = node.kv.BatchSet(pb.BatchSetRequest(requests=batch), timeout=BOUND).results
+            self.assertEqual({result.status.code for result in results}, {0})
+        node.kill(signal.SIGTERM)
+        size = sum(file.stat().st_size for file in (node.folder / "map").iterdir())
+        begin = time.monotonic()
+        self.clusters[0].restart(node)
+        wait_for("it is ready", lambda: node.status() and node.status().ready)
+        print(f"{keys} keys take {size / keys / each:.2f} times their size, and were read back in "
+              f"{time.monotonic() - begin:.2f} s", flush=True)
+        self.assertEqual(node.status().keys, keys)
+        self.assertLess(size, 1.5 * keys * each)
+
 
 if __name__ == "__main__":
     unittest.main()
