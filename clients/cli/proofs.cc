@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "clients/cli/core/servers.h"
 #include "clients/cli/core/text.h"
 #include "clients/cli/terminal.h"
 
@@ -23,11 +23,6 @@ std::optional<std::string> ReadFile(const char* option, const std::string& path,
   if (file) return std::string(std::istreambuf_iterator<char>(file), {});
   Complain() << option << ": " << Escape(path) << " cannot be read; name " << what << "\n";
   return std::nullopt;
-}
-
-bool IsLoopback(absl::string_view server) {
-  return absl::StartsWith(server, "127.") || absl::StartsWith(server, "localhost:") ||
-         absl::StartsWith(server, "[::1]:");
 }
 
 // The token of --token-file or LEASEMAP_TOKEN; empty: none.

@@ -24,6 +24,16 @@ TEST(ParseServers, ReadsLists) {
   EXPECT_THAT(*ParseServers(" a , b,,"), ElementsAre("a:7400", "b:7400"));
 }
 
+TEST(IsLoopback, IsOfAddressesAndNotOfNamesThatBeginLikeThem) {
+  for (const char* server : {"127.0.0.1:7400", "127.1.2.3:1", "localhost:7400", "[::1]:7400"}) {
+    EXPECT_TRUE(IsLoopback(server)) << server;
+  }
+  for (const char* server : {"127.example.com:7400", "127.0.0.1.example.com:7400", "127.0.0:1",
+                             "localhost.example.com:1", "[::2]:7400", "10.0.0.1:7400", "node1:7400"}) {
+    EXPECT_FALSE(IsLoopback(server)) << server;
+  }
+}
+
 TEST(ParseServers, SaysWhatIsWrong) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "names no server"},

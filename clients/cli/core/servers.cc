@@ -76,4 +76,12 @@ absl::StatusOr<std::vector<std::string>> ParseServers(std::string_view list) {
   return servers;
 }
 
+bool IsLoopback(std::string_view server) {
+  const std::string_view host = server.substr(0, server.rfind(':'));
+  if (host == "localhost" || host == "[::1]") return true;
+  const auto is_of_ipv4 = [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '.'; };
+  return host.starts_with("127.") && std::all_of(host.begin(), host.end(), is_of_ipv4) &&
+         std::count(host.begin(), host.end(), '.') == 3;
+}
+
 }  // namespace leasemap::cli
