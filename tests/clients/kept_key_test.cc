@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/matchers/status.h"
+
 namespace leasemap::cli {
 namespace {
 
 TEST(ParseKeptKeys, TakesKeysAndValues) {
   const auto keys = ParseKeptKeys({"a", "b=", "c=d=e"});
-  ASSERT_TRUE(keys.ok());
+  ASSERT_THAT(keys, IsOk());
   ASSERT_EQ(keys->size(), 3u);
   EXPECT_EQ((*keys)[0].key, "a");
   EXPECT_FALSE((*keys)[0].value);
@@ -23,7 +25,7 @@ TEST(ParseKeptKeys, RefusesWhatMakesNoSense) {
   EXPECT_FALSE(ParseKeptKeys({"a", "a=v"}).ok());
   std::vector<std::string> many;
   for (size_t i = 0; i < kKeptMost; ++i) many.push_back("k" + std::to_string(i));
-  EXPECT_TRUE(ParseKeptKeys(many).ok());
+  EXPECT_THAT(ParseKeptKeys(many), IsOk());
   many.push_back("one more");
   EXPECT_FALSE(ParseKeptKeys(many).ok());
 }

@@ -5,6 +5,8 @@
 
 #include <sstream>
 
+#include "tests/matchers/status.h"
+
 namespace leasemap::cli {
 namespace {
 
@@ -25,7 +27,7 @@ v1::Event Set(const std::string& key, const std::string& version) {
 TEST(ReadPosition, TakesACursorAlone) {
   for (const char* text : {"c1\n", "c1", " c1 \r\n"}) {
     const auto position = Read(text);
-    ASSERT_TRUE(position.ok());
+    ASSERT_THAT(position, IsOk());
     EXPECT_EQ(position->cursor, "c1");
     EXPECT_TRUE(position->done.empty());
   }
@@ -35,7 +37,7 @@ TEST(ReadPosition, TakesACursorAlone) {
 
 TEST(ReadPosition, TakesWhatWasDoneSinceTheCursor) {
   const auto position = Read("c1\n" + DoneLine(Set("k1", "v1")) + DoneLine(Set("k2", "v2")));
-  ASSERT_TRUE(position.ok());
+  ASSERT_THAT(position, IsOk());
   ASSERT_EQ(position->done.size(), 2u);
   EXPECT_EQ(position->done[0].entry().key(), "k1");
   EXPECT_EQ(position->done[1].entry().version(), "v2");
@@ -47,7 +49,7 @@ TEST(ReadPosition, LeavesOutALineThatIsNotWhole) {
   const std::string line = DoneLine(Set("k2", "v2"));
   for (size_t length = 1; length + 1 < line.size(); ++length) {
     const auto position = Read("c1\n" + DoneLine(Set("k1", "v1")) + line.substr(0, length));
-    ASSERT_TRUE(position.ok()) << length;
+    ASSERT_THAT(position, IsOk()) << length;
     EXPECT_EQ(position->done.size(), 1u) << length;
   }
 }

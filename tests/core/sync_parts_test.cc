@@ -16,6 +16,7 @@
 #include "peer/core/sync/conflicts.h"
 #include "peer/core/sync/replica.h"
 #include "tests/core/matchers.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::core {
 namespace {
@@ -207,7 +208,7 @@ TEST_F(WaitsAlone, AVersionThatCameWithTheWholeVectorIsFound) {
   const auto answered = Settle();
   ASSERT_EQ(answered.size(), 1u);
   EXPECT_EQ(answered[0].wait, wait);
-  EXPECT_TRUE(answered[0].status.ok());
+  EXPECT_THAT(answered[0].status, IsOk());
   EXPECT_EQ(waits_.size(), 1u);
   const auto late = Settle(MonoTime(5000));
   ASSERT_EQ(late.size(), 1u);

@@ -210,7 +210,8 @@ TEST(Options, AChangedFileTellsWhatTakesARestart) {
   const auto before = ReadFile("cluster = a\nseeds = a:1\nforget-after = 72h\nmax-clock-skew = 1s\n");
   const char* text = "cluster = b\nseeds = b:1\nlog-level = debug\nlease-duration = 30s\nmax-clock-skew = 1000ms\n";
   const auto after = ReadFile(text);
-  ASSERT_TRUE(before.ok() && after.ok()) << before.status() << after.status();
+  ASSERT_THAT(before, IsOk());
+  ASSERT_THAT(after, IsOk());
   EXPECT_EQ(WaitForRestart(*before, *after), (std::vector<std::string>{"cluster", "lease-duration"}));
   EXPECT_EQ(WaitForRestart(*after, *after), std::vector<std::string>{});
 }

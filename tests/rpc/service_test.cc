@@ -298,10 +298,12 @@ TEST(Service, AnEntrySaysWhetherItIsEphemeral) {
   set.set_key("k");
   set.set_value("v");
   v1::Entry got;
-  ASSERT_TRUE(node.Set(set).ok() && node.Get("k", &got).ok());
+  ASSERT_THAT(node.Set(set), IsOk());
+  ASSERT_THAT(node.Get("k", &got), IsOk());
   EXPECT_FALSE(got.ephemeral());
   set.set_on_lapse(v1::ON_LAPSE_DELETE);
-  ASSERT_TRUE(node.Set(set).ok() && node.Get("k", &got).ok());
+  ASSERT_THAT(node.Set(set), IsOk());
+  ASSERT_THAT(node.Get("k", &got), IsOk());
   EXPECT_TRUE(got.ephemeral());
 }
 

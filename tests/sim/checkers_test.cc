@@ -4,6 +4,7 @@
 
 #include "peer/core/data/limits.h"
 #include "tests/core/mesh.h"
+#include "tests/matchers/status.h"
 #include "tests/sim/checkers/bounds.h"
 #include "tests/sim/checkers/converged.h"
 #include "tests/sim/checkers/coverage.h"
@@ -270,7 +271,7 @@ TEST(Checkers, WritesOfOneKeyInOneStepAreAllNoted) {
     core::WriteCommand command;
     command.key = command.holder = "k";
     command.value = value;
-    ASSERT_TRUE(mesh[a].Write(mesh.now(a), command).ok());
+    ASSERT_THAT(mesh[a].Write(mesh.now(a), command), IsOk());
   }
   EXPECT_EQ(checks.Look(1, mesh[a], INT64_MAX).what, "");
   EXPECT_EQ(checks.log().Count(mesh[a].self()), 3u);

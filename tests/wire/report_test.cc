@@ -151,7 +151,8 @@ TEST(ReportCodec, AChangeIsSmallAndTheFirstReportIsWhole) {
   }
   // Nothing changed: both ends share what they have.
   const auto first = changes.Send(report), second = changes.Send(report);
-  ASSERT_TRUE(first.ok() && second.ok());
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(second, IsOk());
   EXPECT_EQ(first->vector, second->vector);
   EXPECT_EQ(first->peers, second->peers);
 }

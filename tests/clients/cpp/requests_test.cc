@@ -5,6 +5,7 @@
 
 #include "clients/cpp/core/entries.h"
 #include "tests/clients/cpp/made.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::internal {
 namespace {
@@ -42,7 +43,7 @@ TEST(MakeSet, AcksAreOneOfTwoForms) {
   EXPECT_EQ(MakeSet("k", "v", {.ack = Ack::Nodes(3)}, {}).ack(), v1::ACK_UNSPECIFIED);
   EXPECT_EQ(MakeSet("k", "v", {.ack = Ack::All()}, {}).ack(), v1::ACK_ALL);
   EXPECT_EQ(MakeSet("k", "v", {}, {}).ack(), v1::ACK_UNSPECIFIED);
-  EXPECT_TRUE(CheckAck(Ack::Nodes(129)).ok());
+  EXPECT_THAT(CheckAck(Ack::Nodes(129)), IsOk());
   EXPECT_FALSE(CheckAck(Ack::Nodes(130)).ok());
   EXPECT_FALSE(CheckAck(Ack::Nodes(0)).ok()) << "no node has the write";
 }

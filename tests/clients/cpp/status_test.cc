@@ -5,6 +5,7 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::internal {
 namespace {
@@ -43,7 +44,7 @@ TEST(FromGrpc, TellsReasonAndFacts) {
 }
 
 TEST(FromGrpc, OkIsOk) {
-  EXPECT_TRUE(FromGrpc(0, "", "", "a:1").ok());
+  EXPECT_THAT(FromGrpc(0, "", "", "a:1"), IsOk());
   EXPECT_EQ(ReasonOf(absl::OkStatus()), "");
   EXPECT_FALSE(HeldByOf(absl::OkStatus()));
 }
@@ -99,7 +100,7 @@ TEST(InDoubt, WhatMayHaveBeenDone) {
 
 TEST(FromItem, HasTheReason) {
   v1::ItemStatus item;
-  EXPECT_TRUE(FromItem(item).ok());
+  EXPECT_THAT(FromItem(item), IsOk());
   item.set_code(5);
   item.set_reason("KEY_NOT_FOUND");
   item.set_message("no key");

@@ -18,6 +18,7 @@
 #include "leasemap/sync_map.h"
 #include "leasemap/v1/mesh.grpc.pb.h"
 #include "tests/clients/cpp/io/fake_node.h"
+#include "tests/matchers/status.h"
 
 namespace leasemap::internal {
 namespace {
@@ -130,7 +131,7 @@ class KnowingNode final : public v1::KeyValue::Service {
 
 std::string HolderOfSet(Client& client) {
   const absl::StatusOr<Entry> set = client.Set("k", "v");
-  EXPECT_TRUE(set.ok()) << set.status();
+  EXPECT_THAT(set, IsOk());
   return set.ok() ? set->holder : "";
 }
 
@@ -155,7 +156,7 @@ TEST(Token, IdentifyAsksOnce) {
 TEST(Token, AnyAnswerSaysTheName) {
   KnowingNode node;
   Client client({node.target()}, {.token = kSecret});
-  ASSERT_TRUE(client.Get("k").ok());
+  ASSERT_THAT(client.Get("k"), IsOk());
   EXPECT_THAT(HolderOfSet(client), MatchesRegex(kOfAlice));
   EXPECT_EQ(node.Count("GetStatus"), 0);
 }
@@ -236,8 +237,8 @@ TEST(Token, StaysOnThisMachineInPlainText) {
     EXPECT_THAT(std::string(client.status().message()), HasSubstr("plain text"));
     EXPECT_THAT(std::string(client.status().message()), Not(HasSubstr(kSecret)));
   }
-  EXPECT_TRUE(Client({"10.0.0.1:7400"}, {.token = kSecret, .insecure_token = true}).status().ok());
-  EXPECT_TRUE(Client({"127.1.2.3:7400,[::1]:7400"}, {.token = kSecret}).status().ok());
+  EXPECT_THAT(Client({"10.0.0.1:7400"}, {.token = kSecret, .insecure_token = true}).status(), IsOk());
+  EXPECT_THAT(Client({"127.1.2.3:7400,[::1]:7400"}, {.token = kSecret}).status(), IsOk());
 }
 
 // A file of the test's own.

@@ -11,6 +11,7 @@
 #include "leasemap/lock.h"
 #include "leasemap/sync_map.h"
 #include "tests/clients/cpp/io/fake_node.h"
+#include "tests/matchers/status.h"
 #include "tests/support/eventually.h"
 
 namespace leasemap::internal {
@@ -28,13 +29,13 @@ TEST(Client, ARetryAtTheNextNodeIsTheSameRequest) {
   });
   FakeNode one(script), two(script);
   Client client({one.target(), two.target()});
-  ASSERT_TRUE(client.Set("k", "v").ok());
+  ASSERT_THAT(client.Set("k", "v"), IsOk());
   const auto sets = script.sets();
   ASSERT_EQ(sets.size(), 2u);
   EXPECT_NE(sets[0].node, sets[1].node);
   EXPECT_EQ(sets[0].request.request_id(), sets[1].request.request_id());
   EXPECT_EQ(client.node(), sets[1].node) << "the client stays there";
-  ASSERT_TRUE(client.Set("k", "v").ok());
+  ASSERT_THAT(client.Set("k", "v"), IsOk());
   EXPECT_EQ(script.sets().back().node, sets[1].node);
   EXPECT_NE(script.sets().back().request.request_id(), sets[1].request.request_id())
       << "another write is another request";
@@ -116,8 +117,8 @@ TEST(Client, AHandlerMayWaitForCallsAndCloseTheClient) {
   Client client({node.target()});
   absl::Notification done;
   client.SetAsync("a", "1", [&](const absl::StatusOr<Entry>& first) {
-    EXPECT_TRUE(first.ok());
-    EXPECT_TRUE(client.Set("b", "2").ok());
+    EXPECT_THAT(first, IsOk());
+    EXPECT_THAT(client.Set("b", "2"), IsOk());
     client.Close();
     EXPECT_EQ(ReasonOf(client.Set("c", "3").status()), reason::kClosed);
     done.Notify();
@@ -137,7 +138,7 @@ TEST(Leases, ThoseThatAreDueAreRenewedByOneCall) {
   for (size_t i = 0; i < kLeases; ++i) {
     client.AcquireAsync(std::to_string(i),
                         [&](absl::StatusOr<Lease> lease) {
-                          ASSERT_TRUE(lease.ok()) << lease.status();
+                          ASSERT_THAT(lease, IsOk());
                           leases.push_back(*std::move(lease));
                           if (leases.size() == kLeases) taken.Notify();
                         },
@@ -164,7 +165,7 @@ TEST(Leases, AreRenewedThroughAnotherNodeOnceThatOneHasThem) {
   FakeNode one(script), two(script);
   Client client({one.target(), two.target()});
   absl::StatusOr<Lease> lease = client.Acquire("k", {.duration = absl::Seconds(4)});
-  ASSERT_TRUE(lease.ok());
+  ASSERT_THAT(lease, IsOk());
   const std::string home = client.node();
   (home == one.target() ? one : two).Stop();
   EXPECT_TRUE(Eventually([&] { return !script.renewals().empty() && script.renewals().back().node != home; }));
@@ -178,7 +179,7 @@ TEST(Leases, AreLostAtTheDeadlineWhenNoNodeRenewsThem) {
   FakeNode node(script);
   Client client({node.target()});
   absl::StatusOr<Lease> lease = client.Acquire("k", {.duration = absl::Seconds(3)});
-  ASSERT_TRUE(lease.ok());
+  ASSERT_THAT(lease, IsOk());
   absl::Notification told;
   lease->OnLost([&](const absl::Status& status) {
     EXPECT_EQ(ReasonOf(status), reason::kLeaseLost);
@@ -198,18 +199,18 @@ TEST(Leases, OneClientDoesNotHoldAKeyTwice) {
   Client client({node.target()});
   Lock lock(client, "k", {.ack = Ack::Local()});
   absl::StatusOr<Lease> first = lock.Acquire();
-  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_THAT(first, IsOk());
   const absl::StatusOr<Lease> second = lock.TryAcquire();
   ASSERT_TRUE(HeldByOf(second.status()));
   EXPECT_EQ(HeldByOf(second.status())->holder, client.holder());
   absl::Notification got;
   client.AcquireAsync("k",
                       [&](absl::StatusOr<Lease> third) {
-                        EXPECT_TRUE(third.ok()) << third.status();
+                        EXPECT_THAT(third, IsOk());
                         got.Notify();
                       },
                       {.wait = absl::InfiniteDuration()});
-  EXPECT_TRUE(first->Release().ok());
+  EXPECT_THAT(first->Release(), IsOk());
   EXPECT_TRUE(got.WaitForNotificationWithTimeout(absl::Seconds(30))) << "who waits is told of the release";
   EXPECT_EQ(ReasonOf(first->status()), reason::kLeaseReleased);
 }
@@ -222,7 +223,7 @@ TEST(Leases, OneThatWasLetGoBeforeCloseIsReleased) {
     Client client({node.target()});
     {
       const absl::StatusOr<Lease> lease = client.Acquire("k");
-      ASSERT_TRUE(lease.ok()) << lease.status();
+      ASSERT_THAT(lease, IsOk());
     }
     client.Close();
     ASSERT_EQ(script.releases(), i);
@@ -235,7 +236,7 @@ TEST(Leases, CloseEndsThemAndThoseThatWait) {
   FakeNode node(script);
   Client client({node.target()});
   absl::StatusOr<Lease> lease = client.Acquire("k");
-  ASSERT_TRUE(lease.ok());
+  ASSERT_THAT(lease, IsOk());
   absl::Notification ended;
   client.AcquireAsync("other",
                       [&](const absl::StatusOr<Lease>& other) {
