@@ -17,7 +17,7 @@ namespace leasemap::rpc {
 namespace {
 // Calls that were sent before the client heard of the drain come within a round trip or two.
 constexpr std::chrono::milliseconds kGrace{200};
-// Twice the size of a BatchSet (key_value_service.cc), so that a larger one is refused item by item, with a reason.
+// Twice the size of a BatchSet (key_value_batch.cc), so that a larger one is refused item by item, with a reason.
 constexpr int kMaxRequestBytes = 16 << 20;
 static_assert(kMaxRequestBytes == kMaxInflatedBytes);
 // Clients of Go and Java may ping every 10 s.

@@ -16,7 +16,7 @@
 
 namespace leasemap::core {
 
-// The reason that clients see (docs/design.md, section 6): EXPECT_THAT(write, HasReason("LEASE_HELD")).
+// The reason that clients see (docs/design.md, section 2.8): EXPECT_THAT(write, HasReason("LEASE_HELD")).
 MATCHER_P(HasReason, reason, absl::StrCat(negation ? "has not" : "has", " the reason ", reason)) {
   const std::string actual = StatusIn(arg).ok() ? "" : ReasonOf(StatusIn(arg));
   *result_listener << "which is " << StatusText(arg) << ", with the reason \"" << actual << '"';

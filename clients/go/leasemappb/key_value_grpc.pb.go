@@ -10,7 +10,9 @@
 // UNAVAILABLE (SYNCING). A node that is shutting down answers UNAVAILABLE (DRAINING). In both cases try another node,
 // or the same one later. A node may distrust its clock: it was set, and no other member has agreed with it since; or
 // most members that answer have another time. Such a node serves reads and refuses every write with UNAVAILABLE
-// (CLOCK_UNSAFE).
+// (CLOCK_UNSAFE). A node whose disk is full refuses Sets with RESOURCE_EXHAUSTED (DISK_FULL), and each write once its
+// reserve is used up; one whose disk fails refuses each write with UNAVAILABLE (DISK_FAILED). If that begins while a
+// write waits for the disk, the write gets the same answer, but is in memory and on its way to other nodes.
 //
 // With --auth-file a call is made by a principal (docs/security.md): one of nobody is UNAUTHENTICATED, and one that the
 // principal may not make is PERMISSION_DENIED, before anything else of it is looked at. The trailer

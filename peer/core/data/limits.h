@@ -237,17 +237,19 @@ inline constexpr int64_t kResetGiveUpMs = 60'000;
 //
 // - peer/wire/frame.h: kMaxFrameBytes, kMaxFirstFrameBytes, kPieceBytes, kMaxEnvelopeBytes: what a peer can make a link
 //   store
-// - peer/wire/codec_parts.cc: kMaxSeq, kMaxMs, kMaxUnknownBytes; report_codec.cc: kMaxAddressBytes: what its fields say
+// - peer/wire/codec_parts.cc: kMaxSeq, kMaxMs, kMaxUnknownBytes, kMaxAddressBytes: what its fields say
 // - peer/wire/report_codec.cc: kMaxVectorParts: what a peer's changes to its report can add up to
 // - peer/net/connection.h: kPullBelowBytes, kMaxQueuedBytes, kMaxBroadcastQueue, kLingerMs: what a link queues
-// - peer/net/connection.cc: kWriteBytes, kWriteFrames, kPullsAtOnce: what one turn of a link does
+// - peer/net/connection.cc: kMostWrite, kWriteFrames, kPullsAtOnce: what one turn of a link does
 // - peer/net/transport.cc: kMaxSockets, kAcceptAgain: how many links there are, strangers and closing ones too
 // - server/host/node_host.cc: kMaxPendingSends, kLeaveMs: what waits for the network thread, and a stop
 // - server/host/watchdog.h: kLongWait, kEvery, kLooks: how long the node's lock may be held
 // - server/host/memory.cc, rpc/server.cc, connections.h: shares of the memory; requests, connections, calls, a drain
 // - server/rpc/watch_hub.h, subscribers.h, limits.h: Bounds, kMaxStreams, kMaxMessages, kMaxBytes: streams
 // - server/rpc/convert.cc: kMaxWatchPrefixes, kMaxWatchKeys: what one watch asks for
-// - server/rpc/key_value_service.cc, list.cc: kMaxBatch, kMaxBatchBytes, kMaxPage, kPageBytes, kScan: what a call does
+// - server/rpc/key_value_batch.cc: kMaxBatch, kMaxBatchWriteBytes, kMaxAnswers: what a batch does
+// - server/rpc/list.cc: kMaxPage, kPageBytes, kScan: what a List does
+// - server/rpc/resets.h, backup.h, backup.cc: BrokenOff, Penalties, kMaxBackups, kMostRounds: what one client takes
 // - server/options.cc: kMaxSeeds
 
 }  // namespace leasemap::core
