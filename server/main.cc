@@ -69,10 +69,10 @@ uint64_t RandomBits() {
 using Read = std::function<absl::StatusOr<leasemap::Reading>()>;
 
 // SIGHUP: a reload by a service manager, log rotation, or a closed terminal. The flags that can change while the node
-// runs are set; if a source cannot be read, nothing changes.
+// runs are set; if a source cannot be read, none changes.
 void Reload(const Read& read, leasemap::Reading& reading, leasemap::rpc::Server& server) {
   auto now = read();
-  if (!now.ok()) return spdlog::error("SIGHUP: {}; nothing was changed", std::string(now.status().message()));
+  if (!now.ok()) return spdlog::error("SIGHUP: {}; no flag was changed", std::string(now.status().message()));
   const leasemap::Options& options = now->options;
   server.host().SetSeeds(options.node.seeds);
   spdlog::info("SIGHUP: seeds and log level were read again: {} seeds, {}", options.node.seeds.size(),

@@ -159,7 +159,7 @@ class FlagsTest(ClusterTest):
         reload(f"seeds = {a.mesh_target}\nlog-level = warn\ncluster = other\n", "--cluster was changed")
         cluster.wait_linked()
         self.assertEqual(b.status().cluster, "leasemap")
-        reload("seeds = nonsense\n", r"error SIGHUP: --seeds \(line 1 of .*\): .* nothing was changed")
+        reload("seeds = nonsense\n", r"error SIGHUP: --seeds \(line 1 of .*\): .* no flag was changed")
         # The level was still warn, until this file was read.
         self.assertNotIn("info", reload("cluster = third\n", "--cluster was changed").string)
         reload("log-level = trace\n", "info SIGHUP: .* trace")
