@@ -1,4 +1,5 @@
 // Any bytes, in any pieces, as a backup file: records come, or an error, and after the end no more.
+#include <cstdint>
 #include <cstdlib>
 
 #include "protos/backup_file.h"

@@ -1,4 +1,5 @@
 // What decodes encodes to something that decodes to the same bytes again.
+#include <cstdint>
 #include <cstdlib>
 
 #include "peer/wire/codec.h"

@@ -1,4 +1,5 @@
 // A cursor, a version and the token of a page are either refused or exactly what their encoders make.
+#include <cstdint>
 #include <cstdlib>
 
 #include "peer/core/data/cursor.h"

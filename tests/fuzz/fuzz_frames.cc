@@ -1,4 +1,5 @@
 // Any bytes, in any pieces: the reader gives only frames within its limit, and decoding them breaks nothing.
+#include <cstdint>
 #include <cstdlib>
 
 #include "peer/wire/codec.h"

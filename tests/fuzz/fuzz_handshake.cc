@@ -1,5 +1,6 @@
 // A stranger's messages, whatever they are: the node keeps running and keeps its own writes, unless it was made to give
 // its map up for the stranger's.
+#include <cstdint>
 #include <cstdlib>
 
 #include "peer/core/node/node.h"

@@ -1,4 +1,5 @@
 // The URI of a certificate is either refused or exactly what the encoder makes.
+#include <cstdint>
 #include <cstdlib>
 
 #include "peer/tls/identity.h"

@@ -1,5 +1,6 @@
 // A line for `leasemap import` or `leasemap batch` is either refused with words, or it is a Set. The entry that such a
 // Set makes is exported as a line that makes the same key and value. And an entry of a backup makes a Set or none.
+#include <cstdint>
 #include <cstdlib>
 #include <string_view>
 

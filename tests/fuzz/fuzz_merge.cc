@@ -1,5 +1,6 @@
 // The store against a model: whatever entries come, in whatever order and however often, each key has the one with the
 // highest rank, as docs/design.md states it, and two stores that got the same entries have the same hashes.
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <tuple>

@@ -1,4 +1,5 @@
 // A file of rights is either refused, with words, or gives principals that are found by name and whose rights answer.
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 

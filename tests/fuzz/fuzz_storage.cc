@@ -1,5 +1,6 @@
 // A record of the map's files: what decodes encodes to something that decodes to the same bytes again. The first byte
 // chooses the kind of record.
+#include <cstdint>
 #include <cstdlib>
 
 #include "server/storage/codec.h"
