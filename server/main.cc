@@ -125,6 +125,7 @@ absl::StatusOr<std::unique_ptr<leasemap::rpc::Certificates>> LoadCertificates(co
                                                    : ClientAuth::kOff;
   if (options.tls_transition) {
     spdlog::warn("--tls-transition: both ports take plain text as well as TLS; `leasemap status` says who speaks it");
+    if (clients != ClientAuth::kOff) spdlog::warn("--tls-transition: clients in plain text show no certificate");
   }
   return leasemap::rpc::Certificates::Load(options.tls, clients, options.tls_transition, options.node.node_id);
 }

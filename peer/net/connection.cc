@@ -42,10 +42,10 @@ Connection::Connection(asio::ip::tcp::socket socket, Tls tls, Callbacks callback
   SetOptions();
   if (tls_.security) stream_.emplace(socket_, tls_.security->context());
   asio::error_code gone;
-  const auto remote = socket_.remote_endpoint(gone);
+  remote_ = socket_.remote_endpoint(gone);
   if (gone) return;
   // A socket of [::] names IPv4 addresses as ::ffff:10.9.0.1.
-  const auto ip = remote.address();
+  const auto ip = remote_.address();
   const bool mapped = ip.is_v6() && ip.to_v6().is_v4_mapped();
   remote_ip_ = mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, ip.to_v6()).to_string() : ip.to_string();
 }
@@ -93,9 +93,8 @@ void Connection::ShakeHands() {
   stream_->async_handshake(role, [self = shared_from_this()](const asio::error_code& error) {
     if (self->closed_) return;
     if (self->hanging_up_) return self->Close("");
-    if (error && self->tls_.dialed && self->tls_.plain_too && SpeaksNoTls(error)) {
-      self->met_plain_text_ = true;
-      return self->Close("the node at that address speaks plain text alone; the next try will, too");
+    if (error && self->tls_.dialed && self->tls_.plain_too && MaySpeakNoTls(error)) {
+      return self->callbacks_.on_plain_text();
     }
     const auto shown = error ? std::nullopt : ShownBy(self->stream_->native_handle());
     if (!shown) return self->callbacks_.on_unproven(error ? error.message() : "its certificate names nobody");
@@ -248,6 +247,12 @@ void Connection::HangUp() {
   });
   if (std::exchange(broken_, false)) Read();  // to drain it
   Write();
+}
+
+std::shared_ptr<Connection> Connection::InPlainText(asio::ip::tcp::socket socket) {
+  auto plain = std::make_shared<Connection>(std::move(socket), Tls{nullptr, true, true}, std::move(callbacks_));
+  plain->outbox_ = std::move(outbox_);
+  return plain;
 }
 
 void Connection::Close(const std::string& why) {

@@ -52,6 +52,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::function<void(const std::string& why)> on_malformed;
     // Once, when TLS failed. Nothing was sent or read then, and the owner hangs up.
     std::function<void(const std::string& why)> on_unproven;
+    // Once, when the other end speaks no TLS (Tls::plain_too). The connection then only queues what is sent, until its
+    // owner hangs it up, ends it, or has one in plain text take its place.
+    std::function<void()> on_plain_text;
     // Once, when the connection ended by itself; never after HangUp.
     std::function<void(const std::string& why)> on_closed;
     std::function<std::optional<core::Message>()> pull;
@@ -60,8 +63,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // What TLS needs; no `security`: plain text.
   struct Tls {
     std::shared_ptr<Security> security;
-    bool dialed = false;     // by this end
-    bool plain_too = false;  // an accepted connection is plain text if its first byte says so
+    bool dialed = false;  // by this end
+    // An accepted connection is plain text if its first byte says so; a dialled one may turn out to need plain text
+    // (Callbacks::on_plain_text).
+    bool plain_too = false;
   };
 
   Connection(asio::ip::tcp::socket socket, Tls tls, Callbacks callbacks);
@@ -73,11 +78,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Pump();
   // Writes the queue, then closes; no callback comes any more.
   void HangUp();
+  // After on_plain_text: a connection with this socket and the same queue and callbacks, for the same link. Nothing of
+  // this one is used then.
+  std::shared_ptr<Connection> InPlainText(asio::ip::tcp::socket socket);
+  // After on_plain_text: as if it had ended by itself.
+  void End(const std::string& why) { Close(why); }
 
   // The machine at the other end; empty: it was gone at once.
   const std::string& remote_ip() const { return remote_ip_; }
-  // This end began a TLS handshake, and the other end speaks no TLS.
-  bool met_plain_text() const { return met_plain_text_; }
+  // The other end's address as it was dialled; none if it has gone.
+  const asio::ip::tcp::endpoint& remote() const { return remote_; }
   // The state of the link when it ended or was hung up.
   LinkEnd end() const { return end_; }
   std::chrono::milliseconds lasted() const;
@@ -111,11 +121,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t writing_bytes_ = 0;
   size_t write_bytes_;  // bytes of one write (Write)
   std::chrono::steady_clock::time_point piece_told_;
+  asio::ip::tcp::endpoint remote_;
   std::string remote_ip_;
   const std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();
   LinkEnd end_ = LinkEnd::kFine;
-  bool greeted_ = false;  // a Hello came: larger frames are taken from now on
-  bool met_plain_text_ = false;
+  bool greeted_ = false;      // a Hello came: larger frames are taken from now on
   bool pump_posted_ = false;  // a Pump is in the queue of the io_context
   bool broken_ = false;       // the peer sent bytes that cannot be read; nothing more is read
   bool hanging_up_ = false;

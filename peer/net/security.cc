@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "asio/buffer.hpp"
+#include "asio/ssl/error.hpp"
 #include "peer/tls/pointers.h"
 
 namespace leasemap::net {
@@ -37,8 +38,10 @@ std::optional<core::Certified> ShownBy(SSL* connection) {
   return core::Certified{identity->name, identity->kind == tls::Identity::Kind::kNode};
 }
 
-bool SpeaksNoTls(const asio::error_code& error) {
-  if (error.category() != asio::error::get_ssl_category()) return true;
+bool MaySpeakNoTls(const asio::error_code& error) {
+  if (error == asio::error::eof || error == asio::ssl::error::stream_truncated) return true;
+  if (error == asio::error::connection_reset || error == asio::error::broken_pipe) return true;
+  if (error.category() != asio::error::get_ssl_category()) return false;
   return ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_WRONG_VERSION_NUMBER;
 }
 

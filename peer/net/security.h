@@ -28,8 +28,8 @@ class Security {
 // Whom the certificate of a connection's other end names; nullopt if nobody of Leasemap's.
 std::optional<core::Certified> ShownBy(SSL* connection);
 
-// Whether a handshake that this end began failed because the other end speaks no TLS: it hung up, or answered something
-// else. A certificate that is refused is another error.
-bool SpeaksNoTls(const asio::error_code& error);
+// Whether a handshake that this end began failed as it does if the other end speaks no TLS: that hung up, or answered
+// something else. A certificate that is refused is another error.
+bool MaySpeakNoTls(const asio::error_code& error);
 
 }  // namespace leasemap::net

@@ -95,7 +95,7 @@ void Transport::AcceptNext() {
     const auto remote = socket.remote_endpoint(gone);
     if (!gone) {
       const std::string local = Local(socket);
-      const core::LinkId link = Add(std::move(socket), "");
+      const core::LinkId link = Add(std::move(socket), false);
       callbacks_.on_accepted(link, local, ShowHostPort(remote.address().to_string(), remote.port()));
       if (auto it = links_.find(link); it != links_.end()) it->second->Start();
     }
@@ -110,27 +110,42 @@ std::string Transport::Local(const tcp::socket& socket) const {
   return gone ? "" : ShowHostPort(local.address().to_string(), port_);
 }
 
-// `dialed`: the address; empty: the connection was accepted.
-core::LinkId Transport::Add(tcp::socket socket, const std::string& dialed) {
+core::LinkId Transport::Add(tcp::socket socket, bool dialed) {
   const core::LinkId link = std::exchange(next_link_, Next(next_link_));
-  Connection::Tls tls{security_, !dialed.empty(), plain_too_};
-  if (plain_addresses_.erase(dialed) > 0) tls.security = nullptr;
   Connection::Callbacks callbacks;
   callbacks.on_message = [this, link](core::Message message) { OnMessage(link, std::move(message)); };
   callbacks.on_piece = [this, link] { callbacks_.on_piece(link); };
   callbacks.pull = [this, link] { return callbacks_.pull(link); };
   callbacks.on_malformed = [this, link](const std::string& why) { callbacks_.on_malformed(link, why); };
   callbacks.on_unproven = [this, link](const std::string& why) { callbacks_.on_unproven(link, why); };
-  callbacks.on_closed = [this, link, dialed](const std::string& why) {
+  callbacks.on_plain_text = [this, link] { DialInPlainText(link); };
+  callbacks.on_closed = [this, link](const std::string& why) {
     const auto keep = links_.extract(link);
     if (keep) NoteEnd(link, *keep.mapped());
-    if (keep && keep.mapped()->met_plain_text() && plain_addresses_.size() < kMaxSockets) {
-      plain_addresses_.insert(dialed);
-    }
     callbacks_.on_closed(link, why);
   };
-  links_.emplace(link, std::make_shared<Connection>(std::move(socket), std::move(tls), std::move(callbacks)));
+  links_.emplace(link, std::make_shared<Connection>(std::move(socket), Connection::Tls{security_, dialed, plain_too_},
+                                                    std::move(callbacks)));
   return link;
+}
+
+// At once, and for the same link: the node hears nothing of the first try. It bounds the time until the Hello, with all
+// tries (Liveness).
+void Transport::DialInPlainText(core::LinkId link) {
+  const auto first = links_.at(link);
+  auto socket = std::make_shared<tcp::socket>(io_);
+  asio::error_code error;
+  socket->open(first->remote().protocol(), error);
+  if (error) return first->End(error.message());
+  LimitSegments(*socket, first->remote());
+  socket->async_connect(first->remote(), [this, link, first, socket](const asio::error_code& failed) {
+    const auto it = links_.find(link);
+    if (it == links_.end() || it->second != first) return;  // it was hung up meanwhile
+    if (failed) return first->End(failed.message());
+    it->second = first->InPlainText(std::move(*socket));
+    const auto keep = it->second;
+    keep->Start();
+  });
 }
 
 void Transport::OnMessage(core::LinkId link, core::Message message) {
@@ -189,16 +204,20 @@ void Transport::ConnectNext(const std::shared_ptr<Dialing>& dial, const std::str
   dial->socket.close(error);
   dial->socket.open(to.protocol(), error);
   if (error) return OnConnected(dial, error.message());
-  const int segment = [&] {
-    const MutexLock lock(notes_mutex_);
-    return paths_.SegmentTo(to.address().to_string(), MonoMs());
-  }();
-  // Before the connect: so the other end gets it, too (tcp(7), TCP_MAXSEG).
-  if (segment != 0) setsockopt(dial->socket.native_handle(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+  LimitSegments(dial->socket, to);
   dial->socket.async_connect(to, [this, dial](const asio::error_code& failed) {
     if (!failed) return OnConnected(dial, "");
     ConnectNext(dial, failed.message());
   });
+}
+
+// Before the connect: so the other end gets it, too (tcp(7), TCP_MAXSEG).
+void Transport::LimitSegments(tcp::socket& socket, const tcp::endpoint& to) {
+  const int segment = [&] {
+    const MutexLock lock(notes_mutex_);
+    return paths_.SegmentTo(to.address().to_string(), MonoMs());
+  }();
+  if (segment != 0) setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
 }
 
 void Transport::NoteEnd(core::LinkId link, const Connection& connection) {
@@ -242,7 +261,7 @@ void Transport::OnConnected(const std::shared_ptr<Dialing>& dial, const std::str
     if (!stopped_) callbacks_.on_dial_failed(dial->address, why.empty() ? "closed at once" : why);
     return;
   }
-  const core::LinkId link = Add(std::move(dial->socket), dial->address);
+  const core::LinkId link = Add(std::move(dial->socket), true);
   callbacks_.on_dialed(link, dial->address, local);
   if (auto it = links_.find(link); it != links_.end()) it->second->Start();
 }

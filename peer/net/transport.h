@@ -62,7 +62,7 @@ class Transport {
   // one to the other (docs/decisions/0039). Connections that are there stay as they are.
   void SetSecurity(std::shared_ptr<Security> security, bool plain_too = false) {
     security_ = std::move(security);
-    plain_too_ = plain_too;
+    plain_too_ = plain_too && security_ != nullptr;
   }
   void Dial(const std::string& address);
   void Resolve(const std::string& seed);
@@ -87,7 +87,9 @@ class Transport {
   void NoteEnd(core::LinkId link, const Connection& connection);
   void NotePath(const Connection& connection);
   void OnConnected(const std::shared_ptr<Dialing>& dial, const std::string& why);
-  core::LinkId Add(asio::ip::tcp::socket socket, const std::string& dialed);
+  core::LinkId Add(asio::ip::tcp::socket socket, bool dialed);
+  void DialInPlainText(core::LinkId link);
+  void LimitSegments(asio::ip::tcp::socket& socket, const asio::ip::tcp::endpoint& to);
   void OnMessage(core::LinkId link, core::Message message);
   std::string Local(const asio::ip::tcp::socket& socket) const;
 
@@ -98,8 +100,6 @@ class Transport {
   Resolver resolver_;
   std::shared_ptr<Security> security_;
   bool plain_too_ = false;
-  // With plain_too_: where the last try met plain text. The next one speaks it, and the one after that TLS again.
-  std::set<std::string> plain_addresses_;
   std::atomic<uint16_t> port_{0};  // any thread may ask
   core::LinkId next_link_{1};
   std::map<core::LinkId, std::shared_ptr<Connection>> links_;

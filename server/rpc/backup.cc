@@ -1,6 +1,8 @@
 #include "server/rpc/backup.h"
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,9 +21,9 @@ namespace {
 
 // Of one message of the stream, one entry more at most.
 constexpr size_t kMessageBytes = 1 << 20;
-// Once as many entries were read as there were keys, those that changed meanwhile are left. They are read as one page
-// of this size, and held until they are sent: so a client that takes less than others write gets to the end.
-constexpr size_t kLastPageBytes = 16 << 20;
+// Once as many entries were read as there were keys, those that changed meanwhile are left. So much of them is read at
+// once, and held until it is sent: so a client that takes less than others write gets to the end.
+constexpr size_t kHeldBytes = 16 << 20;
 // A client that has taken this many times as many entries as there were keys does not get to the end.
 constexpr uint64_t kMostRounds = 4;
 constexpr uint64_t kFewEntries = 1'000;  // more than that, since a small map may have grown
@@ -33,15 +35,15 @@ absl::Status TooMany(const char* what) {
   return status;
 }
 
-absl::Status WrongFile(const absl::Status& why) { return core::InvalidField("data", std::string(why.message())); }
-
-}  // namespace
-
 absl::Status TooSlow() {
   return core::Refusal(absl::StatusCode::kResourceExhausted, "WAIT_LIMIT",
                        "the map changes faster than this client takes the backup; take it closer to the node, or when "
                        "less is written");
 }
+
+absl::Status WrongFile(const absl::Status& why) { return core::InvalidField("data", std::string(why.message())); }
+
+}  // namespace
 
 // Its callbacks come one after another, but for OnCancel, which it does not need: a write that fails ends it.
 class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
@@ -63,22 +65,22 @@ class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
     if (!ok) return Finish(ToGrpc(absl::CancelledError("the client is gone")));
     if (ended_) return Finish(grpc::Status::OK);
     if (auto status = owner_.gate_.StillAdministers(caller_); !status.ok()) return Finish(ToGrpc(status));
-    if (auto status = ReadPage(); !status.ok()) return Finish(ToGrpc(status));
+    if (auto status = ReadMore(); !status.ok()) return Finish(ToGrpc(status));
     storage::v1::BackupEntries entries;
-    for (size_t bytes = 0; bytes < kMessageBytes && sent_ < page_.entries.size(); ++sent_) {
-      bytes += core::Weight(*page_.entries[sent_]);
-      wire::ToProto(*page_.entries[sent_], entries.add_entries());
+    for (size_t bytes = 0; bytes < kMessageBytes && sent_ < held_.size(); ++sent_) {
+      bytes += core::Weight(*held_[sent_]);
+      wire::ToProto(*held_[sent_], entries.add_entries());
     }
     response_.set_data(entries.entries_size() > 0 ? writer_.Add(std::move(entries)) : "");
-    if (page_.rest && sent_ == page_.entries.size()) {
+    if (rest_ && sent_ == held_.size()) {
       ended_ = true;
       storage::v1::BackupEnd end;
-      storage::ToProto(*page_.rest, end.mutable_image());
+      storage::ToProto(*rest_, end.mutable_image());
       end.set_end_ms(owner_.host_.now().wall_ms);
       response_.mutable_data()->append(writer_.End(std::move(end)));
     }
     response_.set_entries_done(writer_.entries());
-    response_.set_entries_total(page_.keys);
+    response_.set_entries_total(keys_);
     StartWrite(&response_);
   }
   void OnDone() override {
@@ -87,14 +89,20 @@ class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
   }
 
  private:
-  // The next one, when all of this one was sent.
-  absl::Status ReadPage() {
-    if (sent_ < page_.entries.size()) return absl::OkStatus();
+  // When all that is held was sent. A page at a time, so that the node's lock is held for a moment only.
+  absl::Status ReadMore() {
+    if (sent_ < held_.size()) return absl::OkStatus();
     if (writer_.entries() > kMostRounds * keys_ + kFewEntries) return TooSlow();
-    auto page = owner_.host_.ReadBackup(place_, writer_.entries() < keys_ ? kMessageBytes : kLastPageBytes);
-    if (!page.ok()) return page.status();
-    page_ = *std::move(page);
+    held_.clear();
     sent_ = 0;
+    const size_t most = writer_.entries() < keys_ ? kMessageBytes : kHeldBytes;
+    for (size_t bytes = 0; bytes < most && !rest_; bytes += kMessageBytes) {
+      auto page = owner_.host_.ReadBackup(place_, kMessageBytes);
+      if (!page.ok()) return page.status();
+      held_.insert(held_.end(), page->entries.begin(), page->entries.end());
+      keys_ = std::max(keys_, page->keys);
+      rest_ = std::move(page->rest);
+    }
     return absl::OkStatus();
   }
 
@@ -102,9 +110,10 @@ class BackupStream final : public grpc::ServerWriteReactor<v1::BackupResponse> {
   const Caller caller_;
   BackupWriter writer_;
   core::BackupPlace place_;
-  core::BackupPage page_;
-  size_t sent_ = 0;    // of the entries of page_
-  uint64_t keys_ = 0;  // with the deleted ones, when it began
+  std::vector<core::EntryPtr> held_;
+  size_t sent_ = 0;                  // of those that are held
+  std::optional<core::Image> rest_;  // with the last ones
+  uint64_t keys_ = 0;                // with the deleted ones: the most that there were
   bool ended_ = false;
   v1::BackupResponse response_;
 };

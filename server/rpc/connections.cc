@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 #include <vector>
 
@@ -116,7 +117,7 @@ struct Connections::Connection {
   Clock::time_point since;  // it was last beyond suspicion
   int64_t socket_id = 0;    // gRPC's; 0: not looked up yet
   const Clock::time_point accepted = Clock::now();
-  BrokenOff broken_off{accepted, BrokenOff::kMost};
+  BrokenOff broken_off{accepted};
 };
 
 Connections::Connections(Bounds bounds, Take take, std::function<void(bool)> listening)
@@ -185,7 +186,7 @@ void Connections::Run() {
       }
     }
     const auto now = Clock::now();
-    if (stop_listening_.load()) listeners_.Close();
+    if (stop_listening_.load()) StopAccepting();
     while (!refused_.empty() && refused_.front().second <= now) {
       close(refused_.front().first);
       refused_.pop_front();
@@ -211,12 +212,24 @@ void Connections::Run() {
 }
 
 void Connections::Forget(const std::shared_ptr<Connection>& ended) {
+  // While gRPC still has its descriptor, epoll would go on with ours, also for the next connection of that number
+  // (epoll(7), "Will closing a file descriptor cause it to be removed").
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, ended->fd, nullptr);
   const MutexLock lock(mutex_);
   if (const auto it = by_peer_.find(ended->peer); it != by_peer_.end() && it->second == ended) by_peer_.erase(it);
   if (ended->plain) --plain_;
   for (const std::string& owner : ended->owners) {
     const auto it = by_owner_.find(owner);
     if (--it->second == 0) by_owner_.erase(it);
+  }
+}
+
+// gRPC takes nothing any more, and would not even close what it is given.
+void Connections::StopAccepting() {
+  listeners_.Close();
+  for (auto it = by_fd_.begin(); it != by_fd_.end();) {
+    if (it->second->untaken >= 0) Forget(it->second);
+    it = it->second->untaken >= 0 ? by_fd_.erase(it) : std::next(it);
   }
 }
 
@@ -251,13 +264,11 @@ void Connections::Accept(int listener) {
       close(fd);
       continue;
     }
-    const auto may_break_off = penalties_.Allows(connection->address(), connection->since);
-    if (!may_break_off) {
+    if (!penalties_.Allows(connection->address(), connection->since)) {
       ++refused_count_;
       close(fd);
       continue;
     }
-    connection->broken_off = BrokenOff(connection->accepted, *may_break_off);
     Prepare(fd);
     {
       const MutexLock lock(mutex_);
@@ -327,7 +338,8 @@ void Connections::Look() {
     }
     if (!Count(*connection)) continue;
     if (BreaksOff(*connection, now)) {
-      penalties_.Add(connection->address(), now);
+      // A penalty is not prolonged by what it alone forbids.
+      if (!penalties_.Has(connection->address(), now)) penalties_.Add(connection->address(), now);
       End(*connection, "it breaks off more calls than a client may");
       continue;
     }
@@ -395,7 +407,8 @@ bool Connections::Suspect(Connection& connection, Clock::time_point now) {
 bool Connections::BreaksOff(Connection& connection, Clock::time_point now) {
   if (connection.unfinished < kFreeBytes || !IsKnown(connection)) return false;
   const auto calls = CallsOf(connection.socket_id);
-  return calls && connection.broken_off.IsTooMany(calls->not_done, now);
+  const int64_t most = penalties_.Has(connection.address(), now) ? BrokenOff::kMostUnderPenalty : BrokenOff::kMost;
+  return calls && connection.broken_off.IsTooMany(calls->not_done, most, now);
 }
 
 bool Connections::IsKnown(Connection& connection) {

@@ -79,6 +79,7 @@ class Connections {
 
   void Run();
   void Accept(int listener);
+  void StopAccepting();
   void Refuse(int fd);
   bool TakeByFirstByte(Connection& connection);
   void Forget(const std::shared_ptr<Connection>& ended);

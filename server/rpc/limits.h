@@ -23,7 +23,8 @@ struct Limits {
   std::chrono::milliseconds arrive{60'000};
 };
 
-// For how long a stream goes on whose connection has this age: until gRPC has said GOAWAY for sure.
+// For how long a stream goes on whose connection has this age: until gRPC has said GOAWAY. gRPC counts from the end of
+// the handshake: if that took long, a caller that comes back on the same connection is refused for as long.
 inline std::chrono::milliseconds TimeLeft(std::chrono::milliseconds connection_age, std::chrono::milliseconds age) {
   return std::max(connection_age * 11 / 10 - age, std::chrono::milliseconds(0));
 }

@@ -4,9 +4,9 @@
 
 namespace leasemap::rpc {
 
-bool BrokenOff::IsTooMany(int64_t total, SteadyTime now) {
+bool BrokenOff::IsTooMany(int64_t total, int64_t most, SteadyTime now) {
   const bool within = now - from_ <= std::chrono::seconds(1);
-  if (within && total - before_ > most_) return true;
+  if (within && total - before_ > most) return true;
   if (!within) from_ = now, before_ = total;
   return false;
 }
@@ -19,16 +19,21 @@ void Penalties::Add(const std::string& address, SteadyTime now) {
   by_address_[address] = {now + kLasts, now + kBetween};
 }
 
-std::optional<int64_t> Penalties::Allows(const std::string& address, SteadyTime now) {
+bool Penalties::Allows(const std::string& address, SteadyTime now) {
   const auto it = by_address_.find(address);
-  if (it == by_address_.end()) return BrokenOff::kMost;
+  if (it == by_address_.end()) return true;
   if (it->second.until <= now) {
     by_address_.erase(it);
-    return BrokenOff::kMost;
+    return true;
   }
-  if (now < it->second.next) return std::nullopt;
+  if (now < it->second.next) return false;
   it->second.next = now + kBetween;
-  return BrokenOff::kMostUnderPenalty;
+  return true;
+}
+
+bool Penalties::Has(const std::string& address, SteadyTime now) const {
+  const auto it = by_address_.find(address);
+  return it != by_address_.end() && it->second.until > now;
 }
 
 bool Penalties::any(SteadyTime now) const {

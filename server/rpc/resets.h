@@ -20,16 +20,15 @@ class BrokenOff {
   // In one second. A client may open 3,000 calls at once (GRPC_ARG_MAX_CONCURRENT_STREAMS in server.cc), and break off
   // a thousand.
   static constexpr int64_t kMost = 4'000;
-  // From an address under a penalty: more than a client does that only heard its calls time out.
+  // While its address is under a penalty. An honest client there may be ended, too, if it has so many under way.
   static constexpr int64_t kMostUnderPenalty = 400;
 
-  BrokenOff(SteadyTime opened, int64_t most) : most_(most), from_(opened) {}
+  explicit BrokenOff(SteadyTime opened) : from_(opened) {}
   // `total`: calls since the connection was opened that are under way or did not end well. True if more than `most` of
   // them began within the present second. Where the last look was over a second ago it only begins a new second.
-  bool IsTooMany(int64_t total, SteadyTime now);
+  bool IsTooMany(int64_t total, int64_t most, SteadyTime now);
 
  private:
-  int64_t most_;
   SteadyTime from_;     // the beginning of the second …
   int64_t before_ = 0;  // … and how many there were by then
 };
@@ -42,8 +41,9 @@ class Penalties {
   static constexpr size_t kMostAddresses = 1'000;     // beyond it the one whose penalty ends first is let go
 
   void Add(const std::string& address, SteadyTime now);
-  // Whether the address may open a connection now, and how many calls it may break off there; if so, it does.
-  std::optional<int64_t> Allows(const std::string& address, SteadyTime now);
+  // Whether the address may open a connection now; if so, it does.
+  bool Allows(const std::string& address, SteadyTime now);
+  bool Has(const std::string& address, SteadyTime now) const;
   // Whether any is in force.
   bool any(SteadyTime now) const;
   size_t size() const { return by_address_.size(); }

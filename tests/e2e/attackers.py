@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 import zlib
@@ -50,7 +51,7 @@ class Attack:
     take no time from the client beside them. `sent` counts bytes, `done` rounds."""
 
     def __init__(self, workers):
-        self.workers, self.over, self.process = workers, SPAWN.Event(), None
+        self.workers, self.begun, self.over, self.process = workers, SPAWN.Event(), SPAWN.Event(), None
         self.counts = SPAWN.Value("Q", 0), SPAWN.Value("Q", 0)
 
     @property
@@ -64,6 +65,8 @@ class Attack:
     def __enter__(self):
         self.process = SPAWN.Process(target=self.play, daemon=True)
         self.process.start()
+        if not self.begun.wait(30):
+            raise AssertionError("the attackers did not begin")
         return self
 
     def __exit__(self, *_):
@@ -73,12 +76,20 @@ class Attack:
             raise AssertionError(f"the attackers ended with {self.process.exitcode}")
 
     def play(self):
+        threading.excepthook = self.fail
         threading.Thread(target=self.end_with_the_test, daemon=True).start()
+        self.begun.set()
         threads = [threading.Thread(target=self.run, args=(i,), daemon=True) for i in range(self.workers)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+
+    @staticmethod
+    def fail(what):
+        """An attack that is broken is no attack."""
+        sys.excepthook(what.exc_type, what.exc_value, what.exc_traceback)
+        os._exit(1)
 
     @staticmethod
     def end_with_the_test():
@@ -199,6 +210,20 @@ class Connects(Attack):
             pass
 
 
+class Silent(Attack):
+    """Connections that say nothing until the node ends them."""
+
+    WORKERS = 300
+
+    def __init__(self, port):
+        super().__init__(self.WORKERS)
+        self.port = port
+
+    def round(self, worker):
+        with self.connect(self.port) as sock:
+            self.hold(sock, 60)
+
+
 class HalfHandshakes(Attack):
     """The beginning of a TLS handshake, and nothing more."""
 
@@ -235,9 +260,9 @@ class AlikeKeys(Attack):
                 if self.over.is_set():
                     return
                 keys = ["k" * (self.LENGTH - 8) + f"{number:08}" for number in range(first, first + self.BATCH)]
-                with contextlib.suppress(grpc.RpcError):
-                    stub.BatchSet(pb.BatchSetRequest(requests=[pb.SetRequest(key=key, value="v") for key in keys]),
-                                  timeout=10)
+                results = stub.BatchSet(pb.BatchSetRequest(requests=[pb.SetRequest(key=key, value="v") for key in keys]),
+                                        timeout=30).results
+                assert all(result.status.code == 0 for result in results), results[0].status
                 self.count(0, self.BATCH * self.LENGTH)
 
 

@@ -134,5 +134,25 @@ class TlsAttacksTest(AttacksTest):
                     lambda attack: attack.sent > 20_000)
 
 
+class TransitionAttacksTest(TlsAttacksTest):
+    """A node that looks at the first byte of each connection, since it takes TLS and plain text."""
+
+    def node(self):
+        node = TlsNode("n1", Authority(), ("--tls-transition",))
+        node.environment.update(KEEP_LITTLE)
+        return node
+
+    def test_connections_that_say_nothing(self):
+        self.attack("silent connections", attackers.Silent(self.under.port),
+                    lambda attack: self.under.status().connections >= attackers.Silent.WORKERS * 0.9)
+        self.attack("silent connections to the mesh", attackers.Silent(self.under.mesh_port),
+                    lambda attack: attack.done > attackers.Silent.WORKERS)
+
+    def test_connects(self):
+        AttacksTest.test_connects(self)
+
+    test_junk = None
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -18,8 +18,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("LEASEMAP_BUILD", "build/release")).resolve()
 LEASEMAPD, LEASEMAP = BUILD / "server/leasemapd", BUILD / "clients/cli/leasemap"
 BOUND = 30  # seconds for what takes less than one on an idle machine
-SCRATCH = pathlib.Path(tempfile.mkdtemp(prefix="leasemap-e2e-"))
-atexit.register(shutil.rmtree, SCRATCH, True)
+# Of a test, and of the processes that it starts with this module in them.
+SHARED = os.environ.get("E2E_SCRATCH")
+SCRATCH = pathlib.Path(SHARED or tempfile.mkdtemp(prefix="leasemap-e2e-"))
+if not SHARED:
+    os.environ["E2E_SCRATCH"] = str(SCRATCH)
+    atexit.register(shutil.rmtree, SCRATCH, True)
 # Nodes and command lines run with the variables of the tests' own choice alone.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LEASEMAP_")}
 
@@ -27,6 +31,9 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 def make_stubs():
     """Python stubs of the protos, first on the path."""
     stubs = SCRATCH / "stubs"
+    sys.path.insert(0, str(stubs))
+    if SHARED:
+        return
     stubs.mkdir()
     protos = [proto for folder in ("leasemap/v1", "leasemap/peer/v1", "google/rpc")
               for proto in sorted((ROOT / "protos" / folder).glob("*.proto"))]
@@ -34,7 +41,6 @@ def make_stubs():
     assert plugin and shutil.which("protoc"), "protoc or grpc_python_plugin is missing: tools/install-deps.sh"
     subprocess.run(["protoc", f"-I{ROOT / 'protos'}", f"--python_out={stubs}", f"--grpc_out={stubs}",
                     f"--plugin=protoc-gen-grpc={plugin}", *map(str, protos)], check=True)
-    sys.path.insert(0, str(stubs))
 
 
 make_stubs()

@@ -30,6 +30,9 @@ class FileSystem:
         subprocess.run(["mount", "-o", "loop,errors=remount-ro", self.device, self.mount], check=True)
 
     def fill(self):
+        """A broken one takes nothing as it is."""
+        if self.broken:
+            return
         with self.filler.open("wb", buffering=0) as filler:
             try:
                 while filler.write(bytes(1 << 18)):
@@ -38,7 +41,9 @@ class FileSystem:
                 pass
 
     def empty(self):
-        self.filler.unlink(missing_ok=True)
+        """A broken one is emptied when it is mended."""
+        if not self.broken:
+            self.filler.unlink(missing_ok=True)
 
     def break_down(self):
         """It takes nothing any more, as after an error of its device. What was not synced is lost."""
@@ -52,3 +57,4 @@ class FileSystem:
             subprocess.run(["umount", self.mount], check=True)
             self._mount()
             self.broken = False
+            self.empty()

@@ -134,6 +134,41 @@ TEST_F(ConnectionsTest, AFirstByteThatDoesNotComeInTimeEndsTheConnection) {
   held.clear();
 }
 
+TEST_F(ConnectionsTest, WhoSaidNothingYetIsClosedWhenTheNodeStopsListening) {
+  Start({.tls_and_plain = true});
+  std::vector<Socket> held;
+  for (int i = 0; i < 2; ++i) held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(2));
+  ASSERT_TRUE(held[0].Send("P"));
+  ASSERT_TRUE(Eventually([&] { return plain_ == 1; }));
+  connections_->StopListening();
+  ASSERT_TRUE(Becomes(1));
+  EXPECT_TRUE(held[0].open());
+  EXPECT_FALSE(held[1].open());
+  EXPECT_EQ(other_, 0);
+  held.clear();
+}
+
+// gRPC may hold the descriptor of a connection that has ended, as this test does: its events are not those of the next
+// connection, whose descriptor here has the same number.
+TEST_F(ConnectionsTest, AConnectionThatEndedSaysNothingOfTheNextOne) {
+  std::vector<int> taken;
+  connections_ = std::make_unique<Connections>(
+      Connections::Bounds{}, [&taken](int, int fd, bool) { taken.push_back(fd); }, [](bool) {});
+  ASSERT_THAT(connections_->Start("127.0.0.1", 0), IsOk());
+  std::vector<Socket> held;
+  // Of two that end the second one's number is that of the next one, since the first one's goes to what gRPC gets.
+  for (int i = 0; i < 2; ++i) held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(2));
+  held.clear();
+  ASSERT_TRUE(Becomes(0));
+  held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(1));
+  EXPECT_FALSE(Eventually([&] { return connections_->use().connections != 1; }, milliseconds(300)));
+  connections_->Stop();
+  for (const int fd : taken) close(fd);
+}
+
 TEST_F(ConnectionsTest, ADeadPortIsToldAndOpenedAgain) {
   Start({});
   std::vector<Socket> held;

@@ -13,39 +13,40 @@ using std::chrono::seconds;
 const SteadyTime kStart = SteadyTime(seconds(1000));
 
 TEST(BrokenOff, TheBoundIsOfOneSecond) {
-  BrokenOff calls(kStart, BrokenOff::kMost);
-  EXPECT_FALSE(calls.IsTooMany(BrokenOff::kMost, kStart + milliseconds(100)));
-  EXPECT_TRUE(calls.IsTooMany(BrokenOff::kMost + 1, kStart + milliseconds(200)));
+  BrokenOff calls(kStart);
+  EXPECT_FALSE(calls.IsTooMany(BrokenOff::kMost, BrokenOff::kMost, kStart + milliseconds(100)));
+  EXPECT_TRUE(calls.IsTooMany(BrokenOff::kMost + 1, BrokenOff::kMost, kStart + milliseconds(200)));
 }
 
 TEST(BrokenOff, ManyOverALongTimeAreNotTooMany) {
-  BrokenOff calls(kStart, BrokenOff::kMost);
+  BrokenOff calls(kStart);
   // As many as are allowed, each second of an hour.
   for (int64_t i = 1; i <= 3600; ++i) {
-    EXPECT_FALSE(calls.IsTooMany(i * BrokenOff::kMost, kStart + i * milliseconds(1001))) << i;
+    EXPECT_FALSE(calls.IsTooMany(i * BrokenOff::kMost, BrokenOff::kMost, kStart + i * milliseconds(1001))) << i;
   }
   // The first look at a connection that is old says nothing of one second.
-  BrokenOff old(kStart, BrokenOff::kMost);
-  EXPECT_FALSE(old.IsTooMany(1'000'000, kStart + seconds(60)));
-  EXPECT_FALSE(old.IsTooMany(1'000'000 + BrokenOff::kMost, kStart + seconds(61)));
-  EXPECT_TRUE(old.IsTooMany(1'000'001 + BrokenOff::kMost, kStart + seconds(61)));
+  BrokenOff old(kStart);
+  EXPECT_FALSE(old.IsTooMany(1'000'000, BrokenOff::kMost, kStart + seconds(60)));
+  EXPECT_FALSE(old.IsTooMany(1'000'000 + BrokenOff::kMost, BrokenOff::kMost, kStart + seconds(61)));
+  EXPECT_TRUE(old.IsTooMany(1'000'001 + BrokenOff::kMost, BrokenOff::kMost, kStart + seconds(61)));
 }
 
-TEST(BrokenOff, UnderAPenaltyTheBoundIsLower) {
-  BrokenOff calls(kStart, BrokenOff::kMostUnderPenalty);
-  EXPECT_FALSE(calls.IsTooMany(BrokenOff::kMostUnderPenalty, kStart + milliseconds(100)));
-  EXPECT_TRUE(calls.IsTooMany(BrokenOff::kMostUnderPenalty + 1, kStart + milliseconds(200)));
+TEST(BrokenOff, TheBoundMayChangeWhileAConnectionIsOpen) {
+  BrokenOff calls(kStart);
+  EXPECT_FALSE(calls.IsTooMany(401, BrokenOff::kMost, kStart + milliseconds(100)));
+  EXPECT_TRUE(calls.IsTooMany(401, BrokenOff::kMostUnderPenalty, kStart + milliseconds(200)));
+  EXPECT_FALSE(calls.IsTooMany(401, BrokenOff::kMost, kStart + milliseconds(300)));
 }
 
-TEST(Penalties, WhoIsUnderOneMayBreakOffFewerCalls) {
+TEST(Penalties, AreInForceForSomeTime) {
   Penalties penalties;
   EXPECT_FALSE(penalties.any(kStart));
   penalties.Add("a", kStart);
-  EXPECT_TRUE(penalties.any(kStart));
-  EXPECT_EQ(penalties.Allows("a", kStart + seconds(1)), BrokenOff::kMostUnderPenalty);
-  EXPECT_EQ(penalties.Allows("b", kStart + seconds(1)), BrokenOff::kMost);
-  EXPECT_FALSE(penalties.any(kStart + Penalties::kLasts));
-  EXPECT_EQ(penalties.Allows("a", kStart + Penalties::kLasts), BrokenOff::kMost);
+  EXPECT_TRUE(penalties.any(kStart) && penalties.Has("a", kStart));
+  EXPECT_FALSE(penalties.Has("b", kStart));
+  const SteadyTime end = kStart + Penalties::kLasts;
+  EXPECT_TRUE(penalties.Has("a", end - milliseconds(1)));
+  EXPECT_FALSE(penalties.any(end) || penalties.Has("a", end));
 }
 
 TEST(Penalties, AnAddressMayConnectOnceASecondUntilThePenaltyEnds) {

@@ -244,7 +244,7 @@ TEST(Watch, AnOldConnectionEndsItAfterACursor) {
 
 TEST(Subscribe, AnOldConnectionEndsIt) {
   Limits limits;
-  limits.connection_age = std::chrono::seconds(1);
+  limits.connection_age = std::chrono::seconds(2);
   OneNode node("node-1", {}, true, limits);
   grpc::ClientContext context;
   const auto stream = node.mesh->Subscribe(&context, {});
