@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The Python client's five examples, each as the programs that its text speaks of, and the ancestor's calls by
-leasemap.compat, against a real cluster."""
+"""The Python client's five examples, and its leader in fifteen lines, each as the programs that its text speaks of, and
+the ancestor's calls by leasemap.compat, against a real cluster."""
 import contextlib
 import io
 import re
@@ -13,6 +13,8 @@ import unittest
 import python_package  # first: it puts the installed package on the path
 from basics import BOUND, ENVIRONMENT, ROOT, wait_for
 from cluster import ClusterTest, SharedClusterTest
+from fifteen import FifteenTest as EachFifteenTest
+from fifteen import lines_of_code
 
 import leasemap
 from leasemap import compat as sync
@@ -65,14 +67,16 @@ class ExamplesTest(SharedClusterTest):
 
     def test_each_is_short(self):
         examples = sorted(EXAMPLES.glob("*.py"))
-        self.assertEqual([each.stem for each in examples], ["config", "counter", "leader", "once", "registry"])
+        self.assertEqual([each.stem for each in examples], ["config", "counter", "fifteen", "leader", "once", "registry"])
         for example in examples:
             self.assertLess(len(example.read_text().splitlines()), 60, example.name)
+        self.assertLessEqual(len(lines_of_code(EXAMPLES / "fifteen.py", "#")), 15)
 
     def test_what_the_readmes_show(self):
         for readme in (ROOT / "README.md", ROOT / "clients/python/README.md"):
             blocks = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
-            self.assertEqual(len(blocks), 1, readme)
+            for leader in blocks[1:]:
+                self.assertIn(leader, (EXAMPLES / "fifteen.py").read_text())
             code = blocks[0].replace("127.0.0.1:7400,127.0.0.1:7410", self.endpoints)
             self.assertNotIn("7400", code)
             for _ in range(2):  # it can be run again
@@ -132,6 +136,14 @@ class LeaderTest(ClusterTest):
             before = len(second.lines)
             wait_for("it goes on", lambda: len(second.lines) > before + 30)
             self.assertEqual(set(second.lines), {f"leading as {leader}", f"work done by {leader}"})
+
+
+class FifteenTest(EachFifteenTest):
+    def start(self, endpoints, name):
+        return Program(self, "fifteen", endpoints, name)
+
+
+del EachFifteenTest  # or unittest would run it, too
 
 
 class AncestorTest(SharedClusterTest):
