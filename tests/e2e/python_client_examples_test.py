@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import python_package  # first: it puts the installed package on the path
@@ -157,6 +158,38 @@ class AncestorTest(SharedClusterTest):
 
     def see(self, sock, key, value):
         wait_for(f"{key} is {value} there", lambda: sock.get(key) == value)
+
+    def test_the_pages_construction(self):
+        """The page listens on all addresses, without leases, and stores its two keys."""
+        sock = sync.sync_socket("0.0.0.0", self.nodes[0].port, False)
+        self.addCleanup(sock.close)
+        sock.set("page key", "value")
+        self.assertEqual((sock.get("page key", None), sock["page key"]), (b"value", b"value"))
+        with self.assertRaises(leasemap.errors.LeasemapError):
+            sync.sync_socket("127.0.0.1", 9, sync_timeout=0.3)
+
+    def test_a_tie_of_the_same_second_is_settled_by_a_compare_of_ids(self):
+        smaller, larger = self.sock(0, holder="A tie"), self.sock(1, holder="a tie")
+        self.assertEqual((smaller.id, larger.id), ("A tie", "a tie"))
+
+        def tie():
+            """A new key that both set at once, each at its node, if both were granted it in one second."""
+            key, begin, granted = f"tie/{time.monotonic_ns()}", threading.Barrier(2), []
+
+            def set_it(sock):
+                begin.wait(BOUND)
+                with contextlib.suppress(leasemap.LeaseHeldError):
+                    sock.set(key, sock.id)
+                    granted.append(sock._map.entry(key).lease_start)
+            threads = [threading.Thread(target=set_it, args=(sock,)) for sock in (smaller, larger)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(BOUND)
+            return key if len(granted) == 2 and granted[0] == granted[1] else None
+        key = wait_for("both set one key in the same second", tie)
+        for sock in (smaller, larger):
+            self.see(sock, key, b"A tie")
 
     def test_get(self):
         sock = self.sock()
