@@ -9,7 +9,7 @@ import threading
 import unittest
 
 import go_package
-from basics import BOUND, ENVIRONMENT, pb, wait_for
+from basics import BOUND, ENVIRONMENT, ROOT, SCRATCH, pb, wait_for
 from cluster import ClusterTest, SharedClusterTest
 from fifteen import FifteenTest as EachFifteenTest
 from fifteen import lines_of_code
@@ -110,6 +110,23 @@ class ExamplesTest(SharedClusterTest):
         name = go_package.compile_program("readme",
                                           programs[0].replace("127.0.0.1:7400,127.0.0.1:7410", self.endpoints))
         Program(self, name).until(*re.findall(r'// prints "(.*)"', programs[0]))
+
+
+class InstallTest(unittest.TestCase):
+    def test_a_new_module_by_the_commands_of_the_readme(self):
+        readme = (go_package.SOURCES / "README.md").read_text()
+        commands = re.findall("^    (go mod .*)$", readme, re.MULTILINE)
+        self.assertEqual(len(commands), 2)
+        module = SCRATCH / "new-module"
+        module.mkdir()
+        (module / "main.go").write_text((EXAMPLES / "fifteen/main.go").read_text())
+        for command in ["go mod init example.com/new", *commands, "go build -o program ."]:
+            command = command.replace("/path/to/the/tree", str(ROOT))
+            done = subprocess.run(command.split(), cwd=module, capture_output=True, text=True, check=False,
+                                  timeout=go_package.COMPILED_S,
+                                  env={**ENVIRONMENT, "PATH": go_package.PATH, "GOTOOLCHAIN": "local"})
+            self.assertEqual(done.returncode, 0, command + done.stdout + done.stderr)
+        self.assertTrue((module / "program").exists())
 
 
 class LeaderTest(ClusterTest):
