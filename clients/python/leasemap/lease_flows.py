@@ -201,7 +201,8 @@ def keeper(core: Core) -> Flow[None]:
         now = core.now()
         with core.lock:
             overdue = [lease for lease in core.leases.values() if lease.overdue(now)]
-            calls, target = [], ""
+            calls: list[list[LeaseState]] = []
+            target = ""
             if core.renewals < RENEWALS_MOST and any_due(core.leases.values(), now):
                 target = core.endpoints.pick(now)
                 calls = batches(core.leases.values(), target, now)[:RENEWALS_MOST - core.renewals]
@@ -266,7 +267,10 @@ def _renewed(core: Core, target: str, leases: list[tuple[LeaseState, Sent]], res
         elif result.status.code:
             error = errors.decode_item(result.status.code, result.status.message, result.status.reason)
             why = why_lost(error)
-            (lost if why else failed).append((lease, why or error))  # type: ignore[arg-type]
+            if why:
+                lost.append((lease, why))
+            else:
+                failed.append((lease, error))
         else:
             with core.lock:
                 entry = entries.from_proto(result.entry)
