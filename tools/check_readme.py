@@ -1,4 +1,5 @@
-"""Runs the README's commands against `tools/run.sh` and compares what they print.
+"""Runs the README's commands against `tools/run.sh` and compares what they print. tests/e2e/readme_test.py does so against
+nodes of its own.
 
 Blocks that follow `<!-- check -->` hold commands (`$ …`, with further lines of theirs as `> …`), each with the lines that it
 prints (standard output, then standard error) and `[exit N]` where that is not 0. `…` stands for any text, and on a line of
@@ -50,13 +51,14 @@ def start():
     sys.exit(f"tools/run.sh ended before its nodes ran:\n{said}")
 
 
-def attempt(command, expected, env):
-    """Runs a command until it prints what it must: what one node was told is on another a moment later."""
+def attempt(command, expected, env, seen=str):
+    """Runs a command until it prints what it must: what one node was told is on another a moment later. `seen` is what is
+    compared of a text that was printed."""
     end = time.monotonic() + 5
     while True:
         done = subprocess.run(command, shell=True, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
         said = done.stdout + done.stderr + (f"[exit {done.returncode}]" if done.returncode else "")
-        good = pattern(expected).match(said.rstrip("\n"))
+        good = pattern(expected).match(seen(said.rstrip("\n")))
         if good or time.monotonic() > end:
             return good, said
 
@@ -84,4 +86,5 @@ def main():
     sys.exit(1 if failed or passed < 10 else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

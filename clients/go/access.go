@@ -89,6 +89,15 @@ func (a *access) open(log *slog.Logger) error {
 	return nil
 }
 
+// cannotConnect is the error of a connection that gRPC refused to make.
+func (a *access) cannotConnect(target string, err error) error {
+	if a.bearer != nil && a.transport == nil {
+		return invalid("the token is not sent to %s in plain text, where others could read it: use WithTLS, or "+
+			"WithInsecureToken if the way there is safe by itself (%v)", target, err)
+	}
+	return invalid("gRPC cannot connect to %s: %v", target, err)
+}
+
 // proves: nodes may know this client by a name, of its token or certificate.
 func (a *access) proves() bool { return a.bearer != nil || a.cert != "" }
 

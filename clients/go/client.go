@@ -52,7 +52,7 @@ type Client struct {
 	keys     *keyWatches
 	keeping  bool          // the keeper runs
 	keep     chan struct{} // wakes the keeper: one token
-	renewals int           // under way
+	renewals int           // calls under way that renew leases
 }
 
 // New makes a client for the nodes at these endpoints: host:port, with commas between. A name means all its addresses,

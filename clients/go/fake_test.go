@@ -255,6 +255,52 @@ func (n *fakeNode) Renew(ctx context.Context, r *leasemappb.RenewRequest) (*leas
 	return &leasemappb.RenewResponse{Entry: entry}, err
 }
 
+// BatchRenew renews leases that are held. `fail` may refuse an item, as method "RenewItem".
+func (n *fakeNode) BatchRenew(ctx context.Context, r *leasemappb.BatchRenewRequest) (*leasemappb.BatchRenewResponse,
+	error) {
+	answer := &leasemappb.BatchRenewResponse{}
+	_, err := n.do(ctx, "BatchRenew", r, func() (*leasemappb.Entry, error) {
+		for _, item := range r.GetRequests() {
+			entry, err := n.renewItem(ctx, item)
+			answer.Results = append(answer.Results, &leasemappb.BatchResult{Status: itemStatus(err), Entry: entry})
+		}
+		return nil, nil
+	})
+	return answer, err
+}
+
+func (n *fakeNode) renewItem(ctx context.Context, r *leasemappb.RenewRequest) (*leasemappb.Entry, error) {
+	key := string(r.GetKeyBytes())
+	n.mu.Lock()
+	fail := n.fail
+	n.mu.Unlock()
+	if fail != nil {
+		if err := fail(ctx, "RenewItem", r); err != nil {
+			return nil, err
+		}
+	}
+	old := n.store.entries[key]
+	if old == nil {
+		return nil, notFound()
+	}
+	if err := n.store.admit(key, r.GetHolder()); err != nil {
+		return nil, err
+	}
+	lease := old.GetLease()
+	if r.GetOnlyIfHeld() && (lease.GetHolder() != r.GetHolder() || !lease.GetExpireTime().AsTime().After(time.Now())) {
+		return nil, failure(codes.FailedPrecondition, "LEASE_NOT_HELD", nil)
+	}
+	return withoutValue(n.store.write(key, r.GetHolder(), r.GetLeaseDuration().AsDuration(), "", false, false)), nil
+}
+
+func itemStatus(err error) *leasemappb.ItemStatus {
+	if err == nil {
+		return nil
+	}
+	base := baseOf(fromStatus(status.Convert(err)))
+	return &leasemappb.ItemStatus{Code: int32(base.Code), Reason: base.Reason, Message: base.Message}
+}
+
 func (n *fakeNode) Release(ctx context.Context, r *leasemappb.ReleaseRequest) (*leasemappb.ReleaseResponse, error) {
 	entry, err := n.do(ctx, "Release", r, func() (*leasemappb.Entry, error) {
 		key := string(r.GetKeyBytes())

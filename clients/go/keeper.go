@@ -5,9 +5,10 @@ package leasemap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
+
+	"google.golang.org/grpc/codes"
 
 	"leasemap.dev/leasemap/leasemappb"
 )
@@ -16,8 +17,11 @@ const (
 	// The keeper looks at its leases after this time at the latest: after the machine slept, timers are late but the
 	// deadline is not.
 	keeperMost = time.Second
-	// Renewals under way at once. A node does ten thousands a second; more would only wait in gRPC.
-	renewalsMost = 64
+	// Calls that renew leases, up to batchItems each, under way at once. A node renews ten thousands a second; more would
+	// only wait in gRPC.
+	renewalsMost = 8
+	// Leases that are given up at once when the client is closed, each by a call.
+	releasesMost = 64
 	// The least time for a renewal, however little is left.
 	renewalLeast = 50 * time.Millisecond
 )
@@ -47,25 +51,27 @@ func (c *Client) keepLeases() {
 			c.mu.Unlock()
 			return
 		}
-		var overdue []*Lease
+		var overdue, all []*Lease
+		due := false
 		for _, lease := range c.leases {
-			switch state := &lease.state; {
-			case state.overdue(now):
+			if lease.state.overdue(now) {
 				overdue = append(overdue, lease)
 				continue
-			case state.due(now) && c.renewals < renewalsMost:
-				if c.spawnLocked(func() { c.renew(lease) }) {
-					state.renewing = true
-					c.renewals++
-				}
 			}
-			if lease.state.state == stateHeld {
-				at := lease.state.next()
-				if c.renewals >= renewalsMost { // those that are due are looked at when a renewal ends
-					at = lease.state.deadline
-				}
-				next = min(next, at)
+			all, due = append(all, lease), due || lease.state.due(now)
+		}
+		if due && c.renewals < renewalsMost {
+			c.renewLocked(all, now)
+		}
+		for _, lease := range all {
+			if lease.state.state != stateHeld {
+				continue
 			}
+			at := lease.state.next()
+			if c.renewals >= renewalsMost { // those that are due are looked at when a call ends
+				at = lease.state.deadline
+			}
+			next = min(next, at)
 		}
 		c.mu.Unlock()
 		for _, lease := range overdue {
@@ -75,76 +81,119 @@ func (c *Client) keepLeases() {
 	}
 }
 
-// renew is one try to renew a lease. The keeper repeats one that failed, at the node that is home then. The one place
-// that knows how: one BatchRenew could do it for all.
-func (c *Client) renew(lease *Lease) {
-	key := lease.key
-	sent := c.sending(key)
-	c.mu.Lock()
-	target, granter, latest := c.nodes.pick(sent.at), lease.state.target, lease.state.entry
-	// Two tries at least fit into what is left.
-	most := min(attemptMost, max(renewalLeast, lease.state.left(sent.at)/2))
-	c.mu.Unlock()
-	entry, err := c.renewAt(target, key, granter, latest, lease.args.duration, most)
-	why, again := "", false
-	var holds *LeaseHeldError
-	switch {
-	case err == nil:
+// renewLocked starts the calls that renew what is due, and what goes along.
+func (c *Client) renewLocked(all []*Lease, now time.Duration) {
+	target := c.nodes.pick(now)
+	for _, some := range renewals(all, target, now) {
+		if c.renewals >= renewalsMost || !c.spawnLocked(func() { c.renew(target, some) }) {
+			return
+		}
+		c.renewals++
+		for _, lease := range some {
+			lease.state.renewing = true
+		}
+	}
+}
+
+// renew is one try to renew these leases, by one call. The keeper repeats what failed, at the node that is home then.
+func (c *Client) renew(target string, some []*Lease) {
+	sent := make([]sending, len(some))
+	for i, lease := range some {
+		sent[i] = c.sending(lease.key)
+	}
+	request, most := c.renewRequest(target, some)
+	answer, err := try(c.ctx, c, target, most, request, leasemappb.KeyValueClient.BatchRenew)
+	failed, lost := make([]error, len(some)), map[*Lease]string{}
+	for i, lease := range some {
+		switch {
+		case err != nil:
+			failed[i] = err
+		case i >= len(answer.GetResults()):
+			failed[i] = unavailable(nil, "the answer was cut short")
+		default:
+			failed[i] = c.renewedOne(target, lease, answer.GetResults()[i], sent[i])
+			if why := whyLost(failed[i]); why != "" {
+				failed[i], lost[lease] = nil, why
+			}
+		}
+	}
+	c.renewalEnded(target, some, failed, err == nil)
+	for lease, why := range lost {
 		c.mu.Lock()
-		c.nodes.worked(target)
-		again = !lease.state.granted(entry, sent.at, c.now(), target)
+		isHeld := lease.state.state == stateHeld
 		c.mu.Unlock()
-		if again { // and this acquired a new one, which nobody wants
-			why = "it lapsed before it was renewed"
-		} else {
-			c.answered(entry, sent)
-		}
-	case errors.Is(err, ErrKeyNotFound):
-		why = "the key is gone"
-	case errors.As(err, &holds):
-		why = fmt.Sprintf("%s has the key", holds.Holder)
-	case c.ctx.Err() == nil:
-		if elsewhere(err) {
-			c.nodeFailed(target)
-		} else {
-			c.config.log.Warn("leasemap: a lease was not renewed, and is tried again", "key", key, "error", err)
-		}
-	}
-	c.mu.Lock()
-	if err != nil && why == "" {
-		lease.state.failed(c.now(), c.chance())
-	}
-	lease.state.renewing = false
-	c.renewals--
-	isHeld := lease.state.state == stateHeld
-	c.mu.Unlock()
-	if why != "" && isHeld {
-		c.endLease(lease, stateLost, why, !again)
-		if again {
-			c.releaseLater(lease)
+		if isHeld {
+			c.endLease(lease, stateLost, why, true)
 		}
 	}
 	c.wakeKeeper()
 }
 
-// renewAt renews the lease at one node. Another node than the one that granted it must have the lease first, or it
-// would grant a new one.
-func (c *Client) renewAt(target, key, granter string, latest *Entry, duration, most time.Duration) (*Entry, error) {
-	if target != granter {
-		request := &leasemappb.GetRequest{KeyForm: &leasemappb.GetRequest_KeyBytes{KeyBytes: []byte(key)},
-			MinVersion: latest.Version}
-		if _, err := try(c.ctx, c, target, most, request, leasemappb.KeyValueClient.Get); err != nil {
-			return nil, err
+// renewRequest is the call for these leases, and how long it may take. A lease that lapsed, or was given up, is not
+// acquired again: it is lost. Another node than the one that granted it must have it first, or would not know it.
+func (c *Client) renewRequest(target string, some []*Lease) (*leasemappb.BatchRenewRequest, time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	request, now, left := &leasemappb.BatchRenewRequest{}, c.now(), 2*attemptMost
+	for _, lease := range some {
+		left = min(left, lease.state.left(now))
+		item := &leasemappb.RenewRequest{KeyForm: &leasemappb.RenewRequest_KeyBytes{KeyBytes: []byte(lease.key)},
+			Holder: c.Holder(), LeaseDuration: durationProto(lease.args.duration), OnlyIfHeld: true}
+		if lease.state.target != target {
+			item.MinVersion = lease.state.entry.Version
+		}
+		request.Requests = append(request.Requests, item)
+	}
+	return request, max(renewalLeast, left/2) // two tries at least fit into what is left
+}
+
+// renewedOne takes the result of one lease; it returns why it is not renewed.
+func (c *Client) renewedOne(target string, lease *Lease, result *leasemappb.BatchResult, sent sending) error {
+	if err := itemError(result.GetStatus()); err != nil {
+		return err
+	}
+	entry := fromProto(result.GetEntry())
+	c.mu.Lock()
+	same := lease.state.granted(&entry, sent.at, c.now(), target)
+	c.mu.Unlock()
+	if !same { // another program of this holder acquired it since
+		return &CallError{Code: codes.FailedPrecondition, Reason: "LEASE_NOT_HELD", Message: "it lapsed before it was renewed"}
+	}
+	c.answered(&entry, sent)
+	return nil
+}
+
+// renewalEnded plans the next try of what failed, and judges the node. If it answered, each error is about its lease.
+func (c *Client) renewalEnded(target string, some []*Lease, failed []error, answered bool) {
+	moves, refused := false, -1
+	c.mu.Lock()
+	for i, lease := range some {
+		lease.state.renewing = false
+		if failed[i] == nil {
+			continue
+		}
+		isElsewhere := elsewhere(failed[i])
+		lease.state.failed(c.now(), c.chance(), answered && isElsewhere)
+		moves = moves || isElsewhere
+		if !isElsewhere {
+			refused = i
 		}
 	}
-	request := &leasemappb.RenewRequest{KeyForm: &leasemappb.RenewRequest_KeyBytes{KeyBytes: []byte(key)},
-		Holder: c.Holder(), LeaseDuration: durationProto(duration)}
-	answer, err := try(c.ctx, c, target, most, request, leasemappb.KeyValueClient.Renew)
-	if err != nil {
-		return nil, err
+	c.renewals--
+	if answered && !moves {
+		c.nodes.worked(target)
 	}
-	entry := fromProto(answer.GetEntry())
-	return &entry, nil
+	c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return
+	}
+	if moves {
+		c.nodeFailed(target)
+	}
+	if refused >= 0 {
+		c.config.log.Warn("leasemap: leases were not renewed, and are tried again; one of them",
+			"key", some[refused].key, "error", failed[refused])
+	}
 }
 
 // release gives up at the cluster what is over here, and frees the key for others of this program.
@@ -198,7 +247,7 @@ func (c *Client) giveUpHere(lease *Lease) bool {
 	return mine
 }
 
-// giveUpAll releases all leases that are kept, as many at a time as are renewed, and waits for that for a bounded time.
+// giveUpAll releases all leases that are kept, releasesMost at a time, and waits for that for a bounded time.
 func (c *Client) giveUpAll() {
 	c.mu.Lock()
 	var all []*Lease
@@ -210,7 +259,7 @@ func (c *Client) giveUpAll() {
 	c.mu.Unlock()
 	end := c.now() + releaseMost
 	var group sync.WaitGroup
-	room := make(chan struct{}, renewalsMost)
+	room := make(chan struct{}, releasesMost)
 	for _, lease := range all {
 		room <- struct{}{}
 		if c.now() > end { // the rest lapse by themselves

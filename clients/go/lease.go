@@ -15,7 +15,7 @@ var errReleased = errors.New("leasemap: the lease was given up")
 // Client.Lease, Client.Lock and Election.Campaign. All its methods may be called from many goroutines at once.
 //
 // It is lost when it could not be renewed in time, when a node shows the key with another holder, when the key was
-// deleted, or when a renewal turns out to have started a new lease. Then Held is false, Done is closed, and the
+// deleted, or when a renewal found no lease. Then Held is false, Done is closed, and the
 // contexts that Context made are cancelled.
 type Lease struct {
 	client *Client

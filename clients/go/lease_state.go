@@ -3,7 +3,10 @@ package leasemap
 // When a lease is renewed, and when it is given up for lost. Pure.
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -12,6 +15,10 @@ const (
 	usedPart = 0.75
 	// Renewed after a third: then two more tries, each as long, fit in before the deadline.
 	renewPart = 1.0 / 3
+	// Leases that are due within a sixth of their duration go along with one that is due. That is half of the time between
+	// two renewals, so after two calls all leases of one duration are renewed by one, whenever they were taken; and none
+	// is renewed more than twice as often as it has to be.
+	alongPart = 1.0 / 6
 	// The pause after a renewal that failed: a twelfth, so that several fit in; and not more than a second.
 	retryPart = 1.0 / 12
 	retryMost = time.Second
@@ -44,6 +51,7 @@ type leaseState struct {
 	target    string // the node that granted it
 	deadline  time.Duration
 	renewing  bool // a renewal is under way
+	lacked    bool // the node that was asked last to renew it did not have it yet
 	ending    int  // calls of this client that delete the key, or give the lease up, right now
 	renewAt   time.Duration
 }
@@ -63,6 +71,7 @@ func (s *leaseState) granted(entry *Entry, sent, now time.Duration, target strin
 	if s.entry == nil || !older(entry, s.entry) {
 		s.entry, s.target = entry, target
 	}
+	s.lacked = false
 	if s.state == stateNew {
 		s.state = stateHeld
 	}
@@ -89,6 +98,11 @@ func (s *leaseState) due(now time.Duration) bool {
 	return s.state == stateHeld && !s.renewing && now >= s.renewAt
 }
 
+// goesAlong: it is due, or so soon that it is renewed together with one that is.
+func (s *leaseState) goesAlong(now time.Duration) bool {
+	return s.due(now+part(s.duration, alongPart)) && !s.overdue(now)
+}
+
 // next is when the keeper has to look at it again.
 func (s *leaseState) next() time.Duration {
 	if s.renewing {
@@ -97,8 +111,10 @@ func (s *leaseState) next() time.Duration {
 	return min(s.renewAt, s.deadline)
 }
 
-// failed: a renewal did not get through: again soon.
-func (s *leaseState) failed(now time.Duration, chance float64) {
+// failed: a renewal did not get through: again soon. `lacked`: the node answered that it cannot do it now, as one that
+// does not have the lease yet.
+func (s *leaseState) failed(now time.Duration, chance float64, lacked bool) {
+	s.lacked = lacked
 	s.renewAt = now + part(min(retryMost, part(s.duration, retryPart)), 0.5+0.5*chance)
 }
 
@@ -139,4 +155,41 @@ func (s *leaseState) end(state leaseStage, why string) bool {
 	}
 	s.state, s.why = state, why
 	return true
+}
+
+// renewals are the leases that this node is asked to renew, by calls, once one is due, of all that a client has.
+//
+// All go in one call, but for three reasons. A call has batchItems at most. A node waits for the versions of all items
+// before it renews any, so leases that another node granted, of which it may wait for some, go by themselves; and so do
+// those that the node before lacked, which may have died with the node that granted them.
+func renewals(all []*Lease, target string, now time.Duration) [][]*Lease {
+	var calls [][]*Lease
+	kinds := make([][]*Lease, 3)
+	for _, lease := range all {
+		switch state := &lease.state; {
+		case !state.goesAlong(now):
+		case state.target == target:
+			kinds[0] = append(kinds[0], lease)
+		case !state.lacked:
+			kinds[1] = append(kinds[1], lease)
+		default:
+			kinds[2] = append(kinds[2], lease)
+		}
+	}
+	for _, kind := range kinds {
+		slices.SortFunc(kind, func(a, b *Lease) int { return cmp.Compare(a.state.deadline, b.state.deadline) })
+		calls = slices.AppendSeq(calls, slices.Chunk(kind, batchItems))
+	}
+	return calls
+}
+
+// whyLost is why a lease is over whose renewal was answered so; empty if it may be tried again.
+func whyLost(err error) string {
+	if errors.Is(err, ErrKeyNotFound) {
+		return "the key is gone"
+	}
+	if base := baseOf(err); base != nil && (base.Reason == "LEASE_HELD" || base.Reason == "LEASE_NOT_HELD") {
+		return base.Message
+	}
+	return ""
 }

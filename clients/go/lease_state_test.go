@@ -3,8 +3,13 @@ package leasemap
 // The deadlines of a lease, without a server or a clock.
 
 import (
+	"fmt"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"leasemap.dev/leasemap/leasemappb"
 )
 
 func ms(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
@@ -61,11 +66,11 @@ func TestALeaseIsRenewedAfterAThird(t *testing.T) {
 
 func TestARenewalThatFailedIsTriedAgainSoon(t *testing.T) {
 	s := tenSeconds(t)
-	s.failed(ms(103.4), 1)
+	s.failed(ms(103.4), 1, false)
 	equal(t, (s.next()-ms(103.4)-10*second/12).Abs() < time.Microsecond, true, "a twelfth")
 	long := &leaseState{duration: time.Hour}
 	long.granted(granted(made{}), 100*second, 100*second, "a:1")
-	long.failed(1300*second, 1)
+	long.failed(1300*second, 1, false)
 	equal(t, long.next(), 1301*second, "a second at most")
 }
 
@@ -115,4 +120,80 @@ func TestALeaseEndsOnce(t *testing.T) {
 	equal(t, s.end(stateLost, "x"), false, "second")
 	equal(t, s.state, stateReleased, "state")
 	equal(t, s.overdue(time.Hour), false, "overdue")
+}
+
+// heldLease is a lease of 10 s that this node granted.
+func heldLease(key string, taken time.Duration, target string) *Lease {
+	lease := &Lease{key: key, state: leaseState{duration: 10 * second}}
+	lease.state.granted(granted(made{}), taken, taken, target)
+	return lease
+}
+
+func keysOf(calls [][]*Lease) (keys string) {
+	for _, call := range calls {
+		keys += "|"
+		for _, lease := range call {
+			keys += lease.key
+		}
+	}
+	return keys
+}
+
+func TestWhichLeasesAreRenewedByWhichCalls(t *testing.T) {
+	over, under, overdue := heldLease("o", ms(100), "a:1"), heldLease("u", ms(100), "a:1"), heldLease("x", ms(95), "a:1")
+	over.state.end(stateReleased, "")
+	under.state.renewing = true
+	lacked := heldLease("l", ms(100), "b:1")
+	lacked.state.failed(ms(102), 0, true)
+	all := []*Lease{heldLease("d", ms(100), "a:1"), heldLease("s", ms(101.6), "a:1"), heldLease("n", ms(101.8), "a:1"),
+		heldLease("m", ms(100.1), "b:1"), over, under, overdue, lacked}
+	equal(t, keysOf(renewals(all, "a:1", ms(103.4))), "|ds|m|l", "due here and soon so, moved, lacked")
+	equal(t, lacked.state.granted(granted(made{version: "v2", written: t0 + 3}), ms(103.4), ms(103.4), "a:1"), true, "")
+	equal(t, lacked.state.lacked, false, "forgotten once it is renewed")
+}
+
+func TestAllOfOneDurationAreSoonRenewedByOneCall(t *testing.T) {
+	var all []*Lease
+	for i := range 24 { // taken over one period
+		all = append(all, heldLease("k", ms(100+float64(i)/7), "a:1"))
+	}
+	calls := 0
+	for now := ms(103); now < ms(130); now += ms(0.05) {
+		due := false
+		for _, lease := range all {
+			due = due || lease.state.due(now)
+		}
+		if !due {
+			continue
+		}
+		for _, call := range renewals(all, "a:1", now) {
+			if now > ms(107) {
+				equal(t, len(call), 24, fmt.Sprint("by one call, at ", now))
+				calls++
+			}
+			for _, lease := range call {
+				lease.state.granted(granted(made{}), now, now, "a:1")
+			}
+		}
+	}
+	equal(t, calls > 0 && calls <= 7, true, fmt.Sprint(calls, " calls: one in each third"))
+}
+
+func TestACallHasNoMoreThanANodeTakes(t *testing.T) {
+	var all []*Lease
+	for i := range batchItems + 1 {
+		all = append(all, heldLease(fmt.Sprint(i), ms(100-float64(i)/1e4), "a:1"))
+	}
+	calls := renewals(all, "a:1", ms(103.4))
+	equal(t, len(calls), 2, "calls")
+	equal(t, calls[0][0].key == "1000" && len(calls[0]) == batchItems && calls[1][0].key == "0", true,
+		"the next to end go first")
+}
+
+func TestARefusalTellsWhetherTheLeaseIsLost(t *testing.T) {
+	for reason, want := range map[string]string{"KEY_NOT_FOUND": "the key is gone", "LEASE_HELD": "x has it",
+		"LEASE_NOT_HELD": "x has it", "NOT_CAUGHT_UP": "", "PERMISSION_DENIED": ""} {
+		err := itemError(&leasemappb.ItemStatus{Code: int32(codes.FailedPrecondition), Reason: reason, Message: "x has it"})
+		equal(t, whyLost(err), want, reason)
+	}
 }

@@ -250,11 +250,11 @@ func TestALeaseIsLostAtTheDeadlineWhenNoNodeAnswers(t *testing.T) {
 	lease := take(t, c, Duration(time.Second))
 	expires := lease.Expires()
 	for _, node := range nodes {
-		node.onFail(refusing("Renew", failure(codes.Unavailable, "SYNCING", nil)))
+		node.onFail(refusing("BatchRenew", failure(codes.Unavailable, "SYNCING", nil)))
 	}
 	equal(t, lost(t, lease), "it could not be renewed in time", "why")
 	equal(t, time.Now().Before(expires), true, "before the cluster's end")
-	if tries := nodes[0].count("Renew") + nodes[1].count("Renew"); tries < 3 { // the first is of the acquisition
+	if tries := nodes[0].count("BatchRenew") + nodes[1].count("BatchRenew"); tries < 2 {
 		t.Fatalf("%d tries", tries)
 	}
 }
@@ -277,43 +277,7 @@ func TestAfterTheMachineSleptALeaseIsLost(t *testing.T) {
 	equal(t, lease.Held(), false, "held after the sleep")
 	equal(t, errors.Is(lease.Err(), ErrLeaseLost), true, "error")
 	equal(t, lost(t, lease), "it could not be renewed in time", "why")
-	equal(t, nodes[0].count("Renew"), 1, "it was not renewed")
-}
-
-func TestALeaseIsRenewedThroughAnotherNodeOnceThatOneHasIt(t *testing.T) {
-	nodes := startFakeNodes(t, 2)
-	c := client(t, nodes)
-	lease := take(t, c, Duration(900*time.Millisecond))
-	version := lease.Entry().Version
-	nodes[0].server.Stop()
-	eventually(t, "it is renewed there", func() bool { return nodes[1].count("Renew") > 0 })
-	equal(t, lease.Held(), true, "held")
-	nodes[1].mu.Lock()
-	defer nodes[1].mu.Unlock()
-	asked := ""
-	for _, request := range nodes[1].requests {
-		if get, ok := request.(*leasemappb.GetRequest); ok {
-			asked = get.GetMinVersion()
-			break
-		}
-	}
-	equal(t, asked >= version && asked != "", true, "first it was asked for the version: "+asked)
-}
-
-func TestARenewalThatStartedANewLeaseIsALossAndGivenBack(t *testing.T) {
-	nodes := startFakeNodes(t, 1)
-	c := client(t, nodes)
-	lease := take(t, c, Duration(2*time.Second))
-	nodes[0].onFail(refusing("Watch", failure(codes.Unavailable, "DRAINING", nil)))
-	s := nodes[0].store
-	s.mu.Lock()
-	s.entries["job"].Lease.ExpireTime = at(t0) // it lapsed, unseen
-	s.entries["job"].Lease.Holder = "before"
-	s.mu.Unlock()
-	equal(t, lost(t, lease), "it lapsed before it was renewed", "why")
-	eventually(t, "the new one is given back", func() bool {
-		return !s.get("job").GetLease().GetExpireTime().AsTime().After(time.Now())
-	})
+	equal(t, nodes[0].count("BatchRenew"), 0, "it was not renewed")
 }
 
 func TestAGrantInDoubtIsGivenBack(t *testing.T) {
@@ -344,53 +308,6 @@ func TestAfterAMajorityARivalMayStillTurnUp(t *testing.T) {
 	_, err := c.TryLock(background, "job")
 	equal(t, errors.Is(err, ErrLeaseHeld), true, fmt.Sprint(err))
 	equal(t, nodes[0].store.get("job").GetLease().GetHolder(), "rival", "holder")
-}
-
-func TestManyLeasesAreRenewedButNotAllAtOnce(t *testing.T) {
-	nodes := startFakeNodes(t, 1)
-	c := client(t, nodes)
-	const many = 300
-	var leases []*Lease
-	for i := range many {
-		lease, err := c.Lease(background, fmt.Sprint("many/", i), Duration(6*time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
-		leases = append(leases, lease)
-	}
-	var mu sync.Mutex
-	now, most := 0, 0
-	nodes[0].onFail(func(_ context.Context, method string, _ proto.Message) error {
-		if method == "Renew" {
-			mu.Lock()
-			now++
-			most = max(most, now)
-			mu.Unlock()
-			time.Sleep(2 * time.Millisecond)
-			mu.Lock()
-			now--
-			mu.Unlock()
-		}
-		return nil
-	})
-	c.mu.Lock()
-	for _, lease := range leases { // all at once
-		lease.state.renewAt = c.now()
-	}
-	c.mu.Unlock()
-	c.wakeKeeper()
-	eventually(t, "all are renewed", func() bool { return nodes[0].count("Renew") >= 2*many })
-	mu.Lock()
-	equal(t, most <= renewalsMost && most > 1, true, fmt.Sprint(most, " at once"))
-	mu.Unlock()
-	for _, lease := range leases {
-		equal(t, lease.Held(), true, "held")
-	}
-	if watches := nodes[0].count("Watch"); watches > 100 {
-		t.Fatalf("%d watches for %d keys", watches, many)
-	}
-	c.Close()
-	equal(t, nodes[0].count("Release"), many, "all are given up at the end")
 }
 
 func TestAnElectionLeadsUntilTheLeadIsLostAndStandsAgain(t *testing.T) {

@@ -65,31 +65,27 @@ func (c *Client) stub(target string) (leasemappb.KeyValueClient, error) {
 		}
 		var err error
 		// passthrough: the address is dialled as it is.
-		conn, err = grpc.NewClient("passthrough:///"+target, c.dialOptions(target, authority)...)
+		conn, err = grpc.NewClient("passthrough:///"+target, c.config.dialOptions(authority, !isLoopback(target))...)
 		if err != nil {
-			if c.config.access.bearer != nil && c.config.access.transport == nil {
-				return nil, invalid("the token is not sent to %s in plain text, where others could read it: use WithTLS, or "+
-					"WithInsecureToken if the way there is safe by itself (%v)", target, err)
-			}
-			return nil, invalid("gRPC cannot connect to %s: %v", target, err)
+			return nil, c.config.access.cannotConnect(target, err)
 		}
 		c.conns[target] = conn
 	}
 	return node{leasemappb.NewKeyValueClient(conn), leasemappb.NewMeshClient(conn)}, nil
 }
 
-// dialOptions are those of one node.
-func (c *Client) dialOptions(target, authority string) []grpc.DialOption {
-	options, access := dialOptions(authority), &c.config.access
+// dialOptions are those of a connection to nodes of this name. `beyond`: it leaves this machine, or may.
+func (c *config) dialOptions(authority string, beyond bool) []grpc.DialOption {
+	options, access := dialOptions(authority), &c.access
 	if access.transport != nil {
 		options = append(options, grpc.WithTransportCredentials(access.transport))
 	}
 	if access.bearer != nil {
 		// gRPC itself refuses to send it in plain text, also where it is not told of TLS by WithTLS.
-		secure := !access.insecureToken && !isLoopback(target)
+		secure := !access.insecureToken && beyond
 		options = append(options, grpc.WithPerRPCCredentials(perCall{access.bearer, secure}))
 	}
-	return append(options, c.config.dial...)
+	return append(options, c.dial...)
 }
 
 // resolve finds the addresses that the endpoints' names stand for, each of which is a node, and of each address the

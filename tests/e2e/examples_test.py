@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import unittest
 
+from google.protobuf import descriptor_pb2
+
 from basics import BUILD, ENVIRONMENT, ROOT, SCRATCH
 from cluster import Cluster, ClusterTest, SharedClusterTest
 from rights_test import grant, principal
@@ -113,6 +115,47 @@ class ProvenTest(EachLanguage, ClusterTest):
                 self.assertNotEqual(done.returncode, 0, done.stdout)
                 self.assertRegex(done.stdout + done.stderr, "LEASEMAP_TLS_CA|transport level security")
                 self.assertNotIn("secret", done.stdout + done.stderr)
+
+
+class ProtosForJavaTest(unittest.TestCase):
+    """The copy of the protos that Java's code is made of."""
+
+    def fields(self, protos):
+        """(message, number) of each field to its name, type and label."""
+        made = pathlib.Path(tempfile.mkdtemp(prefix="protos-", dir=SCRATCH)) / "set"
+        subprocess.run(["protoc", "-I", protos, f"--descriptor_set_out={made}", "leasemap/v1/key_value.proto",
+                        "leasemap/v1/mesh.proto", "google/rpc/status.proto", "google/rpc/error_details.proto",
+                        "grpc/health/v1/health.proto"], check=True)
+        found = {}
+
+        def take(path, message):
+            for field in message.field:
+                found[path, field.number] = (field.name, field.type, field.label, field.type_name)
+            for nested in message.nested_type:
+                take(f"{path}.{nested.name}", nested)
+        for file in descriptor_pb2.FileDescriptorSet.FromString(made.read_bytes()).file:
+            for message in file.message_type:
+                take(f"{file.package}.{message.name}", message)
+        return found
+
+    def test_nothing_but_names_differs_and_none_clashes(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="java-", dir=SCRATCH)) / "not/there/yet"
+        subprocess.run([ROOT / "clients/java/protos.sh", folder], check=True)
+        ours, javas = self.fields(ROOT / "protos"), self.fields(folder)
+        self.assertEqual(ours.keys(), javas.keys())
+        renamed = {}
+        for at, (name, *rest) in ours.items():
+            self.assertEqual(rest, list(javas[at][1:]), at)
+            if name != javas[at][0]:
+                renamed[name] = javas[at][0]
+        self.assertEqual(renamed["key_bytes"], "key_as_bytes")
+        self.assertNotIn("max_bytes", renamed)
+        names = {(message, name) for (message, _), (name, *_) in javas.items()}
+        self.assertFalse({(message, name) for message, name in names if (message, f"{name}_bytes") in names})
+
+    def test_it_says_what_it_needs(self):
+        done = subprocess.run([ROOT / "clients/java/protos.sh"], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (2, "usage: protos.sh FOLDER\n"))
 
 
 if __name__ == "__main__":

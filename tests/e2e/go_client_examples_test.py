@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The Go client's five examples, each as the programs that its text speaks of, and the program that its README shows,
-against a real cluster."""
+"""The Go client's five examples, and its leader in fifteen lines, each as the programs that its text speaks of, and the
+programs that its README shows, against a real cluster."""
 import re
 import signal
 import subprocess
@@ -9,8 +9,10 @@ import threading
 import unittest
 
 import go_package
-from basics import BOUND, ENVIRONMENT, pb, wait_for
+from basics import BOUND, ENVIRONMENT, ROOT, SCRATCH, pb, wait_for
 from cluster import ClusterTest, SharedClusterTest
+from fifteen import FifteenTest as EachFifteenTest
+from fifteen import lines_of_code
 
 EXAMPLES = go_package.SOURCES / "examples"
 
@@ -61,9 +63,11 @@ class ExamplesTest(SharedClusterTest):
 
     def test_each_is_short(self):
         examples = sorted(EXAMPLES.glob("*/main.go"))
-        self.assertEqual([each.parent.name for each in examples], ["config", "counter", "leader", "once", "registry"])
+        self.assertEqual([each.parent.name for each in examples], ["config", "counter", "fifteen", "leader", "once",
+                                                                    "registry"])
         for example in examples:
             self.assertLess(len(example.read_text().splitlines()), 60, example)
+        self.assertLessEqual(len(lines_of_code(EXAMPLES / "fifteen/main.go", "//")), 15)
 
     def test_registry(self):
         watch = self.program("registry", "watch", "2")
@@ -96,30 +100,33 @@ class ExamplesTest(SharedClusterTest):
         self.assertEqual(self.program("once", "report", "2030-01-03", "echo", "the next").end(), ["the next"])
 
     def test_what_the_readme_shows(self):
-        """The README's programs compile as they stand; the map prints what its comment says, and the leader leads."""
+        """The README's map compiles as it stands, and prints what its comment says; its leader is the example."""
         readme = (go_package.SOURCES / "README.md").read_text()
         programs = [block for block in re.findall(r"```go\n(.*?)```", readme, re.DOTALL)
                     if block.startswith("package main")]
         self.assertEqual(len(programs), 2)
-        work = """
-func work(ctx context.Context, token string) error {
-	println("leading with", token)
-	<-ctx.Done()
-	return nil
-}
-"""
-        for i, program in enumerate(programs):
-            self.assertIn("127.0.0.1:7400,127.0.0.1:7410", program)
-            text = program.replace("127.0.0.1:7400,127.0.0.1:7410", self.endpoints)
-            name = go_package.compile_program(f"readme{i}", text + (work if "work(" in text else ""))
-            running = Program(self, name)
-            if "work(" in text:
-                value = wait_for("it leads", lambda: self.nodes[1].get("leader"))
-                self.assertIn(f'"{value}"', program)
-                wait_for("it works", lambda running=running: any(re.fullmatch("leading with [0-9a-f]{32}", line)
-                                                                 for line in running.lines))
-            else:
-                running.until(*re.findall(r'// prints "(.*)"', program))
+        self.assertIn(programs[1], (EXAMPLES / "fifteen/main.go").read_text())
+        self.assertIn("127.0.0.1:7400,127.0.0.1:7410", programs[0])
+        name = go_package.compile_program("readme",
+                                          programs[0].replace("127.0.0.1:7400,127.0.0.1:7410", self.endpoints))
+        Program(self, name).until(*re.findall(r'// prints "(.*)"', programs[0]))
+
+
+class InstallTest(unittest.TestCase):
+    def test_a_new_module_by_the_commands_of_the_readme(self):
+        readme = (go_package.SOURCES / "README.md").read_text()
+        commands = re.findall("^    (go mod .*)$", readme, re.MULTILINE)
+        self.assertEqual(len(commands), 2)
+        module = SCRATCH / "new-module"
+        module.mkdir()
+        (module / "main.go").write_text((EXAMPLES / "fifteen/main.go").read_text())
+        for command in ["go mod init example.com/new", *commands, "go build -o program ."]:
+            command = command.replace("/path/to/the/tree", str(ROOT))
+            done = subprocess.run(command.split(), cwd=module, capture_output=True, text=True, check=False,
+                                  timeout=go_package.COMPILED_S,
+                                  env={**ENVIRONMENT, "PATH": go_package.PATH, "GOTOOLCHAIN": "local"})
+            self.assertEqual(done.returncode, 0, command + done.stdout + done.stderr)
+        self.assertTrue((module / "program").exists())
 
 
 class LeaderTest(ClusterTest):
@@ -149,6 +156,16 @@ class LeaderTest(ClusterTest):
         before = len(second.lines)
         wait_for("it goes on", lambda: len(second.lines) > before + 30)
         self.assertEqual(set(second.lines), {f"leading as {leader}", f"work done by {leader}"})
+
+
+class FifteenTest(EachFifteenTest):
+    BINARIES = go_package.BINARIES
+
+    def start(self, endpoints, name):
+        return Program(self, "fifteen", endpoints, name)
+
+
+del EachFifteenTest  # or unittest would run it, too
 
 
 if __name__ == "__main__":

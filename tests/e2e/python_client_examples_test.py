@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The Python client's five examples, each as the programs that its text speaks of, and the ancestor's calls by
-leasemap.compat, against a real cluster."""
+"""The Python client's five examples, and its leader in fifteen lines, each as the programs that its text speaks of, and
+the ancestor's calls by leasemap.compat, against a real cluster."""
 import contextlib
 import io
 import re
@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import python_package  # first: it puts the installed package on the path
 from basics import BOUND, ENVIRONMENT, ROOT, wait_for
 from cluster import ClusterTest, SharedClusterTest
+from fifteen import FifteenTest as EachFifteenTest
+from fifteen import lines_of_code
 
 import leasemap
 from leasemap import compat as sync
@@ -65,14 +68,16 @@ class ExamplesTest(SharedClusterTest):
 
     def test_each_is_short(self):
         examples = sorted(EXAMPLES.glob("*.py"))
-        self.assertEqual([each.stem for each in examples], ["config", "counter", "leader", "once", "registry"])
+        self.assertEqual([each.stem for each in examples], ["config", "counter", "fifteen", "leader", "once", "registry"])
         for example in examples:
             self.assertLess(len(example.read_text().splitlines()), 60, example.name)
+        self.assertLessEqual(len(lines_of_code(EXAMPLES / "fifteen.py", "#")), 15)
 
     def test_what_the_readmes_show(self):
         for readme in (ROOT / "README.md", ROOT / "clients/python/README.md"):
             blocks = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
-            self.assertEqual(len(blocks), 1, readme)
+            for leader in blocks[1:]:
+                self.assertIn(leader, (EXAMPLES / "fifteen.py").read_text())
             code = blocks[0].replace("127.0.0.1:7400,127.0.0.1:7410", self.endpoints)
             self.assertNotIn("7400", code)
             for _ in range(2):  # it can be run again
@@ -134,6 +139,14 @@ class LeaderTest(ClusterTest):
             self.assertEqual(set(second.lines), {f"leading as {leader}", f"work done by {leader}"})
 
 
+class FifteenTest(EachFifteenTest):
+    def start(self, endpoints, name):
+        return Program(self, "fifteen", endpoints, name)
+
+
+del EachFifteenTest  # or unittest would run it, too
+
+
 class AncestorTest(SharedClusterTest):
     """Each call of the ancestor's page about sync_socket, with its words."""
 
@@ -145,6 +158,38 @@ class AncestorTest(SharedClusterTest):
 
     def see(self, sock, key, value):
         wait_for(f"{key} is {value} there", lambda: sock.get(key) == value)
+
+    def test_the_pages_construction(self):
+        """The page listens on all addresses, without leases, and stores its two keys."""
+        sock = sync.sync_socket("0.0.0.0", self.nodes[0].port, False)
+        self.addCleanup(sock.close)
+        sock.set("page key", "value")
+        self.assertEqual((sock.get("page key", None), sock["page key"]), (b"value", b"value"))
+        with self.assertRaises(leasemap.errors.LeasemapError):
+            sync.sync_socket("127.0.0.1", 9, sync_timeout=0.3)
+
+    def test_a_tie_of_the_same_second_is_settled_by_a_compare_of_ids(self):
+        smaller, larger = self.sock(0, holder="A tie"), self.sock(1, holder="a tie")
+        self.assertEqual((smaller.id, larger.id), ("A tie", "a tie"))
+
+        def tie():
+            """A new key that both set at once, each at its node, if both were granted it in one second."""
+            key, begin, granted = f"tie/{time.monotonic_ns()}", threading.Barrier(2), []
+
+            def set_it(sock):
+                begin.wait(BOUND)
+                with contextlib.suppress(leasemap.LeaseHeldError):
+                    sock.set(key, sock.id)
+                    granted.append(sock._map.entry(key).lease_start)
+            threads = [threading.Thread(target=set_it, args=(sock,)) for sock in (smaller, larger)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(BOUND)
+            return key if len(granted) == 2 and granted[0] == granted[1] else None
+        key = wait_for("both set one key in the same second", tie)
+        for sock in (smaller, larger):
+            self.see(sock, key, b"A tie")
 
     def test_get(self):
         sock = self.sock()

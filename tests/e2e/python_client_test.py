@@ -16,7 +16,7 @@ from basics import BOUND, wait_for
 from cluster import ClusterTest, SharedClusterTest
 
 import leasemap
-from leasemap import aio
+from leasemap import aio, lease_flows
 
 
 def targets(nodes):
@@ -179,6 +179,19 @@ class LeasesTest(MapTest, SharedClusterTest):
             token = lease.fencing_token
         with self.b.lease("job", wait=BOUND) as lease:
             self.assertGreater(lease.fencing_token, token)
+
+    def test_many_leases_are_kept_by_one_call_after_another(self):
+        with mock.patch("leasemap.lease_flows._renew", wraps=lease_flows._renew) as renew:
+            leases = [self.a.lease(f"many/{i}", duration=3).acquire() for i in range(200)]
+            first = [lease.expires for lease in leases]
+            wait_for("all are renewed past their duration",
+                     lambda: all((lease.expires - before).total_seconds() > 3 for lease, before in zip(leases, first)))
+            self.assertTrue(all(lease.held for lease in leases))
+            sizes = [len(call.args[2]) for call in renew.call_args_list]
+        self.assertEqual(max(sizes), 200, f"by one call in the end: {sizes}")
+        self.assertLess(len(sizes), 30, f"a call for each third of the duration: {sizes}")
+        for lease in leases:
+            lease.release()
 
     def test_a_lease_on_a_key_that_exists_keeps_its_value(self):
         self.a.set("config", "x", lease=0)

@@ -16,6 +16,7 @@ bool LeaseState::Granted(const Entry& entry, Moment sent, Moment now, const std:
     target_ = target;
   }
   if (stage_ == Stage::kNew) stage_ = Stage::kHeld;
+  lacked_ = false;
   deadline_ = std::max(deadline_, sent + duration_ * kUsedPart);
   renew_at_ = std::max(renew_at_, sent + duration_ * kRenewPart);
   return true;
@@ -25,7 +26,8 @@ absl::Duration LeaseState::Left(Moment now) const {
   return stage_ == Stage::kHeld ? std::max(absl::ZeroDuration(), deadline_ - now) : absl::ZeroDuration();
 }
 
-void LeaseState::Failed(Moment now, double chance) {
+void LeaseState::Failed(Moment now, double chance, bool lacked) {
+  lacked_ = lacked;
   renew_at_ = now + std::min(kRetryMost, duration_ * kRetryPart) * (0.5 + 0.5 * chance);
 }
 

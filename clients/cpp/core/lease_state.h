@@ -13,9 +13,10 @@ namespace leasemap::internal {
 inline constexpr double kUsedPart = 0.75;
 // Renewed after a third: then two more tries, each as long, fit in before the deadline.
 inline constexpr double kRenewPart = 1.0 / 3;
-// Leases that are due within a twelfth of their duration go along with one that is due, so that leases that were taken
-// one after another are soon renewed by one call.
-inline constexpr double kAlongPart = 1.0 / 12;
+// Leases that are due within a sixth of their duration go along with one that is due. That is half of the time between
+// two renewals, so after two calls all leases of one duration are renewed by one, whenever they were taken; and none is
+// renewed more than twice as often as it has to be.
+inline constexpr double kAlongPart = 1.0 / 6;
 // The pause after a renewal that failed: a twelfth, so that several fit in; and not more than a second.
 inline constexpr double kRetryPart = 1.0 / 12;
 inline constexpr absl::Duration kRetryMost = absl::Seconds(1);
@@ -50,8 +51,10 @@ class LeaseState {
   // When the keeper has to look at it again.
   Moment Next() const { return renewing_ ? deadline_ : std::min(renew_at_, deadline_); }
   void Renewing(bool renewing) { renewing_ = renewing; }
-  // A renewal did not get through: again soon.
-  void Failed(Moment now, double chance);
+  // A renewal did not get through: again soon. `lacked`: the node answered that it cannot do it now, as one that does
+  // not have the lease yet.
+  void Failed(Moment now, double chance, bool lacked = false);
+  bool lacked() const { return lacked_; }
   // Renew it at once.
   void MakeDue(Moment now) { renew_at_ = std::min(renew_at_, now); }
 
@@ -88,6 +91,7 @@ class LeaseState {
   std::string target_;
   Moment deadline_, renew_at_;
   bool renewing_ = false;
+  bool lacked_ = false;  // by the node that was asked last
   int ending_ = 0;
 };
 

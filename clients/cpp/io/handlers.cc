@@ -25,6 +25,8 @@ Handlers::Handlers() : state_(std::make_shared<State>()) {
   absl::MutexLock lock(&state_->mutex);
   state_->thread = std::thread([state = state_] { Run(*state); });
   state_->id = state_->thread.get_id();
+  // For debuggers and top. Named from here, the thread has its name when a program can first count it.
+  pthread_setname_np(state_->thread.native_handle(), "leasemap-calls");
 }
 
 Handlers::~Handlers() { End(); }
@@ -52,7 +54,6 @@ void Handlers::End() {
 }
 
 void Handlers::Run(State& state) {
-  pthread_setname_np(pthread_self(), "leasemap-calls");  // for debuggers and top
   while (true) {
     Task task;
     {

@@ -1,6 +1,7 @@
 #include "clients/cpp/io/keeper.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -178,24 +179,25 @@ void Keeper::RenewDue(Moment now) {
   });
   if (!any) return;
   const std::string target = engine_.nodes().Pick();
-  // Another node than the one that granted a lease must have it first, and waits for that: those go by themselves.
-  std::vector<LeasePtr> here, moved;
-  const auto send = [&](std::vector<LeasePtr>& some, bool are_moved) {
-    if (!some.empty()) RenewAt(target, std::exchange(some, {}), are_moved);
+  // A node waits for the versions of all items before it renews any. So leases that another node granted, of which it
+  // may wait for some, go by themselves, and so do those that the node before lacked: they may have died with their
+  // node.
+  std::array<std::vector<LeasePtr>, 3> calls;
+  const auto send = [&](size_t kind) {
+    if (!calls[kind].empty()) RenewAt(target, std::exchange(calls[kind], {}), kind > 0);
   };
   std::vector<LeasePtr> due;
   for (const auto& [key, lease] : leases_) {
     if (lease->Ask([now](const LeaseState& state) { return state.GoesAlong(now); })) due.push_back(lease);
   }
   for (const LeasePtr& lease : due) {
-    const bool is_moved = lease->Look().target() != target;
-    std::vector<LeasePtr>& some = is_moved ? moved : here;
-    some.push_back(lease);
-    lease->With([](LeaseState& state) { state.Renewing(true); });
-    if (some.size() == kBatchMost) send(some, is_moved);
+    const LeaseState state = lease->Look();
+    const size_t kind = state.target() == target ? 0 : state.lacked() ? 2 : 1;
+    calls[kind].push_back(lease);
+    lease->With([](LeaseState& changed) { changed.Renewing(true); });
+    if (calls[kind].size() == kBatchMost) send(kind);
   }
-  send(here, false);
-  send(moved, true);
+  for (size_t kind = 0; kind < calls.size(); ++kind) send(kind);
 }
 
 // One try. A renewal that fails is repeated, at the node that is home then.
@@ -232,7 +234,7 @@ void Keeper::RenewalsEnded(const std::string& target, const std::vector<LeasePtr
     }
     some[i]->With([&](LeaseState& state) {
       state.Renewing(false);
-      if (!problem.ok()) state.Failed(BootTime(), Chance());
+      if (!problem.ok()) state.Failed(BootTime(), Chance(), answer.ok() && IsElsewhere(problem));
     });
   }
   if (elsewhere) {

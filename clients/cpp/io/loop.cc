@@ -22,7 +22,10 @@ gpr_timespec After(absl::Duration wait) {
 
 }  // namespace
 
-Loop::Loop() : thread_([this] { Run(); }) {}
+Loop::Loop() : thread_([this] { Run(); }) {
+  // For debuggers and top. Named from here, the thread has its name when a program can first count it.
+  pthread_setname_np(thread_.native_handle(), "leasemap-loop");
+}
 
 Loop::~Loop() { End(); }
 
@@ -64,7 +67,6 @@ void Loop::Hurry() {
 }
 
 void Loop::Run() {
-  pthread_setname_np(pthread_self(), "leasemap-loop");  // for debuggers and top
   while (true) {
     RunTasks();
     RunTimers();

@@ -7,13 +7,8 @@ root=$(cd "$here/../../.." && pwd)
 mkdir -p "$root/build"
 made=$(mktemp -d "$root/build/example-java.XXXXXX")
 trap 'rm -rf "$made"' EXIT
-# In Java each text field has accessors for its bytes, too: beside the field `key` there can be none named `key_bytes`.
-# So these get other names here. Over the wire go their numbers alone.
-mkdir -p "$made/protos/leasemap/v1"
-sed -E 's/\b([a-z_]+)_bytes = /\1_as_bytes = /' "$root/protos/leasemap/v1/key_value.proto" \
-  >"$made/protos/leasemap/v1/key_value.proto"
-protoc -I "$made/protos" -I "$root/protos" --java_out="$made" --grpc_out="$made" \
-  --plugin=protoc-gen-grpc="$(command -v grpc_java_plugin)" \
+"$root/clients/java/protos.sh" "$made/protos"
+protoc -I "$made/protos" --java_out="$made" --grpc_out="$made" --plugin=protoc-gen-grpc="$(command -v grpc_java_plugin)" \
   leasemap/v1/key_value.proto google/rpc/status.proto google/rpc/error_details.proto
 jars=
 for jar in grpc-{api,context,core,netty,protobuf,protobuf-lite,stub} protobuf guava perfmark-{api,impl} \

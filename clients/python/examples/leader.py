@@ -23,13 +23,16 @@ def main(endpoints, rounds):
     ledger = Ledger()
     with leasemap.SyncMap(endpoints, **leasemap.from_environment()) as m:
         election = leasemap.Election(m, "example/leader", duration=4)
-        while rounds:
-            with election.campaign() as lease:
-                print(f"leading as {election.leader}", flush=True)
-                while rounds and lease.held:
-                    ledger.write(lease.fencing_token, f"work done by {m.holder}")
-                    rounds -= 1
-                    lease.wait(0.2)  # in place of time.sleep: it ends when the lease is lost
+
+        def lead(lease):
+            nonlocal rounds
+            print(f"leading as {election.leader}", flush=True)
+            while rounds and lease.held:
+                ledger.write(lease.fencing_token, f"work done by {m.holder}")
+                rounds -= 1
+                lease.wait(0.2)  # in place of time.sleep: it ends when the lease is lost
+
+        election.run(lead)  # again and again, until `lead` returns while it leads
 
 
 if __name__ == "__main__":

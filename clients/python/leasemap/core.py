@@ -32,8 +32,11 @@ PRINCIPAL = "Principal"
 # Bytes of a holder's name (docs/limits.md).
 HOLDER_MOST = 255
 
-# Renewals under way at once. A node does ten thousands a second; more would only wait in gRPC.
-RENEWALS_MOST = 64
+# Calls that renew leases, 1,000 each, under way at once. A node renews ten thousands a second; more would only wait in
+# gRPC.
+RENEWALS_MOST = 8
+# Leases that are given up at once when the map is closed, each by a call.
+RELEASES_MOST = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +84,7 @@ def holder_of(principal: str, name: str) -> str:
 
 
 class Core:
-    """Guarded by `lock`: `cache`, `endpoints`, `leases` and the signals. Never held across a yield or I/O."""
+    """Guarded by `lock`: `cache`, `endpoints`, `leases`, `renewals` and the signals. Never held across a yield or I/O."""
 
     def __init__(self, targets: Iterable[str], holder: str = "", prefix: bytes = b"", lease: Optional[float] = None,
                  timeout: float = 5.0, now: Callable[[], float] = boot_time, chance: Chance = random.random,
@@ -95,6 +98,7 @@ class Core:
         self.cache = NearCache(self.holder, prefix)
         self.endpoints = Endpoints(targets, chance)
         self.leases: dict[bytes, LeaseState] = {}  # held, or being acquired: one of a key at a time
+        self.renewals = 0  # calls under way that renew leases
         self.closed = False
         self.watching = ""  # the node that the watch reads, while it does
         self.heard = 0.0  # when the watch last brought something

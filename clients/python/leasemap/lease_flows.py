@@ -1,14 +1,16 @@
 """How leases are acquired, kept and given up: flows (core.py) for threads and for asyncio."""
 import dataclasses
+import itertools
 import logging
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from leasemap import entry as entries
 from leasemap import errors
-from leasemap.core import RENEWALS_MOST, Call, Core, Flow, Pause, Spawn
+from leasemap.core import RELEASES_MOST, RENEWALS_MOST, Call, Core, Flow, Pause, Spawn
 from leasemap.entry import Key, Value
-from leasemap.flows import Ack, call, duration, fetch, named, sending, set_request
-from leasemap.lease_state import HELD, LOST, RELEASED, USED, LeaseState, check_duration, first_value
+from leasemap.flows import Ack, Sent, call, duration, fetch, named, sending, set_request
+from leasemap.lease_state import (HELD, LOST, RELEASED, USED, LeaseState, any_due, batches, check_duration,
+                                  first_value, why_lost)
 from leasemap.retry import ATTEMPT_S, elsewhere
 from leasemap.signals import Signal
 from leasemap.v1 import key_value_pb2 as pb
@@ -176,7 +178,7 @@ def give_up(core: Core, lease: LeaseState) -> Flow[None]:
 
 
 def give_up_all(core: Core) -> Flow[None]:
-    """Releases all leases that are kept, as many at a time as are renewed, and waits for that for a bounded time."""
+    """Releases all leases that are kept, RELEASES_MOST at a time, and waits for that for a bounded time."""
     end, signal = core.now() + RELEASE_S, Signal()
 
     def one(lease: LeaseState) -> Flow[None]:
@@ -184,8 +186,8 @@ def give_up_all(core: Core) -> Flow[None]:
         signal.set()
     with core.lock:
         held = [lease for lease in core.leases.values() if lease.state == HELD]
-    for at in range(0, len(held), RENEWALS_MOST):
-        some = held[at:at + RENEWALS_MOST]
+    for at in range(0, len(held), RELEASES_MOST):
+        some = held[at:at + RELEASES_MOST]
         for lease in some:
             yield Spawn(one(lease))
         while core.now() < end and any(core.leases.get(lease.key) is lease for lease in some):
@@ -199,74 +201,104 @@ def keeper(core: Core) -> Flow[None]:
         now = core.now()
         with core.lock:
             overdue = [lease for lease in core.leases.values() if lease.overdue(now)]
-            under_way = sum(lease.renewing for lease in core.leases.values())
-            due = [lease for lease in core.leases.values() if lease.due(now) and not lease.overdue(now)]
-            due = due[:max(0, RENEWALS_MOST - under_way)]
-            for lease in due:
+            calls: list[list[LeaseState]] = []
+            target = ""
+            if core.renewals < RENEWALS_MOST and any_due(core.leases.values(), now):
+                target = core.endpoints.pick(now)
+                calls = batches(core.leases.values(), target, now)[:RENEWALS_MOST - core.renewals]
+            for lease in itertools.chain(*calls):
                 lease.renewing = True
+            core.renewals += len(calls)
             core.cache.expire(now)
             silent = core.watch_is_silent()
         for lease in overdue:
             why = f"; the last try: {lease.trouble}" if lease.trouble else ""
             core.end_lease(lease, LOST, f"it could not be renewed in time{why}")
-        yield from renew_due(core, due)
+        for some in calls:
+            yield Spawn(_renew(core, target, some))
         if silent:
             core.cut_watch()
         with core.lock:
             # Those that wait for others' renewals are looked at when one of these ends.
-            full = under_way + len(due) >= RENEWALS_MOST
+            full = core.renewals >= RENEWALS_MOST
             nexts = [lease.deadline if full else lease.next() for lease in core.leases.values() if lease.state == HELD]
         yield Pause(max(0.001, min([KEEPER_S, *(at - core.now() for at in nexts)])), core.keeper_signal)
         core.keeper_signal.take()
 
 
-def renew_due(core: Core, due: list[LeaseState]) -> Flow[None]:
-    """Renews these leases, several at a time. The one place that knows how: one BatchRenew could do it for all."""
-    for lease in due:
-        yield Spawn(_renew(core, lease))
-
-
-def _renew(core: Core, lease: LeaseState) -> Flow[None]:
-    """One try. What fails is tried again by the keeper, at the node that is home then."""
-    key = entries.shown(lease.key)
+def _renew(core: Core, target: str, leases: list[LeaseState]) -> Flow[None]:
+    """One try, by one call. What fails is tried again by the keeper, at the node that is home then."""
     with core.lock:
-        target, sent, latest = core.endpoints.pick(core.now()), sending(core, lease.key), lease.entry
+        sents = [sending(core, lease.key) for lease in leases]
+        request = pb.BatchRenewRequest(requests=[_renewal(core, lease, target) for lease in leases])
         # Two tries at least fit into what is left.
-        timeout = min(ATTEMPT_S, max(0.05, lease.left(sent.at) / 2))
-    why, again = "", False
+        timeout = min(ATTEMPT_S, max(0.05, min(lease.left(core.now()) for lease in leases) / 2))
     try:
-        if target != lease.target and latest is not None:
-            # Another node than the one that granted it must have the lease first, or it would grant a new one.
-            yield Call(target, "Get", pb.GetRequest(min_version=latest.version, **entries.key_fields(key)), timeout)
-        request = pb.RenewRequest(holder=core.holder, lease_duration=duration(lease.duration),
-                                  **entries.key_fields(key))
-        answer = yield Call(target, "Renew", request, timeout)
-        entry = entries.from_proto(answer.entry)
-        with core.lock:
-            if not lease.granted(entry, sent.at, core.now(), target):
-                why, again = "it lapsed before it was renewed", True  # and this acquired a new one, which nobody wants
-            else:
-                core.cache.wrote(entry, core.now(), sent.versions)
-            core.endpoints.worked(target)
-    except errors.KeyNotFoundError:
-        why = "the key is gone"
-    except errors.LeaseHeldError as error:
-        why = f"{error.holder} has the key"
-    except errors.LeasemapError as error:
-        if elsewhere(error):
-            core.node_failed(target)
+        try:
+            answer = yield Call(target, "BatchRenew", request, timeout)
+        except errors.LeasemapError as error:
+            _not_renewed(core, target, [(lease, error) for lease in leases], lacked=False)
         else:
-            log.warning("the lease on %r was not renewed, and is tried again: %s", key, error)
-        with core.lock:
-            lease.failed(core.now(), core.chance, str(error))
+            _renewed(core, target, list(zip(leases, sents)), answer.results)
     finally:
         with core.lock:
-            lease.renewing = False
+            for lease in leases:
+                lease.renewing = False
+            core.renewals -= 1
         core.keeper_signal.set()
-    if why and lease.state == HELD:
-        core.end_lease(lease, LOST, why, free=not again)
-        if again:
-            yield Spawn(_release(core, lease))
+
+
+def _renewal(core: Core, lease: LeaseState, target: str) -> Any:
+    """A lease that lapsed, or was given up, is not acquired again: it is lost. Another node than the one that granted
+    it must have it first, or would not know it."""
+    known = lease.entry.version if lease.entry and lease.target != target else ""
+    return pb.RenewRequest(holder=core.holder, lease_duration=duration(lease.duration), only_if_held=True,
+                           min_version=known, **entries.key_fields(entries.shown(lease.key)))
+
+
+def _renewed(core: Core, target: str, leases: list[tuple[LeaseState, Sent]], results: Sequence[Any]) -> None:
+    """A node answered. Each lease has a result of its own."""
+    failed: list[tuple[LeaseState, errors.LeasemapError]] = []
+    lost: list[tuple[LeaseState, str]] = []
+    cut_short = errors.UnavailableError("the answer was cut short", code="UNAVAILABLE")
+    for (lease, sent), result in itertools.zip_longest(leases, results[:len(leases)]):
+        if result is None:
+            failed.append((lease, cut_short))
+        elif result.status.code:
+            error = errors.decode_item(result.status.code, result.status.message, result.status.reason)
+            why = why_lost(error)
+            if why:
+                lost.append((lease, why))
+            else:
+                failed.append((lease, error))
+        else:
+            with core.lock:
+                entry = entries.from_proto(result.entry)
+                if lease.granted(entry, sent.at, core.now(), target):
+                    core.cache.wrote(entry, core.now(), sent.versions)
+                else:  # another program of this holder acquired it since
+                    lost.append((lease, "it lapsed before it was renewed"))
+    if failed:
+        _not_renewed(core, target, failed, lacked=True)
+    if not any(elsewhere(error) for _, error in failed):
+        with core.lock:
+            core.endpoints.worked(target)
+    for lease, why in lost:
+        if lease.state == HELD:
+            core.end_lease(lease, LOST, why)
+
+
+def _not_renewed(core: Core, target: str, failed: list[tuple[LeaseState, errors.LeasemapError]], lacked: bool) -> None:
+    """These are tried again. `lacked`: the node answered, so each error is about its lease."""
+    with core.lock:
+        for lease, error in failed:
+            lease.failed(core.now(), core.chance, str(error), lacked and elsewhere(error))
+    if any(elsewhere(error) for _, error in failed):
+        core.node_failed(target)
+    refused = [(lease, error) for lease, error in failed if not elsewhere(error)]
+    if refused:
+        log.warning("%d leases were not renewed, and are tried again; that on %r: %s", len(refused),
+                    entries.shown(refused[0][0].key), refused[0][1])
 
 
 class Registration:

@@ -6,15 +6,22 @@ quarters are used: the shortest lease a cluster allows is four times its bound o
 left covers that bound. No node shows the key as lapsed, by whatever clock within the bound, while this program believes
 it holds it, and a renewal that is sent in time is a renewal on every node.
 """
-from typing import Callable, Optional
+from typing import Callable, Iterable, Optional
 
 from leasemap import entry as entries
 from leasemap.entry import Entry, Value
+from leasemap.errors import KeyNotFoundError, LeasemapError
 from leasemap.retry import Chance
 
 USED = 0.75  # of the duration, from before the request was sent to the local deadline
 # Renewed after a third: then two more tries, each as long, fit in before the deadline.
 RENEW = 1 / 3
+# Leases that are due within a sixth of their duration go along with one that is due. That is half of the time between
+# two renewals, so after two calls all leases of one duration are renewed by one, whenever they were taken; and none is
+# renewed more than twice as often as it has to be.
+ALONG = 1 / 6
+# Leases of one BatchRenew: as many as a node takes (docs/limits.md).
+BATCH_MOST = 1000
 # The pause after a renewal that failed: a twelfth, so that several fit in; and not more than a second.
 RETRY = 1 / 12
 RETRY_MOST_S = 1.0
@@ -34,6 +41,7 @@ class LeaseState:
         self.target = ""  # the node that granted it
         self.deadline = 0.0
         self.renewing = False  # a renewal is under way
+        self.lacked = False  # the node that was asked last to renew it did not have it yet
         self.ending = False  # this map deletes the key, or gives the lease up, right now
         self.on_end: list[Callable[[], None]] = []  # called once, without the lock, when it is lost or released
         self._renew_at = 0.0
@@ -50,7 +58,7 @@ class LeaseState:
             self.entry, self.target = entry, target
         if not self.state:
             self.state = HELD
-        self.trouble = ""
+        self.trouble, self.lacked = "", False
         self.deadline = max(self.deadline, sent + self.duration * USED)
         self._renew_at = max(self._renew_at, sent + self.duration * RENEW)
         return True
@@ -68,13 +76,17 @@ class LeaseState:
     def due(self, now: float) -> bool:
         return self.state == HELD and not self.renewing and now >= self._renew_at
 
+    def goes_along(self, now: float) -> bool:
+        """It is due, or so soon that it is renewed together with one that is."""
+        return self.due(now + self.duration * ALONG) and not self.overdue(now)
+
     def next(self) -> float:
         """When the keeper has to look at it again."""
         return self.deadline if self.renewing else min(self._renew_at, self.deadline)
 
-    def failed(self, now: float, chance: Chance, trouble: str = "") -> None:
+    def failed(self, now: float, chance: Chance, trouble: str = "", lacked: bool = False) -> None:
         """A renewal did not get through: again soon, also if the nodes refused it, since rights may come back."""
-        self.trouble = trouble
+        self.trouble, self.lacked = trouble, lacked
         self._renew_at = now + min(RETRY_MOST_S, self.duration * RETRY) * (0.5 + 0.5 * chance())
 
     def seen(self, kind: str, entry: Entry) -> tuple[str, str]:
@@ -97,6 +109,30 @@ class LeaseState:
         self.state, self.why_lost = state, why
         calls, self.on_end = self.on_end, []
         return calls
+
+
+def any_due(leases: Iterable[LeaseState], now: float) -> bool:
+    """True if a lease is to be renewed now; then `batches` says which others go along."""
+    return any(lease.due(now) and not lease.overdue(now) for lease in leases)
+
+
+def batches(leases: Iterable[LeaseState], target: str, now: float) -> list[list[LeaseState]]:
+    """The leases that this node is asked to renew, once one is due, by calls.
+
+    All go in one call, but for three reasons. A call has BATCH_MOST at most. A node waits for the versions of all items
+    before it renews any, so leases that another node granted, of which it may wait for some, go by themselves; and so
+    do those that the node before lacked, which may have died with the node that granted them."""
+    kinds: tuple[list[LeaseState], ...] = ([], [], [])
+    for lease in sorted((lease for lease in leases if lease.goes_along(now)), key=lambda lease: lease.deadline):
+        kinds[0 if lease.target == target else 2 if lease.lacked else 1].append(lease)
+    return [kind[at:at + BATCH_MOST] for kind in kinds for at in range(0, len(kind), BATCH_MOST)]
+
+
+def why_lost(error: LeasemapError) -> str:
+    """Why a lease is over whose renewal was answered so; empty if it may be tried again."""
+    if isinstance(error, KeyNotFoundError):
+        return "the key is gone"
+    return error.message if error.reason in ("LEASE_HELD", "LEASE_NOT_HELD") else ""
 
 
 def check_duration(duration: float) -> float:

@@ -76,6 +76,7 @@ class Lock:
 
 
 Map = TypeVar("Map", bound=View)
+Result = TypeVar("Result")
 
 
 class Candidate(Generic[Map]):
@@ -108,6 +109,22 @@ class Election(Candidate[SyncMap]):
         never). Work while `lease.held`, use it in a `with` block or release it to step down."""
         lease = Lease(self._map, self.key, self._value, self._duration, True, timeout, self._ack, overwrite=True)
         return lease.acquire()
+
+    def run(self, lead: Callable[[Lease], Result]) -> Result:
+        """Calls `lead(lease)` whenever this candidate leads, and returns what it returned while it led: the lead is
+        given up then. After a lead that was lost this candidate campaigns again, so `lead` must return when `lease.held`
+        turns False; `lease.wait` does. Other errors of `lead` end it."""
+        while True:
+            lease = self.campaign()
+            try:
+                result = lead(lease)
+                if lease.held:
+                    return result
+            except LeaseLostError:
+                if lease.held:  # it is about another lease
+                    raise
+            finally:
+                lease.release()
 
 
 class Registry:

@@ -58,9 +58,9 @@ TEST(LeaseState, IsRenewedAfterAThird) {
 
 TEST(LeaseState, OneThatIsNearlyDueGoesAlong) {
   const LeaseState state = TenSeconds();
-  EXPECT_FALSE(state.GoesAlong(At(102.4)));
-  EXPECT_TRUE(state.GoesAlong(At(102.6)));
-  EXPECT_FALSE(state.Due(At(102.6)));
+  EXPECT_FALSE(state.GoesAlong(At(101.6)));
+  EXPECT_TRUE(state.GoesAlong(At(101.7)));
+  EXPECT_FALSE(state.Due(At(101.7)));
 }
 
 TEST(LeaseState, ARenewalThatFailedIsTriedAgainSoon) {
@@ -73,6 +73,17 @@ TEST(LeaseState, ARenewalThatFailedIsTriedAgainSoon) {
   EXPECT_EQ(hour.Next(), At(1301)) << "a second at most";
   hour.MakeDue(At(1300.5));
   EXPECT_TRUE(hour.Due(At(1300.5)));
+}
+
+TEST(LeaseState, ANodeThatLackedItIsRememberedUntilOneRenewsIt) {
+  LeaseState state = TenSeconds();
+  state.Failed(At(103.4), 1, true);
+  EXPECT_TRUE(state.lacked());
+  state.Failed(At(104), 1);
+  EXPECT_FALSE(state.lacked()) << "the whole call failed, which says nothing of this lease";
+  state.Failed(At(104.5), 1, true);
+  EXPECT_TRUE(state.Granted(EntryOf("k", "v", Mine()), At(105), At(105), "a:1"));
+  EXPECT_FALSE(state.lacked());
 }
 
 TEST(LeaseState, AnotherStartIsAnotherLease) {

@@ -1,16 +1,12 @@
-"""Leases without a server: deadlines, renewals, losses, who waits for whom."""
+"""Leases without a server: deadlines, losses, which go together, who waits for whom."""
 import unittest
 
-from support import BASE_EPOCH, T0_S, World, entry, event, message, pb, refusal, snapshot
+from lease_support import CODES, LeaseFlowTest, grant
+from support import BASE_EPOCH, T0_S, event, message, pb, refusal, snapshot
 
-from leasemap import entry as entries
-from leasemap import errors, flows, lease_flows
-from leasemap.lease_state import HELD, LOST, RELEASED, LeaseState, check_duration
-
-
-def grant(start=T0_S, version="v1", written=T0_S, holder="me", epoch=BASE_EPOCH, expire=None):
-    return entries.from_proto(entry("k", holder=holder, start=start, version=version, written=written, epoch=epoch,
-                                    expire=written + 10 if expire is None else expire))
+from leasemap import errors, lease_flows
+from leasemap.lease_state import (BATCH_MOST, HELD, LOST, RELEASED, LeaseState, any_due, batches, check_duration,
+                                  why_lost)
 
 
 class StateTest(unittest.TestCase):
@@ -94,86 +90,62 @@ class SeenTest(StateTest):
         self.assertEqual(self.seen("expired"), HELD)
 
 
-class Node:
-    """One key with a lease, as the cluster has it."""
+class BatchesTest(unittest.TestCase):
+    """Which leases are renewed by which calls."""
 
-    def __init__(self, world):
-        self.world, self.holder, self.start, self.version, self.value = world, "", T0_S, 0, None
-        self.down, self.done = set(), {}
-        world.nodes = self
+    def lease(self, key, taken, target="a:1", duration=10.0):
+        lease = LeaseState(key, "me", duration, True)
+        lease.granted(grant(), taken, taken, target)
+        return lease
 
-    def __call__(self, call):
-        if call.target in self.down:
-            raise refusal("UNAVAILABLE")
-        return getattr(self, call.method.lower())(call.request)
+    def keys(self, leases, now, target="a:1"):
+        return [[lease.key for lease in call] for call in batches(leases, target, now)] if any_due(leases, now) else []
 
-    def entry(self, expire=None):
-        self.version += 1
-        at = T0_S + self.world.time - 100
-        return entry("k", holder=self.holder, start=self.start, version=f"v{self.version}", written=at,
-                     expire=at + 10 if expire is None else at + expire)
+    def test_none_before_one_is_due_and_then_those_that_soon_are_too(self):
+        leases = [self.lease(b"due", 100.0), self.lease(b"soon", 101.6), self.lease(b"later", 101.8)]
+        self.assertEqual(self.keys(leases, 103.3), [])
+        self.assertEqual(self.keys(leases, 103.4), [[b"due", b"soon"]])
 
-    def refuse(self, request):
-        if self.holder and self.holder != request.holder:
-            raise refusal("FAILED_PRECONDITION", "LEASE_HELD", 3.0, holder=self.holder)
+    def test_one_that_is_being_renewed_is_over_or_overdue_is_not_asked_for(self):
+        leases = [self.lease(b"%d" % i, 100.0) for i in range(4)]
+        leases[0].renewing = True
+        leases[1].end(RELEASED)
+        self.assertEqual(self.keys(leases, 103.4), [[b"2", b"3"]])
+        self.assertEqual(self.keys(leases, 107.5), [], "they are lost, and no request may go out")
 
-    def set(self, request):
-        if request.request_id not in self.done:
-            self.done[request.request_id] = self.set_once(request)
-        return self.done[request.request_id]
+    def test_all_of_one_duration_are_soon_renewed_by_one_call_whenever_they_were_taken(self):
+        leases = [self.lease(b"%d" % i, 100.0 + i / 7) for i in range(24)]
+        calls, now = [], 103.0
+        while now < 130:
+            for call in batches(leases, "a:1", now) if any_due(leases, now) else []:
+                calls.append((now, len(call)))
+                for lease in call:
+                    lease.granted(grant(), now, now, "a:1")
+            now += 0.05
+        self.assertEqual({size for at, size in calls if at > 107}, {24})
+        self.assertLessEqual(len([at for at, _ in calls if at > 107]), 7, "one in each third")
 
-    def set_once(self, request):
-        self.refuse(request)
-        if request.if_absent and self.value is not None:
-            raise refusal("ABORTED", "VERSION_MISMATCH")
-        self.holder, self.value = request.holder, request.value
-        return pb.SetResponse(entry=self.entry())
+    def test_a_call_has_no_more_than_a_node_takes_and_the_next_to_end_go_first(self):
+        leases = [self.lease(b"%d" % i, 100.0 - i / 1e4) for i in range(BATCH_MOST + 1)]
+        calls = self.keys(leases, 103.4)
+        self.assertEqual([len(call) for call in calls], [1000, 1])
+        self.assertEqual((calls[0][0], calls[1]), (b"1000", [b"0"]))
 
-    def renew(self, request):
-        if self.value is None:
-            raise refusal("NOT_FOUND", "KEY_NOT_FOUND")
-        self.refuse(request)
-        self.holder = request.holder
-        return pb.RenewResponse(entry=self.entry())
+    def test_what_another_node_granted_goes_by_itself_and_what_a_node_lacked_too(self):
+        leases = [self.lease(b"here", 100.0), self.lease(b"moved", 100.0, "b:1"), self.lease(b"gone", 100.0, "b:1")]
+        leases[2].failed(102.0, lambda: 0.0, "it is not here", lacked=True)
+        self.assertEqual(self.keys(leases, 103.4), [[b"here"], [b"moved"], [b"gone"]])
+        leases[2].granted(grant(version="v2", written=T0_S + 3), 103.4, 103.4, "a:1")
+        self.assertEqual(self.keys(leases, 106.8), [[b"here", b"gone"], [b"moved"]])
 
-    def release(self, request):
-        self.refuse(request)
-        answer = self.entry(expire=0)
-        self.holder, self.value = "", None
-        return pb.ReleaseResponse(entry=answer)
-
-    def get(self, request):
-        if self.value is None:
-            raise refusal("NOT_FOUND", "KEY_NOT_FOUND")
-        return pb.GetResponse(entry=self.entry())
-
-
-class LeaseFlowTest(unittest.TestCase):
-    def setUp(self):
-        self.world = World()
-        self.core = self.world.core
-        self.node = Node(self.world)
-
-    def acquire(self, **options):
-        return self.world.run(lease_flows.acquire(self.core, "k", **options))
-
-    def keep(self, until):
-        """The keeper runs until this time, and what it spawns."""
-        def stop():
-            self.core.closed = True
-
-        def perform(effect, perform=self.world.perform):
-            if type(effect).__name__ == "Pause":
-                self.world.run_spawned()
-                effect = type(effect)(max(0.001, min(effect.seconds, until - self.world.time)), effect.signal)
-            result = perform(effect)
-            if self.world.time >= until:
-                stop()
-            return result
-        self.world.perform, before = perform, self.world.perform
-        self.core.closed = False
-        self.world.run(lease_flows.keeper(self.core))
-        self.world.perform, self.core.closed = before, False
+    def test_a_refusal_tells_whether_it_is_lost(self):
+        def why(code, reason):
+            return why_lost(errors.decode_item(CODES[code], "someone has it", reason))
+        self.assertEqual(why("NOT_FOUND", "KEY_NOT_FOUND"), "the key is gone")
+        for reason in ("LEASE_HELD", "LEASE_NOT_HELD"):
+            self.assertEqual(why("FAILED_PRECONDITION", reason), "someone has it")
+        for code, reason in (("UNAVAILABLE", "NOT_CAUGHT_UP"), ("PERMISSION_DENIED", "PERMISSION_DENIED")):
+            self.assertEqual(why(code, reason), "", "rights may come back, and nodes catch up")
 
 
 class AcquireTest(LeaseFlowTest):
@@ -298,113 +270,6 @@ class AcquireTest(LeaseFlowTest):
         self.node.set = inner
         self.world.run_spawned()
         self.assertEqual((self.node.holder, self.core.leases), ("", {}))
-
-
-class KeepTest(LeaseFlowTest):
-    def test_it_is_renewed_until_it_is_released(self):
-        lease = self.acquire()
-        self.keep(160.0)
-        self.assertTrue(lease.held(self.world.time))
-        renewals = self.world.methods().count("Renew") - 1
-        self.assertIn(renewals, range(16, 20))
-        self.world.run(lease_flows.give_up(self.core, lease))
-        self.keep(180.0)
-        self.assertEqual(self.world.methods()[-1], "Release")
-
-    def test_through_another_node_once_that_one_has_it(self):
-        lease = self.acquire()
-        self.node.down = {"a:1"}
-        self.keep(110.0)
-        self.assertTrue(lease.held(self.world.time))
-        there = [(call.method, call.request.min_version) for call in self.world.calls
-                 if call.target == "b:1" and call.method == "Get"]
-        self.assertEqual(there, [("Get", "v1")])
-        self.assertEqual(lease.target, "b:1")
-
-    def test_it_is_lost_at_the_deadline_when_no_node_answers(self):
-        lease, told = self.acquire(), []
-        lease.on_end.append(lambda: told.append(self.world.time))
-        self.node.down = {"a:1", "b:1", "c:1"}
-        self.keep(120.0)
-        self.assertEqual(lease.state, LOST)
-        self.assertEqual(len(told), 1)
-        self.assertLess(told[0], 108.6, "the keeper looks once a second at least")
-        self.assertFalse(lease.held(107.6))
-        self.assertIn(self.world.methods().count("Renew"), range(4, 20))
-
-    def test_it_is_lost_when_another_has_it(self):
-        lease = self.acquire()
-        self.node.holder = "other"
-        self.keep(105.0)
-        self.assertEqual((lease.state, lease.why_lost), (LOST, "other has the key"))
-        self.assertNotIn("Release", self.world.methods())
-
-    def test_a_renewal_that_started_a_new_lease_is_a_loss_and_given_back(self):
-        lease = self.acquire()
-        self.node.start += 7
-        self.keep(105.0)
-        self.assertEqual((lease.state, self.node.holder), (LOST, ""))
-        self.assertEqual(self.core.leases, {})
-
-    def test_the_watch_tells_a_loss_at_once(self):
-        lease = self.acquire()
-        self.core.open_watch()
-        self.core.took(snapshot(event("SET", "k", "theirs", version="v9", epoch=BASE_EPOCH + 1, written=T0_S + 1)))
-        self.assertEqual(lease.state, LOST)
-
-    def test_a_write_under_the_lease_renews_it_and_keeps_its_duration(self):
-        lease = self.acquire()
-        before = lease.deadline
-        self.world.run(flows.set_(self.core, "k", "mine"))
-        request = self.world.calls[-1].request
-        self.assertEqual((request.lease_duration.seconds, request.on_lapse), (10, pb.ON_LAPSE_DELETE))
-        self.assertGreater(lease.deadline, before)
-        with self.assertRaisesRegex(ValueError, "kept at 10"):
-            self.world.run(flows.set_(self.core, "k", "mine", lease=60))
-
-    def test_after_the_machine_slept_it_is_lost_and_not_renewed(self):
-        lease = self.acquire()
-        calls = len(self.world.calls)
-        self.world.time += 3600
-        self.assertFalse(lease.held(self.world.time))
-        self.keep(self.world.time + 1)
-        self.assertEqual((lease.state, len(self.world.calls)), (LOST, calls))
-
-    def test_many_are_renewed_but_not_all_at_once(self):
-        for i in range(200):
-            self.core.leases[b"%d" % i] = lease = LeaseState(b"%d" % i, "me", 10.0, True)
-            lease.granted(grant(), 95.0, 95.0, "a:1")
-        keeper = lease_flows.keeper(self.core)
-        spawned = 0
-        effect = next(keeper)
-        while type(effect).__name__ == "Spawn":
-            spawned, effect = spawned + 1, keeper.send(None)
-        self.assertEqual((spawned, effect.seconds), (64, 1.0), "it is woken by those that end")
-
-    def test_all_are_given_up_at_the_end_within_a_bound(self):
-        self.acquire()
-        self.world.run(lease_flows.give_up_all(self.core))
-        self.world.run_spawned()
-        self.assertEqual((self.node.holder, self.core.leases), ("", {}))
-        self.assertLessEqual(self.world.time, 100.0 + lease_flows.RELEASE_S + 0.1)
-
-
-class RegistrationTest(LeaseFlowTest):
-    def test_it_comes_back_when_its_lease_was_lost(self):
-        registration = lease_flows.Registration("k", "here:80", 10.0)
-        self.world.run(lease_flows.register(self.core, registration, 0.0))
-        kept = self.world.spawned.popleft()
-        effect = next(kept)
-        self.assertEqual(type(effect).__name__, "Pause")
-        self.node.value = None  # someone deleted it
-        self.core.end_lease(registration.lease, LOST, "a test")
-        while registration.lease.state != HELD:
-            effect = kept.send(self.world.perform(effect))
-        self.assertEqual(self.node.value, "here:80")
-        self.world.run(lease_flows.unregister(self.core, registration))
-        with self.assertRaises(StopIteration):
-            kept.send(None)
-        self.assertEqual((self.node.holder, self.node.value), ("", None))
 
 
 if __name__ == "__main__":

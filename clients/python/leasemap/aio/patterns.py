@@ -1,5 +1,5 @@
 """Lock, Election and Registry for asyncio. leasemap.patterns states their promises and their limits."""
-from typing import Any, Callable, Optional
+from typing import Any, Awaitable, Callable, Optional
 
 from leasemap import lease_flows
 from leasemap.aio.lease import Lease
@@ -9,7 +9,7 @@ from leasemap.entry import Key, Value
 from leasemap.errors import LeaseHeldError, LeaseLostError
 from leasemap.flows import Ack
 from leasemap.lease_flows import Registration
-from leasemap.patterns import Candidate, instances, on_instances
+from leasemap.patterns import Candidate, Result, instances, on_instances
 
 
 class Lock:
@@ -64,6 +64,22 @@ class Election(Candidate[SyncMap]):
         """Waits until this candidate leads, and returns its lease; LeaseHeldError after `timeout` seconds (None:
         never). Use it by `async with await election.campaign():`; the block is cancelled when the lead is lost."""
         return await _lease(self._map, self.key, self._value, self._duration, self._ack).acquire(timeout)
+
+    async def run(self, lead: Callable[[Lease], Awaitable[Result]]) -> Result:
+        """Awaits `lead(lease)` whenever this candidate leads, and returns what it returned while it led: the lead is
+        given up then. `lead` is cancelled when the lead is lost, and this candidate campaigns again. Other errors of
+        `lead` end it."""
+        while True:
+            lease, held = await self.campaign(), True
+            try:
+                async with lease:
+                    try:
+                        return await lead(lease)
+                    finally:
+                        held = lease.held
+            except LeaseLostError:
+                if held:  # it is about another lease
+                    raise
 
 
 class Registry:
