@@ -2,6 +2,7 @@
 #include "server/options.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -232,9 +233,13 @@ class Reader {
     }
     Note([](const std::string&) { return ""; });
   }
+  // CLI11's own way, Option::envname, leaves out without a word what its check refuses, from version 2.4 on.
   void ReadEnvironment() {
     source_ = [](const std::string& name) { return VariableOf(name); };
-    for (CLI::Option* option : Settable()) option->envname(VariableOf(NameOf(option)));
+    for (CLI::Option* option : Settable()) {  // NOLINT(concurrency-mt-unsafe): nothing sets a variable
+      const char* value = std::getenv(VariableOf(NameOf(option)).c_str());
+      if (option->count() == 0 && value != nullptr && *value != '\0') option->add_result(value);
+    }
     std::istringstream nothing;
     app_.parse_from_stream(nothing);
     Note(source_);

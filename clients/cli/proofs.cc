@@ -28,7 +28,8 @@ std::optional<std::string> ReadFile(const char* option, const std::string& path,
 // The token of --token-file or LEASEMAP_TOKEN; empty: none.
 std::optional<std::string> ReadToken(const Options& options) {
   std::string token;
-  if (const char* variable = std::getenv("LEASEMAP_TOKEN"); options.token_file.empty() && variable != nullptr) {
+  const char* variable = std::getenv("LEASEMAP_TOKEN");  // NOLINT(concurrency-mt-unsafe): nothing sets a variable
+  if (options.token_file.empty() && variable != nullptr) {
     token = variable;
   } else {
     auto text = ReadFile("--token-file", options.token_file, "a file with a token");

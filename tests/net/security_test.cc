@@ -191,17 +191,16 @@ TEST_F(TransitionTest, WhoIsGoneWhenPlainTextIsTriedEndsTheLink) {
 }
 
 TEST_F(TransitionTest, WhoSpeaksTlsAloneComesTogetherEitherWay) {
-  Port secure, both;
+  Port secure, takes, dials;
   Secure(secure, Node("a"));
-  SecureToo(both, "b");
-  const auto in = Greet(secure, both);
+  SecureToo(takes, "b");
+  const auto in = Greet(secure, takes);
   ASSERT_TRUE(in && in->certified);
   EXPECT_EQ(in->certified->name, "a");
-  Port other;
-  Secure(other, Node("c"));
-  const auto out = Greet(both, other);
+  SecureToo(dials, "c");
+  const auto out = Greet(dials, secure);
   ASSERT_TRUE(out && out->certified);
-  EXPECT_EQ(out->certified->name, "b");
+  EXPECT_EQ(out->certified->name, "c");
 }
 
 // The member was restarted and takes both now.

@@ -161,6 +161,7 @@ TEST_F(ConnectionsTest, AConnectionThatEndedSaysNothingOfTheNextOne) {
   for (int i = 0; i < 2; ++i) held.emplace_back(connections_->port());
   ASSERT_TRUE(Becomes(2));
   held.clear();
+  for (const int fd : taken) shutdown(fd, SHUT_RDWR);
   ASSERT_TRUE(Becomes(0));
   held.emplace_back(connections_->port());
   ASSERT_TRUE(Becomes(1));
