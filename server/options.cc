@@ -236,8 +236,9 @@ class Reader {
   // CLI11's own way, Option::envname, leaves out without a word what its check refuses, from version 2.4 on.
   void ReadEnvironment() {
     source_ = [](const std::string& name) { return VariableOf(name); };
-    for (CLI::Option* option : Settable()) {  // NOLINT(concurrency-mt-unsafe): nothing sets a variable
-      const char* value = std::getenv(VariableOf(NameOf(option)).c_str());
+    for (CLI::Option* option : Settable()) {
+      const std::string name = VariableOf(NameOf(option));
+      const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nothing sets a variable
       if (option->count() == 0 && value != nullptr && *value != '\0') option->add_result(value);
     }
     std::istringstream nothing;
