@@ -188,7 +188,7 @@ void Transport::Dial(const std::string& address) {
   resolver_.Resolve(parsed->host, found);
 }
 
-void Transport::Connect(std::shared_ptr<Dialing> dial, std::vector<tcp::endpoint> endpoints) {
+void Transport::Connect(const std::shared_ptr<Dialing>& dial, std::vector<tcp::endpoint> endpoints) {
   std::reverse(endpoints.begin(), endpoints.end());
   dial->endpoints = std::move(endpoints);
   ConnectNext(dial, "no address");

@@ -82,7 +82,7 @@ class Transport {
   struct Dialing;
 
   void AcceptNext();
-  void Connect(std::shared_ptr<Dialing> dial, std::vector<asio::ip::tcp::endpoint> endpoints);
+  void Connect(const std::shared_ptr<Dialing>& dial, std::vector<asio::ip::tcp::endpoint> endpoints);
   void ConnectNext(const std::shared_ptr<Dialing>& dial, const std::string& why);
   void NoteEnd(core::LinkId link, const Connection& connection);
   void NotePath(const Connection& connection);

@@ -6,7 +6,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -91,7 +91,8 @@ absl::Status Certificates::Reload() {
   const int own = Replace(own_fd_, absl::StrCat(material->key, "\n", material->certificates));
   const int authorities = own < 0 ? -1 : Replace(authorities_fd_, material->authorities);
   if (own >= 0) own_fd_ = own;
-  if (authorities < 0) return absl::InternalError(absl::StrCat("no memory for certificates: ", std::strerror(errno)));
+  if (authorities < 0)
+    return absl::InternalError(absl::StrCat("no memory for certificates: ", std::generic_category().message(errno)));
   authorities_fd_ = authorities;
   warned_ = 0;
   material_ = *std::move(material);
