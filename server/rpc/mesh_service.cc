@@ -55,7 +55,7 @@ std::string TransitionNote(const std::set<std::string>& nodes, size_t clients) {
   const auto shown = [](std::string* out, const std::string& node) { *out += core::Shown(node); };
   return absl::StrCat("--tls-transition: plain text is spoken by ",
                       nodes.empty() ? "no member" : absl::StrCat("members ", absl::StrJoin(nodes, ", ", shown)),
-                      " and on ", clients, " connections of clients");
+                      "; connections of clients that speak it: ", clients);
 }
 
 // Others send no value.

@@ -380,7 +380,7 @@ class TransitionTest(ClusterTest):
             if step == WalkingNode.BOTH:  # what still speaks plain text is this test
                 for node in nodes:
                     wait_for(f"all members of {node.name} speak TLS",
-                             lambda node=node: "no member and on 1 connections" in node.transition())
+                             lambda node=node: "by no member; connections of clients that speak it: 1" in node.transition())
         held, _ = cluster.wait_equal()
         self.assertEqual({key: entry[0] for key, entry in held.items()}, written)
 
