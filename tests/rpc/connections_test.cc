@@ -153,14 +153,18 @@ TEST_F(ConnectionsTest, WhoSaidNothingYetIsClosedWhenTheNodeStopsListening) {
 // connection, whose descriptor here has the same number.
 TEST_F(ConnectionsTest, AConnectionThatEndedSaysNothingOfTheNextOne) {
   std::vector<int> taken;
-  connections_ = std::make_unique<Connections>(
-      Connections::Bounds{}, [&taken](int, int fd, bool) { taken.push_back(fd); }, [](bool) {});
+  std::atomic<int> taken_count{0};
+  const auto take = [&](int, int fd, bool) {
+    taken.push_back(fd);
+    ++taken_count;
+  };
+  connections_ = std::make_unique<Connections>(Connections::Bounds{}, take, [](bool) {});
   ASSERT_THAT(connections_->Start("127.0.0.1", 0), IsOk());
   std::vector<Socket> held;
-  // Of two that end the second one's number is that of the next one, since the first one's goes to what gRPC gets.
-  for (int i = 0; i < 2; ++i) held.emplace_back(connections_->port());
-  ASSERT_TRUE(Becomes(2));
-  held.clear();
+  // Three end, so that three numbers are free: the next client's socket, what gRPC gets of it, and ours take them.
+  for (int i = 0; i < 3; ++i) held.emplace_back(connections_->port());
+  ASSERT_TRUE(Becomes(3));
+  ASSERT_TRUE(Eventually([&] { return taken_count == 3; }));
   for (const int fd : taken) shutdown(fd, SHUT_RDWR);
   ASSERT_TRUE(Becomes(0));
   held.emplace_back(connections_->port());
