@@ -135,7 +135,7 @@ TEST_F(ConnectionsTest, AFirstByteThatDoesNotComeInTimeEndsTheConnection) {
 }
 
 TEST_F(ConnectionsTest, WhoSaidNothingYetIsClosedWhenTheNodeStopsListening) {
-  Start({.tls_and_plain = true});
+  Start({.tls_and_plain = true, .first_byte = milliseconds(600'000)});
   std::vector<Socket> held;
   for (int i = 0; i < 2; ++i) held.emplace_back(connections_->port());
   ASSERT_TRUE(Becomes(2));
