@@ -129,20 +129,25 @@ core::LinkId Transport::Add(tcp::socket socket, bool dialed) {
   return link;
 }
 
-// At once, and for the same link: the node hears nothing of the first try. It bounds the time until the Hello, with all
-// tries (Liveness).
+// At once, and for the same link: the node hears nothing of the first try.
 void Transport::DialInPlainText(core::LinkId link) {
   const auto first = links_.at(link);
-  auto socket = std::make_shared<tcp::socket>(io_);
+  const auto dial = std::make_shared<Dialing>(io_, "");
   asio::error_code error;
-  socket->open(first->remote().protocol(), error);
+  dial->socket.open(first->remote().protocol(), error);
   if (error) return first->End(error.message());
-  LimitSegments(*socket, first->remote());
-  socket->async_connect(first->remote(), [this, link, first, socket](const asio::error_code& failed) {
+  LimitSegments(dial->socket, first->remote());
+  dial->timer.expires_after(std::chrono::milliseconds(core::kDialTimeoutMs));
+  dial->timer.async_wait([dial](const asio::error_code& cancelled) {
+    asio::error_code ignored;
+    if (!cancelled) dial->socket.close(ignored);  // ends the connect
+  });
+  dial->socket.async_connect(first->remote(), [this, link, first, dial](const asio::error_code& failed) {
+    dial->timer.cancel();
     const auto it = links_.find(link);
     if (it == links_.end() || it->second != first) return;  // it was hung up meanwhile
     if (failed) return first->End(failed.message());
-    it->second = first->InPlainText(std::move(*socket));
+    it->second = first->InPlainText(std::move(dial->socket));
     const auto keep = it->second;
     keep->Start();
   });

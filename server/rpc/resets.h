@@ -20,7 +20,7 @@ class BrokenOff {
   // In one second. A client may open 3,000 calls at once (GRPC_ARG_MAX_CONCURRENT_STREAMS in server.cc), and break off
   // a thousand.
   static constexpr int64_t kMost = 4'000;
-  // While its address is under a penalty. An honest client there may be ended, too, if it has so many under way.
+  // While its address is under a penalty. It ends honest clients of that address, too, that have more under way.
   static constexpr int64_t kMostUnderPenalty = 400;
 
   explicit BrokenOff(SteadyTime opened) : from_(opened) {}
